@@ -1,4 +1,4 @@
-"""Train a network on children and adults together, taught where to look by a package."""
+"""Train on children and adults together, taught where to look by a package."""
 
 import argparse
 from pathlib import Path
@@ -6,8 +6,16 @@ from pathlib import Path
 from ml.commands.errors import CommandError
 from ml.serving.package import SHIPPED_PACKAGE, load_package
 
-HELP = "train on children and adults from ImageNet weights, with a package as teacher"
-OPTIONS = ("pool", "epochs", "images_per_epoch", "left_out")
+HELP = "train on children and adults together, with a package as teacher"
+OPTIONS = (
+    "pool",
+    "epochs",
+    "images_per_epoch",
+    "learning_rate",
+    "other_trust",
+    "unread_trust",
+    "start_share",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +58,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the package that shows where to look (default: the shipped one)",
     )
+    parser.add_argument(
+        "--start",
+        type=Path,
+        metavar="DIR",
+        help="the package to go on from (default: ImageNet weights)",
+    )
+    parser.add_argument(
+        "--start-share",
+        type=float,
+        metavar="SHARE",
+        help="mix the weights in the end with this share of the start's (default: 0)",
+    )
     parser.add_argument("--out", type=Path, required=True, help="the package; its name = version")
     parser.add_argument(
         "--checkpoints",
@@ -60,11 +80,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pool", type=int, metavar="N", help="changed images (default: 14400)")
     parser.add_argument("--epochs", type=int, help="default: 12")
     parser.add_argument("--images-per-epoch", type=int, metavar="N", help="default: 2400")
+    parser.add_argument("--learning-rate", type=float, metavar="RATE", help="default: 0.001")
+    parser.add_argument(
+        "--other-trust",
+        type=float,
+        metavar="WEIGHT",
+        help="of adults read as abnormal without an opacity (default: 0.7)",
+    )
+    parser.add_argument(
+        "--unread-trust",
+        type=float,
+        metavar="WEIGHT",
+        help="of adults whose findings software took from reports (default: 0.3)",
+    )
     parser.add_argument(
         "--left-out",
         type=int,
+        nargs="+",
         choices=range(3),
-        help="the third of the patients that is not trained on (default: 0)",
+        help="thirds of the patients; a training for each, that does not see it, and the mean of"
+        " their weights (default: 0)",
     )
     parser.add_argument(
         "--fullres", type=Path, metavar="DIR", help="full-size files to compare kinds of file with"
@@ -72,40 +107,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train without one part of the patients, fit a gate, and package."""
+    """Train without each part of the patients in turn, fit a gate, and package."""
     if arguments.out.exists():
         raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
     # Imports needed only for training are not loaded for the other commands.
-    from ml.research.joint import TaughtPool, fill_pool, has_same_trunk, start, train_jointly
-    from ml.research.joint_packaging import Measuring, Sources, options_of, package_jointly
+    from ml.research.joint import (
+        TaughtPool,
+        begin,
+        fill_pool,
+        has_same_trunk,
+        train_jointly_in_parts,
+    )
+    from ml.research.joint_packaging import Measuring, options_of, package_jointly
+    from ml.research.sources import Sources
     from ml.serving.network import fold
     from ml.serving.runtimes.tensorflow import load_network
 
     taught_by = load_package(arguments.teacher)
     given = {n: value for n in OPTIONS if (value := getattr(arguments, n)) is not None}
+    if arguments.left_out:
+        given["left_out"] = tuple(arguments.left_out)
+    start = None
+    if arguments.start:
+        package = load_package(arguments.start)
+        given["start"] = package.version
+        start = load_network(package.weights_path, package.backbone, package.input_size)
     options = options_of(taught_by, given)
     teacher = load_network(taught_by.weights_path, taught_by.backbone, taught_by.input_size)
-    network = start(options)
-    if not has_same_trunk(fold(network), teacher, options.frozen_stages):
-        raise CommandError(f"The first stages of {taught_by.version} are not those of ImageNet.")
-    sources = Sources.read(arguments.data, arguments.adults, options)
+    first = start or fold(begin(options, None))
+    if not has_same_trunk(first, teacher, options.frozen_stages):
+        raise CommandError(
+            f"The first stages of {taught_by.version} are not those of {options.start}."
+        )
+    sources = Sources.read(
+        arguments.data, arguments.adults, options.input_size, options.seed, options.trust
+    )
     checkpoints = arguments.checkpoints or arguments.out.with_name(
         f"{arguments.out.name}.checkpoints"
     )
     fill_pool(teacher, sources.material, options, checkpoints / "pool")
-    trained = train_jointly(
-        network, TaughtPool.read(checkpoints / "pool"), sources.material, options, checkpoints
-    )
-    package = package_jointly(
+    pool = TaughtPool.read(checkpoints / "pool")
+    written = package_jointly(
         arguments.out,
-        fold(trained),
+        train_jointly_in_parts(start, pool, sources.material, options, checkpoints),
         taught_by,
         sources,
         options,
         Measuring(arguments.others, arguments.measure_only, arguments.boxes, arguments.fullres),
         "python -m ml joint --data DIR --adults CSV --others CSV --teacher"
         f" {taught_by.version} --out {arguments.out.name}"
-        + "".join(f" --{name.replace('_', '-')} {value}" for name, value in given.items()),
+        + "".join(f" --{name.replace('_', '-')} {_shown(v)}" for name, v in given.items()),
     )
-    print(f"Wrote {package.path} (SHA-256 {package.sha256})")
+    print(f"Wrote {written.path} (SHA-256 {written.sha256})")
     return 0
+
+
+def _shown(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

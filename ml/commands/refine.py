@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ml.commands.errors import CommandError
-from ml.research.dataset import find_images, labels, load_inputs, make_folds
-from ml.research.label_sheet import read_pictures
+from ml.research.dataset import labels, load_inputs
 from ml.serving.package import SHIPPED_PACKAGE, load_package
 
 HELP = "go on from a package's network with adults' radiographs beside the children's"
@@ -47,9 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
     # Imports needed only for training are not loaded for the other commands.
     from ml.research.packaging import Responses
     from ml.research.refined import Folds, build_refined_package
-    from ml.research.refining import Material, RefiningOptions, refine_in_parts
+    from ml.research.refining import RefiningOptions, refine_in_parts
     from ml.research.shortcuts import with_all_lent
-    from ml.research.targets import UNREAD, Targets, reading_of
+    from ml.research.sources import Sources
+    from ml.research.targets import UNREAD, reading_of
     from ml.serving.runtimes.tensorflow import load_network
 
     start = load_package(arguments.package)
@@ -59,15 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     }
     # The folds held out from the base network stay held out.
     options = RefiningOptions(**given, seed=start.training["options"]["seed"])
-    folds = make_folds(find_images(arguments.data), seed=options.seed)
-    adults = read_pictures(arguments.adults)
-    material = Material(
-        np.concatenate(
-            [load_inputs(folds.training, size, "children"), load_inputs(adults, size, "adults")]
-        ),
-        [*folds.training, *adults],
-        Targets.joined([Targets.of_children(folds.training), Targets.of_adults(adults)]),
-    )
+    sources = Sources.read(arguments.data, arguments.adults, size, options.seed)
+    folds, adults, material = sources.split, sources.adults, sources.material
     checkpoints = arguments.checkpoints or arguments.out.with_name(
         f"{arguments.out.name}.checkpoints"
     )

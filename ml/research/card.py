@@ -10,6 +10,7 @@ from typing import Any
 
 from ml.research.gate.report import gate_section
 from ml.research.heatmap import rim_area
+from ml.serving.backbones import IMAGENET
 
 TEMPLATE = Path(__file__).with_name("card_template.md")
 
@@ -57,7 +58,7 @@ def write_card(facts: Mapping[str, Any]) -> str:
         points_by_fold=_points_by_fold(facts["figures"]),
         thresholds=_thresholds_table(facts["thresholds"]),
         independent=_independent(facts.get("independent", [])),
-        adults=_adults(facts.get("adults"), is_joint="teacher" in training.get("adults", {})),
+        adults=_adults(facts.get("adults"), training["options"].get("left_out", ())),
         refined=_refined(training),
         pointing=_pointing(facts.get("pointing")),
         subtypes=_subtypes(facts),
@@ -127,15 +128,18 @@ def _independent(sets: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _adults(figures: Mapping[str, Any] | None, *, is_joint: bool) -> str:
-    """Return the figures for adults, for whom the package is not intended."""
+def _adults(figures: Mapping[str, Any] | None, left_out: Sequence[int]) -> str:
+    """Return the figures for adults, for whom the package is not intended.
+
+    ``left_out`` are the parts of the patients that a training each left out.
+    """
     if not figures:
         return "Not measured: this version has seen no adult."
     # The gate was bypassed.
     shares = {name: SHARES[name] for name in ("accuracy", "sensitivity", "specificity")}
     assessed_by = (
         "The network has not seen these patients, a third of all."
-        if is_joint
+        if len(left_out) == 1
         else "Each image was assessed by the network that was trained without its patient; the"
         " network that ships is the mean of these networks."
     )
@@ -144,8 +148,8 @@ def _adults(figures: Mapping[str, Any] | None, *, is_joint: bool) -> str:
         f" them (RSNA Pneumonia Detection Challenge and others). {assessed_by} Calibration and"
         " thresholds are this version's. Those with an opacity or a normal chest took part in the"
         " calibration. *Normal* means a normal chest in the first two columns, and no opacity in"
-        " the last, where most are ill in another way. Within a view, because the view alone tells"
-        " much of the class.\n\n"
+        " the others, where most are ill in another way. Within a view, because the view alone"
+        " tells much of the class.\n\n"
         f"{_folds_table(figures, {**SCORES, **shares})}"
     )
 
@@ -154,19 +158,26 @@ def _refined(training: Mapping[str, Any]) -> str:
     adults = training.get("adults")
     if not adults:
         return ""
-    how = (
-        f"The network was trained on both from ImageNet on, with {adults['teacher']} as a teacher"
-        " of where to look."
-        if "teacher" in adults
-        else f"The network of {adults['start']} went on from there, in its last two stages alone."
-    )
+    teacher = adults.get("teacher")
+    start = adults.get("start", IMAGENET)
+    if not teacher:
+        how = f"The network of {start} went on from there, in its last two stages alone."
+    elif start == IMAGENET:
+        how = "The network was trained on both from ImageNet on"
+    else:
+        how = f"The network of {start} went on from there, in all but its first stages"
+    if teacher:
+        how += f", with {teacher} as a teacher of where to look."
+    if share := training["options"].get("start_share"):
+        how += f" {share:.0%} of the weights are those of {start}."
+    count = " and count for less" if training["options"].get("unread_trust", 0) < 1 else ""
     return (
         f"\n\nTo these came {adults['images']:,} radiographs of {adults['patients']:,} adults and"
         " adolescents out of ChestX-ray14 (Wang et al., CVPR 2017; NIH Clinical Center, no"
         f" restriction on use), {adults['read_by_radiologists']:,} of them read by radiologists as"
         " *opacity*, *normal* or *abnormal without opacity* (Shih et al., Radiology: Artificial"
         " Intelligence 2019, and others). Of the rest the findings are known that software took"
-        f" from the reports, which are noisy and count for less. {how}"
+        f" from the reports, which are noisy{count}. {how}"
     )
 
 

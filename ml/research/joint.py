@@ -8,7 +8,8 @@ beside the label. Some of these have a square covered, often the teacher's hotte
 answer has to follow from what is visible.
 
 The stem and the first stages are frozen, so their features and the teacher's responses are computed
-once for each changed image and kept in a *pool* on disk.
+once for each changed image and kept in a *pool* on disk. A training can also go on from a package's
+network, whose frozen stages are the same.
 """
 
 from dataclasses import dataclass, fields
@@ -20,13 +21,22 @@ import numpy as np
 from keras import layers, ops
 from tqdm import tqdm
 
+from ml.research.learning import (
+    LearningOptions,
+    averaged,
+    column,
+    for_training,
+    learn,
+    trunk_output,
+)
+from ml.research.material import DrawnBatches, Material, Rng, changed_copies, draw_chances
 from ml.research.occlusion import cover, hottest_square
-from ml.research.refining import Material, change, draw_chances
-from ml.research.targets import FINDINGS, SHARES
-from ml.research.training import ResumeEpoch, TrainingOptions, column, start_from_imagenet
-from ml.serving.backbones import scaled_stages
+from ml.research.parts import InParts, train_in_parts
+from ml.research.targets import CHILDREN, FINDINGS, OTHER, TRUST, UNREAD
+from ml.research.training import TrainingOptions, start_from_imagenet
+from ml.serving.backbones import IMAGENET
 from ml.serving.calibration import Floats
-from ml.serving.network import JIT_COMPILE, backbone_of
+from ml.serving.network import fold
 
 SHARD = 1440
 CHUNK = 32
@@ -35,11 +45,10 @@ COVERED_SHARE = 0.3
 COVERED_AREA = (0.05, 0.2)
 # Of the error in log-odds: beyond it the loss grows no longer with the square.
 HUBER_DELTA = 2.0
-CHILDREN = ("normal", "pneumonia")
 
 
 @dataclass(frozen=True)
-class JointOptions:
+class JointOptions(LearningOptions):
     """The chosen options; stored in the package as they are."""
 
     backbone: str = "lite0"
@@ -47,29 +56,32 @@ class JointOptions:
     pool: int = 14400
     epochs: int = 12
     images_per_epoch: int = 2400
-    left_out: int = 0
-    batch_size: int = 32
-    learning_rate: float = 1e-3
+    left_out: tuple[int, ...] = (0,)
     weight_decay: float = 5e-4
-    label_smoothing: float = 0.05
     map_weight: float = 2.0
     adults_map_share: float = 0.25
     teacher_weight: float = 0.5
     findings_weight: float = 0.5
     abnormal_weight: float = 0.3
     subtype_weight: float = 0.6
-    rim_penalty: float = 0.1
-    acquisition_balance: float = 0.75
     frozen_stages: int = 3
-    head_dropout: float = 0.3
-    stochastic_depth: float = 0.1
     batch_norm_momentum: float = 0.97
-    average_momentum: float = 0.995
-    seed: int = 0
+    other_trust: float = 0.7
+    unread_trust: float = 0.3
+    start: str = IMAGENET
+    start_share: float = 0.0
+
+    @property
+    def trust(self) -> dict[str, float]:
+        """Return how much an adult's image counts, by its reading."""
+        return TRUST | {OTHER: self.other_trust, UNREAD: self.unread_trust}
 
 
-def start(options: JointOptions) -> keras.Model:
-    """Build the network with ImageNet weights and a frozen trunk, as ``training`` does."""
+def begin(options: JointOptions, start: keras.Model | None) -> keras.Model:
+    """Return a copy of a folded network to go on from, or build one with ImageNet weights."""
+    keras.utils.set_random_seed(options.seed)
+    if start is not None:
+        return for_training(start, options)
     names = {field.name for field in fields(TrainingOptions)}
     shared = {n: getattr(options, n) for n in names if hasattr(options, n)}
     return start_from_imagenet(TrainingOptions(**shared))
@@ -93,12 +105,6 @@ class TaughtPool(NamedTuple):
         return cls(*(np.concatenate(each) for each in zip(*shards, strict=True)))
 
 
-def trunk_output(network: keras.Model, frozen_stages: int) -> keras.KerasTensor:
-    """Return the features above the frozen stages."""
-    blocks = sum(s.repeats for s in scaled_stages(backbone_of(network))[:frozen_stages])
-    return network.get_layer(f"block{blocks - 1}_add").output
-
-
 def has_same_trunk(one: keras.Model, other: keras.Model, frozen_stages: int) -> bool:
     """Return whether two folded networks have the same frozen part."""
     trunk = keras.Model(one.input, trunk_output(one, frozen_stages))
@@ -114,7 +120,7 @@ def has_same_trunk(one: keras.Model, other: keras.Model, frozen_stages: int) -> 
 def fill_pool(
     teacher: keras.Model, material: Material, options: JointOptions, folder: Path
 ) -> None:
-    """Draw and change images as ``refining`` does; keep features and the teacher's responses.
+    """Draw images (see ``draw_chances``), change them; keep features and the teacher's responses.
 
     The pool is kept in shards, and one that exists is not made again. ``teacher`` is folded, and
     has the frozen part of the network to be trained.
@@ -153,12 +159,7 @@ def _shard(
     kept: dict[str, list[np.ndarray]] = {"features": [], "maps": [], "logits": []}
     for first in tqdm(range(0, size, CHUNK), f"shard {seed[1]}", unit="batch"):
         rows = slice(first, first + CHUNK)
-        changed = np.stack(
-            [
-                change(material.inputs[i], material.inputs[rng.integers(len(chances))], rng)
-                for i in source[rows]
-            ]
-        )
+        changed = changed_copies(material, source[rows], rng)
         said = taught.predict_on_batch(changed)
         covered = np.flatnonzero(is_child[rows] & (rng.random(len(changed)) < COVERED_SHARE))
         if len(covered):
@@ -172,7 +173,7 @@ def _shard(
     return TaughtPool(source=source, **{name: np.concatenate(v) for name, v in kept.items()})
 
 
-def _cover(pixels: np.ndarray, heat: Floats, rng: np.random.Generator) -> np.ndarray:
+def _cover(pixels: np.ndarray, heat: Floats, rng: Rng) -> np.ndarray:
     """Cover the hottest square or, as often, one anywhere."""
     size = len(pixels)
     side = round(size * rng.uniform(*COVERED_AREA) ** 0.5)
@@ -182,46 +183,33 @@ def _cover(pixels: np.ndarray, heat: Floats, rng: np.random.Generator) -> np.nda
     return cover(pixels, (int(y), int(x)), side)
 
 
-class TaughtBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches from a pool without the images of one part of the patients, by ``SHARES``."""
+class TaughtBatches(DrawnBatches):
+    """Batches from a pool, with the teacher's responses among the targets."""
 
-    def __init__(self, pool: TaughtPool, material: Material, options: JointOptions) -> None:
-        super().__init__()
-        self.pool, self.targets, self.options = pool, material.targets, options
-        group = material.targets.group[pool.source]
-        kept = material.parts[pool.source] != options.left_out
-        self.members = {
-            name: members
-            for name in SHARES
-            if len(members := np.flatnonzero(kept & (group == name)))
-        }
-        shares = np.array([SHARES[name] for name in self.members])
-        self.shares = shares / shares.sum()
-        self.begin(0)
-
-    def begin(self, epoch: int) -> None:
-        """Draw other images for an epoch."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.options.images_per_epoch // self.options.batch_size
-
-    def on_epoch_end(self) -> None:
-        """Draw other images for the next epoch."""
-        self.begin(self.epoch + 1)
+    def __init__(
+        self, pool: TaughtPool, material: Material, left_out: int, options: JointOptions
+    ) -> None:
+        super().__init__(
+            pool.source,
+            material,
+            left_out,
+            batch_size=options.batch_size,
+            batches=options.images_per_epoch // options.batch_size,
+            seed=options.seed,
+        )
+        self.pool, self.adults_map_share = pool, options.adults_map_share
 
     def __getitem__(
         self, index: int
     ) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
-        rng = np.random.default_rng((self.options.seed, self.epoch, index))
-        drawn = rng.choice(list(self.members), self.options.batch_size, p=self.shares)
-        chosen = np.array([rng.choice(self.members[name]) for name in drawn])
-        wanted, weights = self.targets.by_output(self.pool.source[chosen])
-        is_child = np.isin(drawn, CHILDREN)
+        chosen, _ = self.draw(index)
+        rows = self.source[chosen]
+        wanted, weights = self.targets.by_output(rows)
+        is_child = np.isin(self.targets.group[rows], CHILDREN)
         wanted["taught"] = self.pool.logits[chosen, None]
         weights["taught"] = is_child.astype(np.float64)
         wanted["activation_map"] = self.pool.maps[chosen]
-        weights["activation_map"] = np.where(is_child, 1, self.options.adults_map_share)
+        weights["activation_map"] = np.where(is_child, 1, self.adults_map_share)
         return self.pool.features[chosen].astype(np.float32), wanted, weights
 
 
@@ -244,16 +232,14 @@ def train_jointly(
     network: keras.Model,
     pool: TaughtPool,
     material: Material,
+    left_out: int,
     options: JointOptions,
     checkpoints: Path,
-) -> keras.Model:
-    """Train a network that starts from ImageNet weights; return it, with the averaged weights.
+) -> None:
+    """Train a network, all but its frozen stages, without one part of the patients.
 
-    The findings and *abnormal* are outputs for training alone. ``checkpoints`` is a folder for the
-    state after each epoch, from which a broken-off training of the same options goes on, and for
-    the losses by epoch (``history.csv``).
+    The findings and *abnormal* are outputs for training alone. ``checkpoints`` is as in ``learn``.
     """
-    checkpoints.mkdir(parents=True, exist_ok=True)
     pooled = layers.Dropout(0.2, name="findings_dropout")(network.get_layer("dropped_pool").output)
     columns = {name: column(network, name) for name in ("logit", "subtype_logit")}
     outputs = {
@@ -263,29 +249,13 @@ def train_jointly(
         "findings": layers.Dense(len(FINDINGS), kernel_initializer="zeros")(pooled),
         "abnormal": layers.Dense(1, kernel_initializer="zeros")(pooled),
     }
-    learner = keras.Model(trunk_output(network, options.frozen_stages), outputs)
-    batches = TaughtBatches(pool, material, options)
-    steps = options.epochs * len(batches)
-    warm_up = steps // 12
-    schedule = keras.optimizers.schedules.CosineDecay(
-        options.learning_rate / 20,
-        decay_steps=steps - warm_up,
-        warmup_target=options.learning_rate,
-        warmup_steps=warm_up,
-    )
-    loss = keras.losses.BinaryCrossentropy(True, label_smoothing=options.label_smoothing)
-    learner.compile(
-        keras.optimizers.AdamW(
-            schedule,
-            weight_decay=options.weight_decay,
-            use_ema=True,
-            ema_momentum=options.average_momentum,
-        ),
-        loss={
-            **dict.fromkeys(outputs, loss),
-            "taught": keras.losses.Huber(delta=HUBER_DELTA),
-            "activation_map": unlike,
-        },
+    batches = TaughtBatches(pool, material, left_out, options)
+    learn(
+        keras.Model(trunk_output(network, options.frozen_stages), outputs),
+        batches,
+        options,
+        checkpoints,
+        losses={"taught": keras.losses.Huber(delta=HUBER_DELTA), "activation_map": unlike},
         loss_weights={
             "logit": 1.0,
             "subtype_logit": options.subtype_weight,
@@ -295,19 +265,25 @@ def train_jointly(
             "abnormal": options.abnormal_weight,
         },
         metrics={"logit": accuracy},
-        jit_compile=JIT_COMPILE,
-    )
-    learner.fit(
-        batches,
         epochs=options.epochs,
-        verbose=2,
-        shuffle=False,
-        callbacks=[
-            keras.callbacks.BackupAndRestore(
-                str(checkpoints), double_checkpoint=True, delete_checkpoint=False
-            ),
-            keras.callbacks.CSVLogger(str(checkpoints / "history.csv"), append=True),
-            ResumeEpoch(batches),
-        ],
+        decay_steps=options.epochs * len(batches),
+        # A folded network has no batch normalisation to keep its steps small.
+        clip_norm=None if options.start == IMAGENET else 1.0,
     )
-    return network
+
+
+def train_jointly_in_parts(
+    start: keras.Model | None,
+    pool: TaughtPool,
+    material: Material,
+    options: JointOptions,
+    checkpoints: Path,
+) -> InParts:
+    """Train without each of some parts of the patients, from a folded start or from ImageNet on."""
+
+    def trained_without(part: int) -> keras.Model:
+        network = begin(options, start)
+        train_jointly(network, pool, material, part, options, checkpoints / f"part{part}")
+        return fold(network) if start is None else averaged([network])
+
+    return train_in_parts(options.left_out, trained_without, start, options.start_share)

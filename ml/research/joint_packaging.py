@@ -3,23 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 
-from ml.research.dataset import Folds as Split
-from ml.research.dataset import LabelledImage, find_images, labels, load_inputs, make_folds
+from ml.research.dataset import labels, load_inputs
 from ml.research.gate.fitting import PER_KIND, VARIED
 from ml.research.gate.refitting import Sheets, refit
 from ml.research.joint import JointOptions
-from ml.research.label_sheet import read_pictures
 from ml.research.packaging import Responses
+from ml.research.parts import InParts
 from ml.research.pointing import measure_pointing
 from ml.research.refined import Folds, build_refined_package
-from ml.research.refining import Material
 from ml.research.shortcuts import with_all_lent
-from ml.research.targets import UNREAD, Targets, reading_of
+from ml.research.sources import Sources
+from ml.research.targets import UNREAD, reading_of
 from ml.serving.package import ModelPackage
 
 
@@ -39,32 +37,7 @@ class Measuring(NamedTuple):
     varied: int = VARIED
 
 
-class Sources(NamedTuple):
-    """Children's radiographs in folds and adults' of a sheet, with the training's material."""
-
-    data: Path
-    sheet: Path
-    split: Split
-    adults: list[LabelledImage]
-    material: Material
-
-    @classmethod
-    def read(cls, data: Path, sheet: Path, options: JointOptions) -> Self:
-        """Read all images; the seed divides the children's as it did for the teacher."""
-        split = make_folds(find_images(data), seed=options.seed)
-        adults = read_pictures(sheet)
-        size = options.input_size
-        material = Material(
-            np.concatenate(
-                [load_inputs(split.training, size, "children"), load_inputs(adults, size, "adults")]
-            ),
-            [*split.training, *adults],
-            Targets.joined([Targets.of_children(split.training), Targets.of_adults(adults)]),
-        )
-        return cls(data, sheet, split, adults, material)
-
-
-def options_of(teacher: ModelPackage, given: Mapping[str, int]) -> JointOptions:
+def options_of(teacher: ModelPackage, given: Mapping[str, Any]) -> JointOptions:
     """Return the options of a training with a teacher, whose held-out folds stay held out."""
     return JointOptions(
         **given,
@@ -76,23 +49,25 @@ def options_of(teacher: ModelPackage, given: Mapping[str, int]) -> JointOptions:
 
 def package_jointly(
     out: Path,
-    network: keras.Model,
+    trained: InParts,
     teacher: ModelPackage,
     sources: Sources,
     options: JointOptions,
     measuring: Measuring,
     command: str,
 ) -> ModelPackage:
-    """Calibrate a folded network, fit its gate, measure, and write the package."""
-    split, adults, size = sources.split, sources.adults, options.input_size
-    children = len(split.training)
-    inputs = sources.material.inputs
-    unseen = sources.material.parts[children:] == options.left_out
+    """Calibrate folded networks, fit a gate, measure, and write the package.
+
+    Each adult is measured with the network that did not see the patient.
+    """
+    split, adults, size, network = (
+        sources.split,
+        sources.adults,
+        options.input_size,
+        trained.network,
+    )
+    material, children = sources.material, len(sources.split.training)
     read = np.array([reading_of(image) != UNREAD for image in adults])
-
-    def responses(chosen: np.ndarray) -> Responses:
-        return Responses.of(network, inputs[children:][chosen], _chosen(adults, chosen))
-
     held_out, lent = {}, {}
     for name, images in (("random", split.random), ("pessimistic", split.pessimistic)):
         of_fold = load_inputs(images, size, name)
@@ -100,18 +75,23 @@ def package_jointly(
         lent[name] = Responses.of(network, with_all_lent(of_fold, labels(images)), images)
     gated = refit(
         lambda pictures: network.predict(pictures, verbose=0)["layout"],
-        (sources.data.name, inputs[:children]),
+        (sources.data.name, material.inputs[:children]),
         held_out,
         Sheets.read(sources.sheet, measuring.others, measuring.measure_only, size),
         per_kind=measuring.per_kind,
         varied=measuring.varied,
     )
-    folds = Folds(held_out, lent, responses(unseen & read))
+    folds = Folds(held_out, lent, trained.left_out(material, children + np.flatnonzero(read)))
     pointing = None
     if measuring.boxes:
         calibration = folds.scale(split.training).pneumonia
-        pointing = measure_pointing(responses(unseen), calibration, measuring.boxes)
-    trained_on = _chosen(adults, ~unseen)
+        everyone = trained.left_out(material, children + np.arange(len(adults)))
+        pointing = measure_pointing(everyone, calibration, measuring.boxes)
+    # Of several trainings each sees what another leaves out.
+    seen = np.ones(len(adults), np.bool_)
+    if len(options.left_out) == 1:
+        seen = material.parts[children:] != options.left_out[0]
+    trained_on = [image for image, is_seen in zip(adults, seen, strict=True) if is_seen]
     facts: dict[str, Any] = {
         "images": children,
         "pneumonia": int(labels(split.training).sum()),
@@ -119,7 +99,8 @@ def package_jointly(
         "adults": {
             "images": len(trained_on),
             "patients": len({image.patient for image in trained_on}),
-            "read_by_radiologists": int((read & ~unseen).sum()),
+            "read_by_radiologists": int((read & seen).sum()),
+            "start": options.start,
             "teacher": teacher.version,
         },
         "command": command,
@@ -128,7 +109,3 @@ def package_jointly(
     return build_refined_package(
         out, network, teacher, split.training, folds, facts, measuring.fullres, gated, pointing
     )
-
-
-def _chosen(images: Sequence[LabelledImage], chosen: np.ndarray) -> list[LabelledImage]:
-    return [image for image, is_chosen in zip(images, chosen, strict=True) if is_chosen]

@@ -5,7 +5,7 @@ radiologists as opacity, normal, or abnormal without an opacity; for the others 
 extracted from reports by software are known, which are noisy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -32,6 +32,8 @@ FINDINGS = (
     "Pneumonia",
     "Pneumothorax",
 )
+# The groups of children.
+CHILDREN = ("normal", "pneumonia")
 OPACITY, NORMAL, OTHER, UNREAD = "opacity", "normal", "other", "unread"
 READINGS = {
     "Lung Opacity": OPACITY,
@@ -94,8 +96,10 @@ class Targets:
         )
 
     @classmethod
-    def of_adults(cls, images: Sequence[LabelledImage]) -> Self:
+    def of_adults(cls, images: Sequence[LabelledImage], trust: Mapping[str, float] = TRUST) -> Self:
         """Take readings, views and findings from the columns of a sheet.
+
+        ``trust`` is how much an image of each reading counts.
 
         Unread images have as target how often radiographs with such findings were read as opacity,
         by logistic regression at the views' common mix.
@@ -111,7 +115,7 @@ class Targets:
         guessed = np.where(clear, MISSED, fitted.predict_proba(at_common_mix)[:, 1])
         return cls(
             pneumonia=np.where(read, opacity, guessed),
-            weight=np.array([TRUST[reading] for reading in readings]),
+            weight=np.array([trust[reading] for reading in readings]),
             findings=findings,
             has_findings=np.ones(len(images)),
             abnormal=np.where(read, readings != NORMAL, ~clear).astype(float),

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import keras
 import numpy as np
@@ -13,54 +12,25 @@ from ml.research.acquisition import acquisition_traits, propensities
 from ml.research.augmentation import augment
 from ml.research.dataset import LabelledImage, labels
 from ml.research.evaluation import auroc
-from ml.research.heatmap import rim_width
+from ml.research.learning import LearningOptions, RimPenalty, column, learn
 from ml.research.pretrained import load_imagenet_weights, read_imagenet_state
 from ml.serving.backbones import scaled_stages
 from ml.serving.calibration import Floats
-from ml.serving.network import JIT_COMPILE, build_network, fold
+from ml.serving.network import build_network, fold
 
 Named = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
+class TrainingOptions(LearningOptions):
     """The chosen options; stored in the package as they are."""
 
     backbone: str = "lite0"
     input_size: int = 224
     epochs: int = 10
     images_per_class: int = 1100
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    label_smoothing: float = 0.05
-    subtype_weight: float = 0.3
-    rim_penalty: float = 0.1
-    acquisition_balance: float = 0.75
     frozen_stages: int = 3
-    head_dropout: float = 0.3
-    stochastic_depth: float = 0.1
     batch_norm_momentum: float = 0.97
-    average_momentum: float = 0.995
-    seed: int = 0
-
-
-class RimPenalty(keras.regularizers.Regularizer):  # type: ignore[misc]
-    """Penalise evidence in the outer seventh of the map, which shows little lung.
-
-    The rim shows letters, borders and posture, which correlate with the class in these data. The
-    penalty is the mean absolute value of the local log-odds on the rim, over all cells of the map.
-    """
-
-    def __init__(self, strength: float) -> None:
-        self.strength = strength
-
-    def __call__(self, local: keras.KerasTensor) -> keras.KerasTensor:
-        """Return the penalty of a batch of maps (n, s, s, 1), summed: Keras divides it by n."""
-        inside = np.ones((local.shape[1] - 2 * rim_width(local.shape[1]),) * 2)
-        rim = 1 - np.pad(inside, rim_width(local.shape[1]))[None, :, :, None]
-        amounts = keras.ops.abs(local) * keras.ops.cast(rim, local.dtype)
-        return self.strength * keras.ops.sum(keras.ops.mean(amounts, axis=(1, 2, 3)))
 
 
 class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -130,27 +100,6 @@ class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.begin(self.epoch + 1)
 
 
-class Epochs(Protocol):
-    """Batches that are drawn anew for each epoch."""
-
-    def begin(self, epoch: int) -> None:
-        """Draw the batches of an epoch."""
-
-    def __len__(self) -> int: ...
-
-
-class ResumeEpoch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Start the batches at the epoch that an interrupted training had reached."""
-
-    def __init__(self, batches: Epochs) -> None:
-        super().__init__()
-        self.batches = batches
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Read the epoch from the optimizer's count of steps."""
-        self.batches.begin(int(self.model.optimizer.iterations) // len(self.batches))
-
-
 def start_from_imagenet(options: TrainingOptions) -> keras.Model:
     """Build the network with ImageNet weights, and freeze the stem and the first stages.
 
@@ -173,15 +122,6 @@ def start_from_imagenet(options: TrainingOptions) -> keras.Model:
     return network
 
 
-def column(network: keras.Model, name: str) -> keras.KerasTensor:
-    """Return an output (n,) as a column (n, 1), for training.
-
-    Keras averages a loss over the last axis before it applies the images' weights: without an axis
-    of its own, each weight would apply to the whole batch.
-    """
-    return keras.layers.Reshape((1,), name=f"{name}_column")(network.output[name])
-
-
 def train(
     network: keras.Model,
     inputs: np.ndarray,
@@ -193,46 +133,18 @@ def train(
     """Fine-tune ``network`` for a fixed number of epochs, and return it folded for serving.
 
     ``inputs`` is (n, size, size) uint8, with the n images' labels; ``folds`` are inputs and
-    targets, by name, and are only reported on. The weights are an exponential moving average over
-    the steps (Polyak averaging). ``checkpoints`` is a folder for the state after each epoch, from
-    which a broken-off training of the same options goes on.
+    targets, by name, and are only reported on. ``checkpoints`` is as in ``learn``.
     """
     batches = BalancedBatches(inputs, labelled, options)
-    steps = options.epochs * len(batches)
-    warm_up = steps // 12
-    schedule = keras.optimizers.schedules.CosineDecay(
-        options.learning_rate / 20,
-        decay_steps=steps - warm_up,
-        warmup_target=options.learning_rate,
-        warmup_steps=warm_up,
-    )
     outputs = {name: column(network, name) for name in ("logit", "subtype_logit")}
-    classifier = keras.Model(network.input, outputs)
-    loss = keras.losses.BinaryCrossentropy(
-        from_logits=True, label_smoothing=options.label_smoothing
-    )
-    classifier.compile(
-        keras.optimizers.AdamW(
-            schedule,
-            weight_decay=options.weight_decay,
-            use_ema=True,
-            ema_momentum=options.average_momentum,
-        ),
-        loss=dict.fromkeys(outputs, loss),
-        loss_weights={"logit": 1.0, "subtype_logit": options.subtype_weight},
-        jit_compile=JIT_COMPILE,
-    )
-    classifier.fit(
+    learn(
+        keras.Model(network.input, outputs),
         batches,
+        options,
+        checkpoints,
+        loss_weights={"logit": 1.0, "subtype_logit": options.subtype_weight},
         epochs=options.epochs,
-        verbose=1,
-        shuffle=False,  # batches are sampled at random already, reproducibly after an interruption
-        callbacks=[
-            keras.callbacks.BackupAndRestore(
-                str(checkpoints), double_checkpoint=True, delete_checkpoint=False
-            ),
-            ResumeEpoch(batches),
-        ],
+        decay_steps=options.epochs * len(batches),
     )
     folded = fold(network)
     _report(folded, folds)

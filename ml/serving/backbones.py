@@ -35,6 +35,8 @@ STAGES = (
     Stage(4, 5, 2, 6, 192),
     Stage(1, 3, 1, 6, 320),
 )
+#: What a training starts from that starts from no package.
+IMAGENET = "ImageNet"
 BACKBONES = {"lite0": Scaling(1.0, 1.0), "lite1": Scaling(1.0, 1.1), "lite2": Scaling(1.1, 1.2)}
 
 

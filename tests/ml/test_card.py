@@ -204,3 +204,43 @@ def test_the_heat_map_is_compared_with_drawn_boxes_where_there_are_any() -> None
     }
     card = write_card(facts(pointing={"all findings": figures}))
     assert "| all findings | 34 | 14.7% (5.0% to 25.0%) | 15.3% (10.0% to 20.0%) | 6.7% |" in card
+
+
+@pytest.mark.parametrize(
+    ("start", "options", "words"),
+    [
+        (
+            {"teacher": "a-teacher", "start": "ImageNet"},
+            {"left_out": [0], "unread_trust": 1.0},
+            [
+                "The network was trained on both from ImageNet on, with a-teacher as a teacher",
+                "The network has not seen these patients, a third of all.",
+                "which are noisy. The network",
+            ],
+        ),
+        (
+            {"teacher": "a-teacher", "start": "the-start"},
+            {"left_out": [0, 1], "unread_trust": 0.3, "start_share": 0.4},
+            [
+                "The network of the-start went on from there, in all but its first stages",
+                "40% of the weights are those of the-start.",
+                "Each image was assessed by the network that was trained without its patient",
+                "which are noisy and count for less.",
+            ],
+        ),
+        (
+            {"start": "the-start"},
+            {"left_out": [0, 2]},
+            ["in its last two stages alone", "which are noisy and count for less."],
+        ),
+    ],
+)
+def test_the_card_says_how_adults_were_trained_on_and_who_measured_them(
+    start: dict[str, str], options: dict[str, Any], words: list[str]
+) -> None:
+    adults = {"images": 6, "patients": 5, "read_by_radiologists": 4, **start}
+    given = facts()
+    training = given["training"] | {"adults": adults, "options": options}
+    card = write_card(given | {"adults": given["figures"], "training": training})
+    for expected in words:
+        assert expected in card

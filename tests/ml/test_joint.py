@@ -1,5 +1,6 @@
 """Training on children and adults together, with a teacher of where to look."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -15,16 +16,17 @@ from ml.research.joint import (
     fill_pool,
     has_same_trunk,
     train_jointly,
-    trunk_output,
+    train_jointly_in_parts,
     unlike,
 )
-from ml.research.refining import part_of
+from ml.research.learning import trunk_output
+from ml.research.material import part_of
 from ml.serving.network import build_network, fold
 from tests.ml.networks import random_network
 from tests.ml.test_refining import SIZE, material
 
 OPTIONS = JointOptions(
-    input_size=SIZE, pool=96, epochs=2, images_per_epoch=32, batch_size=16, left_out=1
+    input_size=SIZE, pool=96, epochs=2, images_per_epoch=32, batch_size=16, left_out=(1,)
 )
 
 
@@ -56,8 +58,8 @@ def test_only_childrens_images_learn_from_the_teachers_answer() -> None:
     pool = TaughtPool(
         np.ones((80, 8, 8, 40), np.float16), rows, np.ones((80, 4, 4)), np.full(80, 3.0)
     )
-    options = JointOptions(batch_size=600, images_per_epoch=600, left_out=1)
-    batches = TaughtBatches(pool, made_up, options)
+    options = JointOptions(batch_size=600, images_per_epoch=600)
+    batches = TaughtBatches(pool, made_up, 1, options)
 
     _, targets, weights = batches[0]
 
@@ -95,7 +97,8 @@ def test_training_leaves_the_frozen_stages_and_learns_the_teachers_map(tmp_path:
     pool = TaughtPool.read(tmp_path / "pool")
     assert has_same_trunk(fold(network), teacher, 3)
 
-    trained = fold(train_jointly(network, pool, made_up, OPTIONS, tmp_path))
+    train_jointly(network, pool, made_up, 1, OPTIONS, tmp_path)
+    trained = fold(network)
 
     for weights in keras.Model(network.input, trunk_output(network, 3)).weights:
         np.testing.assert_array_equal(before[weights.path], weights.numpy())
@@ -106,6 +109,31 @@ def test_training_leaves_the_frozen_stages_and_learns_the_teachers_map(tmp_path:
     history = (tmp_path / "history.csv").read_text().splitlines()
     assert len(history) == 1 + OPTIONS.epochs
     assert {"epoch", "loss", "logit_accuracy", "activation_map_loss"} <= set(history[0].split(","))
+
+
+@pytest.mark.timeout(900)  # compiles two networks
+def test_a_training_goes_on_from_a_package_and_keeps_a_share_of_it(tmp_path: Path) -> None:
+    made_up, start = material(), random_network(SIZE)
+    fill_pool(start, made_up, OPTIONS, tmp_path / "pool")
+    pool = TaughtPool.read(tmp_path / "pool")
+    options = replace(OPTIONS, start="a-package", start_share=0.75, epochs=1, left_out=(0, 1))
+
+    trained = train_jointly_in_parts(start, pool, made_up, options, tmp_path)
+
+    def moved(network: keras.Model) -> np.ndarray:
+        before, after = (n.get_layer("head").get_weights()[0] for n in (start, network))
+        return np.asarray(after - before)
+
+    assert set(trained.parts) == {0, 1}
+    assert has_same_trunk(trained.network, start, 3)
+    of_parts = [moved(network) for network in trained.parts.values()]
+    np.testing.assert_allclose(moved(trained.network), np.mean(of_parts, axis=0), atol=1e-6)
+    assert np.abs(of_parts[0] - of_parts[1]).max() > 1e-6
+
+    alone = train_jointly_in_parts(
+        start, pool, made_up, replace(options, start_share=0.0, left_out=(1,)), tmp_path
+    )
+    np.testing.assert_allclose(of_parts[1], 0.25 * moved(alone.network), atol=1e-6)
 
 
 def test_a_teacher_with_other_low_level_features_is_told_apart() -> None:

@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from ml.research.joint import JointOptions
-from ml.research.joint_packaging import Measuring, Sources, package_jointly
-from ml.research.refining import part_of
+from ml.research.joint_packaging import Measuring, package_jointly
+from ml.research.material import part_of
+from ml.research.parts import InParts
+from ml.research.sources import Sources
 from ml.serving.package import ModelPackage
 from tests import dicom_files
 from tests.ml.networks import random_network
@@ -76,12 +78,13 @@ def test_a_package_of_two_sources_has_a_gate_and_figures_of_patients_left_out(
         {"file": f"{i}.png", "finding": "Mass", "x": 0.2, "y": 0.2, "width": 0.5, "height": 0.5}
         for i in range(72)
     ]
-    options = JointOptions(input_size=SIZE, left_out=1)
+    options = JointOptions(input_size=SIZE, left_out=(1,))
     sheet = write_sheet(folder / "adults", "labels.csv", rows)
-    sources = Sources.read(folder / "children", sheet, options)
+    sources = Sources.read(folder / "children", sheet, SIZE, options.seed, options.trust)
+    network = random_network(SIZE)
     package = package_jointly(
         folder / "joint-2026.11",
-        random_network(SIZE),
+        InParts(network, {1: network}),
         shipped,
         sources,
         options,

@@ -6,16 +6,13 @@ import numpy as np
 import pytest
 
 from ml.research.dataset import LabelledImage
+from ml.research.learning import averaged
+from ml.research.material import PARTS, Material, change, part_of
 from ml.research.refining import (
-    PARTS,
-    Material,
     Pool,
     PoolBatches,
     RefiningOptions,
-    averaged,
-    change,
     fill_pool,
-    part_of,
     refine_in_parts,
 )
 from ml.research.targets import SHARES, Targets

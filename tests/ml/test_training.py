@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from ml.research.dataset import LabelledImage
-from ml.research.training import BalancedBatches, RimPenalty, TrainingOptions, column, train
+from ml.research.learning import RimPenalty, column
+from ml.research.training import BalancedBatches, TrainingOptions, train
 from ml.serving.backbones import BACKBONES, Scaling
 from ml.serving.network import build_network
 
