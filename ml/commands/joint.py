@@ -85,13 +85,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--other-trust",
         type=float,
         metavar="WEIGHT",
-        help="of adults read as abnormal without an opacity (default: 0.7)",
+        help="of adults read as abnormal without an opacity (default: 1)",
     )
     parser.add_argument(
         "--unread-trust",
         type=float,
         metavar="WEIGHT",
-        help="of adults whose findings software took from reports (default: 0.3)",
+        help="of adults whose findings software took from reports (default: 1)",
     )
     parser.add_argument(
         "--left-out",

@@ -59,15 +59,15 @@ class JointOptions(LearningOptions):
     left_out: tuple[int, ...] = (0,)
     weight_decay: float = 5e-4
     map_weight: float = 2.0
-    adults_map_share: float = 0.25
-    teacher_weight: float = 0.5
+    adults_map_share: float = 0.1
+    teacher_weight: float = 1.0
     findings_weight: float = 0.5
     abnormal_weight: float = 0.3
     subtype_weight: float = 0.6
     frozen_stages: int = 3
     batch_norm_momentum: float = 0.97
-    other_trust: float = 0.7
-    unread_trust: float = 0.3
+    other_trust: float = 1.0
+    unread_trust: float = 1.0
     start: str = IMAGENET
     start_share: float = 0.0
 
