@@ -26,6 +26,7 @@ WITHOUT_A_PERSON = {
     "webportal/operations": "hospital IT: jobs and files by their ids, without a patient",
     "webportal/orders/cleanup.py": "removes what is past its time, by its ids",
     "webportal/orders/reconciliation.py": "compares rows with the trail",
+    "webportal/orders/questions.py": "asks worklists for the orders of the whole hospital",
     "webportal/orders/linking.py": "links orders and studies of the whole hospital",
     "webportal/orders/receiving.py": "follows what the hospital's systems send",
     "webportal/records/file_faults.py": "files that are missing or damaged, by their keys",

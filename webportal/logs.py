@@ -52,6 +52,8 @@ def logging_config(log_format: str) -> dict[str, Any]:
             "fpdf": {"level": "ERROR"},
             # Names each passkey that is used.
             "fido2": {"level": "WARNING"},
+            # Writes what is asked of other systems: accession numbers.
+            "pynetdicom": {"level": "WARNING"},
         },
     }
 

@@ -18,7 +18,11 @@ from webportal.network.models import InboxState, Node, ReceivedInstance
 
 
 class NodeSerializer(serializers.ModelSerializer[Node]):
-    """A modality or PACS that may send images."""
+    """A modality, PACS or worklist."""
+
+    is_worklist = serializers.BooleanField(
+        read_only=True, help_text="Whether it is asked for orders (Modality Worklist)."
+    )
 
     class Meta:
         model = Node
@@ -30,6 +34,7 @@ class NodeSerializer(serializers.ModelSerializer[Node]):
             "port",
             "department",
             "is_active",
+            "is_worklist",
             "created_by",
             "created_at",
         ]
@@ -54,6 +59,9 @@ class NewNode(serializers.Serializer[Any]):
         required=False,
         help_text="To which new studies from it belong; may be left out while there is only one.",
     )
+    is_worklist = serializers.BooleanField(
+        default=False, help_text="Whether to ask it for orders; it needs a port then."
+    )
 
 
 class NodeChange(serializers.Serializer[Any]):
@@ -65,6 +73,9 @@ class NodeChange(serializers.Serializer[Any]):
     )
     port = serializers.IntegerField(min_value=1, max_value=65535, allow_null=True, required=False)
     is_active = serializers.BooleanField(required=False, help_text="Whether it may send.")
+    is_worklist = serializers.BooleanField(
+        required=False, help_text="Whether to ask it for orders; it needs a port then."
+    )
     department = serializers.PrimaryKeyRelatedField(
         queryset=Department.objects.all(), required=False
     )
@@ -80,7 +91,7 @@ class EchoAnswer(serializers.Serializer[Any]):
 class NodeEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Node]):
     """Nodes of the DICOM network."""
 
-    queryset = Node.objects.all()
+    queryset = Node.objects.select_related("order_source")
     serializer_class = NodeSerializer
     filterset_fields = ["ae_title", "is_active"]
     ordering_fields = ["ae_title", "created_at"]
@@ -101,9 +112,8 @@ class NodeEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Node]):
         node = self.get_object()
         given = NodeChange(data=request.data)
         given.is_valid(raise_exception=True)
-        now = {
-            name: getattr(node, name) for name in ("description", "addresses", "port", "is_active")
-        }
+        kept = ("description", "addresses", "port", "is_active", "is_worklist")
+        now = {name: getattr(node, name) for name in kept}
         changed = nodes.change_node(node, **now | given.validated_data, by=self.person)
         return Response(self.get_serializer(changed).data)
 

@@ -63,6 +63,7 @@ KINDS: dict[str, str | Promise] = {
     "intake.uploadbatch": _("Uploads without another file"),
     "orders.order": _("Orders"),
     "orders.orderedstudy": _("Links of orders and studies"),
+    "orders.orderquestion": _("Questions to worklists"),
     "research.exportedstudy": _("Links of studies and exports for research"),
     "delivery.document": _("Documents made for other systems"),
     "delivery.delivery": _("Deliveries of documents"),

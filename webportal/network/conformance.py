@@ -10,6 +10,7 @@ from webportal.network.sop_classes import (
     OTHERS,
     PLAIN_SYNTAXES,
     VERIFICATION,
+    WORKLIST,
     name_of,
 )
 
@@ -60,6 +61,7 @@ def tables() -> str:
         "| --- | --- | --- | --- |",
         f"| {name_of(VERIFICATION)} | `{VERIFICATION}` | SCP, SCU | plain |",
         f"| {name_of(COMMITMENT)} | `{COMMITMENT}` | SCP | plain |",
+        f"| {name_of(WORKLIST)} | `{WORKLIST}` | SCU | plain |",
         *(f"| {name_of(each)} | `{each}` | {_of_image(each)} | all below |" for each in IMAGES),
         *(f"| {name_of(each)} | `{each}` | {_role(each)} | plain |" for each in OTHERS),
         "",

@@ -2,36 +2,45 @@
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from pynetdicom.association import Association
 
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.network import worklist
 from webportal.network.calling import own_entity
 from webportal.network.models import Node
-from webportal.network.sop_classes import VERIFICATION
+from webportal.network.sop_classes import PLAIN_SYNTAXES, VERIFICATION, WORKLIST
 
 _PATIENCE_SECONDS = 5
 
 
 def echo(node: Node, by: User) -> tuple[bool, str]:
-    """Send a C-ECHO to a node; return whether it succeeded, and a message."""
+    """Send a C-ECHO to a node; return whether it succeeded, and a message.
+
+    A worklist is also asked for the order of nobody.
+    """
     if not node.host or node.port is None:
         return False, _("Give a single address and the port on which the node listens.")
     entity = own_entity()
     entity.acse_timeout = entity.dimse_timeout = _PATIENCE_SECONDS
     entity.connection_timeout = entity.network_timeout = _PATIENCE_SECONDS
     entity.add_requested_context(VERIFICATION)
+    if node.is_worklist:
+        entity.add_requested_context(WORKLIST, list(PLAIN_SYNTAXES))
     association = entity.associate(node.host, node.port, ae_title=node.ae_title)
     answered, words = False, ""
     if association.is_established:
         status = association.send_c_echo()
-        association.release()
         answered = bool(status) and status.Status == 0
-        words = (
-            _("It answered.")
-            if answered
-            else _("It accepted the association but did not answer the C-ECHO.")
-        )
+        if not answered:
+            words = _("It accepted the association but did not answer the C-ECHO.")
+        elif node.is_worklist:
+            answered, words = _search_for_nobody(association)
+        else:
+            words = _("It answered.")
+        association.release()
     elif association.is_rejected:
         words = _(
             "It rejected the association. Add Chestline's AE title {title} and address there."
@@ -40,3 +49,21 @@ def echo(node: Node, by: User) -> tuple[bool, str]:
         words = _("Nothing responds at {host}, port {port}.").format(host=node.host, port=node.port)
     append(Event(Action.NODE_TESTED, "node", node.pk, detail={"answered": answered}), by)
     return answered, words
+
+
+def _search_for_nobody(association: Association) -> tuple[bool, str]:
+    """Whether the worklist answers a question that shows no patient, and how."""
+    try:
+        _found, count = worklist.find(association, worklist.NOBODY)
+    except worklist.QuestionError as error:
+        return False, str(error.reason)
+    if not count:
+        return True, _("It answered, and its worklist can be searched.")
+    words = ngettext(
+        "It answered. Its worklist does not search by accession number: it returned {count} item,"
+        " which is looked through each time.",
+        "It answered. Its worklist does not search by accession number: it returned {count} items,"
+        " which are looked through each time.",
+        count,
+    )
+    return True, words.format(count=count)

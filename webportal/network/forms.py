@@ -35,6 +35,11 @@ class NodeForm(forms.Form):
         label=_("Department"),
         help_text=_("New studies from this device belong to it."),
     )
+    is_worklist = forms.BooleanField(
+        label=_("Ask it for orders (Modality Worklist)"),
+        required=False,
+        help_text=_("For each study with an accession number that comes without its order."),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -61,6 +66,7 @@ class NodeChangeForm(NodeForm):
             "port": node.port,
             "is_active": node.is_active,
             "department": node.department_id,
+            "is_worklist": node.is_worklist,
         }
         super().__init__(*args, **kwargs)
         del self.fields["ae_title"]

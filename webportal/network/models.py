@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import Department
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
+from webportal.orders.models import OrderSource
 from webportal.reasons import NO_REASON, Reason, Reasoned
 from webportal.records.models import SHA256_HEX
 
@@ -17,7 +18,7 @@ LONGEST_AE_TITLE = 16
 
 
 class Node(models.Model):
-    """A modality or PACS that may send images.
+    """A modality, PACS or worklist.
 
     `account` represents it as the actor in batches, studies and the audit trail. It has no password
     and no role.
@@ -41,6 +42,14 @@ class Node(models.Model):
         help_text=_("New studies from this device belong to it."),
     )
     is_active = models.BooleanField(default=True)
+    order_source = models.OneToOneField(
+        OrderSource,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="node",
+        help_text="The orders that its worklist told of, if it is or was asked for any.",
+    )
     account = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="node"
     )
@@ -66,6 +75,11 @@ class Node(models.Model):
     def host(self) -> str:
         """The address to call: its first single address, '' if it has only networks."""
         return next((each for each in self.addresses if "/" not in each), "")
+
+    @property
+    def is_worklist(self) -> bool:
+        """Whether its worklist is asked for orders."""
+        return self.order_source is not None and self.order_source.is_active
 
 
 class InboxState(models.TextChoices):

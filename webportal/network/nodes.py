@@ -12,6 +12,7 @@ from webportal.addresses import is_among, read_addresses
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.network.models import LONGEST_AE_TITLE, Node
+from webportal.orders.sources import change_worklist, create_worklist
 from webportal.refusals import Conflict
 
 
@@ -46,10 +47,13 @@ def create_node(
     port: int | None,
     by: User,
     department: Department | None = None,
+    *,
+    is_worklist: bool = False,
 ) -> Node:
     """Add a node with its account; `department` is that of its studies, by default the only one.
 
-    Raises NodeError, for example if the AE title is taken, and AddressError.
+    A worklist is asked for orders. Raises NodeError, for example if the AE title is taken,
+    SourceError and AddressError.
     """
     title, places = read_ae_title(ae_title), read_addresses(addresses)
     department = department or only_department()
@@ -71,6 +75,7 @@ def create_node(
         raise NodeError(
             _("There is already a node with this AE title, or one that differs only in case.")
         ) from None
+    _set_worklist(node, is_worklist, by)
     append(Event(Action.NODE_CREATED, "node", node.pk, detail=_settings_of(node)), by)
     return node
 
@@ -83,18 +88,22 @@ def change_node(
     addresses: Collection[str],
     port: int | None,
     is_active: bool,
+    is_worklist: bool,
     by: User,
     department: Department | None = None,
 ) -> Node:
     """Change a node; its AE title stays, as does its department if none is given.
 
-    Open associations continue, and open batches keep their department. Raises AddressError.
+    Open associations continue, and open batches keep their department. Raises NodeError,
+    SourceError and AddressError.
     """
-    locked = Node.objects.select_for_update().get(pk=node.pk)
+    nodes = Node.objects.select_for_update(of=("self",)).select_related("order_source")
+    locked = nodes.get(pk=node.pk)
     before = _settings_of(locked)
     locked.description, locked.addresses = description, read_addresses(addresses)
     locked.port, locked.is_active = port, is_active
     locked.department = department or locked.department
+    _set_worklist(locked, is_worklist, by)
     after = _settings_of(locked)
     if after == before:
         return locked
@@ -109,6 +118,19 @@ def change_node(
     return locked
 
 
+def _set_worklist(node: Node, is_worklist: bool, by: User) -> None:
+    """Have the node's worklist asked for orders, or no longer. Raises NodeError, SourceError."""
+    if is_worklist and not (node.host and node.port):
+        raise NodeError(
+            _("To ask it for orders, give a single address and the port on which it listens.")
+        )
+    if node.order_source is not None:
+        change_worklist(node.order_source, is_active=is_worklist, department=node.department, by=by)
+    elif is_worklist:
+        node.order_source = create_worklist(node.ae_title, node.account, node.department, by)
+        node.save(update_fields=["order_source"])
+
+
 def _settings_of(node: Node) -> dict[str, object]:
     return {
         "ae_title": node.ae_title,
@@ -117,4 +139,5 @@ def _settings_of(node: Node) -> dict[str, object]:
         "port": node.port,
         "active": node.is_active,
         "department": str(node.department_id),
+        "worklist": node.is_worklist,
     }

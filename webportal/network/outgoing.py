@@ -13,7 +13,7 @@ from django.db import Error, connection
 
 from webportal.database.clock import clock
 from webportal.database.locks import trying_lock
-from webportal.network import commitment
+from webportal.network import commitment, worklist
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,8 @@ def run(stopping: threading.Event) -> None:
 
 
 def _nodes_with_work() -> set[uuid.UUID]:
-    return set(commitment.due(clock()).order_by().values_list("node", flat=True))
+    reports = commitment.due(clock()).order_by().values_list("node", flat=True)
+    return {*reports, *worklist.nodes_to_ask()}
 
 
 def _start(node: uuid.UUID, stopping: threading.Event) -> threading.Thread:
@@ -75,3 +76,4 @@ def serve(node: uuid.UUID, stopping: threading.Event) -> None:
             if stopping.is_set():
                 return
             commitment.report(row)
+        worklist.ask(node, stopping)

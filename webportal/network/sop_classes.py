@@ -7,6 +7,7 @@ from ml.images.dicom import SOP_CLASSES
 from ml.images.parsing import TRANSFER_SYNTAXES
 
 VERIFICATION = uid.UID("1.2.840.10008.1.1")
+WORKLIST = uid.UID("1.2.840.10008.5.1.4.31")
 COMMITMENT = uid.UID("1.2.840.10008.1.20.1")
 
 #: Images, in every transfer syntax that intake reads.

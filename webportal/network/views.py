@@ -39,7 +39,7 @@ def network(request: SignedInRequest) -> HttpResponse:
     if form.is_valid():
         try:
             node = nodes.create_node(**form.cleaned_data, by=request.user)
-        except nodes.NodeError as error:
+        except Conflict as error:
             form.add_error(None, error.message)
         else:
             messages.success(request, _("{node} may send images now.").format(node=node))
@@ -48,7 +48,7 @@ def network(request: SignedInRequest) -> HttpResponse:
     refused = Count("received", filter=Q(received__state=InboxState.REFUSED))
     context = {
         "form": form,
-        "nodes": Node.objects.annotate(
+        "nodes": Node.objects.select_related("order_source").annotate(
             last_at=Max("received__received_at"), waiting=waiting, refused=refused
         ),
         "rejected": [(each, _WHY_REJECTED.get(each.reason, "")) for each in _rejected()],
@@ -69,9 +69,13 @@ def node(request: SignedInRequest, node_id: uuid.UUID) -> HttpResponse:
     shown = get_object_or_404(Node, pk=node_id)
     form = NodeChangeForm(request.POST or None, node=shown)
     if form.is_valid():
-        nodes.change_node(shown, **form.cleaned_data, by=request.user)
-        messages.success(request, _("{name} is changed.").format(name=shown))
-        return redirect("network:network")
+        try:
+            nodes.change_node(shown, **form.cleaned_data, by=request.user)
+        except Conflict as error:
+            form.add_error(None, error.message)
+        else:
+            messages.success(request, _("{name} is changed.").format(name=shown))
+            return redirect("network:network")
     return render(request, "network/node.html", {"node": shown, "form": form})
 
 

@@ -1,7 +1,11 @@
 """The tables of the conformance statement (docs/orders.md), from what the listener reads."""
 
+from pydicom.tag import Tag
+
 from webportal.orders import reading
 from webportal.orders.hl7 import CHARACTER_SETS
+from webportal.orders.modality_worklist import PRIORITIES as WORKLIST_PRIORITIES
+from webportal.orders.modality_worklist import RETURNED
 from webportal.orders.models import AccessionIn
 from webportal.records.choices import Priority
 
@@ -57,8 +61,26 @@ def tables() -> str:
         "| answer | meaning |",
         "| --- | --- |",
         *(f"| {code} | {meaning} |" for code, meaning in _ANSWERS),
+        "",
+        "| attribute of the Modality Worklist | what it is for |",
+        "| --- | --- |",
+        "| AccessionNumber (0008,0050) | matching key: a single value, exactly |",
+        *(
+            f"| {', '.join(_attribute(each) for each in keywords)} | {meaning} |"
+            for meaning, keywords in RETURNED.items()
+        ),
+        "",
+        "| Requested Procedure Priority | priority |",
+        "| --- | --- |",
+        *(f"| {code} | {each.label.lower()} |" for code, each in WORKLIST_PRIORITIES.items()),
+        "| any other | routine |",
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _attribute(keyword: str) -> str:
+    tag = Tag(keyword)
+    return f"{keyword} ({tag.group:04X},{tag.element:04X})"
 
 
 def fill_in(document: str) -> str:

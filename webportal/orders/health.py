@@ -1,4 +1,4 @@
-"""Whether refused orders need somebody: for the alerts of hospital IT."""
+"""Whether orders need somebody: for the alerts of hospital IT."""
 
 from datetime import timedelta
 
@@ -7,23 +7,40 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from webportal.database.clock import clock
 from webportal.orders.models import OrderMessage
+from webportal.orders.questions import worklists
 from webportal.orders.receiving import ACCEPTED
 
 REFUSED = "orders_refused"
+AWAY = "worklist_away"
 # An older one has been looked at, or its study has been read without it.
 _LOOKED_BACK = timedelta(days=1)
+# Long enough for a RIS to restart without an alert.
+_LONGEST_AWAY = timedelta(minutes=15)
 
 WORDS: dict[str, str | Promise] = {
     REFUSED: _(
         "Orders were refused in the last 24 hours. The last messages on the HL7 page say why."
         " Correct what sends them, and let it send them again."
     ),
+    AWAY: _(
+        "A worklist that is asked for orders has not answered for more than 15 minutes, and studies"
+        " without an order wait for it. Test it on the DICOM page, or ask it no longer."
+    ),
 }
 
 
 def problems() -> list[str]:
-    """The codes of what needs somebody now: a refused message that was not accepted since."""
+    """The codes of what needs somebody now."""
+    return [
+        *([REFUSED] if _is_refused() else []),
+        *([AWAY] if worklists().filter(away_since__lt=clock() - _LONGEST_AWAY).exists() else []),
+    ]
+
+
+def _is_refused() -> bool:
+    """Whether a message was refused and not accepted since."""
     refused = OrderMessage.objects.exclude(answer=ACCEPTED).filter(
         received_at__gt=timezone.now() - _LOOKED_BACK
     )
@@ -32,4 +49,4 @@ def problems() -> list[str]:
     since = OrderMessage.objects.filter(
         source=OuterRef("source"), control_id=OuterRef("control_id"), answer=ACCEPTED
     )
-    return [REFUSED] if refused.filter(~Exists(since)).exists() else []
+    return refused.filter(~Exists(since)).exists()

@@ -18,6 +18,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append_all
 from webportal.inference import queue
 from webportal.orders.models import Order, OrderedStudy
+from webportal.orders.questions import ask_for
 from webportal.records.identifiers import is_placeholder_identifier
 from webportal.records.models import Patient, Study
 from webportal.records.services import signed_among
@@ -82,8 +83,8 @@ def lock_numbers_of(patient: Patient, *more: str) -> None:
     lock_numbers([*numbers, *more])
 
 
-def lock_studies_of(accession_numbers: Collection[str]) -> None:
-    """Lock the studies that orders with these numbers may change, before the numbers.
+def lock_studies_of(accession_numbers: Collection[str], *more: Study) -> None:
+    """Lock the studies that orders with these numbers may change, and `more`, before the numbers.
 
     Code that saves a study or links it by hand has locked the study already.
     """
@@ -91,7 +92,7 @@ def lock_studies_of(accession_numbers: Collection[str]) -> None:
         Q(accession_number__in=accession_numbers)
         | Q(order_links__order__accession_number__in=accession_numbers)
     )
-    _locked(set(studies.values_list("pk", flat=True)))
+    _locked({*studies.values_list("pk", flat=True), *(study.pk for study in more)})
 
 
 def of_number(study: Study) -> QuerySet[Order]:
@@ -103,12 +104,16 @@ def of_number(study: Study) -> QuerySet[Order]:
 
 
 def link_study(study: Study) -> list[Event]:
-    """Link a study, new or changed and locked, to its orders; return what to audit."""
+    """Link a study, new or changed and locked, to its orders; return what to audit.
+
+    Where it has none, worklists are asked.
+    """
     lock_numbers([study.accession_number])
     events: list[Event] = []
     for order in of_number(study).select_for_update(of=("self",)):
         if not differences(order, study.patient):
             events += _link(order, study, None)
+    ask_for(study)
     return events
 
 

@@ -38,17 +38,27 @@ class CharacterSet(models.TextChoices):
     LATIN_9 = "8859/15", _("ISO 8859-15 (Western Europe)")
 
 
-class OrderSource(models.Model):
-    """A system that may send orders, known by its addresses.
+class SourceKind(models.TextChoices):
+    """How orders come from a system."""
 
-    `account` represents it as the actor in the audit trail. It has no password and no role.
+    HL7 = "hl7", _("It sends them by HL7")
+    WORKLIST = "worklist", _("It is asked for them (Modality Worklist)")
+
+
+class OrderSource(models.Model):
+    """A system that orders come from.
+
+    One that sends them is known by its addresses. A worklist is a DICOM node; `failures`,
+    `retry_at` and `away_since` say how it answers. `account` represents the system as the actor in
+    the audit trail. It has no password and no role.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("name"), max_length=40, unique=True)
+    kind = models.CharField(max_length=10, choices=SourceKind.choices, default=SourceKind.HL7)
     addresses = ArrayField(
         models.CharField(max_length=50),
-        help_text="IP addresses and networks from which it calls.",
+        help_text="IP addresses and networks from which it calls; none of a worklist.",
     )
     departments = models.ManyToManyField(
         Department,
@@ -63,6 +73,11 @@ class OrderSource(models.Model):
         max_length=20, choices=CharacterSet.choices, default=CharacterSet.ASCII, blank=True
     )
     is_active = models.BooleanField(default=True)
+    failures = models.PositiveIntegerField(
+        default=0, help_text="How often in a row it could not be asked."
+    )
+    retry_at = models.DateTimeField(null=True, blank=True)
+    away_since = models.DateTimeField(null=True, blank=True)
     account = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="order_source"
     )
@@ -75,7 +90,10 @@ class OrderSource(models.Model):
         ordering = ["name"]
         constraints = [
             models.CheckConstraint(condition=~Q(name=""), name="order_source_has_name"),
-            models.CheckConstraint(condition=~Q(addresses=[]), name="order_source_has_address"),
+            models.CheckConstraint(
+                condition=Q(kind="worklist", addresses=[]) | Q(kind="hl7") & ~Q(addresses=[]),
+                name="order_source_has_address",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -217,6 +235,58 @@ class OrderedStudy(OfStudy):
 def _links() -> QuerySet[OrderedStudy]:
     """The links of an order, in a query of orders."""
     return OrderedStudy.objects.filter(order=OuterRef("pk"))
+
+
+class QuestionState(models.TextChoices):
+    """What became of a question."""
+
+    WAITING = "waiting", _("To be asked")
+    FOUND = "found", _("Answered with an order")
+    NONE = "none", _("There is no order")
+    FAILED = "failed", _("The answer cannot be used")
+
+
+class OrderQuestion(Reasoned, OfStudy):
+    """What a worklist is asked, and its last answer: the order of a study that has none.
+
+    `round` counts how often it was asked anew, because number or patient of the study changed; an
+    answer of an earlier round is of no account. Only webportal.orders.questions changes it.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="order_questions")
+    source = models.ForeignKey(OrderSource, on_delete=models.PROTECT, related_name="questions")
+    state = models.CharField(
+        max_length=10, choices=QuestionState.choices, default=QuestionState.WAITING
+    )
+    round = models.PositiveIntegerField(default=1)
+    nones = models.PositiveSmallIntegerField(
+        default=0, help_text="How often the answer was that there is none."
+    )
+    failures = models.PositiveSmallIntegerField(
+        default=0, help_text="How often the answer was an error."
+    )
+    next_at = models.DateTimeField(help_text="Not to be asked before.")
+    asked_at = models.DateTimeField(null=True, blank=True, help_text="When it answered last.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "source"], name="one_question"),
+            models.CheckConstraint(
+                condition=Q(state__in=QuestionState.values), name="question_state_known"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["source", "next_at"],
+                name="question_due",
+                condition=Q(state="waiting"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Question {self.pk}: {self.state}"
 
 
 class OrderMessage(Reasoned):

@@ -122,9 +122,9 @@ def _patient(segment: Segment) -> dict[str, Any]:
         number, issuer, kind = nth(each, 1), nth(heads, 4), nth(each, 5)
         if not number or number == DELETED:
             continue
-        _check_identifier(number, "PID-3")
+        check_identifier(number, "PID-3")
         if issuer:
-            _check_identifier(issuer, "PID-3.4")
+            check_identifier(issuer, "PID-3.4")
         identifiers.append({"id": number, "issuer": issuer, "type": kind})
     if not identifiers:
         raise MessageError("field_missing", condition=101, field="PID-3")
@@ -205,11 +205,12 @@ def _accession(
     if len(numbers) > 1:
         raise MessageError("several_accessions", field=name)
     [number] = numbers
-    _check_identifier(number, name)
+    check_identifier(number, name)
     return number
 
 
-def _check_identifier(text: str, name: str) -> None:
+def check_identifier(text: str, name: str) -> None:
+    """Refuse what cannot be an identifier, of the field `name`. Raises MessageError."""
     if identifier_fault(text) or several_values(text):
         raise MessageError("field_invalid", field=name)
 

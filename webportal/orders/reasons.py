@@ -1,4 +1,4 @@
-"""Why a message was not accepted, by code; they name segments and fields, never their values."""
+"""Why a message or an answer was not accepted, by code; they name fields, never their values."""
 
 from django.utils.translation import gettext_noop
 
@@ -31,6 +31,20 @@ register(
         "order_ambiguous": gettext_noop(
             "Several orders have this accession number; ORC-2 has to say which one it is."
         ),
+        "worklist_several_patients": gettext_noop(
+            "The worklist has this accession number for several patients, and none of them has the"
+            " study’s Patient ID."
+        ),
+        "worklist_too_many": gettext_noop(
+            "The worklist does not search by accession number: it returned more items than are"
+            " looked through."
+        ),
+        "worklist_error": gettext_noop("The worklist answered with the error {status}."),
+        "worklist_not_offered": gettext_noop(
+            "The device answers, but offers no Modality Worklist to Chestline."
+        ),
+        "worklist_unreadable": gettext_noop("The worklist returned an item that cannot be read."),
+        "worklist_no_answer": gettext_noop("The worklist did not answer the question."),
         "not_now": gettext_noop("It cannot be stored at present. Send it again."),
     }
 )

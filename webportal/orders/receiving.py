@@ -6,11 +6,12 @@ Of messages of the same time, one that changes an order goes before one that pla
 
 import hashlib
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from webportal.audit.models import Action
@@ -28,9 +29,11 @@ from webportal.orders.models import (
     OrderMessage,
     OrderSource,
     OrderStatus,
+    SourceKind,
 )
 from webportal.orders.reading import OrderContent
 from webportal.reasons import NO_REASON, Reason
+from webportal.records.models import Study
 
 ACCEPTED, ERROR, REJECTED = "AA", "AE", "AR"
 _SENDER = "CHESTLINE"
@@ -95,19 +98,29 @@ def accept(source: OrderSource, data: bytes, header: hl7.Segment | None) -> None
         return
     message = hl7.read(data, source.character_set)
     read = reading.read_orders(message, source.accession_in)
-    events: list[Event] = []
-    numbers = {each.accession_number for each in read.orders}
-    lock_studies_of(numbers)
-    lock_numbers(numbers)
-    for said in read.orders:
-        events += _follow(source, said, read.at)
+    events = follow(source, read.orders, read.at)
     _note(source, header, sha256, ACCEPTED, NO_REASON, len(read.orders))
     # Last, because the end of the trail stays locked until the transaction ends.
     append_all(events, source.account)
 
 
+def follow(
+    source: OrderSource, orders: Sequence[OrderContent], at: datetime, *studies: Study
+) -> list[Event]:
+    """Follow what a system says of orders, written at a time; return what to audit.
+
+    Locks their studies and `studies`. Raises MessageError if one of them cannot be followed.
+    """
+    numbers = {each.accession_number for each in orders}
+    lock_studies_of(numbers, *studies)
+    lock_numbers(numbers)
+    return [event for said in orders for event in _follow(source, said, at)]
+
+
 def _follow(source: OrderSource, said: OrderContent, at: datetime) -> list[Event]:
-    order = _found(source, said)
+    if _is_told_by_hl7(source, said):
+        return []
+    order = _found(source, said) or _to_be_taken_over(source, said)
     is_new = order is None
     if order is None:
         order = Order(
@@ -117,6 +130,9 @@ def _follow(source: OrderSource, said: OrderContent, at: datetime) -> list[Event
             changed_at=timezone.now(),
         )
     before = described(order)
+    if order.source_id != source.pk:
+        # Whatever this system says is later than what the worklist said.
+        order.source, order.said_at = source, {}
     order.placer_number = order.placer_number or said.placer_number
     _apply(order, said, at)
     after = described(order)
@@ -140,7 +156,7 @@ def _follow(source: OrderSource, said: OrderContent, at: datetime) -> list[Event
 
 def _found(source: OrderSource, said: OrderContent) -> Order | None:
     """The order that a message speaks of, locked: by accession number and placer's number."""
-    orders = Order.objects.filter(source=source, accession_number=said.accession_number)
+    orders = _of_number(said).filter(source=source)
     known = list(orders.select_for_update(of=("self",)).order_by("pk"))
     exact = [each for each in known if each.placer_number == said.placer_number]
     if exact:
@@ -153,6 +169,33 @@ def _found(source: OrderSource, said: OrderContent) -> Order | None:
     if len(known) > 1:
         raise hl7.MessageError("order_ambiguous", condition=205)
     return known[0] if known else None
+
+
+def _to_be_taken_over(source: OrderSource, said: OrderContent) -> Order | None:
+    """The order as a worklist told of it, locked: from now on an HL7 system speaks for it."""
+    if source.kind == SourceKind.WORKLIST:
+        return None
+    known = _of_number(said).filter(source__kind=SourceKind.WORKLIST)
+    orders = known.select_for_update(of=("self",)).order_by("pk")
+    same = [each for each in orders if _is_same(each, said)]
+    return same[0] if len(same) == 1 else None
+
+
+def _is_told_by_hl7(source: OrderSource, said: OrderContent) -> bool:
+    """Whether a worklist tells of an order of which an HL7 system speaks."""
+    known = _of_number(said).filter(source__kind=SourceKind.HL7)
+    return source.kind == SourceKind.WORKLIST and any(_is_same(each, said) for each in known)
+
+
+def _of_number(said: OrderContent) -> QuerySet[Order]:
+    orders = Order.objects.filter(accession_number=said.accession_number)
+    return orders.select_related("source")
+
+
+def _is_same(order: Order, said: OrderContent) -> bool:
+    """Whether two systems speak of the same order, of the same number."""
+    placers = {order.placer_number, said.placer_number} - {""}
+    return len(placers) < 2 and same_person(order.patient_ids, said.values["patient_ids"])
 
 
 def _apply(order: Order, said: OrderContent, at: datetime) -> None:
@@ -195,7 +238,10 @@ def described(order: Order) -> dict[str, Any]:
     )
     values = {name: getattr(order, name) for name in names}
     born = order.birth_date
-    return values | {"birth_date": born.isoformat() if born else None}
+    return values | {
+        "birth_date": born.isoformat() if born else None,
+        "source": order.source.name,
+    }
 
 
 def _note(

@@ -33,7 +33,7 @@ def _differences_of_order(order: Order, entries: Entries) -> list[str]:
 CHECKS = [
     Check(
         kind="order",
-        rows=lambda: Order.objects.prefetch_related("links"),
+        rows=lambda: Order.objects.select_related("source").prefetch_related("links"),
         made=(Action.ORDER_RECEIVED,),
         told=(
             Action.ORDER_CHANGED,

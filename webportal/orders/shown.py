@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +12,14 @@ from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import User
 from webportal.orders.linking import of_number
-from webportal.orders.models import Order, OrderedStudy, OrderSource
+from webportal.orders.models import (
+    Order,
+    OrderedStudy,
+    OrderQuestion,
+    OrderSource,
+    QuestionState,
+)
+from webportal.reasons import Reason
 from webportal.records.models import Study
 from webportal.records.visibility import scope_of
 
@@ -35,6 +44,33 @@ def orders_of(studies: Iterable[UUID]) -> dict[UUID, list[Order]]:
     return found
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a worklist was asked of a study without an order, and what it said."""
+
+    source: str
+    state: str
+    at: datetime | None
+    is_away: bool
+    reason: Reason
+
+
+def asked_of(study: Study) -> list[Asked]:
+    """What worklists were asked for the order of a study, which has none."""
+    questions = OrderQuestion.objects.filter(study=study, source__is_active=True)
+    return [
+        Asked(
+            each.source.name,
+            each.state,
+            each.asked_at,
+            each.state == QuestionState.WAITING and each.source.failures > 0,
+            each.reason,
+        )
+        for each in questions.select_related("source")
+        if study.accession_number
+    ]
+
+
 def order_context(study: Study, person: User) -> dict[str, Any]:
     """What the study page says to a person of its orders."""
     orders = orders_of([study.pk])[study.pk]
@@ -43,4 +79,5 @@ def order_context(study: Study, person: User) -> dict[str, Any]:
         "is_cancelled": bool(orders) and all(order.is_cancelled for order in orders),
         "waiting_orders": of_number(study).filter(Order.known_in(scope_of(person))).count(),
         "receives_orders": bool(orders) or receives_orders(),
+        "asked": [] if orders else asked_of(study),
     }

@@ -14,7 +14,7 @@ from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.orders import sources
 from webportal.orders.forms import SourceChangeForm, SourceForm
-from webportal.orders.models import OrderMessage, OrderSource, RejectedSender
+from webportal.orders.models import OrderMessage, RejectedSender
 from webportal.orders.sources import SourceError
 
 _MESSAGES = 20
@@ -35,7 +35,7 @@ def order_sources(request: SignedInRequest) -> HttpResponse:
             return redirect("orders:sources")
     context = {
         "form": form,
-        "sources": OrderSource.objects.annotate(last_at=Max("messages__received_at")),
+        "sources": sources.senders().annotate(last_at=Max("messages__received_at")),
         "received": OrderMessage.objects.select_related("source")[:_MESSAGES],
         "rejected": RejectedSender.objects.all(),
         "port": settings.ORDERS_PORT,
@@ -47,7 +47,7 @@ def order_sources(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def order_source(request: SignedInRequest, source_id: uuid.UUID) -> HttpResponse:
     """Change a system, or let it send no more."""
-    shown = get_object_or_404(OrderSource, pk=source_id)
+    shown = get_object_or_404(sources.senders(), pk=source_id)
     form = SourceChangeForm(request.POST or None, source=shown)
     if form.is_valid():
         try:

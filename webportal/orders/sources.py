@@ -1,8 +1,9 @@
-"""Adding and changing the systems that send orders, and finding them by their addresses."""
+"""Adding and changing the systems that orders come from, and finding senders by their addresses."""
 
 from collections.abc import Collection, Iterable
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from webportal.accounts import services as accounts
@@ -12,7 +13,13 @@ from webportal.addresses import is_among, overlap, read_addresses
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.database.rows import count_occurrence
-from webportal.orders.models import AccessionIn, CharacterSet, OrderSource, RejectedSender
+from webportal.orders.models import (
+    AccessionIn,
+    CharacterSet,
+    OrderSource,
+    RejectedSender,
+    SourceKind,
+)
 from webportal.refusals import Conflict
 
 _KEPT = 20
@@ -76,20 +83,68 @@ def change_source(
         _refuse_taken(locked.addresses, locked)
     locked.save()
     locked.departments.set(seen_by)
-    after = _settings_of(locked)
+    _note_change(locked, before, by)
+    return locked
+
+
+@transaction.atomic
+def create_worklist(ae_title: str, account: User, department: Department, by: User) -> OrderSource:
+    """Have a DICOM node, with its account, asked for orders. Raises SourceError.
+
+    People of the department see an order that is for another patient than the study's.
+    """
+    try:
+        with transaction.atomic():
+            source = OrderSource.objects.create(
+                name=ae_title,
+                kind=SourceKind.WORKLIST,
+                addresses=[],
+                account=account,
+                created_by=by,
+            )
+    except IntegrityError:
+        raise SourceError(
+            _("A system that sends orders has this name already. Give that another one.")
+        ) from None
+    source.departments.set([department])
+    detail = _settings_of(source)
+    append(Event(Action.ORDER_SOURCE_CREATED, "order_source", source.pk, detail=detail), by)
+    return source
+
+
+@transaction.atomic
+def change_worklist(
+    source: OrderSource, *, is_active: bool, department: Department, by: User
+) -> None:
+    """Ask a worklist again, or no longer, or for another department."""
+    locked = OrderSource.objects.select_for_update().get(pk=source.pk)
+    before = _settings_of(locked)
+    locked.is_active = is_active
+    locked.failures, locked.retry_at, locked.away_since = 0, None, None
+    locked.save()
+    locked.departments.set([department])
+    _note_change(locked, before, by)
+
+
+def _note_change(source: OrderSource, before: dict[str, object], by: User) -> None:
+    after = _settings_of(source)
     detail = {
         name: {"from": before[name], "to": value}
         for name, value in after.items()
         if before[name] != value
     }
     if detail:
-        append(Event(Action.ORDER_SOURCE_CHANGED, "order_source", locked.pk, detail=detail), by)
-    return locked
+        append(Event(Action.ORDER_SOURCE_CHANGED, "order_source", source.pk, detail=detail), by)
+
+
+def senders() -> QuerySet[OrderSource]:
+    """The systems that send orders by HL7."""
+    return OrderSource.objects.filter(kind=SourceKind.HL7)
 
 
 def source_at(address: str) -> OrderSource | None:
     """The system that may send from an address; None if none may."""
-    sources = OrderSource.objects.filter(is_active=True).select_related("account")
+    sources = senders().filter(is_active=True).select_related("account")
     return next((each for each in sources if is_among(address, each.addresses)), None)
 
 
@@ -110,7 +165,7 @@ def _refuse_taken(addresses: list[str], source: OrderSource | None = None) -> No
     """A message is its sender's by the address alone, so that no two may share one."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-    for other in OrderSource.objects.filter(is_active=True):
+    for other in senders().filter(is_active=True):
         if (source is None or other.pk != source.pk) and overlap(addresses, other.addresses):
             raise SourceError(
                 _("{name} sends from one of these addresses already.").format(name=other)
@@ -120,6 +175,7 @@ def _refuse_taken(addresses: list[str], source: OrderSource | None = None) -> No
 def _settings_of(source: OrderSource) -> dict[str, object]:
     return {
         "name": source.name,
+        "kind": source.kind,
         "addresses": source.addresses,
         "departments": sorted(str(each.pk) for each in source.departments.all()),
         "accession_in": source.accession_in,

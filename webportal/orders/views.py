@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -26,7 +27,8 @@ from webportal.orders.linking import (
     unlink,
 )
 from webportal.orders.models import Order, OrderedStudy
-from webportal.orders.shown import FIELDS, receives_orders
+from webportal.orders.questions import ask_for
+from webportal.orders.shown import FIELDS, asked_of, receives_orders
 from webportal.records import visibility
 from webportal.records.choices import ReadingState
 from webportal.records.identifiers import LONGEST
@@ -67,6 +69,8 @@ def study_order(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     step, number = request.POST.get("step", ""), request.POST.get("number", "")[:LONGEST]
     if step in ("link", "unlink"):
         return _decide(request, study, step)
+    if step == "ask":
+        return _ask_again(request, study)
     known = _known_to(request.user).select_related("source")
     asked_for = request.POST.get("patient_id", "")[:LONGEST]
     found = (
@@ -94,6 +98,7 @@ def study_order(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         "study": study,
         "linked": linked,
         "waiting": waiting,
+        "asked": asked_of(study),
         "found": found,
         "number": number,
         "patient_id": asked_for or ("" if study.patient.is_temporary else study.patient.patient_id),
@@ -132,6 +137,13 @@ def _decide(request: SignedInRequest, study: Study, step: str) -> HttpResponse:
             messages.success(request, _("The order is not for this study."))
     except OrderError as error:
         messages.warning(request, error.message)
+    return redirect("orders:study-order", study.pk)
+
+
+def _ask_again(request: SignedInRequest, study: Study) -> HttpResponse:
+    with transaction.atomic():
+        ask_for(Study.objects.select_for_update(no_key=True).get(pk=study.pk))
+    messages.success(request, _("The worklist is asked again within seconds."))
     return redirect("orders:study-order", study.pk)
 
 

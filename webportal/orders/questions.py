@@ -1,0 +1,156 @@
+"""Which worklists are asked for the order of a study, when, and what they answered.
+
+A question is a row, so that none is lost; `webportal.network.worklist` asks. It is asked anew when
+the study gets another accession number or patient.
+"""
+
+from datetime import timedelta
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from webportal.database.clock import clock
+from webportal.orders.models import (
+    OrderedStudy,
+    OrderQuestion,
+    OrderSource,
+    QuestionState,
+    SourceKind,
+)
+from webportal.reasons import NO_REASON, Reason
+from webportal.records.choices import ReadingState
+from webportal.records.models import Study
+
+#: After each answer that there is no order, it is asked again so much later: an order is sometimes
+#: entered after its images. With the last one it stays at that.
+ASKED_AGAIN = tuple(timedelta(minutes=minutes) for minutes in (2, 10, 60, 240))
+#: An answer that is an error is perhaps one of the moment; this many are not.
+MOST_FAILURES = 8
+#: A worklist has what is scheduled. It knows nothing of studies that are older, as after an import.
+OLDEST = timedelta(days=7)
+
+
+def ask_for(study: Study) -> None:
+    """Have every worklist asked for the order of a study, new or changed and locked.
+
+    Nothing is asked of a study that has an order, and of one without an accession number.
+    """
+    if not _is_to_be_asked(study):
+        return
+    for source in worklists():
+        OrderQuestion.objects.update_or_create(
+            study=study,
+            source=source,
+            defaults={
+                "state": QuestionState.WAITING,
+                "round": F("round") + 1,
+                "nones": 0,
+                "failures": 0,
+                "next_at": clock(),
+                "asked_at": None,
+                "reason_code": "",
+                "reason_params": {},
+            },
+            create_defaults={"next_at": clock()},
+        )
+
+
+def _is_to_be_asked(study: Study) -> bool:
+    if not study.accession_number or study.is_phantom:
+        return False
+    is_old = study.performed_at is not None and study.performed_at < timezone.now() - OLDEST
+    return not is_old and not OrderedStudy.objects.filter(study=study).exists()
+
+
+def worklists() -> QuerySet[OrderSource]:
+    """The worklists that are asked."""
+    return OrderSource.objects.filter(kind=SourceKind.WORKLIST, is_active=True)
+
+
+def due() -> QuerySet[OrderQuestion]:
+    """What is to be asked now, the most urgent first.
+
+    Nothing of studies that have an order or are read, and nothing of worklists that are left alone
+    for a while because they did not answer.
+    """
+    links = OrderedStudy.objects.filter(study=OuterRef("study"))
+    waiting = OrderQuestion.objects.filter(
+        ~Exists(links),
+        ~Q(study__accession_number=""),
+        source__in=worklists(),
+        state=QuestionState.WAITING,
+        study__reading_state=ReadingState.UNREAD,
+    )
+    now = clock()
+    is_open = Q(source__retry_at=None) | Q(source__retry_at__lte=now)
+    recent = waiting.filter(is_open, next_at__lte=now, created_at__gt=now - OLDEST)
+    return recent.order_by("study__priority", "next_at", "id")
+
+
+def note_away(source: OrderSource, pause: timedelta) -> None:
+    """Record that a worklist cannot be asked, and leave it alone for so long."""
+    OrderSource.objects.filter(pk=source.pk).update(
+        failures=F("failures") + 1,
+        away_since=Coalesce("away_since", Value(clock())),
+        retry_at=clock() + pause,
+    )
+
+
+def note_reached(source: OrderSource) -> None:
+    """Record that a worklist answers."""
+    away = OrderSource.objects.filter(pk=source.pk, failures__gt=0)
+    away.update(failures=0, away_since=None, retry_at=None)
+
+
+def note_found(question: OrderQuestion) -> None:
+    """Record an answer with an order, whether or not it is for the study's patient."""
+    _note(question, QuestionState.FOUND)
+
+
+def note_none(question: OrderQuestion) -> None:
+    """Record the answer that there is no order; it is asked again a few times."""
+    again = dict(enumerate(ASKED_AGAIN)).get(question.nones)
+    _note(
+        question,
+        QuestionState.NONE if again is None else QuestionState.WAITING,
+        again=again,
+        nones=question.nones + 1,
+    )
+
+
+def note_unusable(question: OrderQuestion, reason: Reason) -> None:
+    """Record an answer that cannot be used as it is; it stays until somebody asks again."""
+    _note(question, QuestionState.FAILED, reason)
+
+
+def note_error(question: OrderQuestion, reason: Reason, pause: timedelta) -> None:
+    """Record that the answer was an error; it is asked again, but not for ever."""
+    is_over = question.failures + 1 >= MOST_FAILURES
+    _note(
+        question,
+        QuestionState.FAILED if is_over else QuestionState.WAITING,
+        reason,
+        again=pause,
+        failures=question.failures + 1,
+    )
+
+
+def _note(
+    question: OrderQuestion,
+    state: QuestionState,
+    reason: Reason = NO_REASON,
+    *,
+    again: timedelta | None = None,
+    **counts: int,
+) -> None:
+    """Record an answer, unless the question has become another one meanwhile."""
+    now = clock()
+    OrderQuestion.objects.filter(pk=question.pk, round=question.round).update(
+        state=state,
+        asked_at=now,
+        next_at=now + (again or timedelta(0)),
+        reason_code=reason.code,
+        reason_params=dict(reason.params),
+        **counts,
+    )
