@@ -17,9 +17,8 @@ from deploy.local.system import listen
 
 SERVER = [sys.executable, "-m", "webportal.server"]
 WORKER = [
-    *(sys.executable, "-m", "celery", "--app", "workers.app", "--quiet", "worker"),
-    *("--pool", "prefork", "--concurrency", "1", "--queues", "inference"),
-    *("--hostname", "worker@bench"),
+    *("--quiet", "worker", "--pool", "prefork", "--concurrency", "1"),
+    *("--queues", "inference", "--hostname"),
 ]
 START_SECONDS = 300
 
@@ -86,14 +85,31 @@ class Portal:
 
 
 class InferenceWorker:
-    """One worker, with its model loaded."""
+    """One worker, with its model loaded.
 
-    def __init__(self, stack: ExitStack, log: Path) -> None:
+    Args:
+        stack: what ends it.
+        log: where its output goes.
+        name: under which it claims.
+        core: the only core that it may use; None for all.
+        application: the module of the Celery application.
+    """
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        log: Path,
+        name: str = "worker@bench",
+        core: int | None = None,
+        application: str = "workers.app",
+    ) -> None:
         from webportal.inference.models import Worker
 
         started = time.perf_counter()
-        self._process = _start(stack, WORKER, log)
-        while not Worker.objects.exclude(model_version="").exists():
+        pinned = [] if core is None else ["taskset", "--cpu-list", str(core)]
+        celery = [sys.executable, "-m", "celery", "--app", application]
+        self._process = _start(stack, [*pinned, *celery, *WORKER, name], log)
+        while not Worker.objects.exclude(model_version="").filter(name=name).exists():
             time.sleep(0.1)
             _check(self._process, log, started)
 

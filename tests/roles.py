@@ -152,6 +152,7 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "operations/pause": {"POST": (IT,)},
     "operations/resume": {"POST": (IT,)},
     "operations/jobs": {"GET": (IT,), "POST": (IT,)},
+    "operations/capacity": {"GET": (IT,)},
     "operations/workers/<str:name>": {"GET": (IT,)},
     "operations/workers/<str:name>/stop": {"POST": (IT,)},
     "operations/workers/<str:name>/drain": {"POST": (IT,)},

@@ -115,6 +115,7 @@ NOT_IN_THE_NAVIGATION = {
     "dicom/inbox": "inbox",
     "dicom/commitments": "storage commitment",
     "operations/jobs": "**Queue",
+    "operations/capacity": "**Capacity**",
     "audit/export": "export",
     "audit/verification": "verification",
     "metrics": "",

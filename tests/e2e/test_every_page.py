@@ -41,6 +41,9 @@ ROLES: list[Role] = [role for role in Role if role != Role.COORDINATOR]
 
 # What comes after the address, where the bare page has little to show.
 QUERIES = {
+    "operations/capacity": (
+        "?studies_per_hour=200&images_per_study=1.3&within=60&percentile=95&portals=1&profile=flat"
+    ),
     "operations/jobs": "?change=release&reason=worker_lost",
     "models/compare": "?first={active_id}&second={model_id}",
     "studies/<uuid:study_id>/patient": "?to={other_patient_id}",

@@ -212,6 +212,7 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "operations:pause-queue": None,
     "operations:resume-queue": None,
     "operations:change-all": Declaration(Kind.OPERATION),
+    "operations:capacity": Declaration(Kind.OPERATION),
     "operations:worker": Declaration(Kind.OPERATION, polled=True),
     "operations:stop": None,
     "operations:drain": None,

@@ -8,7 +8,7 @@ table, for those who cannot see it and for copying.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from typing import Any, Generic, TypeVar
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils import formats
@@ -21,6 +21,7 @@ _TIMES = (0.1, 1, 10, 60, 600, 3600, 36_000, 360_000)
 _CELL_HEIGHT = 14
 
 Values = Sequence[float | None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -92,41 +93,41 @@ class Plot:
 
 
 @dataclass(frozen=True)
-class Times:
-    """The periods on the horizontal axis: their starts, and how they are named."""
+class Axis(Generic[T]):
+    """The horizontal axis: its places, such as the starts of periods, and how they are named."""
 
-    starts: Sequence[datetime]
-    short: Callable[[datetime], str]
-    long: Callable[[datetime], str]
+    places: Sequence[T]
+    short: Callable[[T], str]
+    long: Callable[[T], str]
 
     @property
     def width(self) -> float:
-        """The width of one period."""
-        return (RIGHT - LEFT) / len(self.starts)
+        """The width of one place."""
+        return (RIGHT - LEFT) / len(self.places)
 
     def ticks(self, at: float = 0.5) -> list[Tick]:
-        """Every sixth label or so; `at` is where in the period it stands."""
-        every = math.ceil(len(self.starts) / 6)
-        chosen = range((len(self.starts) - 1) % every, len(self.starts), every)
+        """Every sixth label or so; `at` is where in the place it stands."""
+        every = math.ceil(len(self.places) / 6)
+        chosen = range((len(self.places) - 1) % every, len(self.places), every)
         return [
-            Tick(round(LEFT + (number + at) * self.width, 1), self.short(self.starts[number]))
+            Tick(round(LEFT + (number + at) * self.width, 1), self.short(self.places[number]))
             for number in chosen
         ]
 
     def names(self) -> list[str]:
-        """The periods in a table."""
-        return [self.long(start) for start in self.starts]
+        """The places in a table."""
+        return [self.long(place) for place in self.places]
 
 
-def bars(title: str, times: Times, series: Sequence[Series], note: str = "") -> Plot:
+def bars(title: str, axis: Axis[Any], series: Sequence[Series], note: str = "") -> Plot:
     """Stacked bars of counts."""
     totals = [
-        sum(each.values[number] or 0 for each in series) for number in range(len(times.starts))
+        sum(each.values[number] or 0 for each in series) for number in range(len(axis.places))
     ]
     top = _nice(max(totals, default=0))
     scale = (BOTTOM - TOP) / top
     drawn = []
-    for number, start in enumerate(times.starts):
+    for number, start in enumerate(axis.places):
         y: float = BOTTOM
         for each in series:
             value = each.values[number]
@@ -136,20 +137,24 @@ def bars(title: str, times: Times, series: Sequence[Series], note: str = "") -> 
             y -= height
             drawn.append(
                 Bar(
-                    x=round(LEFT + number * times.width + 0.1 * times.width, 1),
+                    x=round(LEFT + number * axis.width + 0.1 * axis.width, 1),
                     y=round(y, 1),
-                    width=round(0.8 * times.width, 1),
+                    width=round(0.8 * axis.width, 1),
                     height=round(max(height, 0.7), 1),
                     style=each.style,
-                    title=f"{times.long(start)}: {each.label} {count_text(value)}",
+                    title=f"{axis.long(start)}: {each.label} {count_text(value)}",
                 )
             )
     ticks = [Tick(BOTTOM - top * scale * part, count_text(top * part)) for part in (0, 0.5, 1)]
-    return _plot(title, times, series, count_text, note, y_ticks=ticks, bars=drawn)
+    return _plot(title, axis, series, count_text, note, y_ticks=ticks, bars=drawn)
 
 
 def lines(
-    title: str, times: Times, series: Sequence[Series], text: Callable[[float], str], note: str = ""
+    title: str,
+    axis: Axis[Any],
+    series: Sequence[Series],
+    text: Callable[[float], str],
+    note: str = "",
 ) -> Plot:
     """Lines on an axis from 0."""
     present = [value for each in series for value in each.values if value is not None]
@@ -159,12 +164,10 @@ def lines(
     def place(value: float) -> float:
         return BOTTOM - (BOTTOM - TOP) * value / top
 
-    return _plot(
-        title, times, series, text, note, y_ticks=ticks, paths=_paths(times, series, place)
-    )
+    return _plot(title, axis, series, text, note, y_ticks=ticks, paths=_paths(axis, series, place))
 
 
-def waits(title: str, times: Times, series: Sequence[Series], note: str = "") -> Plot:
+def waits(title: str, axis: Axis[Any], series: Sequence[Series], note: str = "") -> Plot:
     """Lines of times on a logarithmic axis, because seconds and hours are both of interest."""
     present = [value for each in series for value in each.values if value]
     low = max((each for each in _TIMES if each <= min(present, default=1)), default=_TIMES[0])
@@ -179,11 +182,11 @@ def waits(title: str, times: Times, series: Sequence[Series], note: str = "") ->
 
     ticks = [Tick(place(each), seconds_text(each)) for each in _TIMES if low <= each <= high]
     return _plot(
-        title, times, series, seconds_text, note, y_ticks=ticks, paths=_paths(times, series, place)
+        title, axis, series, seconds_text, note, y_ticks=ticks, paths=_paths(axis, series, place)
     )
 
 
-def cells(title: str, times: Times, series: Sequence[Series], note: str = "") -> Plot:
+def cells(title: str, axis: Axis[Any], series: Sequence[Series], note: str = "") -> Plot:
     """One row of cells for each series, the darker the higher a value between 0 and 1."""
     drawn, labels = [], []
     y = TOP
@@ -191,23 +194,23 @@ def cells(title: str, times: Times, series: Sequence[Series], note: str = "") ->
         if each.label:
             y += _CELL_HEIGHT
             labels.append(Tick(y - 3, each.label))
-        for number, start in enumerate(times.starts):
+        for number, start in enumerate(axis.places):
             value = each.values[number]
             if value is None:
                 continue
             drawn.append(
                 Bar(
-                    x=round(LEFT + number * times.width + 0.5, 1),
+                    x=round(LEFT + number * axis.width + 0.5, 1),
                     y=y,
-                    width=round(times.width - 1, 1),
+                    width=round(axis.width - 1, 1),
                     height=_CELL_HEIGHT,
                     style=f"load-{min(5, math.ceil(value * 5))}",
-                    title=f"{times.long(start)}: {each.label} {share_text(value)}",
+                    title=f"{axis.long(start)}: {each.label} {share_text(value)}",
                 )
             )
         y += _CELL_HEIGHT
     height = y + HEIGHT - BOTTOM
-    return _plot(title, times, series, share_text, note, bars=drawn, height=height, labels=labels)
+    return _plot(title, axis, series, share_text, note, bars=drawn, height=height, labels=labels)
 
 
 def count_text(value: float) -> str:
@@ -246,7 +249,7 @@ def _decimal(value: float) -> str:
 
 def _plot(
     title: str,
-    times: Times,
+    axis: Axis[Any],
     series: Sequence[Series],
     text: Callable[[float], str],
     note: str,
@@ -257,7 +260,7 @@ def _plot(
     height: int = HEIGHT,
     labels: Sequence[Tick] = (),
 ) -> Plot:
-    names = times.names()
+    names = axis.names()
     rows = []
     for number, name in enumerate(names):
         values = [each.values[number] for each in series]
@@ -267,7 +270,7 @@ def _plot(
         series=series,
         periods=names,
         rows=rows,
-        x_ticks=times.ticks(),
+        x_ticks=axis.ticks(),
         y_ticks=[Tick(round(tick.at, 1), tick.label) for tick in y_ticks],
         note=note,
         bars=bars,
@@ -277,7 +280,9 @@ def _plot(
     )
 
 
-def _paths(times: Times, series: Sequence[Series], place: Callable[[float], float]) -> list[Path]:
+def _paths(
+    axis: Axis[Any], series: Sequence[Series], place: Callable[[float], float]
+) -> list[Path]:
     found = []
     for each in series:
         steps, is_joined = [], False
@@ -285,7 +290,7 @@ def _paths(times: Times, series: Sequence[Series], place: Callable[[float], floa
             if value is None:
                 is_joined = False
                 continue
-            x, y = LEFT + (number + 0.5) * times.width, place(value)
+            x, y = LEFT + (number + 0.5) * axis.width, place(value)
             # A line of no length is drawn as a dot by its round ends.
             steps.append(f"{'L' if is_joined else 'M'}{x:.1f} {y:.1f}")
             if not is_joined:

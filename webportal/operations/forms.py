@@ -1,8 +1,12 @@
 """Forms of the operations pages."""
 
+from typing import Any
+
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from webportal.inference.bulk import Change
+from webportal.operations.capacity.measured import Measured
 from webportal.records.choices import Priority
 
 
@@ -25,3 +29,46 @@ class BulkForm(forms.Form):
 
     change = forms.ChoiceField(choices=Change.choices)
     reason = forms.CharField(max_length=40)
+
+
+class CapacityForm(forms.Form):
+    """What is to be planned for; the fields begin with what was measured."""
+
+    studies_per_hour = forms.FloatField(
+        label=_("Studies in the busiest hour"), min_value=0.1, max_value=50_000
+    )
+    images_per_study = forms.FloatField(label=_("Images a study"), min_value=1, max_value=100)
+    within = forms.IntegerField(
+        label=_("Result within (seconds)"), min_value=1, max_value=86_400, initial=60
+    )
+    percentile = forms.TypedChoiceField(
+        label=_("For"),
+        choices=[(each, f"{each} %") for each in (90, 95, 99)],
+        initial=95,
+        coerce=int,
+    )
+    portals = forms.IntegerField(label=_("Portals"), min_value=1, max_value=1000, initial=1)
+    profile = forms.ChoiceField(label=_("Hours of the day"))
+    device = forms.ChoiceField(label=_("Device of the workers"))
+
+    def __init__(self, *args: Any, found: Measured, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if found.studies_in_busiest_hour is not None:
+            self.initial["studies_per_hour"] = round(found.studies_in_busiest_hour, 1)
+        self.initial["images_per_study"] = round(found.images_per_study or 1, 2)
+        self._choose("profile", [("flat", _("all as busy"))])
+        if found.profile is not None:
+            self._choose(
+                "profile", [("measured", _("as measured here")), ("flat", _("all as busy"))]
+            )
+        self._choose("device", [(each.name, each.name) for each in found.devices])
+        if len(found.devices) < 2:
+            del self.fields["device"]
+        for field in self.fields.values():
+            is_choice = isinstance(field, forms.ChoiceField)
+            field.widget.attrs["class"] = "form-select" if is_choice else "form-control"
+
+    def _choose(self, name: str, choices: list[tuple[str, Any]]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = choices

@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from webportal.inference.history import periods
 from webportal.inference.models import JobState, PeriodLength, QueuePeriod
 from webportal.operations.charts import (
+    Axis,
     Plot,
     Series,
-    Times,
     bars,
     cells,
     gigabytes_text,
@@ -36,14 +36,14 @@ def plots(length: PeriodLength) -> list[Plot]:
     return found if disk.is_empty else [*found, disk]
 
 
-def _times(length: PeriodLength, shown: list[QueuePeriod]) -> Times:
+def _times(length: PeriodLength, shown: list[QueuePeriod]) -> Axis[datetime]:
     starts = [timezone.localtime(each.starts_at) for each in shown]
     if length == PeriodLength.HOUR:
-        return Times(starts, lambda at: f"{at:%H}", lambda at: f"{at:%Y-%m-%d %H:%M}")
-    return Times(starts, lambda at: f"{at:%m-%d}", lambda at: f"{at:%Y-%m-%d}")
+        return Axis(starts, lambda at: f"{at:%H}", lambda at: f"{at:%Y-%m-%d %H:%M}")
+    return Axis(starts, lambda at: f"{at:%m-%d}", lambda at: f"{at:%Y-%m-%d}")
 
 
-def _arrivals(times: Times, shown: list[QueuePeriod]) -> Plot:
+def _arrivals(times: Axis[datetime], shown: list[QueuePeriod]) -> Plot:
     series = [
         Series(
             str(priority.label),
@@ -55,7 +55,7 @@ def _arrivals(times: Times, shown: list[QueuePeriod]) -> Plot:
     return bars(_("Images queued"), times, series)
 
 
-def _results(times: Times, shown: list[QueuePeriod]) -> Plot:
+def _results(times: Axis[datetime], shown: list[QueuePeriod]) -> Plot:
     labels = {
         JobState.DONE: _("assessed"),
         JobState.REFUSED: _("not assessable"),
@@ -68,7 +68,7 @@ def _results(times: Times, shown: list[QueuePeriod]) -> Plot:
     return bars(_("Images analysed"), times, series)
 
 
-def _waits(times: Times, shown: list[QueuePeriod]) -> Plot:
+def _waits(times: Axis[datetime], shown: list[QueuePeriod]) -> Plot:
     series = []
     for priority in Priority:
         for number, share in ((1, _("95th percentile, {priority}")), (0, _("median, {priority}"))):
@@ -86,7 +86,7 @@ def _waits(times: Times, shown: list[QueuePeriod]) -> Plot:
     )
 
 
-def _reasons(times: Times, shown: list[QueuePeriod]) -> Plot:
+def _reasons(times: Axis[datetime], shown: list[QueuePeriod]) -> Plot:
     totals: Counter[str] = Counter()
     for each in shown:
         totals.update(each.figures.get("reasons", {}))
@@ -104,7 +104,7 @@ def _reasons(times: Times, shown: list[QueuePeriod]) -> Plot:
     return bars(_("Without a result, by reason"), times, series)
 
 
-def _workers(times: Times, shown: list[QueuePeriod]) -> Plot:
+def _workers(times: Axis[datetime], shown: list[QueuePeriod]) -> Plot:
     busy: Counter[str] = Counter()
     for each in shown:
         for name, (_images, seconds) in each.figures.get("workers", {}).items():
@@ -139,7 +139,7 @@ def _load(period: QueuePeriod, name: str, now: datetime) -> float | None:
     return min(1.0, float(seconds) / passed) if passed > 0 else None
 
 
-def _disk(times: Times, shown: list[QueuePeriod]) -> Plot:
+def _disk(times: Axis[datetime], shown: list[QueuePeriod]) -> Plot:
     free = [each.figures.get("free_bytes") for each in shown]
     values = [None if each is None else each / _GIGABYTE for each in free]
     return lines(_("Free for images"), times, [Series(_("free"), "kind-0", values)], gigabytes_text)

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from webportal.operations import (
+    capacity_views,
     health_views,
     metrics_views,
     queue_views,
@@ -16,6 +17,7 @@ urlpatterns = [
     path("operations/pause", queue_views.pause, name="pause-queue"),
     path("operations/resume", queue_views.resume, name="resume-queue"),
     path("operations/jobs", queue_views.change_all, name="change-all"),
+    path("operations/capacity", capacity_views.capacity, name="capacity"),
     path("operations/workers/<str:name>", worker_views.worker, name="worker"),
     path("operations/workers/<str:name>/drain", worker_views.drain, name="drain"),
     path("operations/workers/<str:name>/resume", worker_views.resume, name="resume"),

@@ -1,0 +1,330 @@
+"""python -m bench.capacity: the capacity planner's simulation against the real queue.
+
+Starts PostgreSQL, Valkey and one or more workers, each on a core of its own, and queues images at
+random times (a Poisson process) at shares of what the workers can do. The simulation then gets the
+same arrivals, once with the speeds that the planner reads from the results of that run, and once
+with those of the other runs, as if planned beforehand. Finally stat images arrive behind a backlog
+of routine ones. Prints how far the simulation is from what was measured.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.system import InferenceWorker, database_and_broker
+from ml.serving.runtimes.interface import cores
+
+if TYPE_CHECKING:
+    from webportal.accounts.models import User
+    from webportal.inference.models import Job
+    from webportal.operations.capacity.assumptions import WorkerSpeed
+    from webportal.operations.capacity.measured import ClosedJob
+    from webportal.records.models import Radiograph
+
+TARGET = 0.15
+STAND_IN = "BENCH_STAND_IN"
+DIFFERENT_FILES = 24
+SENDERS = 4
+REPLICATIONS = 20
+BURST = 300
+CLOSED_SECONDS = 300
+FIGURES = ("mean", "p50", "p95")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One run: images sent a second, its jobs, and how many images were left at its end."""
+
+    workers: int
+    name: str
+    rate: float
+    jobs: "Sequence[ClosedJob]"
+    load_average: float
+    left: int = 0
+
+
+def main() -> int:
+    """Measure, simulate, print the table, and return 1 when a deviation is over the target."""
+    parser = argparse.ArgumentParser(prog="python -m bench.capacity", description=__doc__)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--loads", type=float, nargs="+", default=[0.5, 0.8])
+    parser.add_argument("--seconds", type=int, default=40, help="of each run")
+    parser.add_argument(
+        "--stand-in",
+        metavar="BATCH,IMAGE",
+        help="seconds that a wait takes in place of the network, for machines with other load",
+    )
+    parser.add_argument("--backlog", type=int, default=2000, help="routine images before the stat")
+    options = parser.parse_args()
+    # Unwinds like Ctrl-C, so that no started process is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    if options.stand_in:
+        os.environ[STAND_IN] = options.stand_in
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
+        stack.enter_context(database_and_broker(folder))
+        return 0 if _measure(stack, folder, options) else 1
+
+
+def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> bool:
+    # Can only be imported now that the settings exist.
+    from bench import pictures, records
+
+    _say(f"Drawing {DIFFERENT_FILES} phantoms")
+    by = records.make_uploader()
+    # With a wait in place of the network only small ones: decoding is all that takes a processor.
+    files = (
+        pictures.stored_files(8)[:4] if options.stand_in else pictures.stored_files(DIFFERENT_FILES)
+    )
+    radiographs = records.store_radiographs(files, max(options.backlog + 100, 2000), by)
+    rows: list[tuple[str, ...]] = []
+    is_met = True
+    for number in range(1, max(options.workers) + 1):
+        log = folder / f"worker-{number}.log"
+        # A device of its own: the network's threads are as many as the cores that it may use.
+        core = None if options.stand_in else (number - 1) % cores()
+        application = "bench.stand_in" if options.stand_in else "workers.app"
+        InferenceWorker(stack, log, f"worker@{number}", core, application)
+        if number not in options.workers:
+            continue
+        runs = _runs(number, radiographs, by, options)
+        for run in runs[1:]:
+            others = [job for each in runs if each is not run for job in each.jobs]
+            for row, is_close in _compare(run, others):
+                rows.append(row)
+                _say("  ".join(row))
+                is_met = is_met and is_close
+    _say(
+        f"\n{cores()} cores; load average {os.getloadavg()[0]:.1f}, the benchmark's own included\n"
+    )
+    _say(_table(rows))
+    _say(
+        f"\neach deviation with the speeds of the same run at most {TARGET:.0%}: "
+        f"{'met' if is_met else 'MISSED'}"
+    )
+    return is_met
+
+
+def _runs(
+    workers: int, radiographs: "Sequence[Radiograph]", by: "User", options: argparse.Namespace
+) -> list[Measurement]:
+    """A burst, which gives the capacity, then each load, then stat behind a backlog."""
+    images = cycle(radiographs)
+    burst, seconds = _timed(lambda: _burst([next(images) for _ in range(BURST)], by))
+    capacity = BURST / seconds
+    _say(f"{workers} worker(s) do {capacity:.1f} images/s")
+    runs = [Measurement(workers, "burst", capacity, burst, os.getloadavg()[0])]
+    for load in options.loads:
+        rate = load * capacity
+
+        def send(rate: float = rate) -> None:
+            _send(images, by, rate, options.seconds)
+
+        jobs, _ = _timed(send)
+        runs.append(Measurement(workers, f"{load:.0%}", rate, jobs, os.getloadavg()[0]))
+    if options.backlog:
+        jobs, left = _stat_behind(radiographs, by, options)
+        name = f"stat behind {options.backlog}"
+        runs.append(Measurement(workers, name, 1, jobs, os.getloadavg()[0], left))
+    return runs
+
+
+# ── Sending ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _timed(send: Any) -> "tuple[list[ClosedJob], float]":
+    """Let `send` queue images; return the closed jobs, and the seconds until the last one was."""
+    from django.utils import timezone
+
+    from webportal.inference.models import Job
+    from webportal.inference.queue import OPEN_STATES
+    from webportal.operations.capacity.measured import closed_jobs
+
+    since, started = timezone.now(), time.perf_counter()
+    send()
+    open_jobs = Job.objects.filter(state__in=OPEN_STATES)
+    while open_jobs.exists():
+        time.sleep(0.05)
+        if time.perf_counter() - started > CLOSED_SECONDS:
+            raise RuntimeError("Some images have no result.")
+    seconds = time.perf_counter() - started
+    jobs = closed_jobs(since, timezone.now() + timedelta(seconds=1))
+    # The workers look at the empty queue once more.
+    time.sleep(1)
+    return jobs, seconds
+
+
+def _burst(radiographs: "Sequence[Radiograph]", by: "User") -> None:
+    from django.db import transaction
+
+    from webportal.inference.queue import enqueue
+
+    with transaction.atomic():
+        for radiograph in radiographs:
+            enqueue(radiograph, by)
+
+
+def _send(images: "Iterator[Radiograph]", by: "User", rate: float, seconds: float) -> None:
+    """Queue images at random times for so long, each in a transaction of its own."""
+    from django.db import connections
+
+    from webportal.inference.queue import enqueue
+
+    random = np.random.default_rng(1)
+    with ThreadPoolExecutor(SENDERS) as threads:
+        started, due = time.perf_counter(), 0.0
+        while (due := due + float(random.exponential(1 / rate))) < seconds:
+            time.sleep(max(0.0, started + due - time.perf_counter()))
+            threads.submit(enqueue, next(images), by)
+        for _ in range(SENDERS):
+            threads.submit(connections.close_all)
+
+
+def _stat_behind(
+    radiographs: "Sequence[Radiograph]", by: "User", options: argparse.Namespace
+) -> "tuple[list[ClosedJob], int]":
+    """Queue stat images while many routine ones wait; return the jobs, and how many were left."""
+    from django.utils import timezone
+
+    from webportal.inference.models import Job, JobState
+    from webportal.inference.queue import OPEN_STATES, enqueue
+    from webportal.operations.capacity.measured import closed_jobs
+    from webportal.records.choices import Priority
+    from webportal.records.models import Study
+
+    since = timezone.now()
+    backlog, stat = radiographs[: options.backlog], radiographs[options.backlog :][:60]
+    Study.objects.filter(radiographs__in=stat).update(priority=Priority.STAT)
+    Job.objects.bulk_create(_routine(radiograph, by, since) for radiograph in backlog)
+    random = np.random.default_rng(2)
+    for radiograph in stat:
+        radiograph.study.priority = Priority.STAT
+        enqueue(radiograph, by)
+        time.sleep(float(random.uniform(0.1, 0.9)) * options.seconds / len(stat))
+        if not Job.objects.filter(state=JobState.QUEUED, priority=Priority.ROUTINE).exists():
+            break
+    while Job.objects.filter(state__in=OPEN_STATES, priority=Priority.STAT).exists():
+        time.sleep(0.05)
+    waiting = Job.objects.filter(state=JobState.QUEUED)
+    left = waiting.update(state=JobState.CANCELLED, finished_at=timezone.now())
+    while Job.objects.filter(state__in=OPEN_STATES).exists():
+        time.sleep(0.05)
+    Study.objects.filter(radiographs__in=stat).update(priority=Priority.ROUTINE)
+    return closed_jobs(since, timezone.now() + timedelta(seconds=1)), left
+
+
+def _routine(radiograph: "Radiograph", by: "User", at: datetime) -> "Job":
+    from webportal.inference.models import Job
+
+    return Job(
+        id=uuid.uuid4(),
+        radiograph=radiograph,
+        study_id=radiograph.study_id,
+        queued_at=at,
+        created_by=by,
+    )
+
+
+# ── Comparing ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _compare(
+    run: Measurement, others: "Sequence[ClosedJob]"
+) -> Iterator[tuple[tuple[str, ...], bool]]:
+    """The rows of a run, and whether each is within the target with the run's own speeds."""
+    from webportal.records.choices import Priority
+
+    is_stat = np.array([job.priority == Priority.STAT for job in run.jobs])
+    chosen = is_stat if is_stat.any() else np.ones(len(run.jobs), bool)
+    own, before = _simulated(run, run.jobs), _simulated(run, others)
+    for kind, end in (("wait", "started_at"), ("to result", "finished_at")):
+        times = [(getattr(job, end) - job.queued_at).total_seconds() for job in run.jobs]
+        real = _figures(np.array(times)[chosen])
+        for figure in FIGURES:
+            deviations = [each[kind][figure] / real[figure] - 1 for each in (own, before)]
+            row = (
+                f"{run.workers}",
+                run.name,
+                f"{run.rate:.1f}",
+                f"{int(chosen.sum())}",
+                f"{kind}, {figure}",
+                f"{1000 * real[figure]:.0f}",
+                f"{1000 * own[kind][figure]:.0f}",
+                f"{deviations[0]:+.0%}",
+                f"{1000 * before[kind][figure]:.0f}",
+                f"{deviations[1]:+.0%}",
+                f"{run.load_average:.1f}",
+            )
+            yield row, kind == "wait" or abs(deviations[0]) <= TARGET
+
+
+def _simulated(run: Measurement, measured_on: "Sequence[ClosedJob]") -> dict[str, dict[str, float]]:
+    """What the simulation says of the same arrivals, with the speeds of these jobs."""
+    from webportal.operations.capacity.arrivals import Arrivals
+    from webportal.operations.capacity.assumptions import Assumptions, Load
+    from webportal.operations.capacity.simulation import simulate
+    from webportal.records.choices import Priority
+
+    jobs = sorted(run.jobs, key=lambda job: job.queued_at)
+    first = jobs[0].queued_at
+    queued = np.array([0.0] * run.left + [(job.queued_at - first).total_seconds() for job in jobs])
+    priorities = np.array([Priority.ROUTINE] * run.left + [job.priority for job in jobs], np.int8)
+    arrivals = Arrivals(queued, queued, priorities)
+    is_stat = priorities == Priority.STAT
+    chosen = is_stat if is_stat.any() else np.ones(len(queued), bool)
+    assumptions = Assumptions(Load(1), _speed(measured_on))
+    found: dict[str, list[dict[str, float]]] = {"wait": [], "to result": []}
+    for seed in range(REPLICATIONS):
+        simulated = simulate(assumptions, run.workers, arrivals, np.random.default_rng(seed))
+        found["wait"].append(_figures(simulated.waits[chosen]))
+        found["to result"].append(_figures(simulated.times[chosen]))
+    return {
+        kind: {figure: float(np.mean([each[figure] for each in runs])) for figure in FIGURES}
+        for kind, runs in found.items()
+    }
+
+
+def _speed(jobs: "Sequence[ClosedJob]") -> "WorkerSpeed":
+    from webportal.operations.capacity.measured import devices
+
+    found = devices(jobs)
+    if not found:
+        raise RuntimeError("There were too few batches to measure the speed.")
+    return found[0].speed
+
+
+def _figures(seconds: "np.ndarray") -> dict[str, float]:
+    p50, p95 = np.percentile(seconds, [50, 95])
+    return {"mean": float(seconds.mean()), "p50": float(p50), "p95": float(p95)}
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    heads = (
+        *("workers", "load", "images/s", "images", "figure", "measured, ms"),
+        *("own speeds", "", "other runs'", "", "load average"),
+    )
+    lines = [heads, ("---",) * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""Load and speeds are read from the installation's own jobs."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from tests.factories import make_job, make_radiograph, make_study, make_worker
+from webportal.inference.models import Job, JobState
+from webportal.operations.capacity.assumptions import FLAT, UploadPath
+from webportal.operations.capacity.basis import USUAL_SPEED, Given, NotMeasuredError, combine
+from webportal.operations.capacity.measured import LEAST_BATCHES, LEAST_IMAGES, fit, measure
+from webportal.records.choices import Priority
+from webportal.records.models import Radiograph
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def radiographs() -> list[Radiograph]:
+    return [make_radiograph(make_study(priority=each)) for each in Priority]
+
+
+def close(
+    radiographs: Sequence[Radiograph],
+    start: datetime,
+    seconds: float,
+    images: int = 1,
+    *,
+    queued: float = 0.0,
+    worker: str = "gpu-1",
+    attempt: int = 1,
+    state: JobState = JobState.DONE,
+) -> None:
+    """A batch of so many images that a worker had for so long."""
+    template = make_job(radiographs[0], state=JobState.DONE)
+    Job.objects.bulk_create(
+        Job(
+            radiograph=(radiograph := radiographs[number % len(radiographs)]),
+            study=radiograph.study,
+            state=state,
+            reason_code="worker_lost" if state == JobState.QUARANTINED else "",
+            priority=radiograph.study.priority,
+            attempt=attempt,
+            worker=worker,
+            queued_at=start - timedelta(seconds=queued),
+            started_at=start,
+            finished_at=start + timedelta(seconds=seconds),
+            created_by=template.created_by,
+        )
+        for number in range(images)
+    )
+    template.delete()
+
+
+def test_a_line_is_fitted_through_batches_of_every_size() -> None:
+    random = np.random.default_rng(1)
+    sizes = [1, 2, 5, 11, 32] * 40
+    points = [(n, (0.05 + 0.01 * n) * float(random.gamma(25, 1 / 25))) for n in sizes]
+    found = fit(points)
+    assert found is not None
+    assert found.fixed == pytest.approx(0.05, rel=0.1)
+    assert found.per_image == pytest.approx(0.01, rel=0.1)
+    assert found.spread == pytest.approx(0.2, abs=0.03)
+    # A stall is no speed, and a clock that is ahead no time.
+    stalled = fit([*points, (1, 900.0), (3, -1.0)])
+    assert stalled is not None
+    assert stalled.fixed == pytest.approx(found.fixed, rel=0.01)
+    assert fit(points[: LEAST_BATCHES - 1]) is None
+    of_one_size = fit([(8, 0.2)] * 30)
+    assert of_one_size is not None
+    assert of_one_size.seconds(8) == pytest.approx(0.2)
+
+
+def test_batches_alone_and_following_are_told_apart(radiographs: list[Radiograph]) -> None:
+    make_worker("gpu-1", device="H200")
+    now = timezone.now() - timedelta(hours=1)
+    for number in range(LEAST_BATCHES + 3):
+        start = now + timedelta(seconds=60 * number)
+        # Alone, 50 ms after it was queued; the next claimed with it, and 2 s behind.
+        close(radiographs, start, 5, queued=0.05)
+        close(radiographs, start + timedelta(milliseconds=1), 6.999, 4, queued=0.01)
+        # What had waited is claimed half a second after the result.
+        close(radiographs, start + timedelta(seconds=7.5), 5, queued=3)
+    (device,) = measure().devices
+    assert device.name == "H200"
+    speed = device.speed
+    assert speed.alone.seconds(1) == pytest.approx(5)
+    assert speed.following.seconds(4) == pytest.approx(2)
+    assert speed.closing.seconds(4) == pytest.approx(0.5)
+    assert speed.wake == pytest.approx(0.05)
+
+
+def test_nothing_is_said_of_too_few_images(radiographs: list[Radiograph]) -> None:
+    assert measure().since is None
+    close(radiographs, timezone.now() - timedelta(hours=1), 1)
+    found = measure()
+    assert found.images == 1
+    assert found.devices == []
+    assert (found.profile, found.priorities, found.failing) == (None, None, None)
+    basis = combine(Given(100), found)
+    assert basis.assumptions.speed.following == USUAL_SPEED.following
+    assert basis.assumptions.load.profile == FLAT
+    assert len(basis.assumed) == 5
+    with pytest.raises(NotMeasuredError):
+        combine(Given(100, as_measured=True), found)
+    with pytest.raises(NotMeasuredError, match="H200"):
+        combine(Given(100, device="H200"), found)
+
+
+def test_hours_priorities_and_failures_of_the_last_days(
+    radiographs: list[Radiograph], settings: Settings
+) -> None:
+    settings.TIME_ZONE = "UTC"
+    timezone.activate("UTC")
+    today = timezone.now().replace(hour=9, minute=0, second=0, microsecond=0)
+    for day in range(1, 11):
+        start = today - timedelta(days=day)
+        close(radiographs, start, 1, 60)
+        close(radiographs, start + timedelta(hours=4), 1, 30)
+    close(radiographs, today - timedelta(days=2), 1, 9, attempt=3, state=JobState.QUARANTINED)
+    close(radiographs, today - timedelta(days=40), 1, 500)
+    found = measure()
+    timezone.deactivate()
+    assert found.images == 909 >= LEAST_IMAGES
+    assert found.profile is not None
+    assert found.profile[9] == 1
+    assert found.profile[13] == pytest.approx(300 / 609)
+    assert found.profile[3] == 0
+    assert found.priorities == pytest.approx([1 / 3] * 3)
+    assert found.images_per_study == pytest.approx(909 / 3)
+    assert found.failing == pytest.approx(1 - 900 / 927)
+    assert found.files_in_busiest_minute == 69
+
+
+def test_what_is_stated_comes_before_what_was_measured(radiographs: list[Radiograph]) -> None:
+    make_worker("gpu-1", device="H200")
+    now = timezone.now() - timedelta(days=10)
+    for number in range(LEAST_IMAGES // 10 + 1):
+        close(radiographs, now + timedelta(minutes=number), 1, 10)
+    found = measure()
+    measured = combine(Given(100, as_measured=True), found)
+    assert measured.assumptions.load.images_per_study == pytest.approx(170)
+    assert any("H200" in fact for fact in measured.measured)
+    stated = combine(
+        Given(100, 1.5, (0, 0, 1), speed=USUAL_SPEED, path=UploadPath(7), failing=0.1), found
+    )
+    assert stated.assumptions.load.images_per_study == 1.5
+    assert list(stated.assumptions.load.priorities) == [0, 0, 1]
+    assert stated.assumptions.speed == USUAL_SPEED
+    assert stated.assumptions.path.portals == 7
+    assert stated.assumptions.faults.failing == 0.1

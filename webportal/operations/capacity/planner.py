@@ -1,0 +1,310 @@
+"""The least number of workers with which results come in time, and what stands in the way.
+
+Several replications with different seeds give each figure its interval. Every number of workers
+meets the same arrivals, so that the numbers can be compared.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webportal.operations.capacity.arrivals import HOUR, Arrivals, arrive
+from webportal.operations.capacity.assumptions import HOURS, PRIORITIES, Assumptions, Load
+from webportal.operations.capacity.simulation import Run, simulate
+
+#: The most workers that are tried.
+MOST_WORKERS = 4096
+#: With less room than this the simulated time is too short to see how long queues become.
+MOST_USE = 0.95
+# Slots have a figure of their own from so many images on.
+_IMAGES_OF_A_SLOT = 50
+# The two-sided 95 % quantiles of Student's t, by degrees of freedom; then the normal one.
+_STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
+Floats = NDArray[np.float64]
+
+
+class Obstacle(StrEnum):
+    """Why no number of workers is enough."""
+
+    PORTALS = "portals"
+    TRAIL = "trail"
+    UPLOAD = "upload"
+    WORKER = "worker"
+    TOO_MANY = "too_many"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is wanted: so many per cent of the results within so many seconds of the upload.
+
+    Args:
+        replications: how many days are simulated, with seeds from `seed` on.
+        most_images: of one replication; where a day has more, it is a part around the busiest hour.
+        most_images_of_a_day: a whole day with more of them is not simulated for its backlog.
+    """
+
+    within_seconds: float
+    percentile: float = 95.0
+    replications: int = 5
+    seed: int = 1
+    most_images: int = 20_000
+    most_images_of_a_day: int = 500_000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval over the replications."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Option:
+    """What so many workers achieve; times are percentiles from upload to result, in seconds.
+
+    `worst` is that of the slowest hour, `median` that of all images, `use` the share of what the
+    workers can do that the busiest hour takes.
+    """
+
+    workers: int
+    worst: Estimate
+    median: Estimate
+    by_priority: dict[str, Estimate | None]
+    use: float
+    is_enough: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The least number of workers that is enough, or why there is none.
+
+    `portal_use` and `trail_use` are shares of what portals and audit trail can do in the busiest
+    hour. `floor` is the percentile with as many workers as one likes. `backlog` has the unfinished
+    images every quarter of an hour from midnight; it is empty where the day was not simulated.
+    """
+
+    workers: int | None
+    obstacle: Obstacle | None
+    options: Sequence[Option]
+    portal_use: float
+    trail_use: float
+    floor: float
+    images: int
+    slots: int
+    slot_seconds: float
+    backlog: Sequence[float]
+
+
+def plan(assumptions: Assumptions, question: Question) -> Answer:
+    """Find the least number of workers; with scaling, the least upper limit."""
+    load = assumptions.load
+    hours, slot = _slots(load, question)
+    days = [
+        arrive(
+            load,
+            assumptions.path,
+            [load.studies_per_hour * load.profile[hour % HOURS] for hour in hours],
+            np.random.default_rng([seed, 0]),
+            slot,
+        )
+        for seed in range(question.seed, question.seed + question.replications)
+    ]
+    trial = _Trial(assumptions, question, days, slot)
+    portal_use, trail_use = uses(assumptions)
+    workers, obstacle = None, _obstacle(portal_use, trail_use, trial)
+    if obstacle is None:
+        workers = trial.least()
+        obstacle = Obstacle.TOO_MANY if workers is None else None
+    middle = workers or trial.first
+    for number in range(max(1, middle - 1), middle + 3):
+        trial.option(number)
+    return Answer(
+        workers=workers,
+        obstacle=obstacle,
+        options=[trial.options[number] for number in sorted(trial.options)],
+        portal_use=portal_use,
+        trail_use=trail_use,
+        floor=trial.floor,
+        images=sum(map(len, days)),
+        slots=len(hours) - 1,
+        slot_seconds=slot,
+        backlog=_backlog(assumptions, question, middle),
+    )
+
+
+def uses(assumptions: Assumptions) -> tuple[float, float]:
+    """The shares of portals and audit trail that the busiest hour takes.
+
+    Each upload appends to the trail in a transaction, and so does each batch of results.
+    """
+    rate, path, speed = assumptions.load.images_per_second, assumptions.path, assumptions.speed
+    portals = rate / (path.portals * path.files_per_second)
+    return portals, rate * (1 + 1 / speed.batch_size) / path.commits_per_second
+
+
+def _slots(load: Load, question: Question) -> tuple[list[int], float]:
+    """The hours to simulate, and how many seconds of each; the first fills the system.
+
+    It is a whole day if that has not too many images, otherwise some hours up to the end of the
+    busiest, and a part of that alone if even two are too many.
+    """
+    busiest = max(range(HOURS), key=lambda hour: load.profile[hour])
+    quietest = min(range(HOURS), key=lambda hour: load.profile[hour])
+    images = [load.images_per_second * HOUR * share for share in load.profile]
+    if sum(images) <= question.most_images:
+        return list(range(quietest, quietest + HOURS + 1)), HOUR
+    if 2 * images[busiest] > question.most_images:
+        # Waits of so many seconds could not be seen in less time.
+        slot = max(question.most_images / 2 / load.images_per_second, question.within_seconds)
+        return [busiest, busiest], min(slot, HOUR)
+    hours = [busiest + HOURS - 1, busiest + HOURS]
+    while sum(images[hour % HOURS] for hour in [hours[0] - 1, *hours]) <= question.most_images:
+        hours.insert(0, hours[0] - 1)
+    return hours, HOUR
+
+
+def _backlog(assumptions: Assumptions, question: Question, workers: int) -> list[float]:
+    """Unfinished images every quarter of an hour of a day; the day before it fills the system."""
+    load = assumptions.load
+    if load.images_per_second * HOUR * sum(load.profile) > question.most_images_of_a_day:
+        return []
+    rates = [load.studies_per_hour * share for share in load.profile]
+    random = np.random.default_rng([question.seed, 2])
+    run = simulate(assumptions, workers, arrive(load, assumptions.path, rates * 2, random), random)
+    moments = np.arange(HOURS, 2 * HOURS, 0.25) * HOUR
+    return list(map(float, run.backlog(moments)))
+
+
+def _obstacle(portal_use: float, trail_use: float, trial: "_Trial") -> Obstacle | None:
+    if portal_use >= 1:
+        return Obstacle.PORTALS
+    if trail_use >= 1:
+        return Obstacle.TRAIL
+    if trial.floor <= trial.question.within_seconds:
+        return None
+    is_upload = trial.upload > trial.question.within_seconds / 2
+    return Obstacle.UPLOAD if is_upload else Obstacle.WORKER
+
+
+class _Trial:
+    """The simulated days, and what was found for each number of workers."""
+
+    def __init__(
+        self,
+        assumptions: Assumptions,
+        question: Question,
+        days: Sequence[Arrivals],
+        slot: float,
+    ) -> None:
+        self._assumptions, self.question, self._days = assumptions, question, days
+        self._slot = slot
+        self.options: dict[int, Option] = {}
+        # No fewer can keep up with the busiest hour.
+        load, speed = assumptions.load, assumptions.speed
+        needed = load.images_per_second / speed.images_per_second
+        self.first = min(MOST_WORKERS, max(1, math.ceil(needed / MOST_USE)))
+        uploads = np.concatenate([day.queued - day.sent for day in days])
+        percentile = question.percentile
+        self.upload = float(np.percentile(uploads, percentile)) if len(uploads) else 0.0
+        #: Not even an idle worker is faster.
+        self.floor = self.upload + speed.wake + speed.alone.seconds(1)
+
+    def least(self) -> int | None:
+        """The least number that is enough; None if MOST_WORKERS are not."""
+        low, high = self._first_that_may_be(), self.first
+        while not self.option(high).is_enough:
+            low = high + 1
+            if high == MOST_WORKERS:
+                return None
+            # Usually one or two more are enough.
+            high = min(MOST_WORKERS, max(high + 1, math.ceil(high * 1.2)))
+        while low < high:
+            middle = (low + high) // 2
+            if self.option(middle).is_enough:
+                high = middle
+            else:
+                low = middle + 1
+        return high
+
+    def _first_that_may_be(self) -> int:
+        """Where results may take hours, the busiest one need not be kept up with."""
+        load, within = self._assumptions.load, self.question.within_seconds
+        if within < HOUR:
+            return self.first
+        return max(1, math.floor(self.first * sum(load.profile) / HOURS))
+
+    def option(self, workers: int) -> Option:
+        """What so many achieve; simulated once."""
+        if workers not in self.options:
+            runs = [
+                simulate(self._assumptions, workers, day, np.random.default_rng([number, 1]))
+                for number, day in enumerate(self._days, self.question.seed)
+            ]
+            self.options[workers] = self._option(workers, runs)
+        return self.options[workers]
+
+    def _option(self, workers: int, runs: Sequence[Run]) -> Option:
+        percentile, slot = self.question.percentile, self._slot
+        worst = estimate([worst_slot(run, slot, percentile) for run in runs])
+        by_priority = {
+            priority.name.lower(): estimate(
+                [_percentile(counted(run, slot, priority), percentile) for run in runs]
+            )
+            for priority in PRIORITIES
+        }
+        present = [each for each in (worst, *by_priority.values()) if each is not None]
+        load, speed = self._assumptions.load, self._assumptions.speed
+        return Option(
+            workers=workers,
+            worst=worst or Estimate(0, 0, 0),
+            median=estimate([_percentile(counted(run, slot), 50) for run in runs])
+            or Estimate(0, 0, 0),
+            by_priority=by_priority,
+            use=load.images_per_second / (workers * speed.images_per_second),
+            is_enough=all(each.high <= self.question.within_seconds for each in present),
+        )
+
+
+def counted(run: Run, slot: float, priority: int | None = None) -> Floats:
+    """Times from upload to result without those of the first slot, in which the system fills."""
+    is_counted = run.arrivals.sent >= slot
+    if priority is not None:
+        is_counted &= run.arrivals.priorities == priority
+    return run.times[is_counted]
+
+
+def worst_slot(run: Run, slot: float, percentile: float) -> float | None:
+    """The percentile of the slowest slot; of all together where they have few images."""
+    slots = (run.arrivals.sent // slot).astype(int)
+    present, counts = np.unique(slots[slots >= 1], return_counts=True)
+    of_slots = [
+        _percentile(run.times[slots == number], percentile)
+        for number, count in zip(present, counts, strict=True)
+        if count >= _IMAGES_OF_A_SLOT
+    ]
+    values = [value for value in of_slots if value is not None]
+    return max(values) if values else _percentile(counted(run, slot), percentile)
+
+
+def estimate(values: Sequence[float | None]) -> Estimate | None:
+    """The mean of the replications with its interval; None where there are no images."""
+    present = np.array([value for value in values if value is not None])
+    if not len(present):
+        return None
+    mean = float(present.mean())
+    if len(present) == 1 or not math.isfinite(mean):
+        return Estimate(mean, mean, mean)
+    freedom = len(present) - 1
+    quantile = _STUDENT[freedom - 1] if freedom <= len(_STUDENT) else 1.96
+    half = quantile * float(present.std(ddof=1)) / math.sqrt(len(present))
+    return Estimate(mean, max(mean - half, 0.0), mean + half)
+
+
+def _percentile(values: Floats, percentile: float) -> float | None:
+    return float(np.percentile(values, percentile, method="higher")) if len(values) else None
