@@ -114,6 +114,7 @@ NOT_IN_THE_NAVIGATION = {
     "destinations/outbox": "*Outbox*",
     "dicom/inbox": "inbox",
     "dicom/commitments": "storage commitment",
+    "dicom/priors": "earlier studies",
     "operations/jobs": "**Queue",
     "operations/capacity": "**Capacity**",
     "audit/export": "export",

@@ -20,6 +20,8 @@ WITHOUT_A_PERSON = {
     "webportal/inference/summary.py": "keeps the summaries of studies",
     "webportal/intake/claimed_identity.py": "identities are the whole hospital's",
     "webportal/intake/pipeline": "finds what is stored already; says it as far as it may be seen",
+    "webportal/network/commitment.py": "tells devices which of their images are stored",
+    "webportal/network/priors": "asks a PACS; shows hospital IT ids, without a patient",
     "webportal/notifications/batches.py": "finds uploads that are done, for their senders",
     "webportal/notifications/corrections.py": "finds whom to tell, who still see the study",
     "webportal/notifications/counted.py": "finds whom to tell, who still see the study",

@@ -26,7 +26,12 @@ from tests.factories import (
     make_radiograph,
     make_study,
 )
-from tests.network.rows import make_node, make_received
+from tests.network.rows import (
+    make_commitment,
+    make_node,
+    make_prior_request,
+    make_received,
+)
 from tests.orders.messages import answered, make_source, order
 from webportal.accounts.models import Department, Role, User
 from webportal.delivery.models import DeliveryState
@@ -37,7 +42,7 @@ from webportal.intake import pipeline
 from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.network import callers
-from webportal.network.models import InboxState
+from webportal.network.models import InboxState, PriorState
 from webportal.notifications.models import Kind, Notification
 from webportal.records.choices import Category
 from webportal.records.emergency_models import EmergencyAccess
@@ -156,6 +161,8 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
     source = make_source(by=people[Role.IT])
     for message in (order(obr={18: study.accession_number or "ACC-1"}), order("ZZ")):
         answered(source, message)
+    make_commitment(node)
+    make_prior_request(node, study, *PriorState)
     pacs = make_pacs()
     for outcome in DeliveryState:
         make_delivery(pacs, outcome)

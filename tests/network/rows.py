@@ -8,8 +8,17 @@ from pydicom import uid
 
 from webportal.accounts.models import Role, User
 from webportal.network import inbox
-from webportal.network.models import InboxState, Node, ReceivedInstance
+from webportal.network.models import (
+    Commitment,
+    InboxState,
+    Node,
+    PriorRequest,
+    PriorState,
+    PriorStudy,
+    ReceivedInstance,
+)
 from webportal.network.nodes import create_node
+from webportal.records.models import Study
 
 
 def make_node(ae_title: str = "CR1", by: User | None = None, **fields: Any) -> Node:
@@ -48,3 +57,39 @@ def make_received(
     row = ReceivedInstance.objects.create(**defaults | fields)
     (inbox.folder() / row.file_name).write_bytes(b"DICM")
     return row
+
+
+def make_commitment(node: Node, **fields: Any) -> Commitment:
+    """A request for storage commitment of one image that nobody has sent."""
+    now = timezone.now()
+    defaults: dict[str, Any] = {
+        "node": node,
+        "address": "127.0.0.1",
+        "transaction_uid": uid.generate_uid(),
+        "instances": [[uid.ComputedRadiographyImageStorage, uid.generate_uid()]],
+        "requested_at": now,
+        "next_attempt_at": now,
+    }
+    return Commitment.objects.create(**defaults | fields)
+
+
+def make_prior_request(
+    node: Node, study: Study, *priors: PriorState, **fields: Any
+) -> PriorRequest:
+    """That a node was asked for the earlier studies of a patient, with what became of each."""
+    now = timezone.now()
+    defaults: dict[str, Any] = {"node": node, "study": study, "requested_at": now}
+    request = PriorRequest.objects.create(**defaults | {"next_attempt_at": now} | fields)
+    for number, state in enumerate(priors):
+        why: dict[str, Any] = {}
+        if state == PriorState.REFUSED:
+            differing = {"differences": ["birth_date"]}
+            why = {"reason_code": "prior_differs", "reason_params": differing}
+        PriorStudy.objects.create(
+            request=request,
+            study_instance_uid=uid.generate_uid(),
+            performed_on=f"2023-0{number + 1}-01",
+            state=state,
+            **why,
+        )
+    return request

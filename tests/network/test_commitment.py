@@ -17,11 +17,10 @@ from tests import dicom_files as files
 from tests.delivery.conftest import Orthanc, orthanc
 from tests.helpers import audit_actions, free_port, wait_until
 from tests.network.conftest import Receiver
-from tests.network.rows import make_node
+from tests.network.rows import make_commitment, make_node
 from tests.network.test_receiving import instance_of, send, settled, write_study
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
-from webportal.database.clock import clock
 from webportal.network import commitment, outgoing
 from webportal.network.models import Commitment, CommitmentState, InboxState, Node, ReceivedInstance
 from webportal.network.sop_classes import COMMITMENT
@@ -232,15 +231,7 @@ def test_hospital_it_sees_why_a_report_waits_and_has_it_sent_again(
 ) -> None:
     node = Node.objects.get()
     Node.objects.update(port=None)
-    now = clock()
-    row = Commitment.objects.create(
-        node=node,
-        address="127.0.0.1",
-        transaction_uid="2.25.1",
-        instances=[[CR, "2.25.2"]],
-        requested_at=now,
-        next_attempt_at=now,
-    )
+    row = make_commitment(node, transaction_uid="2.25.1", instances=[[CR, "2.25.2"]])
     outgoing.serve(node.pk, threading.Event())
     client = sign_in(it_person)
     assert "Enter the port" in client.get("/dicom/commitments").content.decode()

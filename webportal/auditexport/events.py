@@ -17,6 +17,7 @@ class EventID(StrEnum):
     IMPORT = "110107"
     PATIENT = "110110"
     PROCEDURE = "110111"
+    QUERY = "110112"
     ALERT = "110113"
     AUTHENTICATION = "110114"
 
@@ -54,6 +55,7 @@ _MEANINGS = {
     "110107": "Import",
     "110110": "Patient Record",
     "110111": "Procedure Record",
+    "110112": "Query",
     "110113": "Security Alert",
     "110114": "User Authentication",
     "110122": "Login",
@@ -94,6 +96,7 @@ _LOOKED = AuditEvent(EventID.ACCESSED, "R")
 _OUT = AuditEvent(EventID.EXPORT, "R")
 _IN = AuditEvent(EventID.IMPORT, "C")
 _NOT_IN = _IN._replace(outcome=MINOR_FAILURE)
+_QUERIED = AuditEvent(EventID.QUERY, "E")
 _LOG_READ = AuditEvent(EventID.LOG_USED, "R")
 
 EVENTS = {
@@ -186,6 +189,9 @@ EVENTS = {
     Action.NODE_TESTED: _ACTIVITY,
     Action.STORAGE_COMMITTED: _ACTIVITY,
     Action.COMMITMENT_RETRIED: _ACTIVITY,
+    Action.PRIORS_ASKED: _QUERIED,
+    Action.PRIOR_FETCHED: _IN,
+    Action.PRIORS_RETRIED: _ACTIVITY,
     Action.ORDER_SOURCE_CREATED: _OF_NETWORK,
     Action.ORDER_SOURCE_CHANGED: _OF_NETWORK,
     Action.ORDER_RECEIVED: AuditEvent(EventID.PROCEDURE, "C"),

@@ -62,6 +62,15 @@ def enqueue_new(radiograph: Radiograph, by: User) -> Event:
     return event
 
 
+def enqueue_unanalysed(study: Study, by: User) -> list[Event]:
+    """Queue a job for each image of a study that has never had one; return what to audit.
+
+    The study must be locked.
+    """
+    images = Radiograph.objects.filter(study=study, jobs=None).select_related("study")
+    return [_queued(each, by)[1] for each in images.order_by("pk")]
+
+
 def _queued(radiograph: Radiograph, by: User) -> tuple[Job, Event]:
     job = Job.objects.create(
         radiograph=radiograph,

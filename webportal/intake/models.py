@@ -45,6 +45,10 @@ class UploadBatch(OfStudy):
         default=dict,
         help_text="Checked case records: under '' the one of the form, else one per file name.",
     )
+    is_prior = models.BooleanField(
+        default=False,
+        help_text="Whether it brings earlier studies for comparison, which nobody is to read.",
+    )
     expected_files = models.PositiveIntegerField(
         default=0, help_text="How many files the sender announced; 0 when not known."
     )

@@ -9,6 +9,7 @@ from webportal.network.sop_classes import (
     IMAGES,
     OTHERS,
     PLAIN_SYNTAXES,
+    QUERIES,
     VERIFICATION,
     WORKLIST,
     name_of,
@@ -20,6 +21,10 @@ _STATUSES = (
     (scp.SUCCESS, "the instance and its record are on the disk"),
     (scp.PROCESSING_FAILURE, "the database does not answer; send it again"),
     (scp.OUT_OF_RESOURCES, "the disk has too little space, or cannot be written to; send it again"),
+    (
+        scp.NOT_MATCHING,
+        "it was fetched, but its patient is not the one asked for",
+    ),
     (scp.CANNOT_UNDERSTAND, "the data set cannot be read as DICOM"),
 )
 _ACTIONS = (
@@ -64,6 +69,7 @@ def tables() -> str:
         f"| {name_of(WORKLIST)} | `{WORKLIST}` | SCU | plain |",
         *(f"| {name_of(each)} | `{each}` | {_of_image(each)} | all below |" for each in IMAGES),
         *(f"| {name_of(each)} | `{each}` | {_role(each)} | plain |" for each in OTHERS),
+        *(f"| {name_of(each)} | `{each}` | SCU | plain |" for each in QUERIES),
         "",
         "| transfer syntax | UID | plain |",
         "| --- | --- | --- |",

@@ -6,11 +6,12 @@ same verdict for a file it has already seen.
 
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import Error, transaction
-from django.db.models import Count, Max, Min
+from django.db.models import Count, Max, Min, QuerySet
 from django.utils import timezone
 
 from webportal.accounts.models import User
@@ -21,6 +22,7 @@ from webportal.intake.errors import StorageRefusesError
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.network import inbox
 from webportal.network.models import InboxState, Node, ReceivedInstance
+from webportal.network.priors.arrivals import department_of
 from webportal.reasons import Reason
 from webportal.records.models import Series
 from webportal.storage import DamagedFileError
@@ -40,6 +42,23 @@ _STATES = {
 }
 
 
+@dataclass(frozen=True)
+class _Study:
+    """A study that waits in the inbox, from one node."""
+
+    node: Node
+    uid: str
+    is_prior: bool
+
+    def waiting(self) -> QuerySet[ReceivedInstance]:
+        return ReceivedInstance.objects.filter(
+            state=InboxState.WAITING,
+            node=self.node,
+            study_instance_uid=self.uid,
+            is_prior=self.is_prior,
+        )
+
+
 def import_quiet_studies(should_stop: Callable[[], bool] = lambda: False) -> int:
     """Import every study that has become quiet; return the number of instances settled.
 
@@ -51,54 +70,55 @@ def import_quiet_studies(should_stop: Callable[[], bool] = lambda: False) -> int
             return 0
         inbox.clear()
         settled = 0
-        for node, study in _quiet_studies():
-            batch = _batch_for(node, study)
-            for row in ReceivedInstance.objects.filter(
-                state=InboxState.WAITING, node=node, study_instance_uid=study, batch=batch
-            ).order_by("received_at"):
+        for study in _quiet_studies():
+            batch = _batch_for(study)
+            for row in study.waiting().filter(batch=batch).order_by("received_at"):
                 if should_stop():
                     return settled
-                _import(row, batch, node.account)
+                _import(row, batch, study.node.account)
                 settled += 1
         return settled
 
 
-def _quiet_studies() -> list[tuple[Node, str]]:
-    """The studies of which nothing has arrived for a while, the oldest first."""
+def _quiet_studies() -> list[_Study]:
+    """The studies of which nothing has arrived for a while, the oldest first, priors last."""
     quiet = timedelta(seconds=settings.DICOM_STUDY_QUIET_SECONDS)
     now = timezone.now()
     found = (
         ReceivedInstance.objects.filter(state=InboxState.WAITING)
-        .values("node", "study_instance_uid")
+        .values("node", "study_instance_uid", "is_prior")
         .annotate(first=Min("received_at"), last=Max("received_at"))
-        .order_by("first")
+        .order_by("is_prior", "first")
     )
     due = [
-        (each["node"], each["study_instance_uid"])
+        each
         for each in found
         if each["last"] <= now - quiet or each["first"] <= now - _MOST_QUIETS * quiet
     ]
-    nodes = Node.objects.select_related("account").in_bulk({node for node, _study in due})
-    return [(nodes[node], study) for node, study in due]
+    nodes = Node.objects.select_related("account").in_bulk({each["node"] for each in due})
+    return [
+        _Study(nodes[each["node"]], each["study_instance_uid"], each["is_prior"]) for each in due
+    ]
 
 
 @transaction.atomic
-def _batch_for(node: Node, study: str) -> UploadBatch:
+def _batch_for(study: _Study) -> UploadBatch:
     """Return the batch for a study's waiting instances: an earlier one of its node, or a new one.
 
     What another node sent before is in a batch of that node.
     """
-    waiting = ReceivedInstance.objects.filter(
-        state=InboxState.WAITING, node=node, study_instance_uid=study
-    )
-    own = waiting.filter(batch__created_by=node.account)
+    waiting, node = study.waiting(), study.node
+    own = waiting.filter(batch__created_by=node.account, batch__is_prior=study.is_prior)
     earlier = own.select_related("batch").first()
     if earlier is not None and earlier.batch is not None:
         batch = earlier.batch
     else:
         at = timezone.localtime().strftime("%Y-%m-%d %H:%M")
         batch = services.create_batch(
-            node.account, name=f"{node.ae_title} {at}", department=node.department
+            node.account,
+            name=f"{node.ae_title} {'priors ' if study.is_prior else ''}{at}",
+            department=department_of(node, study.uid) if study.is_prior else node.department,
+            is_prior=study.is_prior,
         )
     waiting.update(batch=batch)
     files = ReceivedInstance.objects.filter(batch=batch).aggregate(all=Count("pk"))["all"]

@@ -54,7 +54,7 @@ class InboxFullError(OSError):
 
 @dataclass(frozen=True)
 class Arrival:
-    """A received instance; `data` is a DICOM file."""
+    """A received instance; `data` is a DICOM file, `is_prior` whether we fetched it to compare."""
 
     node: Node
     address: str
@@ -63,6 +63,7 @@ class Arrival:
     sop_class_uid: str
     transfer_syntax_uid: str
     data: bytes
+    is_prior: bool = False
 
 
 def header_of(data: bytes) -> FileDataset:
@@ -120,6 +121,7 @@ def receive(arrival: Arrival) -> ReceivedInstance:
                 "transfer_syntax_uid": arrival.transfer_syntax_uid,
                 "size": len(arrival.data),
                 "state": state,
+                "is_prior": arrival.is_prior,
                 "first_received_at": now,
             },
         )
@@ -129,6 +131,8 @@ def receive(arrival: Arrival) -> ReceivedInstance:
                 came
                 | _NOT_SETTLED
                 | {"state": state, "has_file": True, "times_received": F("times_received") + 1}
+                # What also came by itself is to be read.
+                | {"is_prior": row.is_prior and arrival.is_prior}
             )
             ReceivedInstance.objects.filter(pk=row.pk).update(**again)
     return row

@@ -9,11 +9,12 @@ import threading
 import time
 import uuid
 
-from django.db import Error, connection
+from django.db import connection
 
 from webportal.database.clock import clock
 from webportal.database.locks import trying_lock
 from webportal.network import commitment, worklist
+from webportal.network.priors import fetching, planning
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +34,12 @@ def run(stopping: threading.Event) -> None:
             if time.monotonic() - cleaned_up_at >= _CLEAN_UP_SECONDS:
                 commitment.remove_old()
                 cleaned_up_at = time.monotonic()
+            planning.plan()
             for node in _nodes_with_work():
                 running = threads.get(node)
                 if running is None or not running.is_alive():
                     threads[node] = _start(node, stopping)
-        except Error as error:
+        except Exception as error:  # nobody would start this thread again
             logger.error("What nodes are to be asked or told waits: %s", type(error).__name__)
             connection.close()
             pause = _PAUSE_AFTER_FAULT_SECONDS
@@ -46,8 +48,10 @@ def run(stopping: threading.Event) -> None:
 
 
 def _nodes_with_work() -> set[uuid.UUID]:
-    reports = commitment.due(clock()).order_by().values_list("node", flat=True)
-    return {*reports, *worklist.nodes_to_ask()}
+    now = clock()
+    waiting = (commitment.due(now), fetching.due(now))
+    found = {node for rows in waiting for node in rows.order_by().values_list("node", flat=True)}
+    return {*found, *worklist.nodes_to_ask()}
 
 
 def _start(node: uuid.UUID, stopping: threading.Event) -> threading.Thread:
@@ -61,7 +65,7 @@ def _start(node: uuid.UUID, stopping: threading.Event) -> threading.Thread:
 def _serve_apart(node: uuid.UUID, stopping: threading.Event) -> None:
     try:
         serve(node, stopping)
-    except Error as error:
+    except Exception as error:  # pynetdicom and pydicom raise arbitrary exceptions
         logger.error("A node waits: %s", type(error).__name__)
     finally:
         connection.close()
@@ -77,3 +81,4 @@ def serve(node: uuid.UUID, stopping: threading.Event) -> None:
                 return
             commitment.report(row)
         worklist.ask(node, stopping)
+        fetching.fetch_due(node, stopping)

@@ -21,6 +21,28 @@ register(
         "storage_away": gettext_noop(
             "The storage of the images cannot be reached; it is reported once it can."
         ),
+        "node_unexpected": gettext_noop(
+            "The device answered in an unexpected way. It will be tried again."
+        ),
+        "find_not_offered": gettext_noop(
+            "The device accepts no queries (C-FIND, Study Root). It will be tried again."
+        ),
+        "find_refused": gettext_noop(
+            "The device answered the query with an error. It will be tried again."
+        ),
+        "find_too_many": gettext_noop(
+            "The device named hundreds of studies, perhaps not of one patient. It will be asked"
+            " again."
+        ),
+        "retrieve_not_offered": gettext_noop(
+            "The device does not offer to send images in this way. Choose C-MOVE in place of C-GET,"
+            " or the other way round; it will be tried again."
+        ),
+        "retrieve_failed": gettext_noop(
+            "Not all images came. With C-MOVE, enter Chestline's AE title, address and port there."
+            " It will be tried again."
+        ),
+        "prior_differs": gettext_noop("perhaps another patient’s, by {differences}"),
         "report_refused": gettext_noop(
             "The device answered the report with an error. It will be tried again."
         ),

@@ -10,21 +10,18 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from io import BytesIO
 from socketserver import BaseServer
 from typing import Any
 
 from django.conf import settings
 from django.db import Error, connection
-from pydicom import uid
-from pydicom.dataset import FileMetaDataset
-from pydicom.filewriter import write_file_meta_info
 from pynetdicom import evt
 from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
 
 from webportal.network import callers, commitment, inbox
-from webportal.network.calling import IMPLEMENTATION_NAME, IMPLEMENTATION_UID, own_entity
+from webportal.network.calling import own_entity
+from webportal.network.files import file_of, study_of_file
 from webportal.network.limits import (
     MOST_CONNECTIONS,
     Associations,
@@ -35,6 +32,7 @@ from webportal.network.limits import (
     size_of,
 )
 from webportal.network.models import Node
+from webportal.network.priors.arrivals import is_of_our_patient, moved_here
 from webportal.network.sop_classes import offered
 from webportal.tls import server_context
 
@@ -43,6 +41,7 @@ logger = logging.getLogger(__name__)
 SUCCESS = 0x0000
 PROCESSING_FAILURE = 0x0110
 OUT_OF_RESOURCES = 0xA700
+NOT_MATCHING = 0xA900
 CANNOT_UNDERSTAND = 0xC000
 
 # PS3.8 9.3.4: rejected-permanent, source service-user, with this reason.
@@ -249,20 +248,25 @@ def _store(event: Event) -> int:
     sop_class = str(request.AffectedSOPClassUID)
     sop_instance = str(request.AffectedSOPInstanceUID)
     syntax = str(event.context.transfer_syntax)
-    data = _file_of(sop_class, sop_instance, syntax, request.DataSet.getvalue())
-    study = _study_of(data)
+    data = file_of(sop_class, sop_instance, syntax, request.DataSet.getvalue())
+    study = study_of_file(data)
     if study is None:
         return CANNOT_UNDERSTAND
+    node = association.chestline_node
     try:
+        prior = moved_here(node, study, request.MoveOriginatorApplicationEntityTitle)
+        if prior is not None and not is_of_our_patient(prior, data):
+            return NOT_MATCHING
         inbox.receive(
             inbox.Arrival(
-                node=association.chestline_node,
+                node=node,
                 address=association.requestor.address,
                 study_instance_uid=study,
                 sop_instance_uid=sop_instance,
                 sop_class_uid=sop_class,
                 transfer_syntax_uid=syntax,
                 data=data,
+                is_prior=prior is not None,
             )
         )
     except OSError as error:
@@ -283,34 +287,3 @@ def _commit(event: Event) -> tuple[int, None]:
     except Error as error:
         logger.error("A storage commitment cannot be recorded: %s", type(error).__name__)
         return PROCESSING_FAILURE, None
-
-
-def _file_of(sop_class: str, sop_instance: str, syntax: str, encoded: bytes) -> bytes:
-    """Return a data set as a DICOM file (PS3.10 7.1).
-
-    Its File Meta Information identifies neither sender nor time, so an instance sent again is the
-    same file.
-    """
-    meta = FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\0\1"
-    meta.MediaStorageSOPClassUID = uid.UID(sop_class)
-    meta.MediaStorageSOPInstanceUID = uid.UID(sop_instance)
-    meta.TransferSyntaxUID = uid.UID(syntax)
-    meta.ImplementationClassUID = IMPLEMENTATION_UID
-    meta.ImplementationVersionName = IMPLEMENTATION_NAME
-    file: Any = BytesIO()
-    file.write(b"\0" * 128 + b"DICM")
-    write_file_meta_info(file, meta, enforce_standard=True)
-    file.write(encoded)
-    return bytes(file.getvalue())
-
-
-def _study_of(data: bytes) -> str | None:
-    """Return the Study Instance UID of a file, '' if it has none, None if it is not a data set.
-
-    Whether the image is usable is determined later.
-    """
-    try:
-        return inbox.study_of(inbox.header_of(data))
-    except Exception:  # pydicom raises arbitrary exceptions on broken data sets
-        return None

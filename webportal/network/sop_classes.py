@@ -10,6 +10,12 @@ VERIFICATION = uid.UID("1.2.840.10008.1.1")
 WORKLIST = uid.UID("1.2.840.10008.5.1.4.31")
 COMMITMENT = uid.UID("1.2.840.10008.1.20.1")
 
+#: Query and retrieve, of the Study Root.
+FIND = uid.UID("1.2.840.10008.5.1.4.1.2.2.1")
+MOVE = uid.UID("1.2.840.10008.5.1.4.1.2.2.2")
+GET = uid.UID("1.2.840.10008.5.1.4.1.2.2.3")
+QUERIES = (FIND, MOVE, GET)
+
 #: Images, in every transfer syntax that intake reads.
 IMAGES: tuple[uid.UID, ...] = tuple(sorted(SOP_CLASSES))
 IMAGE_SYNTAXES: tuple[uid.UID, ...] = tuple(sorted(TRANSFER_SYNTAXES))

@@ -48,7 +48,7 @@ def network(request: SignedInRequest) -> HttpResponse:
     refused = Count("received", filter=Q(received__state=InboxState.REFUSED))
     context = {
         "form": form,
-        "nodes": Node.objects.select_related("order_source").annotate(
+        "nodes": Node.objects.select_related("order_source", "prior_source").annotate(
             last_at=Max("received__received_at"), waiting=waiting, refused=refused
         ),
         "rejected": [(each, _WHY_REJECTED.get(each.reason, "")) for each in _rejected()],

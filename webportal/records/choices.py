@@ -78,10 +78,15 @@ class Concern(models.IntegerChoices):
 
 
 class ReadingState(models.TextChoices):
-    """Reading status of a study."""
+    """Reading status of a study.
+
+    A prior was fetched from a PACS for comparison. It waits for nobody until a radiologist puts it
+    on the worklist, or it arrives again as any other study does.
+    """
 
     UNREAD = "unread", _("Unread")
     SIGNED = "signed", _("Signed")
+    PRIOR = "prior", _("Prior")
 
 
 class FaultKind(models.TextChoices):

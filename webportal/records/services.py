@@ -17,6 +17,8 @@ from webportal.records.identity import KEYWORDS, identity_change, identity_versi
 from webportal.records.models import IdentityCorrection, Patient, Study
 from webportal.refusals import Conflict
 
+#: Why a study that was a prior is on the worklist, in the audit trail.
+PRIOR_TO_BE_READ = "prior_to_be_read"
 PATIENT_FIELDS = (*KEYWORDS, "is_temporary")
 
 
@@ -202,13 +204,16 @@ def lock_patient(patient: Patient) -> Patient:
 
 
 def return_to_worklist(study: Study) -> list[Event]:
-    """Return a study to the worklist when an image is added after signing; return what to audit.
+    """Put a study on the worklist that was signed or a prior; return what to audit.
 
-    The study must be locked. The signed read stays; an addendum closes the study again.
+    That is when an image is added after signing, or when a prior is to be read after all. The study
+    must be locked. The signed read stays; an addendum closes the study again.
     """
     if study.reading_state == ReadingState.UNREAD:
         return []
+    was_prior = study.reading_state == ReadingState.PRIOR
     study.reading_state = ReadingState.UNREAD
     study.save(update_fields=["reading_state"])
-    detail = {"fields": ["reading_state"], "reason": "image_after_signature"}
+    reason = PRIOR_TO_BE_READ if was_prior else "image_after_signature"
+    detail = {"fields": ["reading_state"], "reason": reason}
     return [Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail)]

@@ -53,6 +53,7 @@ urlpatterns = [
         name="correction-seen",
     ),
     path("studies/<uuid:study_id>/priority", action_views.raise_priority, name="priority"),
+    path("studies/<uuid:study_id>/read-prior", action_views.read_prior, name="read-prior"),
     path("studies/<uuid:study_id>/rerun", action_views.rerun_study, name="rerun-study"),
     path("studies/<uuid:study_id>/case-record", action_views.case_record, name="case-record"),
     path("studies/<uuid:study_id>/patient", patient_views.study_patient, name="study-patient"),

@@ -20,6 +20,7 @@ def create_batch(
     identity_mode: str = IdentityMode.TEMPORARY,
     department: Department | None = None,
     records: dict[str, CaseRecord] | None = None,
+    is_prior: bool = False,
 ) -> UploadBatch:
     """Open a batch. `records` holds one for `FORM_KEY` (a form), or one per file (a sheet).
 
@@ -31,6 +32,7 @@ def create_batch(
         department=choose(department, by),
         name=name,
         priority=priority,
+        is_prior=is_prior,
         identity_mode=identity_mode,
         case_records={key: record.as_json() for key, record in (records or {}).items()},
     )

@@ -26,6 +26,7 @@ class StudyFacts:
     symptoms: list[str] = field(default_factory=list)
     history: str = ""
     priority: int = Priority.ROUTINE
+    is_prior: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ def _study(
         symptoms=given.symptoms,
         history=given.history,
         priority=batch.priority if given.priority is None else given.priority,
+        is_prior=batch.is_prior,
     )
 
 

@@ -14,6 +14,7 @@ from webportal.intake.errors import PatientDoubtError, RefusedError
 from webportal.intake.pipeline.identify import StudyFacts
 from webportal.orders.linking import link_study, lock_numbers_of
 from webportal.reasons import NO_REASON, Reason
+from webportal.records.choices import ReadingState
 from webportal.records.identity import identity_made
 from webportal.records.models import Patient, Study
 from webportal.records.services import complete_patient, lock_patient
@@ -105,6 +106,7 @@ def _study_of(
         symptoms=facts.symptoms,
         history=facts.history,
         priority=facts.priority,
+        reading_state=ReadingState.PRIOR if facts.is_prior else ReadingState.UNREAD,
         department_id=department,
         created_by=by,
     )
@@ -116,6 +118,8 @@ def _study_of(
             "priority": study.priority,
             "department": str(department),
         }
+        if facts.is_prior:
+            detail["prior"] = True
         made = Event(Action.STUDY_CREATED, "study", study.pk, study.pk, detail)
         return Match(study, [*events, made, *link_study(study)], is_new=True)
     refuse_elsewhere(study, by)

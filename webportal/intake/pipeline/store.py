@@ -26,6 +26,7 @@ from webportal.intake.pipeline import match
 from webportal.intake.pipeline.match import Match
 from webportal.intake.pipeline.upload import Upload
 from webportal.reasons import NO_REASON, Reason
+from webportal.records.choices import ReadingState
 from webportal.records.models import Radiograph, Series, Study
 from webportal.records.services import return_to_worklist
 from webportal.storage.locks import lock_storing
@@ -130,12 +131,22 @@ def duplicate(upload: Upload, record: CaseRecord | None) -> UploadItem | None:
     reason = NO_REASON
     if match.is_elsewhere(radiograph.study, upload.by):
         reason = Reason("stored_elsewhere")
+    elif radiograph.study.reading_state == ReadingState.PRIOR and not upload.batch.is_prior:
+        bring_to_worklist(radiograph.study, upload.by)
     elif record is not None and (record.patient_id, record.issuer) != (
         patient.patient_id,
         patient.issuer,
     ):
         reason = Reason("recorded_for_another")
     return _save(upload, verdict=Verdict.DUPLICATE, radiograph=radiograph, reason=reason)
+
+
+@transaction.atomic
+def bring_to_worklist(study: Study, by: User) -> None:
+    """Have a prior read and analysed like any other study; does nothing if it is none."""
+    locked = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+    if locked.reading_state == ReadingState.PRIOR:
+        append_all([*return_to_worklist(locked), *queue.enqueue_unanalysed(locked, by)], by)
 
 
 @transaction.atomic
@@ -180,7 +191,12 @@ def accept(upload: Upload, checked: CheckedImage, found: Match, put: blobs.Put) 
     if not found.is_new:
         # Locked, so that nobody signs the study without this image while it is added.
         study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
-        events = [*events, *return_to_worklist(study)]
+        if study.reading_state != ReadingState.PRIOR:
+            events = [*events, *return_to_worklist(study)]
+        elif not upload.batch.is_prior:
+            # What was fetched for comparison is now sent like any other study.
+            before = queue.enqueue_unanalysed(study, upload.by)
+            events = [*events, *return_to_worklist(study), *before]
     radiograph = _store_radiograph(upload, study, checked, put)
     item = _save(upload, verdict=Verdict.ACCEPTED, radiograph=radiograph, reason=found.note)
     detail = {
@@ -189,9 +205,11 @@ def accept(upload: Upload, checked: CheckedImage, found: Match, put: blobs.Put) 
         "batch": str(upload.batch.pk),
     }
     stored = Event(Action.RADIOGRAPH_STORED, "radiograph", radiograph.pk, study.pk, detail)
-    queued = queue.enqueue_new(radiograph, upload.by)
+    # A prior is there to be compared with, and the model has nothing to say of it.
+    is_prior = study.reading_state == ReadingState.PRIOR
+    queued = [] if is_prior else [queue.enqueue_new(radiograph, upload.by)]
     # Last, because the end of the trail stays locked until the transaction ends.
-    append_all([*events, stored, queued], upload.by)
+    append_all([*events, stored, *queued], upload.by)
     return item
 
 

@@ -13,6 +13,7 @@ from webportal.audit.reconciliation import Check, Entries, differing_fields
 from webportal.records.choices import ReadingState
 from webportal.records.identity import version_of
 from webportal.records.models import Study
+from webportal.records.services import PRIOR_TO_BE_READ
 from webportal.review.models import Addendum, ImageView, Read, ReadState
 
 # The portal's and the database's clocks may differ; no backdated signature is off by less.
@@ -80,15 +81,23 @@ def _differences_of_view(view: ImageView, entries: Entries) -> list[str]:
 
 
 class _ReadingStates:
-    """No study leaves the worklist without a signed read."""
+    """No study leaves the worklist without a signed read, or is a prior that came otherwise."""
 
     def rows(self) -> QuerySet[Study]:
         return Study.objects.none()
 
     def run(self) -> Iterator[tuple[int, list[Finding]]]:
-        done = Study.objects.exclude(reading_state=ReadingState.UNREAD)
+        done = Study.objects.filter(reading_state=ReadingState.SIGNED)
         signed = Read.objects.filter(study=OuterRef("pk"), state=ReadState.SIGNED)
-        keys = list(done.filter(~Exists(signed)).values_list("pk", flat=True)[:MOST])
+        priors = Study.objects.filter(reading_state=ReadingState.PRIOR)
+        of_study = AuditEntry.objects.filter(study_id=OuterRef("pk"))
+        came_as_one = of_study.filter(action=Action.STUDY_CREATED, detail__prior=True)
+        to_be_read = of_study.filter(action=Action.STUDY_CHANGED, detail__reason=PRIOR_TO_BE_READ)
+        wrong = [
+            done.filter(~Exists(signed)),
+            priors.filter(~Exists(came_as_one) | Exists(to_be_read)),
+        ]
+        keys = [key for each in wrong for key in each.values_list("pk", flat=True)[:MOST]]
         values = {"fields": "reading_state"}
         yield (
             0,

@@ -15,7 +15,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy
 
 from webportal.accounts.models import Role, User
-from webportal.records.choices import Category
+from webportal.records.choices import Category, ReadingState
 from webportal.records.models import Study
 from webportal.review.models import (
     Decision,
@@ -47,7 +47,9 @@ def due_of_second_reading(study: Study) -> str:
 
 
 def due_read(study: Study) -> str:
-    """The kind of read due next; '' if only addenda can be signed."""
+    """The kind of read due next; '' if only addenda can be signed, or nobody is to read it."""
+    if study.reading_state == ReadingState.PRIOR:
+        return ""
     due = due_of_second_reading(study)
     if due:
         return due
@@ -58,6 +60,11 @@ def due_read(study: Study) -> str:
 NOT_BLIND = gettext_lazy(
     "This study waits for a second reader, who must not know the first read. As an auditor you can"
     " look it up, so another radiologist has to read it."
+)
+
+PRIOR = gettext_lazy(
+    "This study was fetched from a PACS for comparison, and is not on the worklist. Put it there if"
+    " it is to be read."
 )
 
 

@@ -43,6 +43,7 @@ from webportal.review.reads.queries import own_draft, own_signed_read, result_fo
 from webportal.review.reads.refusals import ReadingError as ReadingError
 from webportal.review.reads.second_reading import (
     NOT_BLIND,
+    PRIOR,
     advance,
     due_read,
     has_signed,
@@ -158,7 +159,7 @@ def sign(
     The study leaves the worklist unless a second read or an arbitration follows. `secret` is the
     password, a passkey that has answered, or with `pin_is_open` the signing PIN. Raises
     ReadingError with one of the codes wrong_password, already_signed, already_amended,
-    reading_changed, not_blind, reserved, result_changed, images_changed, images_not_viewed,
+    reading_changed, not_blind, prior, reserved, result_changed, images_changed, images_not_viewed,
     reason_missing, identity_changed, incomplete, not_fitting, draft_changed, not_own_read,
     unknown_value or wrong_mark. Nothing is saved after the last four.
     """
@@ -250,6 +251,8 @@ def _check_values(study: Study, entry: Entry) -> None:
 
 def _kind_to_sign(study: Study, reader: User, entry: Entry) -> str:
     """Which read of the study this reader may sign now."""
+    if study.reading_state == ReadingState.PRIOR:
+        raise ReadingError("prior", str(PRIOR))
     due = due_read(study)
     if has_signed(study, reader):
         raise ReadingError(

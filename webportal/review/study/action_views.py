@@ -14,6 +14,7 @@ from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.inference import queue
 from webportal.inference.models import Job
+from webportal.intake.pipeline.store import bring_to_worklist
 from webportal.records.choices import Priority
 from webportal.records.models import Radiograph, Study
 from webportal.records.services import RecordError
@@ -78,6 +79,16 @@ def release(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
         lambda: queue.release_from_quarantine(job, request.user),
         _("The image is released and in the queue again."),
     )
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def read_prior(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """Put a prior on the worklist, and have it analysed."""
+    study = get_object_or_404(Study.objects.visible_to(request.user), pk=study_id)
+    bring_to_worklist(study, request.user)
+    messages.success(request, _("The study is on the worklist."))
+    return redirect("review:study", study.pk)
 
 
 def _change_job(

@@ -28,7 +28,13 @@ from webportal.review.reads.authentication import has_pin, is_pin_offered
 from webportal.review.reads.blinding import hides_result, sees_read
 from webportal.review.reads.decisions import open_choices
 from webportal.review.reads.queries import leading_prediction, own_draft
-from webportal.review.reads.second_reading import NOT_BLIND, due_read, may_make, signed_reads
+from webportal.review.reads.second_reading import (
+    NOT_BLIND,
+    PRIOR,
+    due_read,
+    may_make,
+    signed_reads,
+)
 from webportal.review.reads.services import draft_version
 from webportal.review.reads.signed_identity import identity_change
 from webportal.review.session.pin_views import OFFER, PinForm
@@ -103,7 +109,8 @@ def reading_panel(
     reads = [read for read in signed_reads(study) if sees_read(reader, read)]
     own = next((read for read in reads if read.reader_id == reader.pk), None)
     signed = reads[-1] if reads and not due else None
-    refusal = _why_not(due, own, reader)
+    is_prior = study.reading_state == ReadingState.PRIOR
+    refusal = str(PRIOR) if is_prior else _why_not(due, own, reader)
     draft = own_draft(study, reader)
     choices = _choices(leading)
     amended = own if amends else None
@@ -125,6 +132,7 @@ def reading_panel(
         "addendum_seen_identity": json.dumps(addendum_under),
         "addendum_identity_change": identity_change(addendum_under, study.patient),
         "due": due,
+        "is_prior": is_prior,
         "heading": HEADINGS.get(ReadKind(due), "") if due else "",
         "own": own,
         "amended": amended,

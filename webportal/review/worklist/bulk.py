@@ -65,6 +65,8 @@ def assign(study_ids: Collection[uuid.UUID], reader: User | None, by: User) -> O
     for study in locked:
         if study.reading_state == ReadingState.SIGNED:
             outcome.leave(study.pk, gettext("It is signed already."))
+        elif study.reading_state == ReadingState.PRIOR:
+            outcome.leave(study.pk, gettext("It is a prior, which nobody is to read."))
         elif study.pk not in visible:
             outcome.leave(
                 study.pk,
@@ -119,6 +121,8 @@ def prioritise(study_ids: Collection[uuid.UUID], priority: Priority, by: User) -
     for study in _lock(study_ids, outcome, by):
         if study.pk in signed or study.reading_state == ReadingState.SIGNED:
             outcome.leave(study.pk, gettext("It is signed, and its case record with it."))
+        elif study.reading_state == ReadingState.PRIOR:
+            outcome.leave(study.pk, gettext("It is a prior, which nobody is to read."))
         elif study.priority == priority:
             outcome.leave(study.pk, gettext("It has that priority already."))
         else:

@@ -1,0 +1,149 @@
+"""Fetching series from a node, by C-GET, or by C-MOVE to the receiver (PS3.4 C.4.2 and C.4.3)."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.db import Error
+from pydicom.dataset import Dataset
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.events import Event
+from pynetdicom.presentation import build_role
+
+from webportal.network import calling
+from webportal.network.calling import NotReachedError
+from webportal.network.files import file_of, study_of_file
+from webportal.network.inbox import Arrival, receive
+from webportal.network.models import Node, PriorProtocol, PriorSource, PriorState, PriorStudy
+from webportal.network.priors.arrivals import is_of_our_patient, wanted
+from webportal.network.sop_classes import (
+    FIND,
+    GET,
+    IMAGE_SYNTAXES,
+    IMAGES,
+    MOVE,
+    PLAIN_SYNTAXES,
+)
+
+logger = logging.getLogger(__name__)
+
+_PENDING = 0xFF00
+_SUCCESS, _OUT_OF_RESOURCES = 0x0000, 0xA700
+# C-STORE: the data set does not match what was asked for.
+_NOT_MATCHING = 0xA900
+
+
+class Connection:
+    """An association with a source, on which it is asked, and on which C-GET brings the images.
+
+    Use it as a context manager. Raises NotReachedError.
+    """
+
+    def __init__(self, source: PriorSource) -> None:
+        self.source = source
+        self.node: Node = source.node
+        by_get = source.protocol == PriorProtocol.GET
+        entity = calling.own_entity()
+        entity.add_requested_context(FIND, list(PLAIN_SYNTAXES))
+        entity.add_requested_context(GET if by_get else MOVE, list(PLAIN_SYNTAXES))
+        options: dict[str, Any] = {}
+        if by_get:
+            _propose_images(entity)
+            options["ext_neg"] = [build_role(each, scp_role=True) for each in IMAGES]
+            options["evt_handlers"] = [(evt.EVT_C_STORE, self._store)]
+        self.association: Association = calling.associate(
+            self.node, self.node.host, entity, **options
+        )
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.association.is_established:
+            self.association.release()
+
+    def retrieve(self, prior: PriorStudy, series: Sequence[str]) -> int:
+        """Fetch series of a study into the inbox; return how many images came.
+
+        Stops when an image shows that the study is somebody else's; `prior` is refused then. Raises
+        NotReachedError unless everything has come.
+        """
+        images = 0
+        for each in series:
+            asked = Dataset()
+            asked.QueryRetrieveLevel = "SERIES"
+            asked.StudyInstanceUID = prior.study_instance_uid
+            asked.SeriesInstanceUID = each
+            final = self._send(asked)
+            prior.refresh_from_db()
+            if prior.state == PriorState.REFUSED:
+                return images
+            failed = int(final.get("NumberOfFailedSuboperations", 0) or 0)
+            if final.Status != _SUCCESS or failed:
+                raise NotReachedError("retrieve_failed")
+            images += int(final.get("NumberOfCompletedSuboperations", 0) or 0)
+        if not images:
+            raise NotReachedError("retrieve_failed")
+        return images
+
+    def _send(self, asked: Dataset) -> Dataset:
+        """Send the request, and return the final response."""
+        try:
+            if self.source.protocol == PriorProtocol.GET:
+                responses = self.association.send_c_get(asked, GET)
+            else:
+                title = settings.DICOM_AE_TITLE
+                responses = self.association.send_c_move(asked, title, MOVE)
+            final = Dataset()
+            for final, _identifier in responses:
+                if final.get("Status") != _PENDING:
+                    break
+        except ValueError:  # no presentation context
+            raise NotReachedError("retrieve_not_offered") from None
+        except RuntimeError:  # the association has ended
+            raise NotReachedError("node_silent") from None
+        if "Status" not in final:
+            raise NotReachedError("node_silent")
+        return final
+
+    def _store(self, event: Event) -> int:
+        """Keep an instance that C-GET brings, if it is of the study and patient asked for."""
+        request: Any = event.request
+        sop_class, instance = str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID)
+        syntax = str(event.context.transfer_syntax)
+        encoded = request.DataSet.getvalue()
+        if len(encoded) > settings.UPLOAD_MAX_BYTES:
+            return _OUT_OF_RESOURCES
+        data = file_of(sop_class, instance, syntax, encoded)
+        study = study_of_file(data) or ""
+        prior = wanted(self.node, study)
+        if prior is None or not is_of_our_patient(prior, data):
+            return _NOT_MATCHING
+        try:
+            receive(
+                Arrival(
+                    node=self.node,
+                    address=self.node.host,
+                    study_instance_uid=study,
+                    sop_instance_uid=instance,
+                    sop_class_uid=sop_class,
+                    transfer_syntax_uid=syntax,
+                    data=data,
+                    is_prior=True,
+                )
+            )
+        except (OSError, Error) as error:
+            logger.error("A fetched instance cannot be kept: %s", type(error).__name__)
+            return _OUT_OF_RESOURCES
+        return _SUCCESS
+
+
+def _propose_images(entity: AE) -> None:
+    """Each compressed syntax in a context of its own, so that nothing has to be converted."""
+    compressed = [each for each in IMAGE_SYNTAXES if each not in PLAIN_SYNTAXES]
+    for sop_class in IMAGES:
+        entity.add_requested_context(sop_class, list(PLAIN_SYNTAXES))
+        for syntax in compressed:
+            entity.add_requested_context(sop_class, [syntax])

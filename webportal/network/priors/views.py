@@ -1,0 +1,63 @@
+"""Pages about earlier studies, for hospital IT. They show no patient data."""
+
+import uuid
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from webportal.accounts.models import Role
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.network.models import Node, PriorRequest, PriorRequestState
+from webportal.network.nodes import NodeError
+from webportal.network.priors import fetching, sources
+from webportal.network.priors.forms import PriorSourceForm
+
+_ROWS_PER_PAGE = 50
+
+
+@allow(Role.IT)
+@require_http_methods(["GET", "POST"])
+def source(request: SignedInRequest, node_id: uuid.UUID) -> HttpResponse:
+    """Whether earlier studies are fetched from a node, and which."""
+    node = get_object_or_404(Node, pk=node_id)
+    form = PriorSourceForm(request.POST or None, instance=sources.source_of(node))
+    if form.is_valid():
+        try:
+            sources.change_source(node, form.cleaned_data, request.user)
+        except NodeError as error:
+            form.add_error(None, error.message)
+        else:
+            messages.success(request, _("{name} is changed.").format(name=node))
+            return redirect("network:network")
+    return render(request, "network/prior_source.html", {"node": node, "form": form})
+
+
+@allow(Role.IT)
+@require_GET
+def priors(request: SignedInRequest) -> HttpResponse:
+    """What nodes were asked for, what they named, and what became of it, newest first."""
+    state = request.GET.get("state", "")
+    found = PriorRequest.objects.select_related("node").prefetch_related("found")
+    if state in PriorRequestState.values:
+        found = found.filter(state=state)
+    counts = dict(PriorRequest.objects.order_by().values_list("state").annotate(Count("pk")))
+    context = {
+        "page": Paginator(found, _ROWS_PER_PAGE).get_page(request.GET.get("page")),
+        "states": [(each, counts.get(each.value, 0)) for each in PriorRequestState],
+        "state": state,
+    }
+    return render(request, "network/priors.html", context)
+
+
+@allow(Role.IT)
+@require_POST
+def ask_again(request: SignedInRequest, request_id: uuid.UUID) -> HttpResponse:
+    """Ask a node once more."""
+    fetching.ask_again(get_object_or_404(PriorRequest, pk=request_id), request.user)
+    messages.success(request, _("The device will be asked again within seconds."))
+    return redirect("network:priors")
