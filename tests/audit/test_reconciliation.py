@@ -178,7 +178,7 @@ def test_the_very_first_entry_needs_its_row_too() -> None:
     assert [finding.code for finding in found()] == ["row_missing"]
 
 
-@pytest.mark.parametrize("state", ["signed", ""])
+@pytest.mark.parametrize("state", ["signed", "prior", ""])
 def test_an_unsigned_study_missing_from_the_worklist_is_a_finding(
     spent_day: None, state: str
 ) -> None:

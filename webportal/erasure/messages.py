@@ -67,6 +67,8 @@ KINDS: dict[str, str | Promise] = {
     "research.exportedstudy": _("Links of studies and exports for research"),
     "delivery.document": _("Documents made for other systems"),
     "delivery.delivery": _("Deliveries of documents"),
+    "network.priorrequest": _("Requests for earlier studies to a PACS"),
+    "network.priorstudy": _("Earlier studies that a PACS named"),
     "network.receivedinstance": _("Instances received over the DICOM network"),
     "notifications.notification": _("Notifications"),
     "retention.legalhold": _("Lifted legal holds"),

@@ -87,7 +87,7 @@ class _ReadingStates:
         return Study.objects.none()
 
     def run(self) -> Iterator[tuple[int, list[Finding]]]:
-        done = Study.objects.filter(reading_state=ReadingState.SIGNED)
+        done = Study.objects.exclude(reading_state__in=[ReadingState.UNREAD, ReadingState.PRIOR])
         signed = Read.objects.filter(study=OuterRef("pk"), state=ReadState.SIGNED)
         priors = Study.objects.filter(reading_state=ReadingState.PRIOR)
         of_study = AuditEntry.objects.filter(study_id=OuterRef("pk"))
