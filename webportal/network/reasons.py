@@ -42,7 +42,7 @@ register(
             "Not all images came. With C-MOVE, enter Chestline's AE title, address and port there."
             " It will be tried again."
         ),
-        "prior_differs": gettext_noop("perhaps another patient’s, by {differences}"),
+        "prior_differs": gettext_noop("may be another patient’s ({differences})"),
         "report_refused": gettext_noop(
             "The device answered the report with an error. It will be tried again."
         ),
