@@ -10,12 +10,7 @@ from django.views.decorators.http import require_safe
 
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
-from webportal.operations.capacity.assumptions import UploadPath
-from webportal.operations.capacity.basis import Given, NotMeasuredError, combine
-from webportal.operations.capacity.measured import Measured, measure
-from webportal.operations.capacity.planner import Answer, Estimate, Question, plan
-from webportal.operations.capacity.words import headline, interval_text
-from webportal.operations.charts import (
+from webportal.charts import (
     Axis,
     Plot,
     Series,
@@ -24,6 +19,11 @@ from webportal.operations.charts import (
     share_text,
     waits,
 )
+from webportal.operations.capacity.assumptions import UploadPath
+from webportal.operations.capacity.basis import Given, NotMeasuredError, combine
+from webportal.operations.capacity.measured import Measured, measure
+from webportal.operations.capacity.planner import Answer, Estimate, Question, plan
+from webportal.operations.capacity.words import headline, interval_text
 from webportal.operations.forms import CapacityForm
 from webportal.records.choices import Priority
 

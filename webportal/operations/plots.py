@@ -6,9 +6,7 @@ from datetime import datetime
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from webportal.inference.history import periods
-from webportal.inference.models import JobState, PeriodLength, QueuePeriod
-from webportal.operations.charts import (
+from webportal.charts import (
     Axis,
     Plot,
     Series,
@@ -18,6 +16,8 @@ from webportal.operations.charts import (
     lines,
     waits,
 )
+from webportal.inference.history import periods
+from webportal.inference.models import JobState, PeriodLength, QueuePeriod
 from webportal.records.choices import Priority
 
 _MOST_REASONS = 5

@@ -5,9 +5,9 @@ import math
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from webportal.charts import seconds_text
 from webportal.operations.capacity.assumptions import Assumptions
 from webportal.operations.capacity.planner import Answer, Estimate, Obstacle, Question
-from webportal.operations.charts import seconds_text
 
 
 def headline(assumptions: Assumptions, question: Question, answer: Answer) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, no_translations
 
+from webportal.charts import share_text
 from webportal.operations.capacity.assumptions import (
     USUAL_COMMITS_PER_SECOND,
     USUAL_PORTAL_FILES_PER_SECOND,
@@ -21,7 +22,6 @@ from webportal.operations.capacity.basis import USUAL_SPEED, Given, NotMeasuredE
 from webportal.operations.capacity.measured import measure
 from webportal.operations.capacity.planner import Answer, Question, plan
 from webportal.operations.capacity.words import headline, interval_text
-from webportal.operations.charts import share_text
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 

@@ -155,10 +155,11 @@ def lines(
     series: Sequence[Series],
     text: Callable[[float], str],
     note: str = "",
+    least: float = 2.0,
 ) -> Plot:
-    """Lines on an axis from 0."""
+    """Lines on an axis from 0 to `least` or more."""
     present = [value for each in series for value in each.values if value is not None]
-    top = _nice(max(present, default=0))
+    top = _nice(max(present, default=0), least)
     ticks = [Tick(BOTTOM - (BOTTOM - TOP) * part, text(top * part)) for part in (0, 0.5, 1)]
 
     def place(value: float) -> float:
@@ -301,9 +302,9 @@ def _paths(
     return found
 
 
-def _nice(most: float) -> float:
-    """The end of an axis: 1, 2, 4 or 6 times a power of ten, so that its half is short, or 2."""
-    if most <= 2:
-        return 2
+def _nice(most: float, least: float = 2.0) -> float:
+    """The end of an axis: 1, 2, 4 or 6 times a power of ten, so that its half is short."""
+    if most <= least:
+        return least
     power: float = 10 ** math.floor(math.log10(most))
     return next(step * power for step in (1, 2, 4, 6, 10) if step * power >= most)
