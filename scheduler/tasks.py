@@ -26,6 +26,7 @@ from webportal.erasure import execution
 from webportal.inference import history
 from webportal.notifications import mail, run
 from webportal.orders import cleanup
+from webportal.oversight.shadow import planning
 from webportal.research import building, services
 from webportal.upkeep import checking, pauses
 from webportal.upkeep.unreferenced import remove_unreferenced
@@ -105,6 +106,12 @@ def clean_storage() -> None:
 def summarise_queue() -> None:
     """Compute the figures of the present hour and day, and missing earlier ones."""
     history.summarise()
+
+
+@app.task(name="scheduler.tasks.plan_shadow")
+def plan_shadow() -> None:
+    """Add new images to the trial in the shadow, if one runs; end it when its time is over."""
+    planning.plan()
 
 
 @app.task(name="scheduler.tasks.watch_database")

@@ -136,6 +136,11 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     # inference
     "models": {"GET": (R, IT)},
     "models/<uuid:model_id>": {"GET": (R, IT)},
+    "models/shadow": {"GET": (IT,)},
+    "models/shadow/start": {"POST": (IT,)},
+    "models/shadow/passkey": {"POST": (IT,)},
+    "models/shadow/<uuid:shadow_id>": {"GET": (IT,)},
+    "models/shadow/<uuid:shadow_id>/end": {"POST": (IT,)},
     "models/compare": {"GET": (R, IT)},
     "models/<uuid:model_id>/activate": {"GET": (IT,), "POST": (IT,)},
     # audit

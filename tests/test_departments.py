@@ -52,6 +52,7 @@ OF_NO_DEPARTMENT = {
     *("model_id", "name", "node_id", "received_id", "fault_id", "pause_id", "hold_id"),
     *("destination_id", "protocol", "erasure_id", "source_id", "export_id", "commitment_id"),
     "request_id",  # of earlier studies, to a DICOM node
+    "shadow_id",
     *("department_id", "access_id", "file_format", "notification_id", "api/v1/departments/"),
     *("api/v1/model-versions/", "api/v1/users/", "api/v1/dicom-nodes/"),
     *("api/v1/received-instances/", "api/v1/notifications/"),

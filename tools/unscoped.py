@@ -34,6 +34,7 @@ WITHOUT_A_PERSON = {
     "webportal/records/file_faults.py": "files that are missing or damaged, by their keys",
     "webportal/records/reconciliation.py": "compares rows with the trail",
     "webportal/records/storage_identity.py": "whether the storage is that of the database",
+    "webportal/oversight": "figures of the whole hospital, without a patient; the workers",
     "webportal/retention/rule.py": "which studies are past their time, by their ids",
     "webportal/review/reads/reconciliation.py": "compares rows with the trail",
     "webportal/upkeep": "every stored file, by its key",

@@ -29,9 +29,11 @@ from webportal.inference.presence import (
 )
 from webportal.inference.queue import overdue
 from webportal.logs import Formatter
+from webportal.oversight.shadow import work as shadow_work
 from workers.engine import Engine
 from workers.heartbeat_file import touch_heartbeat_file
 from workers.log_tail import LogTail
+from workers.shadowing import Shadowing
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ class Process:
         # release.
         self._stop_flag = mmap.mmap(-1, 1)
         self.engine = Engine(name, self.is_stopping)
+        self._shadowing = Shadowing(self.engine, self.is_stopping)
         self._consumes: bool | None = True
         # `serve` is called in the main process, which Celery's signals to stop go to.
         self._main_process = os.getpid()
@@ -71,6 +74,7 @@ class Process:
             self.engine.persist(lambda: report_start(self.name))
             # Anything under this name belongs to a dead predecessor.
             self.engine.persist(lambda: release_worker(self.name))
+            self.engine.persist(lambda: shadow_work.release(self.name))
             self.engine.load_active_model()
         except Exception:
             # The first task retries, and fails visibly if it cannot.
@@ -110,6 +114,7 @@ class Process:
         self._consume(not orders.is_draining)
         if not orders.is_draining:
             self._look_after_overdue_jobs()
+            self._shadowing.look()
 
     def _end(self) -> None:
         """Shut the worker down as a service manager would: the broker may be away."""
@@ -179,6 +184,7 @@ def serve(name: str) -> None:
 
     @worker_process_shutdown.connect(weak=False)
     def report_end(**kwargs: Any) -> None:
+        shadow_work.give_back(process.name)
         report_stop(process.name, process.log_tail.news())
 
     @worker_shutting_down.connect(weak=False)

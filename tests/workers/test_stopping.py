@@ -215,10 +215,11 @@ def test_a_new_model_is_loaded_by_one_worker_after_the_other_while_both_work(
     assert model.version in versions <= {model.version, newer.version}
 
 
-def copy_of_the_package(folder: Path) -> ModelPackage:
-    """The package that ships under another version."""
+def copy_of_the_package(folder: Path, offset: float = 0.0) -> ModelPackage:
+    """The package that ships under another version; `offset` shifts its log-odds."""
     shutil.copytree(SHIPPED_PACKAGE, folder)
     facts = json.loads((folder / FACTS_FILE).read_text())
+    facts["calibration"]["offset"] += offset
     (folder / FACTS_FILE).write_text(json.dumps(facts | {"version": folder.name}))
     seal_package(folder)
     return load_package(folder)

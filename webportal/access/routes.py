@@ -175,6 +175,12 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "inference:compare": None,
     "inference:model": None,
     "inference:activate": Kind.OPERATION,
+    # oversight: figures without patients.
+    "oversight:shadows": Kind.OPERATION,
+    "oversight:shadow": Kind.OPERATION,
+    "oversight:start": None,
+    "oversight:end": None,
+    "oversight:passkey": None,
     # audit
     "audit:trail": Kind.AUDIT,
     "audit:export": Kind.AUDIT,

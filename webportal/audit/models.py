@@ -107,6 +107,8 @@ class Action(models.TextChoices):
     DELIVERY_CANCELLED = "delivery.cancelled", _("Delivery cancelled")
     MODEL_REGISTERED = "model.registered", _("Model version registered")
     MODEL_ACTIVATED = "model.activated", _("Model version activated")
+    SHADOW_STARTED = "shadow.started", _("Trial of a model version in the shadow started")
+    SHADOW_ENDED = "shadow.ended", _("Trial of a model version in the shadow ended")
     WORKER_DRAINED = "worker.drained", _("Worker told to drain")
     WORKER_STOPPED = "worker.stopped", _("Worker told to stop")
     WORKER_RESUMED = "worker.resumed", _("Worker told to resume")

@@ -21,6 +21,7 @@ INSTALLED_APPS = [
     "webportal.auditexport",
     "webportal.delivery",
     "webportal.research",
+    "webportal.oversight",
     "webportal.retention",
     "webportal.erasure",
     "webportal.operations",

@@ -22,6 +22,7 @@ urlpatterns = [
     path("", include("webportal.review.urls")),
     path("", include("webportal.orders.urls")),
     path("", include("webportal.inference.urls")),
+    path("", include("webportal.oversight.urls")),
     path("", include("webportal.auditing.urls")),
     path("", include("webportal.operations.urls")),
     path("", include("webportal.network.urls")),

@@ -1,0 +1,164 @@
+"""Real workers run a second version in the shadow, with the live one undisturbed."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from tests.workers.conftest import (
+    CeleryProcess,
+    enqueue_all,
+    wait_until,
+    wait_until_finished,
+)
+from tests.workers.test_stopping import copy_of_the_package
+from webportal.accounts.models import User
+from webportal.inference.models import Job, JobState, ModelVersion, Prediction
+from webportal.inference.registry import activate, register
+from webportal.oversight.models import Shadow, ShadowResult
+from webportal.oversight.shadow.planning import plan
+from webportal.records.choices import Priority
+from webportal.records.models import Radiograph, Study
+
+Start = Callable[..., CeleryProcess]
+MakeRadiographs = Callable[[int], list[Radiograph]]
+BATCH = 8  # as in conftest.py
+
+
+@pytest.fixture
+def trial(model: ModelVersion, it_person: User, tmp_path: Path) -> Shadow:
+    """The same network under another version, whose scores are shifted."""
+    other = register(copy_of_the_package(tmp_path / "2099.2", offset=1.5), None)[0]
+    now = timezone.now()
+    return Shadow.objects.create(
+        model_version=other,
+        beside=model,
+        share=100,
+        started_at=now,
+        planned_until=now,
+        started_by=it_person,
+        ends_at=now + timedelta(days=1),
+    )
+
+
+def done() -> int:
+    return ShadowResult.objects.filter(state="done").count()
+
+
+def live() -> dict[str, list[Any]]:
+    """All that readers have of the model."""
+    rows: dict[str, Any] = {
+        "results": Prediction.objects.order_by("pk"),
+        "jobs": Job.objects.order_by("pk"),
+        "studies": Study.objects.order_by("pk"),
+    }
+    return {name: list(found.values()) for name, found in rows.items()}
+
+
+def test_a_second_version_assesses_what_the_first_has_and_changes_nothing_of_it(
+    start: Start, trial: Shadow, make_radiographs: MakeRadiographs
+) -> None:
+    enqueue_all(make_radiographs(12))
+    worker = start()
+    wait_until_finished(12)
+    before = live()
+    assert plan() == 12
+    wait_until(lambda: done() == 12, "the shadow had assessed all")
+    assert live() == before
+    assert "Model 2099.2 runs in the shadow" in worker.output()
+    for result in ShadowResult.objects.select_related("prediction"):
+        assert (result.probability is None) == (result.prediction.probability is None)
+        if result.probability is not None:
+            assert result.probability > (result.prediction.probability or 0)
+    # The active version has stayed the one that is loaded for images.
+    enqueue_all(make_radiographs(1))
+    wait_until_finished(13)
+    versions = set(Prediction.objects.values_list("model_version__version", flat=True))
+    assert versions == {trial.beside.version}
+
+
+def test_a_stat_image_waits_for_no_more_than_one_batch_of_the_shadow(
+    start: Start, trial: Shadow, make_radiographs: MakeRadiographs
+) -> None:
+    many = 20 * BATCH
+    enqueue_all(make_radiographs(many))
+    start()
+    wait_until_finished(many)
+    plan()
+    wait_until(lambda: done() >= BATCH, "the shadow had begun")
+    before = done()
+    (job,) = enqueue_all(make_radiographs(1))
+    Job.objects.filter(pk=job.pk).update(priority=Priority.STAT)
+    while not Job.objects.filter(pk=job.pk, state__in=[JobState.DONE, JobState.REFUSED]).exists():
+        time.sleep(0.02)
+    meanwhile = done() - before
+    # One that was under way, and one that was taken just before the image arrived.
+    assert meanwhile <= 2 * BATCH
+    assert ShadowResult.objects.filter(state="waiting").exists()
+    wait_until(lambda: done() == many, "the shadow went on")
+
+
+def test_a_version_that_cannot_be_loaded_harms_nobody(
+    start: Start, trial: Shadow, make_radiographs: MakeRadiographs
+) -> None:
+    (Path(trial.model_version.package_path) / "network.onnx").write_bytes(b"no network")
+    start()
+    enqueue_all(make_radiographs(3))
+    wait_until_finished(3)
+    plan()
+
+    def is_noted() -> bool:
+        trial.refresh_from_db()
+        return trial.cannot_load == "a@test"
+
+    wait_until(is_noted, "it was noted")
+    enqueue_all(make_radiographs(3))
+    wait_until_finished(6)
+    assert done() == 0
+
+
+def test_a_killed_worker_costs_one_batch_of_the_shadow_and_nothing_else(
+    start: Start, trial: Shadow, make_radiographs: MakeRadiographs
+) -> None:
+    many = 20 * BATCH
+    radiographs = make_radiographs(many)
+    enqueue_all(radiographs)
+    worker = start()
+    wait_until_finished(many)
+    plan()
+    wait_until(lambda: done() > 0, "the shadow had begun")
+    running = ShadowResult.objects.filter(state="running")
+    wait_until(running.exists, "a batch was under way")
+    worker.kill()
+    lost = running.count()
+    again = start()
+    again.wait_until_ready()
+    wait_until(lambda: done() == many - lost, "the others were assessed")
+    assert ShadowResult.objects.filter(state="failed", reason_code="worker_lost").count() == lost
+    trial.refresh_from_db()
+    assert trial.lost_batches == (1 if lost else 0)
+
+
+def test_the_network_is_unloaded_and_the_trial_ends_when_another_version_is_activated(
+    start: Start, trial: Shadow, make_radiographs: MakeRadiographs
+) -> None:
+    enqueue_all(make_radiographs(8))
+    worker = start()
+    wait_until_finished(8)
+    plan()
+    wait_until(lambda: done() == 8, "the shadow had assessed all")
+    with_both = worker.child().memory_info().rss
+    activate(trial.model_version, None)
+    enqueue_all(make_radiographs(1))
+    wait_until_finished(9)
+    assert Prediction.objects.filter(model_version=trial.model_version).count() == 1
+    plan()
+    trial.refresh_from_db()
+    assert trial.end == "activated"
+    wait_until(
+        lambda: worker.child().memory_info().rss < with_both, "the second network was unloaded"
+    )

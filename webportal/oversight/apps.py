@@ -1,0 +1,11 @@
+"""App configuration."""
+
+from django.apps import AppConfig
+
+
+class OversightConfig(AppConfig):
+    """Watching the model: another version in the shadow, and drift."""
+
+    name = "webportal.oversight"
+    label = "oversight"
+    verbose_name = "Oversight of the model"

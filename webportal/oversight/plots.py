@@ -1,0 +1,28 @@
+"""The plots of the oversight pages."""
+
+from django.utils.translation import gettext as _
+
+from webportal.charts import Plot, Series, Times, count_text, lines
+from webportal.oversight.shadow.comparison import BINS, Comparison
+
+
+def score_plot(comparison: Comparison) -> Plot:
+    """How the scores of both versions are distributed."""
+    active, shadow = comparison.histograms
+    trial = comparison.shadow
+
+    def start(number: int) -> str:
+        return f"{100 * number // BINS} %"
+
+    def span(number: int) -> str:
+        return f"{100 * number // BINS}–{100 * (number + 1) // BINS} %"
+
+    return lines(
+        _("Images by score"),
+        Times(range(BINS), start, span),
+        [
+            Series(trial.beside.version, "kind-0", active),
+            Series(trial.model_version.version, "kind-2", shadow, is_dashed=True),
+        ],
+        count_text,
+    )

@@ -1,0 +1,1 @@
+"""A version in the shadow: it assesses live images at the lowest priority, unseen by readers."""

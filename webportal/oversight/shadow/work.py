@@ -1,0 +1,137 @@
+"""The workers' side of a trial: take images when nothing else waits, and report.
+
+An image is tried once. If its worker dies meanwhile it has failed, so that a version that kills its
+process cannot do so twice with the same image, and a few such deaths end the trial.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from webportal.inference.models import QueuePause, Worker
+from webportal.inference.pauses import claimable
+from webportal.oversight.models import Shadow, ShadowResult, ShadowState
+
+# Longer than any batch takes; a dead worker delays nobody here.
+_LEASE = timedelta(minutes=10)
+
+CLAIM = """
+WITH line AS MATERIALIZED (
+    SELECT id FROM oversight_shadowresult
+    WHERE shadow_id = %(shadow)s AND state = 'waiting'
+    ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+UPDATE oversight_shadowresult AS result
+SET state = 'running', worker = %(worker)s, leased_until = now() + %(lease)s
+FROM line, records_radiograph AS radiograph
+WHERE result.id = line.id AND radiograph.id = result.radiograph_id
+RETURNING result.id, radiograph.dicom_key, radiograph.dicom_sha256
+"""
+
+
+@dataclass(frozen=True)
+class ShadowImage:
+    """An image of a trial, for its worker."""
+
+    id: int
+    dicom_key: str
+    dicom_sha256: str
+
+
+@dataclass(frozen=True)
+class ShadowAnswer:
+    """What the version says of an image; `failure` is why it said nothing, '' if it did."""
+
+    category: str = ""
+    probability: float | None = None
+    reason_code: str = ""
+    failure: str = ""
+
+
+def running_shadow() -> Shadow | None:
+    """The running trial, if any."""
+    found = Shadow.objects.filter(ended_at=None, ends_at__gt=timezone.now(), beside__is_active=True)
+    return found.select_related("model_version").first()
+
+
+def is_free(worker: str) -> bool:
+    """Whether this worker may work on a trial: no image waits that any worker could take.
+
+    A drained worker may not, nor anyone while the whole queue is paused.
+    """
+    return not (
+        claimable().exists()
+        or QueuePause.objects.filter(priority=None).exists()
+        or Worker.objects.filter(pk=worker, is_draining=True).exists()
+    )
+
+
+def waits(shadow: Shadow) -> bool:
+    """Whether an image of the trial waits for a worker."""
+    return ShadowResult.objects.filter(shadow=shadow, state=ShadowState.WAITING).exists()
+
+
+def take(shadow: Shadow, worker: str, limit: int) -> list[ShadowImage]:
+    """Lease up to `limit` images of a trial to the worker; none while anything else waits."""
+    if not is_free(worker):
+        return []
+    parameters = {"shadow": shadow.pk, "worker": worker, "limit": limit, "lease": _LEASE}
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM, parameters)
+        return [ShadowImage(*row) for row in sorted(cursor.fetchall())]
+
+
+@transaction.atomic
+def record(worker: str, answers: Mapping[int, ShadowAnswer]) -> int:
+    """Store the answers of a batch; return how many were still this worker's to give."""
+    held = list(_held_by(worker).filter(pk__in=answers).order_by("pk").select_for_update())
+    for result in held:
+        answer = answers[result.pk]
+        result.leased_until = None
+        result.state = ShadowState.FAILED if answer.failure else ShadowState.DONE
+        result.category, result.probability = answer.category, answer.probability
+        result.reason_code = answer.failure or answer.reason_code
+    fields = ["state", "leased_until", "category", "probability", "reason_code"]
+    ShadowResult.objects.bulk_update(held, fields)
+    return len(held)
+
+
+def give_back(worker: str) -> None:
+    """Return what the worker has begun, when it stops in good order."""
+    _held_by(worker).update(state=ShadowState.WAITING, worker="", leased_until=None)
+
+
+def release(worker: str) -> None:
+    """Give up what the worker's dead predecessor of the same name had begun."""
+    lose(worker=worker)
+
+
+@transaction.atomic
+def lose(**condition: Any) -> None:
+    """Count the batches of dead workers, and their images as failed."""
+    lost = ShadowResult.objects.filter(state=ShadowState.RUNNING, **condition)
+    trials = Shadow.objects.filter(pk__in=lost.values("shadow")).order_by("pk")
+    for shadow in trials.select_for_update(no_key=True):
+        of_trial = lost.filter(shadow=shadow).order_by("pk").select_for_update()
+        workers = set(of_trial.values_list("worker", flat=True))
+        lost.filter(shadow=shadow, worker__in=workers).update(
+            state=ShadowState.FAILED, leased_until=None, reason_code="worker_lost"
+        )
+        Shadow.objects.filter(pk=shadow.pk).update(lost_batches=F("lost_batches") + len(workers))
+
+
+def note_loading(shadow: Shadow, worker: str, *, failed: bool) -> None:
+    """Record that the worker could not load the version, or that it now could."""
+    if failed:
+        Shadow.objects.filter(pk=shadow.pk).exclude(cannot_load=worker).update(cannot_load=worker)
+    else:
+        Shadow.objects.filter(pk=shadow.pk, cannot_load=worker).update(cannot_load="")
+
+
+def _held_by(worker: str) -> QuerySet[ShadowResult]:
+    return ShadowResult.objects.filter(worker=worker, state=ShadowState.RUNNING)

@@ -1,0 +1,163 @@
+"""Another version in the shadow: its network is loaded beside the active one's, in a thread.
+
+It works on one batch at a time, and only while the engine is idle and no image waits. The engine
+never waits for it: an image that arrives meanwhile shares the device with that one batch. Whatever
+goes wrong here is logged and counted, and never ends the process.
+"""
+
+import gc
+import logging
+import threading
+from collections.abc import Callable
+
+import numpy as np
+from django.conf import settings
+from django.db import connection
+
+from ml.images import ImageError
+from ml.serving.predictor import Predictor
+from webportal.inference.registry import verified_package
+from webportal.oversight.models import Shadow
+from webportal.oversight.shadow.work import (
+    ShadowAnswer,
+    ShadowImage,
+    give_back,
+    is_free,
+    note_loading,
+    record,
+    running_shadow,
+    take,
+    waits,
+)
+from webportal.storage import StorageAwayError
+from workers.engine import Engine
+from workers.loading import load_input
+
+logger = logging.getLogger(__name__)
+
+
+class Shadowing:
+    """The work of one worker process on the running trial.
+
+    Args:
+        engine: what it gives way to.
+        is_stopping: whether the worker is shutting down.
+    """
+
+    def __init__(self, engine: Engine, is_stopping: Callable[[], bool]) -> None:
+        self._engine = engine
+        self._is_stopping = is_stopping
+        self._shadow: Shadow | None = None
+        self._predictor: Predictor | None = None
+        self._failed: Shadow | None = None
+        self._thread: threading.Thread | None = None
+
+    def look(self) -> None:
+        """Start working if there is anything to do; called at intervals."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        shadow = running_shadow()
+        if shadow is None:
+            self._unload()
+        elif shadow != self._failed and self._is_idle() and waits(shadow):
+            self._thread = threading.Thread(target=self._work, daemon=True, name="shadow")
+            self._thread.start()
+
+    def _is_idle(self) -> bool:
+        return self._engine.idle_seconds > 0 and is_free(self._engine.worker)
+
+    def _work(self) -> None:
+        try:
+            while not self._is_stopping() and self._is_idle() and self._do_batch():
+                pass
+        except Exception:
+            logger.exception("Working in the shadow failed")
+        finally:
+            connection.close()
+
+    def _do_batch(self) -> bool:
+        """Assess the next images of the trial; return whether there were any."""
+        shadow = running_shadow()
+        if shadow is None or not self._load(shadow):
+            return False
+        images = take(shadow, self._engine.worker, settings.INFERENCE_BATCH_SIZE)
+        if not images:
+            return False
+        try:
+            answers = self._assess(images)
+        except StorageAwayError:
+            give_back(self._engine.worker)
+            return False
+        self._engine.persist(lambda: record(self._engine.worker, answers))
+        return True
+
+    # ── The second network ──────────────────────────────────────────────────────────────────────
+
+    def _load(self, shadow: Shadow) -> bool:
+        """Load the version unless it is loaded; return whether it is.
+
+        What fails is not tried again before the worker is restarted, or with another trial.
+        """
+        if self._shadow == shadow:
+            return True
+        self._unload()
+        try:
+            package = verified_package(shadow.model_version)
+            self._predictor = Predictor(
+                package,
+                settings.INFERENCE_BATCH_SIZE,
+                device=settings.INFERENCE_DEVICE,
+                runtime=settings.INFERENCE_RUNTIME,
+            )
+        except Exception:
+            logger.exception("Model %s cannot be run in the shadow", shadow.model_version.version)
+            self._failed = shadow
+            note_loading(shadow, self._engine.worker, failed=True)
+            return False
+        self._shadow = shadow
+        note_loading(shadow, self._engine.worker, failed=False)
+        logger.info("Model %s runs in the shadow", shadow.model_version.version)
+        return True
+
+    def _unload(self) -> None:
+        if self._predictor is not None:
+            self._predictor = self._shadow = None
+            gc.collect()
+
+    # ── Assessing ───────────────────────────────────────────────────────────────────────────────
+
+    def _assess(self, images: list[ShadowImage]) -> dict[int, ShadowAnswer]:
+        assert self._predictor is not None
+        size = self._predictor.package.input_size
+        answers: dict[int, ShadowAnswer] = {}
+        loaded: list[tuple[int, np.ndarray]] = []
+        for image in images:
+            try:
+                loaded.append((image.id, load_input(image.dicom_key, image.dicom_sha256, size)))
+            except StorageAwayError:
+                raise
+            except ImageError as error:
+                answers[image.id] = ShadowAnswer(failure=error.code)
+            except Exception as error:
+                # The message may quote the file, and so patient data.
+                kind = type(error).__name__
+                logger.error("Reading an image for the shadow raised %s", kind)
+                answers[image.id] = ShadowAnswer(failure="unreadable")
+        return answers | self._predict(loaded)
+
+    def _predict(self, loaded: list[tuple[int, np.ndarray]]) -> dict[int, ShadowAnswer]:
+        """Predict the batch, or image by image if that fails."""
+        assert self._predictor is not None
+        if not loaded:
+            return {}
+        try:
+            assessments = self._predictor.predict(np.stack([pixels for _, pixels in loaded]))
+        except Exception as error:
+            logger.error("Predicting in the shadow raised %s", type(error).__name__)
+            if len(loaded) == 1:
+                return {loaded[0][0]: ShadowAnswer(failure="prediction_failed")}
+            return {key: answer for each in loaded for key, answer in self._predict([each]).items()}
+        return {
+            key: ShadowAnswer(found.category, found.probability, found.reason_code)
+            for (key, _), found in zip(loaded, assessments, strict=True)
+        }
