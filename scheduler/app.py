@@ -34,6 +34,7 @@ EXPORT_SECONDS = 5
 RESEARCH_SECONDS = 10
 SUMMARISE_SECONDS = 60
 SHADOW_SECONDS = 20
+DRIFT_SECONDS = 600
 #: How much of that checking files, erasing, or exporting the audit trail, may take; other tasks
 #: wait meanwhile.
 MOST_CHECKING_SECONDS = 2.0
@@ -71,6 +72,7 @@ app.conf.update(
         "export_audit": _every(EXPORT_SECONDS, "scheduler.tasks.export_audit"),
         "summarise_queue": _every(SUMMARISE_SECONDS, "scheduler.tasks.summarise_queue"),
         "plan_shadow": _every(SHADOW_SECONDS, "scheduler.tasks.plan_shadow"),
+        "compute_drift": _every(DRIFT_SECONDS, "scheduler.tasks.compute_drift"),
         "watch_database": _every(MARK_SECONDS, "scheduler.tasks.watch_database"),
     },
 )

@@ -26,6 +26,7 @@ from webportal.erasure import execution
 from webportal.inference import history
 from webportal.notifications import mail, run
 from webportal.orders import cleanup
+from webportal.oversight.drift import weeks
 from webportal.oversight.shadow import planning
 from webportal.research import building, services
 from webportal.upkeep import checking, pauses
@@ -112,6 +113,12 @@ def summarise_queue() -> None:
 def plan_shadow() -> None:
     """Add new images to the trial in the shadow, if one runs; end it when its time is over."""
     planning.plan()
+
+
+@app.task(name="scheduler.tasks.compute_drift")
+def compute_drift() -> None:
+    """Compute the weeks of the active model version that are over."""
+    weeks.compute_due()
 
 
 @app.task(name="scheduler.tasks.watch_database")

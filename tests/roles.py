@@ -136,6 +136,7 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     # inference
     "models": {"GET": (R, IT)},
     "models/<uuid:model_id>": {"GET": (R, IT)},
+    "models/drift": {"GET": (R, IT)},
     "models/shadow": {"GET": (IT,)},
     "models/shadow/start": {"POST": (IT,)},
     "models/shadow/passkey": {"POST": (IT,)},

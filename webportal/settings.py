@@ -319,6 +319,17 @@ SECOND_READING = env.bool("SECOND_READING", default=False)
 SECOND_READING_SHARE = env.float("SECOND_READING_SHARE", default=0.05)
 SECOND_READING_BLIND_TO_AI = env.bool("SECOND_READING_BLIND_TO_AI", default=False)
 
+# ── Drift ───────────────────────────────────────────────────────────────────────────────────────
+# The first so many weeks of a version are the reference; later ones are compared with it if both
+# have so many scores, and hospital IT is alerted above this population stability index.
+DRIFT_REFERENCE_WEEKS = env.int("DRIFT_REFERENCE_WEEKS", default=4)
+DRIFT_MIN_IMAGES = env.int("DRIFT_MIN_IMAGES", default=200)
+DRIFT_PSI = env.float("DRIFT_PSI", default=0.2)
+if DRIFT_REFERENCE_WEEKS < 1 or DRIFT_MIN_IMAGES < 1:
+    raise environ.ImproperlyConfigured(
+        "DRIFT_REFERENCE_WEEKS and DRIFT_MIN_IMAGES must be at least 1."
+    )
+
 # ── Notifications ───────────────────────────────────────────────────────────────────────────────
 # A stat study whose result is "likely" may wait unread for so long before radiologists are told.
 STAT_UNREAD_MINUTES = env.int("STAT_UNREAD_MINUTES", default=30)

@@ -14,11 +14,14 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from deploy.local.system import ROOT
+from tests.factories import make_model_version
 from webportal.audit.anchors import anchor
 from webportal.audit.models import Action, Verification
 from webportal.audit.trail import Event, append
 from webportal.backups.models import Backup, BackupState
 from webportal.notifications.alerts import ALERTS
+from webportal.oversight.drift.weeks import last_complete_week
+from webportal.oversight.models import DriftWeek
 
 MONITORING = ROOT / "deploy" / "monitoring"
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
@@ -69,10 +72,24 @@ def scraped(db: None, client: Client, settings: Settings) -> str:
     append(Event(Action.SIGNED_IN), "ann")
     anchor()
     Verification.objects.create(requested_at=now, finished_at=now)
+    _add_week()
     client.get("/health/live")
     response = client.get("/metrics", headers={"Authorization": "Bearer of the tests"})
     assert response.status_code == 200
     return response.text
+
+
+def _add_week() -> None:
+    """A week of the active version that was compared with its first ones."""
+    DriftWeek.objects.create(
+        model_version=make_model_version(is_active=True),
+        starts_on=last_complete_week(),
+        computed_at=timezone.now(),
+        scored=300,
+        is_reference=False,
+        psi=0.01,
+        figures={},
+    )
 
 
 def run(*command: str, folder: Path = MONITORING) -> None:

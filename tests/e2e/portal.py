@@ -33,6 +33,7 @@ from tests.network.rows import (
     make_received,
 )
 from tests.orders.messages import answered, make_source, order
+from tests.oversight.filled import fill_oversight
 from webportal.accounts.models import Department, Role, User
 from webportal.delivery.models import DeliveryState
 from webportal.erasure.models import Erasure
@@ -166,7 +167,9 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
     pacs = make_pacs()
     for outcome in DeliveryState:
         make_delivery(pacs, outcome)
+    trial = fill_oversight(active, newer, people[Role.IT])
     return {
+        "shadow_id": str(trial.pk),
         "access_id": str(access.pk),
         "department_id": str(Department.objects.get().pk),
         "destination_id": str(pacs.pk),

@@ -176,6 +176,7 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "inference:model": None,
     "inference:activate": Kind.OPERATION,
     # oversight: figures without patients.
+    "oversight:drift": None,
     "oversight:shadows": Kind.OPERATION,
     "oversight:shadow": Kind.OPERATION,
     "oversight:start": None,

@@ -21,6 +21,7 @@ from webportal.network import health as network
 from webportal.notifications.models import Kind, MailState, Notification, SystemAlert
 from webportal.notifications.services import mail_state_for, mail_wanted
 from webportal.orders import health as orders
+from webportal.oversight.drift import health as drift
 from webportal.records.file_faults import open_faults
 from webportal.upkeep.models import PauseReason
 from webportal.upkeep.pauses import open_pauses
@@ -62,6 +63,7 @@ AUDIT_EXPORT = {code: Alert(code, words) for code, words in audit_export.WORDS.i
 BACKUPS = {code: Alert(code, words) for code, words in backups.WORDS.items()}
 NETWORK = {code: Alert(code, words) for code, words in network.WORDS.items()}
 ORDERS = {code: Alert(code, words) for code, words in orders.WORDS.items()}
+DRIFT = {code: Alert(code, words) for code, words in drift.WORDS.items()}
 DELIVERY = {code: Alert(code, words) for code, words in delivery.WORDS.items()}
 ALERTS = (
     AUDIT
@@ -69,6 +71,7 @@ ALERTS = (
     | BACKUPS
     | NETWORK
     | ORDERS
+    | DRIFT
     | DELIVERY
     | {
         alert.code: alert
@@ -98,6 +101,7 @@ def current_alerts() -> list[Alert]:
     alerts += [BACKUPS[code] for code in backups.problems()]
     alerts += [NETWORK[code] for code in network.problems()]
     alerts += [ORDERS[code] for code in orders.problems()]
+    alerts += [DRIFT[code] for code in drift.problems()]
     alerts += [DELIVERY[code] for code in delivery.problems()]
     alerts += [REMOVAL_ALERTS[PauseReason(each.reason)] for each in open_pauses()]
     if open_faults().exists():

@@ -28,6 +28,7 @@ from webportal.network.health import longest_in_inbox, undecided_by_state
 from webportal.notifications.alerts import ALERTS, current_alerts
 from webportal.operations.health_views import broker_answers
 from webportal.operations.request_times import durations
+from webportal.oversight.drift.health import latest_week
 from webportal.records.choices import Priority
 from webportal.records.file_faults import open_faults
 
@@ -66,6 +67,7 @@ class DatabaseCollector(Collector):
         yield from _stored()
         yield from _audit()
         yield from _exchange()
+        yield from _model()
 
 
 _registry = CollectorRegistry()
@@ -181,6 +183,17 @@ def _exchange() -> Iterator[GaugeMetricFamily]:
         "How long the oldest delivery waits whose destination is not paused.",
         longest_wait().total_seconds(),
     )
+
+
+def _model() -> Iterator[GaugeMetricFamily]:
+    """How much the model's scores have changed; no gauge where that is not known."""
+    week = latest_week()
+    if week is not None and week.psi is not None:
+        yield _number(
+            "chestline_model_score_psi",
+            "Population stability index of the model's scores in the last complete week.",
+            week.psi,
+        )
 
 
 def _age(name: str, explanation: str, since: datetime | None) -> Iterator[GaugeMetricFamily]:

@@ -157,3 +157,39 @@ class ShadowResult(OfStudy):
 
     def __str__(self) -> str:
         return f"Shadow result {self.pk} ({self.state})"
+
+
+class DriftWeek(models.Model):
+    """A week of the active version in figures, without ids; see webportal.oversight.drift.
+
+    `figures` counts images by `results`, `ages`, `views`, `equipment` and score (`bins`), and the
+    signed `reads` and how many of them `overruled` the result.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    starts_on = models.DateField(help_text="A Monday, local time.")
+    computed_at = models.DateTimeField()
+    scored = models.PositiveIntegerField(help_text="Images with a score that counts.")
+    is_reference = models.BooleanField(help_text="Whether later weeks are compared with it.")
+    reference_scored = models.PositiveIntegerField(
+        default=0, help_text="Images with a score in the reference that it was compared with."
+    )
+    psi = models.FloatField(
+        null=True, help_text="Population stability index of the scores; null if too few."
+    )
+    ks = models.FloatField(
+        null=True, help_text="Kolmogorov-Smirnov distance of the scores; null if too few."
+    )
+    figures = models.JSONField()
+
+    class Meta:
+        ordering = ["starts_on"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["model_version", "starts_on"], name="one_drift_week_of_a_version"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Week from {self.starts_on:%Y-%m-%d} of {self.model_version_id}"

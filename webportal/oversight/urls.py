@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from webportal.oversight import views
+from webportal.oversight import drift_views, views
 
 app_name = "oversight"
 urlpatterns = [
+    path("models/drift", drift_views.drift, name="drift"),
     path("models/shadow", views.shadows, name="shadows"),
     path("models/shadow/start", views.start, name="start"),
     path("models/shadow/passkey", views.passkey_options, name="passkey"),

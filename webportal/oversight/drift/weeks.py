@@ -1,0 +1,166 @@
+"""Computing the weeks of the active version, one after the other, by the scheduler.
+
+The first weeks with images are the reference: a model card has no distribution of scores, and none
+of another hospital's would tell what has changed here.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from datetime import time as time_of_day
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from webportal.inference.models import JobState, ModelVersion, Prediction
+from webportal.inference.purpose.keeping import NEEDED
+from webportal.inference.purpose.rule import KnownFacts
+from webportal.inference.registry import active_model
+from webportal.oversight.drift.groups import age_group, count_equipment, equipment_of, view_group
+from webportal.oversight.models import DriftWeek
+from webportal.oversight.statistics import Floats, kolmogorov_smirnov, population_stability
+from webportal.records.choices import Purpose
+from webportal.review.models import Decision
+from webportal.review.reports.agreement import reads_between
+
+BINS = 20
+WEEK = timedelta(days=7)
+# What happened in a week may be committed after its end.
+_SETTLED = timedelta(hours=1)
+_COUNTING = (Purpose.WITHIN, Purpose.UNCONFIRMED)
+
+
+def compute_due(most_seconds: float = 5.0) -> int:
+    """Compute the complete weeks that are missing, oldest first, for at most so long.
+
+    Returns how many. After a pause of the scheduler, or an upgrade, the missing ones follow.
+    """
+    until = time.monotonic() + most_seconds
+    model = active_model()
+    computed = 0
+    if model is None:
+        return computed
+    for monday in _missing(model):
+        _compute(model, monday)
+        computed += 1
+        if time.monotonic() > until:
+            break
+    return computed
+
+
+def last_complete_week() -> date:
+    """The Monday of the last week that is over and settled."""
+    day = timezone.localtime(timezone.now() - _SETTLED).date()
+    return day - timedelta(days=day.weekday()) - WEEK
+
+
+def reference_weeks(model: ModelVersion) -> list[DriftWeek]:
+    """The weeks of the version with which its others are compared."""
+    return list(DriftWeek.objects.filter(model_version=model, is_reference=True))
+
+
+def _missing(model: ModelVersion) -> Iterator[date]:
+    begun = timezone.localtime(model.activated_at or model.registered_at)
+    monday = begun.date() - timedelta(days=begun.date().weekday())
+    if begun > _midnight(monday):
+        # Another version ran for a part of this week.
+        monday += WEEK
+    known = set(DriftWeek.objects.filter(model_version=model).values_list("starts_on", flat=True))
+    while monday <= last_complete_week():
+        if monday not in known:
+            yield monday
+        monday += WEEK
+
+
+def _compute(model: ModelVersion, monday: date) -> None:
+    results = list(_results(model, monday))
+    scores = _scores(results)
+    reference = reference_weeks(model)
+    is_reference = bool(results) and len(reference) < settings.DRIFT_REFERENCE_WEEKS
+    week = DriftWeek(
+        model_version=model,
+        starts_on=monday,
+        computed_at=timezone.now(),
+        scored=len(scores),
+        is_reference=is_reference,
+        figures=_figures(results, scores) | _reads(model, monday),
+    )
+    if not is_reference and reference:
+        before = np.concatenate([_scores(_results(model, each.starts_on)) for each in reference])
+        week.reference_scored = len(before)
+        if min(len(scores), len(before)) >= settings.DRIFT_MIN_IMAGES:
+            week.psi = population_stability(before, scores)
+            week.ks = kolmogorov_smirnov(before, scores)
+    DriftWeek.objects.bulk_create([week], ignore_conflicts=True)
+
+
+def _results(model: ModelVersion, monday: date) -> "QuerySet[Prediction]":
+    """The version's results of a week, the last one of each image."""
+    found = Prediction.objects.filter(
+        model_version=model,
+        job__state__in=[JobState.DONE, JobState.REFUSED],
+        job__finished_at__gte=_midnight(monday),
+        job__finished_at__lt=_midnight(monday + WEEK),
+    )
+    needed = [f"radiograph__{name}" for name in NEEDED]
+    needed += [f"radiograph__series__{name}" for name in ("manufacturer", "model_name")]
+    needed += ["radiograph", "radiograph__study", "radiograph__study__patient"]
+    return (
+        found.order_by("radiograph", "-created_at")
+        .distinct("radiograph")
+        .select_related("radiograph__study__patient", "radiograph__series")
+        .only("category", "probability", "purpose", "radiograph__series", *needed)
+    )
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time_of_day()))
+
+
+def _scores(results: "Sequence[Prediction] | QuerySet[Prediction]") -> Floats:
+    """The scores that count: not those outside the version's purpose."""
+    return np.array(
+        [
+            result.probability
+            for result in results
+            if result.probability is not None and result.purpose in _COUNTING
+        ],
+        np.float64,
+    )
+
+
+def _figures(results: Sequence[Prediction], scores: Floats) -> dict[str, Any]:
+    kinds = Counter(_kind(result) for result in results)
+    facts = [KnownFacts.of(result.radiograph) for result in results]
+    return {
+        "results": dict(kinds),
+        "bins": np.histogram(scores, BINS, (0.0, 1.0))[0].tolist(),
+        "ages": dict(Counter(age_group(each) for each in facts)),
+        "views": dict(Counter(view_group(each) for each in facts)),
+        "equipment": count_equipment(equipment_of(each.radiograph.series) for each in results),
+    }
+
+
+def _kind(result: Prediction) -> str:
+    """Whether an image was scored, refused by the gate, or not one for the version."""
+    if result.purpose == Purpose.WITHHELD:
+        return "withheld"
+    if result.probability is None:
+        return "refused"
+    return "scored" if result.purpose in _COUNTING else "outside"
+
+
+def _reads(model: ModelVersion, monday: date) -> dict[str, int]:
+    """The reads signed in the week that decided on a result of the version.
+
+    As on the agreement page, no study counts that waits for its second reader.
+    """
+    reads = reads_between(monday, monday + WEEK - timedelta(days=1)).filter(
+        prediction__model_version=model, decision__in=[Decision.CONFIRM, Decision.OVERRULE]
+    )
+    decisions = Counter(reads.values_list("decision", flat=True))
+    return {"reads": decisions.total(), "overruled": decisions[Decision.OVERRULE]}
