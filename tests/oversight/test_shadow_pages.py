@@ -150,7 +150,7 @@ def test_both_are_held_against_the_deciding_reads(
     # Reads of a study that waits for its second reader are not counted.
     for number in range(24):
         has_pneumonia = number % 2 == 0
-        seen = assessed(0.6 + number / 100)
+        seen = assessed(0.85 + number / 1000)
         read(seen, radiologist, "definite" if has_pneumonia else "none")
         make_answer(shadow, 0.9 if has_pneumonia else 0.3, seen)
         if number >= 22:

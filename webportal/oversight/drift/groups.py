@@ -1,12 +1,10 @@
 """The groups in which images are counted: age, view and equipment, as far as they are known."""
 
 from collections import Counter
-from collections.abc import Iterable
 
 from webportal.inference.purpose.ages import by_dates, by_header
 from webportal.inference.purpose.projections import Projection, views_of
 from webportal.inference.purpose.rule import KnownFacts
-from webportal.records.models import Series
 
 UNKNOWN = "unknown"
 OTHERS = "others"
@@ -49,20 +47,18 @@ def view_group(facts: KnownFacts) -> str:
     return _VIEWS[named.pop()] if len(named) == 1 else "several"
 
 
-def equipment_of(series: Series | None) -> str:
+def equipment_name(manufacturer: str, model_name: str) -> str:
     """Manufacturer and model, as the header has them."""
-    if series is None:
-        return UNKNOWN
-    words = (" ".join(each.split()) for each in (series.manufacturer, series.model_name))
+    words = (" ".join(each.split()) for each in (manufacturer, model_name))
     return " · ".join(filter(None, words))[:_LONGEST_NAME] or UNKNOWN
 
 
-def count_equipment(names: Iterable[str]) -> dict[str, int]:
-    """How many images are of each; what is rare is among `OTHERS`."""
-    counts = Counter(names)
-    unknown = counts.pop(UNKNOWN, 0)
+def most_frequent(equipment: Counter[str]) -> dict[str, int]:
+    """The counts of the most frequent equipment; what is rare is among `OTHERS`."""
+    named = Counter(equipment)
+    unknown = named.pop(UNKNOWN, 0)
     kept = {
-        name: count for name, count in counts.most_common(MOST_EQUIPMENT) if count >= LEAST_IMAGES
+        name: count for name, count in named.most_common(MOST_EQUIPMENT) if count >= LEAST_IMAGES
     }
-    others = counts.total() - sum(kept.values())
+    others = named.total() - sum(kept.values())
     return kept | {name: n for name, n in ((OTHERS, others), (UNKNOWN, unknown)) if n}

@@ -5,33 +5,49 @@ of another hospital's would tell what has changed here.
 """
 
 import time
+import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from django.conf import settings
-from django.db.models import QuerySet
 from django.utils import timezone
 
-from webportal.inference.models import JobState, ModelVersion, Prediction
-from webportal.inference.purpose.keeping import NEEDED
-from webportal.inference.purpose.rule import KnownFacts
+from webportal.inference.models import Job, JobState, ModelVersion
+from webportal.inference.purpose.keeping import load_known_facts
 from webportal.inference.registry import active_model
-from webportal.oversight.drift.groups import age_group, count_equipment, equipment_of, view_group
+from webportal.oversight.drift.groups import age_group, equipment_name, most_frequent, view_group
 from webportal.oversight.models import DriftWeek
 from webportal.oversight.statistics import Floats, kolmogorov_smirnov, population_stability
 from webportal.records.choices import Purpose
+from webportal.records.models import Radiograph
 from webportal.review.models import Decision
 from webportal.review.reports.agreement import reads_between
 
 BINS = 20
+_AT_ONCE = 500
 WEEK = timedelta(days=7)
 # What happened in a week may be committed after its end.
 _SETTLED = timedelta(hours=1)
-_COUNTING = (Purpose.WITHIN, Purpose.UNCONFIRMED)
+
+
+class _Result(NamedTuple):
+    """What counts of a result."""
+
+    score: float | None
+    purpose: str
+
+    @property
+    def kind(self) -> str:
+        """Whether the image was scored, refused by the gate, or not one for the version."""
+        if self.purpose == Purpose.WITHHELD:
+            return "withheld"
+        if self.score is None:
+            return "refused"
+        return "outside" if self.purpose == Purpose.OUTSIDE else "scored"
 
 
 def compute_due(most_seconds: float = 5.0) -> int:
@@ -77,7 +93,7 @@ def _missing(model: ModelVersion) -> Iterator[date]:
 
 
 def _compute(model: ModelVersion, monday: date) -> None:
-    results = list(_results(model, monday))
+    results = _results(model, monday)
     scores = _scores(results)
     reference = reference_weeks(model)
     is_reference = bool(results) and len(reference) < settings.DRIFT_REFERENCE_WEEKS
@@ -98,60 +114,49 @@ def _compute(model: ModelVersion, monday: date) -> None:
     DriftWeek.objects.bulk_create([week], ignore_conflicts=True)
 
 
-def _results(model: ModelVersion, monday: date) -> "QuerySet[Prediction]":
-    """The version's results of a week, the last one of each image."""
-    found = Prediction.objects.filter(
-        model_version=model,
-        job__state__in=[JobState.DONE, JobState.REFUSED],
-        job__finished_at__gte=_midnight(monday),
-        job__finished_at__lt=_midnight(monday + WEEK),
+def _results(model: ModelVersion, monday: date) -> dict[uuid.UUID, _Result]:
+    """The version's results of a week by image, the last one of each."""
+    jobs = Job.objects.filter(
+        state__in=[JobState.DONE, JobState.REFUSED],
+        finished_at__gte=_midnight(monday),
+        finished_at__lt=_midnight(monday + WEEK),
+    ).order_by("finished_at")
+    rows = jobs.filter(prediction__model_version=model).values_list(
+        "radiograph", "prediction__probability", "prediction__purpose"
     )
-    needed = [f"radiograph__{name}" for name in NEEDED]
-    needed += [f"radiograph__series__{name}" for name in ("manufacturer", "model_name")]
-    needed += ["radiograph", "radiograph__study", "radiograph__study__patient"]
-    return (
-        found.order_by("radiograph", "-created_at")
-        .distinct("radiograph")
-        .select_related("radiograph__study__patient", "radiograph__series")
-        .only("category", "probability", "purpose", "radiograph__series", *needed)
-    )
+    return {radiograph: _Result(score, purpose) for radiograph, score, purpose in rows}
 
 
 def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time_of_day()))
 
 
-def _scores(results: "Sequence[Prediction] | QuerySet[Prediction]") -> Floats:
+def _scores(results: Mapping[uuid.UUID, _Result]) -> Floats:
     """The scores that count: not those outside the version's purpose."""
-    return np.array(
-        [
-            result.probability
-            for result in results
-            if result.probability is not None and result.purpose in _COUNTING
-        ],
-        np.float64,
-    )
+    counting = (each for each in results.values() if each.kind == "scored")
+    return np.array([each.score for each in counting], np.float64)
 
 
-def _figures(results: Sequence[Prediction], scores: Floats) -> dict[str, Any]:
-    kinds = Counter(_kind(result) for result in results)
-    facts = [KnownFacts.of(result.radiograph) for result in results]
+def _figures(results: Mapping[uuid.UUID, _Result], scores: Floats) -> dict[str, Any]:
+    ages: Counter[str] = Counter()
+    views: Counter[str] = Counter()
+    equipment: Counter[str] = Counter()
+    ids = list(results)
+    for start in range(0, len(ids), _AT_ONCE):
+        some = ids[start : start + _AT_ONCE]
+        facts = load_known_facts(some).values()
+        ages.update(age_group(each) for each in facts)
+        views.update(view_group(each) for each in facts)
+        made = Radiograph.objects.filter(pk__in=some).order_by()
+        rows = made.values_list("series__manufacturer", "series__model_name")
+        equipment.update(equipment_name(maker or "", model or "") for maker, model in rows)
     return {
-        "results": dict(kinds),
+        "results": dict(Counter(result.kind for result in results.values())),
         "bins": np.histogram(scores, BINS, (0.0, 1.0))[0].tolist(),
-        "ages": dict(Counter(age_group(each) for each in facts)),
-        "views": dict(Counter(view_group(each) for each in facts)),
-        "equipment": count_equipment(equipment_of(each.radiograph.series) for each in results),
+        "ages": dict(ages),
+        "views": dict(views),
+        "equipment": most_frequent(equipment),
     }
-
-
-def _kind(result: Prediction) -> str:
-    """Whether an image was scored, refused by the gate, or not one for the version."""
-    if result.purpose == Purpose.WITHHELD:
-        return "withheld"
-    if result.probability is None:
-        return "refused"
-    return "scored" if result.purpose in _COUNTING else "outside"
 
 
 def _reads(model: ModelVersion, monday: date) -> dict[str, int]:

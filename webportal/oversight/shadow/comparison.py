@@ -6,9 +6,10 @@ that no figure reveals a first read while a second one is due.
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from webportal.oversight.statistics import (
     wilson,
 )
 from webportal.records.choices import Category, Purpose
-from webportal.review.models import Pneumonia
+from webportal.review.models import Pneumonia, ReadKind
 from webportal.review.reads.second_reading import READ_ORDER
 from webportal.review.reads.standing import may_be_taken_back
 from webportal.review.reports.agreement import Agreement, reads_between, tally
@@ -194,15 +195,15 @@ def _pairs(shadow: Shadow) -> list[Pair]:
         # A corrected birth date may have put it outside since.
         prediction__purpose__in=[Purpose.WITHIN, Purpose.UNCONFIRMED],
     )
-    rows = done.order_by("-id").values_list(
+    rows: Iterable[Any] = done.order_by("-id").values_list(
         "radiograph__study",
         "radiograph__study__patient",
         "prediction__category",
         "prediction__probability",
         "category",
         "probability",
-    )
-    return [Pair(*row) for row in rows[:MOST_IMAGES]]
+    )[:MOST_IMAGES]
+    return [Pair(*row) for row in rows]
 
 
 def _findings(studies: set[uuid.UUID], *, unaided: bool) -> dict[uuid.UUID, bool]:
@@ -211,7 +212,8 @@ def _findings(studies: set[uuid.UUID], *, unaided: bool) -> dict[uuid.UUID, bool
     if unaided:
         reads = reads.filter(prediction=None)
     rows = sorted(
-        reads.values_list("study", "kind", "pneumonia"), key=lambda row: READ_ORDER.index(row[1])
+        reads.values_list("study", "kind", "pneumonia"),
+        key=lambda row: READ_ORDER.index(ReadKind(row[1])),
     )
     return {study: finding != Pneumonia.NONE for study, _, finding in rows}
 

@@ -80,7 +80,12 @@ def take(shadow: Shadow, worker: str, limit: int) -> list[ShadowImage]:
     """Lease up to `limit` images of a trial to the worker; none while anything else waits."""
     if not is_free(worker):
         return []
-    parameters = {"shadow": shadow.pk, "worker": worker, "limit": limit, "lease": _LEASE}
+    parameters: dict[str, Any] = {
+        "shadow": shadow.pk,
+        "worker": worker,
+        "limit": limit,
+        "lease": _LEASE,
+    }
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, parameters)
         return [ShadowImage(*row) for row in sorted(cursor.fetchall())]
