@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils import formats
 from django.utils.translation import gettext as _
 
-from webportal.charts import Plot, Series, Times, bars, lines, share_text
+from webportal.charts import Axis, Plot, Series, bars, lines, share_text
 from webportal.oversight.drift.groups import AGES, OTHERS, UNKNOWN, VIEWS
 from webportal.oversight.drift.table import RESULTS, label, summed
 from webportal.oversight.models import DriftWeek
@@ -17,7 +17,7 @@ _MOST_EQUIPMENT = 5
 
 def plots(weeks: Sequence[DriftWeek]) -> list[Plot]:
     """All of them, of the given weeks."""
-    times = Times([each.starts_on for each in weeks], _short, _long)
+    times = Axis([each.starts_on for each in weeks], _short, _long)
     return [
         _stability(times, weeks),
         _shares(times, weeks),
@@ -28,7 +28,7 @@ def plots(weeks: Sequence[DriftWeek]) -> list[Plot]:
     ]
 
 
-def _stability(times: Times, weeks: Sequence[DriftWeek]) -> Plot:
+def _stability(times: Axis[date], weeks: Sequence[DriftWeek]) -> Plot:
     series = [
         Series("PSI", "kind-0", [each.psi for each in weeks]),
         Series("KS", "kind-2", [each.ks for each in weeks]),
@@ -38,7 +38,7 @@ def _stability(times: Times, weeks: Sequence[DriftWeek]) -> Plot:
     return lines(_("Change of the scores"), times, series, _two_digits, note, least=0.4)
 
 
-def _shares(times: Times, weeks: Sequence[DriftWeek]) -> Plot:
+def _shares(times: Axis[date], weeks: Sequence[DriftWeek]) -> Plot:
     refused = [_share(each.figures["results"], "refused") for each in weeks]
     overruled = [
         each.figures["overruled"] / each.figures["reads"] if each.figures["reads"] else None
@@ -58,7 +58,7 @@ def _share(results: dict[str, int], name: str) -> float | None:
 
 
 def _counts(
-    times: Times, weeks: Sequence[DriftWeek], title: str, key: str, names: Sequence[str]
+    times: Axis[date], weeks: Sequence[DriftWeek], title: str, key: str, names: Sequence[str]
 ) -> Plot:
     found = summed(weeks, key)
     shown = [name for name in names if found[name]]

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from webportal.charts import Plot, Series, Times, count_text, lines
+from webportal.charts import Axis, Plot, Series, count_text, lines
 from webportal.oversight.shadow.comparison import BINS, Comparison
 
 
@@ -19,7 +19,7 @@ def score_plot(comparison: Comparison) -> Plot:
 
     return lines(
         _("Images by score"),
-        Times(range(BINS), start, span),
+        Axis(range(BINS), start, span),
         [
             Series(trial.beside.version, "kind-0", active),
             Series(trial.model_version.version, "kind-2", shadow, is_dashed=True),
