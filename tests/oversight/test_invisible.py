@@ -6,7 +6,7 @@ who may, and each answer has to be the same to the byte.
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.db import connection
@@ -62,7 +62,7 @@ def answers(world: World, clients: dict[Role, Client]) -> Answers:
             allowed = {Role(each) for each in methods.get("GET", ()) if each is not None}
             asked = READERS & allowed if role == Role.RADIOLOGIST else {role} & allowed
             if asked and "shadow" not in address:
-                response = client.get(filled(address, world))
+                response: Any = client.get(filled(address, world))
                 content = (
                     b"".join(response.streaming_content)
                     if response.streaming
@@ -172,11 +172,13 @@ def test_it_neither_notifies_nor_counts_nor_sends_nor_wakes_workers(
 
 def test_no_relation_leads_to_its_results() -> None:
     """Nothing that starts from a study, an image or a result can reach them."""
-    for field in ("radiograph", "prediction"):
-        relation = ShadowResult._meta.get_field(field).remote_field  # type: ignore[union-attr]
-        assert relation.hidden
-    for field in ("model_version", "beside"):
-        assert Shadow._meta.get_field(field).remote_field.hidden  # type: ignore[union-attr]
+    for model, field in (
+        (ShadowResult, "radiograph"),
+        (ShadowResult, "prediction"),
+        (Shadow, "model_version"),
+        (Shadow, "beside"),
+    ):
+        assert cast("Any", model._meta.get_field(field)).remote_field.hidden
 
 
 def test_no_statement_elsewhere_names_its_tables() -> None:

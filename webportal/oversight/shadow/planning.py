@@ -64,7 +64,7 @@ def _plan(running: Shadow) -> int:
                 "since": max(shadow.started_at, shadow.planned_until - _SETTLED),
             },
         )
-        added = cursor.rowcount
+        added: int = cursor.rowcount
     shadow.planned_until = now
     shadow.save(update_fields=["planned_until"])
     return added
