@@ -93,8 +93,9 @@ def _run(*command: str, folder: Path = ROOT) -> bool:
 def _start_tests(arguments: list[str]) -> subprocess.Popen[bytes]:
     # Without it the test of the systemd units is skipped, which CI does not allow.
     ensure_program("systemd-analyze", "systemd")
-    # The peer in the tests of the DICOM network.
+    # The peers in the tests of the DICOM network.
     ensure_program("storescu", "dcmtk")
+    ensure_program("Orthanc", "orthanc-dicomweb")
     # The syslog server that the audit trail is sent to, and what checks the messages.
     ensure_program("rsyslogd", "rsyslog-openssl")
     ensure_program("xmllint", "libxml2-utils")
