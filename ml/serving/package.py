@@ -25,7 +25,7 @@ GATE_FILE = "gate.npz"
 HASHES_FILE = "SHA256SUMS"
 FILES = (CARD_FILE, GATE_FILE, NETWORK_FILE, WEIGHTS_FILE, FACTS_FILE, PROBES_FILE)
 
-SHIPPED_PACKAGE = Path(__file__).parents[1] / "packages" / "effnetlite0-2026.11.6"
+SHIPPED_PACKAGE = Path(__file__).parents[1] / "packages" / "effnetlite0-2026.11.7"
 
 
 class PackageError(Exception):
