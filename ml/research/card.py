@@ -228,7 +228,7 @@ def _subtypes(facts: Mapping[str, Any]) -> str:
         f"{told_apart}\n\n"
         "**Do not base treatment on it.** The labels are the publishers', of one hospital, and the"
         " two patterns overlap on a radiograph: readers disagree on them too. The output is a hint,"
-        f" means nothing where there is no pneumonia, and presumes that {prevalence:.0%} of the"
+        f" means nothing where there is no pneumonia, and assumes that {prevalence:.0%} of the"
         " pneumonias are bacterial, as in the training images."
     )
 

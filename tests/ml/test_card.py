@@ -124,7 +124,7 @@ def test_the_card_has_the_sections_of_model_cards_for_model_reporting() -> None:
         "children of 1 to 5 years",
         "None: every image took part in training this version",
         "0.432",
-        "presumes that 74% of the images",
+        "assumes that 74% of the images",
         "between 0.001 and 0.999",
         "93% of the images",
         "2.50 against 0.50, 5.0 times as much",
