@@ -1,0 +1,361 @@
+import django.contrib.postgres.fields
+import django.db.models.deletion
+import uuid
+from django.conf import settings
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    replaces = [
+        ("delivery", "0001_initial"),
+        ("delivery", "0002_captures_and_dicomweb"),
+        ("delivery", "0003_hl7"),
+        ("delivery", "0004_refusals"),
+    ]
+
+    dependencies = [
+        ("inference", "0001_squashed_0012_worker_loading"),
+        ("records", "0001_squashed_0016_series_of_every_image"),
+        ("review", "0001_squashed_0015_erased_reads"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="Destination",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=60, verbose_name="name")),
+                (
+                    "protocol",
+                    models.CharField(
+                        choices=[
+                            ("dicom", "DICOM (C-STORE)"),
+                            ("dicomweb", "DICOMweb (STOW-RS)"),
+                            ("hl7", "HL7 v2 (MLLP)"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("ae_title", models.CharField(blank=True, max_length=16, verbose_name="AE title")),
+                ("host", models.CharField(blank=True, max_length=253, verbose_name="host")),
+                ("port", models.PositiveIntegerField(blank=True, null=True, verbose_name="port")),
+                ("url", models.CharField(blank=True, max_length=500, verbose_name="URL")),
+                ("secret", models.TextField(blank=True, help_text="Bearer token, encrypted.")),
+                ("uses_tls", models.BooleanField(default=False, verbose_name="encrypted by TLS")),
+                (
+                    "sends",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("reads", "Signed reads"),
+                                ("results", "The model's results"),
+                                ("captures", "The model's heat maps, as images"),
+                            ],
+                            max_length=10,
+                        ),
+                        size=None,
+                    ),
+                ),
+                (
+                    "results_when",
+                    models.CharField(
+                        choices=[
+                            ("closed", "Once the study is read and signed"),
+                            ("at_once", "At once, unless second readers read without the model"),
+                        ],
+                        default="closed",
+                        max_length=10,
+                    ),
+                ),
+                ("is_paused", models.BooleanField(default=False)),
+                ("removed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "looked_until",
+                    models.DateTimeField(
+                        help_text="What was signed or computed before has been looked at; see `planning`."
+                    ),
+                ),
+                (
+                    "failures",
+                    models.PositiveIntegerField(
+                        default=0, help_text="How often in a row it could not be reached."
+                    ),
+                ),
+                ("retry_at", models.DateTimeField(blank=True, null=True)),
+                ("away_since", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["name"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Document",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("report", "Read"),
+                            ("report_hl7", "Read (HL7)"),
+                            ("report_marks", "Marks of a read"),
+                            ("result", "Result of the model"),
+                            ("result_region", "Region of the heat map"),
+                            ("capture", "Heat map"),
+                        ],
+                        max_length=15,
+                    ),
+                ),
+                (
+                    "sop_instance_uid",
+                    models.CharField(blank=True, max_length=64, verbose_name="SOP Instance UID"),
+                ),
+                (
+                    "series_instance_uid",
+                    models.CharField(blank=True, max_length=64, verbose_name="Series Instance UID"),
+                ),
+                (
+                    "sop_class_uid",
+                    models.CharField(blank=True, max_length=64, verbose_name="SOP Class UID"),
+                ),
+                (
+                    "identity",
+                    models.CharField(
+                        blank=True,
+                        help_text="Fingerprint of the patient's identity in it.",
+                        max_length=64,
+                    ),
+                ),
+                ("content", models.BinaryField(help_text="None until it is made.", null=True)),
+                ("sha256", models.CharField(blank=True, max_length=64)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("made_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "addendum",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="review.addendum",
+                    ),
+                ),
+                (
+                    "prediction",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="inference.prediction",
+                    ),
+                ),
+                (
+                    "read",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="review.read",
+                    ),
+                ),
+                (
+                    "study",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="documents",
+                        to="records.study",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["created_at", "id"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Delivery",
+            fields=[
+                ("reason_code", models.CharField(blank=True, max_length=40)),
+                ("reason_params", models.JSONField(blank=True, default=dict)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waiting"),
+                            ("delivered", "Delivered"),
+                            ("rejected", "Rejected"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="waiting",
+                        max_length=10,
+                    ),
+                ),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                (
+                    "refusals",
+                    models.PositiveIntegerField(
+                        default=0, help_text="How often it was rejected doubtfully; see `attempts`."
+                    ),
+                ),
+                ("attempted_at", models.DateTimeField(blank=True, null=True)),
+                ("next_attempt_at", models.DateTimeField()),
+                ("settled_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "answer",
+                    models.CharField(
+                        blank=True,
+                        help_text="What the destination answered last, in its code.",
+                        max_length=200,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "destination",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="deliveries",
+                        to="delivery.destination",
+                    ),
+                ),
+                (
+                    "document",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="deliveries",
+                        to="delivery.document",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "deliveries",
+                "ordering": ["-created_at", "-id"],
+            },
+        ),
+        migrations.AddConstraint(
+            model_name="destination",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("removed_at", None)),
+                fields=("name",),
+                name="one_destination_of_a_name",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="destination",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("protocol__in", ["dicom", "dicomweb", "hl7"])),
+                name="destination_protocol",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="destination",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("sends", []), _negated=True),
+                    ("sends__contained_by", ["reads", "results", "captures"]),
+                ),
+                name="destination_sends",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="destination",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("port", None),
+                    models.Q(("port__gte", 1), ("port__lte", 65535)),
+                    _connector="OR",
+                ),
+                name="destination_port",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="document",
+            constraint=models.UniqueConstraint(
+                fields=("kind", "study", "read", "addendum", "prediction"),
+                name="one_document_of_a_kind",
+                nulls_distinct=False,
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="document",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("addendum", None), ("prediction__isnull", False), ("read", None)),
+                    models.Q(("prediction", None), ("read__isnull", False)),
+                    _connector="OR",
+                ),
+                name="document_of_read_or_result",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="document",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("content", None), ("made_at", None)),
+                    models.Q(("made_at__isnull", False), models.Q(("sha256", ""), _negated=True)),
+                    _connector="OR",
+                ),
+                name="document_made",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("state", "waiting")),
+                fields=["destination", "next_attempt_at"],
+                name="delivery_due",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="delivery",
+            index=models.Index(fields=["state", "-created_at"], name="delivery_state"),
+        ),
+        migrations.AddConstraint(
+            model_name="delivery",
+            constraint=models.UniqueConstraint(
+                fields=("destination", "document"), name="one_delivery_of_a_document"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="delivery",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("settled_at", None), ("state", "waiting")),
+                    models.Q(
+                        ("settled_at__isnull", False),
+                        ("state__in", ["delivered", "rejected", "cancelled"]),
+                    ),
+                    _connector="OR",
+                ),
+                name="delivery_settled",
+            ),
+        ),
+    ]
