@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from tests.factories import make_job, make_prediction, make_radiograph
+from tests.migrating import migrate_originals
 from webportal.accounts.models import User
 from webportal.inference.models import JobState, Prediction
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
@@ -59,12 +58,6 @@ LOST = (
 )
 
 
-def migrate(targets: list[tuple[str, str]]) -> Any:
-    """Migrate to the targets and return the apps as they were then."""
-    executor = MigrationExecutor(connection)
-    return executor.migrate(targets).apps
-
-
 @pytest.fixture(autouse=True)
 def _migrated_again() -> Iterator[None]:
     yield
@@ -91,13 +84,13 @@ def test_sentences_become_codes_and_can_be_converted_back(
     )
     blank = make_prediction(category="not_assessable")
 
-    before = migrate(BEFORE)
+    before = migrate_originals(*BEFORE)
     items = before.get_model("intake", "UploadItem").objects.order_by("file_name")
     assert list(items.values_list("reason", flat=True)) == [words for _, words in STORED]
     assert before.get_model("inference", "Job").objects.get(pk=job.pk).reason == LOST
     items.filter(verdict="accepted").update(reason_code="")  # as notes had none
 
-    migrate(AFTER)
+    migrate_originals(*AFTER)
     found = UploadItem.objects.order_by("file_name")
     assert list(found.values_list("reason_code", "reason_params")) == list(STORED.values())
     assert [str(item.reason) for item in found] == [words for _, words in STORED]

@@ -6,6 +6,7 @@ from django.db import connection
 
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction
+from tests.migrating import migrate_originals
 from tests.reading import sign
 from webportal.accounts.models import User
 from webportal.audit.verification import verify
@@ -15,7 +16,7 @@ from webportal.review.reads.services import Entry
 
 @pytest.mark.django_db(transaction=True)
 def test_signed_reads_and_drafts_survive_the_migration(radiologist: User) -> None:
-    call_command("migrate", "review", "0002", verbosity=0)
+    migrate_originals(("review", "0002_signed_reads_stay"))
     prediction = make_prediction(category="likely")
     study = prediction.radiograph.study
     insert = """INSERT INTO review_read (id, study_id, reader_id, prediction_id, state, decision,

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
     ]
 
     dependencies = [
-        ("audit", "0001_squashed_0016_erased_details"),
+        ("audit", "0016_erased_details"),
     ]
 
     operations = [

@@ -16,9 +16,9 @@ class Migration(migrations.Migration):
     ]
 
     dependencies = [
-        ("inference", "0001_squashed_0012_worker_loading"),
-        ("records", "0001_squashed_0016_series_of_every_image"),
-        ("review", "0001_squashed_0015_erased_reads"),
+        ("inference", "0008_reasons_as_codes"),
+        ("records", "0014_series"),
+        ("review", "0014_measurements"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

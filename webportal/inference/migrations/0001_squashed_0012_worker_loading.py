@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
     ]
 
     dependencies = [
-        ("records", "0001_squashed_0016_series_of_every_image"),
+        ("records", "0003_words_of_a_study"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -15,8 +15,8 @@ class Migration(migrations.Migration):
     ]
 
     dependencies = [
-        ("accounts", "0001_squashed_0017_researcher"),
-        ("records", "0001_squashed_0016_series_of_every_image"),
+        ("accounts", "0015_general_department"),
+        ("records", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -16,8 +16,8 @@ class Migration(migrations.Migration):
     ]
 
     dependencies = [
-        ("accounts", "0001_squashed_0017_researcher"),
-        ("intake", "0001_squashed_0004_departments"),
+        ("accounts", "0015_general_department"),
+        ("intake", "0003_reasons_as_codes"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -24,9 +24,9 @@ class Migration(migrations.Migration):
     ]
 
     dependencies = [
-        ("accounts", "0001_squashed_0017_researcher"),
-        ("intake", "0001_squashed_0004_departments"),
-        ("records", "0001_squashed_0016_series_of_every_image"),
+        ("accounts", "0004_user_name_whatever_case"),
+        ("intake", "0004_departments"),
+        ("records", "0016_series_of_every_image"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
     ]
 
     dependencies = [
-        ("accounts", "0001_squashed_0017_researcher"),
+        ("accounts", "0015_general_department"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -29,10 +29,10 @@ class Migration(migrations.Migration):
     ]
 
     dependencies = [
-        ("audit", "0001_squashed_0016_erased_details"),
-        ("accounts", "0001_squashed_0017_researcher"),
-        ("inference", "0001_squashed_0012_worker_loading"),
-        ("records", "0001_squashed_0016_series_of_every_image"),
+        ("accounts", "0003_coordinator"),
+        ("audit", "0016_erased_details"),
+        ("inference", "0004_find_jobs_by_study"),
+        ("records", "0006_sort_by_the_name_that_is_shown"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

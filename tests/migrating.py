@@ -1,0 +1,37 @@
+"""The migrations before they were squashed, by which older databases are upgraded."""
+
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.state import StateApps
+
+Node = tuple[str, str]
+
+
+def migrate_originals(*targets: Node) -> StateApps:
+    """Migrate to the targets, from the newest or by the originals; return the apps of then."""
+    newest = MigrationExecutor(connection)
+    nodes = newest.loader.graph.nodes
+    newest.migrate([node for node, migration in nodes.items() if migration.replaces])
+    return _original_executor().migrate(list(targets)).apps
+
+
+def upgrade_step_by_step() -> None:
+    """Migrate an empty database by the originals, then by what came after them."""
+    squashed = MigrationLoader(connection).disk_migrations.values()
+    _original_executor().migrate([each.replaces[-1] for each in squashed if each.replaces])
+    call_command("migrate", verbosity=0)
+
+
+def _original_executor() -> MigrationExecutor:
+    executor = MigrationExecutor(connection)
+    executor.loader = _OriginalLoader(connection)
+    return executor
+
+
+class _OriginalLoader(MigrationLoader):
+    def load_disk(self) -> None:
+        super().load_disk()
+        every = self.disk_migrations.items()
+        self.disk_migrations = {node: each for node, each in every if not each.replaces}

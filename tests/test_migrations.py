@@ -1,0 +1,57 @@
+"""A database that was upgraded step by step is the same as a new one."""
+
+import os
+import subprocess
+import sys
+
+import psycopg
+import pytest
+from django.db import connection
+
+from tests import services
+from webportal.backups.database import program
+
+UPGRADE = """
+import django
+django.setup()
+from tests.migrating import upgrade_step_by_step
+upgrade_step_by_step()
+"""
+
+
+@pytest.mark.django_db
+def test_an_upgraded_database_has_what_a_new_one_has() -> None:
+    with psycopg.connect(services.postgres.url, autocommit=True) as server:
+        server.execute("CREATE DATABASE upgraded")
+    upgraded = database_url("upgraded")
+    settings = {
+        "DJANGO_SETTINGS_MODULE": "webportal.settings",
+        "DATABASE_URL": upgraded,
+        "DATABASE_OWNER_URL": upgraded,
+    }
+    subprocess.run([sys.executable, "-c", UPGRADE], check=True, env=os.environ | settings)
+    new = database_url(connection.settings_dict["NAME"])
+    assert schema(upgraded) == schema(new)
+    assert first_rows(upgraded) == first_rows(new)
+
+
+def database_url(name: str) -> str:
+    return services.postgres.url.replace("/chestline?", f"/{name}?")
+
+
+def schema(url: str) -> list[str]:
+    """The lines of a dump, sorted: the order of a table's columns may differ."""
+    command = [program("pg_dump"), "--schema-only", "--no-owner", "--no-privileges", url]
+    dumped = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    lines = (line.strip().rstrip(",") for line in dumped.splitlines())
+    return sorted(line for line in lines if not line.startswith(("\\restrict", "\\unrestrict")))
+
+
+def first_rows(url: str) -> list[tuple[object, ...]]:
+    """What the migrations put into the tables."""
+    with psycopg.connect(url) as connected:
+        return [
+            *connected.execute("SELECT id, name FROM accounts_department"),
+            *connected.execute("SELECT id FROM audit_chainhead"),
+            *connected.execute("SELECT id FROM audit_anchorstate"),
+        ]
