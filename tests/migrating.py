@@ -13,7 +13,10 @@ def migrate_originals(*targets: Node) -> StateApps:
     """Migrate to the targets, from the newest or by the originals; return the apps of then."""
     newest = MigrationExecutor(connection)
     nodes = newest.loader.graph.nodes
-    newest.migrate([node for node, migration in nodes.items() if migration.replaces])
+    squashed = [node for node, migration in nodes.items() if migration.replaces]
+    newest.migrate(squashed)
+    for node in squashed:
+        newest.recorder.record_unapplied(*node)
     return _original_executor().migrate(list(targets)).apps
 
 
