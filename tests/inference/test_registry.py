@@ -157,7 +157,7 @@ def test_the_shipped_package_is_registered_by_the_command() -> None:
 
 
 def test_a_folder_that_is_not_a_package_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="no model package"):
+    with pytest.raises(CommandError, match="is not a model package"):
         call_command("register_model", str(tmp_path))
 
 

@@ -37,7 +37,7 @@ def test_a_sheet_may_name_its_labels_pneumonia_and_say_1_and_0(tmp_path: Path) -
     ("text", "said"),
     [
         ("picture,label\na.png,normal\n", "needs the columns 'file' and 'label'"),
-        ("file,label\na.png,perhaps\n", "line 2: 'perhaps' is no label"),
+        ("file,label\na.png,perhaps\n", "line 2: 'perhaps' is not a label"),
         ("file,label\na.png,\n", "No row"),
     ],
 )

@@ -51,8 +51,8 @@ def test_a_device_is_added_with_an_account_nobody_can_use(client: Client) -> Non
     ("field", "value", "said"),
     [
         ("ae_title", "A\\B", "no backslash"),
-        ("addresses", "CR-ROOM", "no IP address"),
-        ("addresses", "10.0.0.1/8", "no IP address"),
+        ("addresses", "CR-ROOM", "not an IP address"),
+        ("addresses", "10.0.0.1/8", "not an IP address"),
         ("port", "70000", "65535"),
     ],
 )
