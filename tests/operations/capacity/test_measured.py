@@ -75,6 +75,29 @@ def test_a_line_is_fitted_through_batches_of_every_size() -> None:
     assert of_one_size.seconds(8) == pytest.approx(0.2)
 
 
+def test_no_rate_is_claimed_for_larger_batches_than_were_seen(
+    radiographs: list[Radiograph],
+) -> None:
+    make_worker("gpu-1", device="CPU")
+    now = timezone.now() - timedelta(hours=3)
+    for number in range(LEAST_BATCHES + 3):
+        close(radiographs, now + timedelta(seconds=60 * number), 0.033, queued=0.01)
+    basis = combine(Given(100), measure())
+    assert basis.assumptions.speed.images_per_second == pytest.approx(1 / 0.033, rel=0.01)
+    assert any("Only batches of 1 image were seen" in fact for fact in basis.assumed)
+
+
+def test_large_batches_that_happened_to_be_fast_are_not_free() -> None:
+    falling = fit([(1, 0.11)] * 20 + [(2, 0.10)] * 20)
+    assert falling is not None
+    assert falling.seconds(32) == pytest.approx(32 * 4.2 / 60)
+    # The line itself holds up to the largest size of several batches.
+    rising = fit([(1, 0.06), (2, 0.07), (4, 0.09)] * 20 + [(32, 0.37)])
+    assert rising is not None
+    assert rising.seconds(4) == pytest.approx(0.09, rel=0.01)
+    assert rising.seconds(32) == pytest.approx(8 * 0.09, rel=0.01)
+
+
 def test_batches_alone_and_following_are_told_apart(radiographs: list[Radiograph]) -> None:
     make_worker("gpu-1", device="H200")
     now = timezone.now() - timedelta(hours=1)

@@ -49,15 +49,20 @@ class Load:
 class BatchTime:
     """How long something takes for a batch: a fixed part, and one for each image.
 
-    `spread` is the coefficient of variation; single batches follow a gamma distribution.
+    `spread` is the coefficient of variation; single batches follow a gamma distribution. `largest`
+    is the largest batch that was measured: nobody has seen an image of a larger one cost less than
+    an image of that. None where the times are not measured.
     """
 
     fixed: float
     per_image: float
     spread: float = 0.0
+    largest: int | None = None
 
     def seconds(self, images: int) -> float:
         """The mean for a batch of so many images."""
+        if self.largest is not None and images > self.largest:
+            return self.seconds(self.largest) / self.largest * images
         return self.fixed + self.per_image * images
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from webportal.inference.presence import heartbeat_seconds
 from webportal.operations.capacity.assumptions import (
@@ -134,6 +135,17 @@ def _speed(given: Given, found: Measured, measured: list[str], assumed: list[str
         device = devices[0]
         rate = f"{device.speed.images_per_second:.1f}"
         measured.append(words.format(device=device.name, rate=rate))
+        largest = device.speed.following.largest
+        if largest is not None and largest < device.speed.batch_size:
+            assumed.append(
+                ngettext(
+                    "Only batches of {count} image were seen: an image of a larger one is taken to"
+                    " cost as much, though it may cost less.",
+                    "Only batches of up to {count} images were seen: an image of a larger one is"
+                    " taken to cost as much as one of those, though it may cost less.",
+                    largest,
+                ).format(count=largest)
+            )
         return device.speed
     speed = replace(USUAL_SPEED, batch_size=settings.INFERENCE_BATCH_SIZE)
     rate = f"{speed.images_per_second:.1f}"

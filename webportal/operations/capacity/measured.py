@@ -33,6 +33,7 @@ MOST_JOBS = 30_000
 LEAST_BATCHES = 20
 LEAST_IMAGES = 500
 LEAST_DAYS = 7
+_LEAST_LARGE = 5
 # What takes so many times as long as usual is a fault and no speed.
 _STALLED = 10
 
@@ -214,7 +215,8 @@ def fit(points: Points) -> BatchTime | None:
     """Fit a line to times of batches by weighted least squares; None if there are too few.
 
     The spread of a batch grows with its time, so that short ones weigh as much as long ones. Both
-    parts of the time are at least 0.
+    parts of the time are at least 0. What the line says of larger batches than were seen is not
+    used; see BatchTime.
     """
     usable = [(images, seconds) for images, seconds in points if seconds > 0]
     if len(usable) < LEAST_BATCHES:
@@ -224,22 +226,27 @@ def fit(points: Points) -> BatchTime | None:
     images, seconds = images[is_usual], seconds[is_usual]
     fixed, per_image = _line(images, seconds)
     ratios = seconds / (fixed + per_image * images)
-    return BatchTime(float(fixed), float(per_image), float(np.std(ratios) / np.mean(ratios)))
+    spread = float(np.std(ratios) / np.mean(ratios))
+    return BatchTime(fixed, per_image, spread, _largest(images))
+
+
+def _largest(images: "np.ndarray") -> int:
+    """The largest size that several batches had or exceeded: one alone says little."""
+    return int(np.sort(images)[-min(len(images), _LEAST_LARGE)])
 
 
 def _line(images: "np.ndarray", seconds: "np.ndarray") -> tuple[float, float]:
     """The fixed part and that of an image, neither below 0."""
+    average = float(seconds.sum() / images.sum())
     if np.ptp(images) == 0:
-        mean = float(seconds.mean())
-        return (mean, 0.0) if images[0] == 1 else (0.0, mean / float(images[0]))
+        return 0.0, average
     fitted = np.full_like(seconds, seconds.mean())
     fixed, per_image = 0.0, 0.0
     # The weights follow from the line itself.
     for _ in range(3):
         per_image, fixed = map(float, np.polyfit(images, seconds, 1, w=1 / fitted))
-        if per_image < 0:
-            return float(seconds.mean()), 0.0
-        if fixed < 0:
-            return 0.0, float(seconds.sum() / images.sum())
+        # Nor is an image of a large batch free because few of them happened to be fast.
+        if per_image <= 0 or fixed < 0:
+            return 0.0, average
         fitted = np.maximum(fixed + per_image * images, 1e-6)
     return fixed, per_image
