@@ -168,6 +168,7 @@ def test_only_studies_of_the_own_departments_and_of_the_filter(
     elsewhere = Department.objects.create(name="Elsewhere")
     study_with(1, department=elsewhere)
     study_with(2, is_phantom=True)
+    study_with(5, reading_state=ReadingState.PRIOR)
     early = study_with(3, performed_at=datetime(2026, 3, 1, 12, tzinfo=UTC))
     late = study_with(4, performed_at=datetime(2026, 5, 1, 12, tzinfo=UTC))
     sign(late, radiologist)

@@ -17,10 +17,11 @@ from webportal.review.reads.second_reading import may_read_blind
 def selected(export: ResearchExport, person: User) -> QuerySet[Study]:
     """The studies that the export asks for, of the person's departments.
 
-    Without phantoms, and without those whose results or reads the person must not see yet: that
-    they match a result would give it away.
+    Without phantoms, without priors, which were fetched for comparison only, and without those
+    whose results or reads the person must not see yet: that they match a result would give it away.
     """
     studies = Study.objects.in_departments_of(person).filter(is_phantom=False)
+    studies = studies.exclude(reading_state=ReadingState.PRIOR)
     studies = studies.exclude(withheld_results(person, is_open=False))
     if may_read_blind(person):
         studies = studies.exclude(second_reading__due=ReadKind.SECOND)
