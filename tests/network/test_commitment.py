@@ -9,6 +9,7 @@ import pytest
 import requests
 from django.core.files.storage import default_storage
 from django.test import Client
+from django.utils import timezone
 from pydicom import uid
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
@@ -246,6 +247,18 @@ def test_hospital_it_sees_why_a_report_waits_and_has_it_sent_again(
         "node.commitment_retried",
         "node.storage_committed",
     ]
+
+
+def test_a_request_that_cannot_be_reported_stops_no_other(device: Device) -> None:
+    node = Node.objects.get()
+    broken = make_commitment(node, instances=[[CR]])
+    make_commitment(node, instances=[[CR, "2.25.2"]])
+    outgoing.serve(node.pk, threading.Event())
+    assert device.report()[2] == {"2.25.2": NO_SUCH_OBJECT}
+    broken.refresh_from_db()
+    assert (broken.state, broken.attempts) == (CommitmentState.WAITING, 1)
+    assert broken.reason_code == "node_unexpected"
+    assert broken not in commitment.due(timezone.now())
 
 
 def test_orthanc_learns_what_is_stored_and_what_is_not(

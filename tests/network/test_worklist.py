@@ -231,6 +231,30 @@ def test_an_error_is_no_answer_and_does_not_go_on_for_ever(db: None) -> None:
         assert (asked.state, asked.failures) == (QuestionState.FAILED, questions.MOST_FAILURES)
 
 
+def test_an_answer_that_nobody_expected_stops_no_other_question(
+    db: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken_for_the_first(event: evt.Event) -> Iterator[tuple[int, Any]]:
+        number = event.identifier.AccessionNumber
+        item = worklists.step(AccessionNumber=number)
+        if number == "ACC-1":
+            item.add_new("ScheduledProcedureStepSequence", "LO", "DOE^JANE")
+        yield 0xFF00, item
+
+    with answering(broken_for_the_first) as port:
+        ris = make_ris(port)
+        study = arrived(priority=Priority.STAT)
+        other = arrived(accession_number="ACC-2", patient=study.patient)
+        assert ask(ris) == 2
+        assert [each.accession_number for each in linked(other)] == ["ACC-2"]
+        asked = OrderQuestion.objects.get(study=study)
+        assert (asked.state, asked.failures) == (QuestionState.WAITING, 1)
+        assert asked.reason.english == "The answer of the worklist could not be processed."
+        assert asking.nodes_to_ask() == set()
+    assert "AttributeError" in caplog.text
+    assert "DOE" not in caplog.text
+
+
 def test_of_a_worklist_that_ignores_the_number_only_that_number_is_read(
     monkeypatch: pytest.MonkeyPatch, db: None
 ) -> None:

@@ -122,6 +122,14 @@ def report(row: Commitment) -> None:
     bytes are there. One that intake refused is not: see docs/dicom.md. Intake has `LONGEST_WAIT`;
     what it has not stored by then is reported as failed, and may be asked for again.
     """
+    try:
+        _report(row)
+    except Exception as error:  # one request that nobody expected must not stop the others
+        logger.error("A report on storage commitment failed: %s", type(error).__name__)
+        _fail(row, "node_unexpected")
+
+
+def _report(row: Commitment) -> None:
     if _waits_for_intake(row) and clock() - row.requested_at <= LONGEST_WAIT:
         _postpone(row, "", _LOOK_AGAIN_SECONDS)
         return

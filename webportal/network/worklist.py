@@ -3,6 +3,7 @@
 `webportal.orders.questions` says what is to be asked, and keeps the answers.
 """
 
+import logging
 import threading
 from collections.abc import Iterable
 from datetime import timedelta
@@ -23,6 +24,8 @@ from webportal.orders.hl7 import MessageError
 from webportal.orders.models import OrderQuestion
 from webportal.orders.reading import OrderContent
 from webportal.reasons import Reason
+
+logger = logging.getLogger(__name__)
 
 #: A server that ignores the key returns its whole worklist; more of it is not looked through.
 MOST_ITEMS = 2000
@@ -85,17 +88,19 @@ def open_association(node: Node) -> Association:
 
 def _ask_one(association: Association, question: OrderQuestion) -> None:
     study = question.study
+    pause = timedelta(seconds=pause_seconds(question.failures + 1))
     try:
         items, _all = find(association, study.accession_number)
-    except QuestionError as error:
-        pause = timedelta(seconds=pause_seconds(question.failures + 1))
-        questions.note_error(question, error.reason, pause)
-        return
-    try:
         orders = modality_worklist.read(items, study.accession_number, study.patient.patient_id)
         _take_in(question, orders)
+    except QuestionError as error:
+        questions.note_error(question, error.reason, pause)
     except MessageError as error:
         questions.note_unusable(question, error.reason)
+    except Exception as error:  # one answer that nobody expected must not stop the others
+        # Not its message, which may quote the patient.
+        logger.error("An answer of a worklist was not processed: %s", type(error).__name__)
+        questions.note_error(question, Reason("worklist_unexpected"), pause)
 
 
 @transaction.atomic
@@ -119,6 +124,11 @@ def find(association: Association, accession_number: str) -> tuple[list[Dataset]
         raise QuestionError("worklist_not_offered") from None
     except RuntimeError:  # the association has ended
         raise QuestionError("worklist_no_answer") from None
+    except QuestionError:
+        raise
+    except Exception:
+        association.abort()  # the next question would get the rest of this answer
+        raise
 
 
 def _matching(
@@ -140,6 +150,7 @@ def _matching(
             raise QuestionError("worklist_too_many")
         # pynetdicom gives none where it cannot decode it.
         if item is None:
+            association.abort()
             raise QuestionError("worklist_unreadable")
         if modality_worklist.has_number(item, accession_number):
             found.append(item)

@@ -44,6 +44,7 @@ register(
             "The device answers, but offers no Modality Worklist to Chestline."
         ),
         "worklist_unreadable": gettext_noop("The worklist returned an item that cannot be read."),
+        "worklist_unexpected": gettext_noop("The answer of the worklist could not be processed."),
         "worklist_no_answer": gettext_noop("The worklist did not answer the question."),
         "not_now": gettext_noop("It cannot be stored at present. Send it again."),
     }
