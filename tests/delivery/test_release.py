@@ -15,8 +15,9 @@ from webportal.delivery import planning
 from webportal.delivery.destinations import change_destination
 from webportal.delivery.making import make
 from webportal.delivery.models import Content, Delivery, DeliveryState, Destination, Document, Kind
+from webportal.delivery.release import may_send_results
 from webportal.inference.models import Prediction
-from webportal.records.choices import Category
+from webportal.records.choices import Category, ReadingState
 from webportal.records.models import Study
 from webportal.records.services import change_patient
 from webportal.review.models import Read
@@ -72,6 +73,15 @@ def test_a_result_waits_for_the_signature_unless_the_destination_has_it_at_once(
     let_time_pass()
     assert kinds(destination=closed) == both
     assert Document.objects.count() == 2
+
+
+def test_the_result_of_a_prior_never_leaves(make_destination: Make) -> None:
+    destination = make_destination(sends=[Content.RESULTS], results_when="at_once")
+    study = make_prediction().radiograph.study
+    Study.objects.update(reading_state=ReadingState.PRIOR)
+    assert kinds() == []
+    study.refresh_from_db()
+    assert not may_send_results(study, destination)
 
 
 def test_no_destination_has_a_result_that_a_second_reader_must_not_see(

@@ -2,13 +2,28 @@
 
 import pytest
 
-from tests.factories import make_model_version
+from tests.factories import (
+    make_job,
+    make_model_version,
+    make_prediction,
+    make_radiograph,
+    make_study,
+)
 from tests.helpers import audit_actions
 from tests.inference.cases import claim_one, likely, make_user, queued
 from webportal.inference.claims import claim, fail, write_back
 from webportal.inference.models import Job, JobState
-from webportal.inference.queue import QueueError, awaiting_release, cancel, enqueue, rerun
+from webportal.inference.queue import (
+    QueueError,
+    awaiting_release,
+    cancel,
+    enqueue,
+    release_from_quarantine,
+    rerun,
+    rerun_outdated,
+)
 from webportal.reasons import Reason
+from webportal.records.choices import ReadingState
 
 pytestmark = pytest.mark.django_db
 
@@ -61,3 +76,19 @@ def test_a_cancelled_job_does_not_block_a_new_one() -> None:
     (job,) = queued()
     cancel(job, make_user())
     assert enqueue(job.radiograph, make_user()).pk != job.pk
+
+
+def test_no_image_of_a_prior_is_queued() -> None:
+    study, by = make_study(reading_state=ReadingState.PRIOR), make_user()
+    outdated = make_prediction(make_radiograph(study), model_version=make_model_version("old"))
+    make_model_version("new", is_active=True)
+    stuck = make_job(make_radiograph(study), JobState.QUARANTINED)
+    for queue in (enqueue, rerun):
+        with pytest.raises(QueueError, match="is a prior"):
+            queue(outdated.radiograph, by)
+    with pytest.raises(QueueError, match="is a prior"):
+        rerun_outdated(study, by)
+    with pytest.raises(QueueError, match="is a prior"):
+        release_from_quarantine(stuck, by)
+    assert not Job.objects.filter(state=JobState.QUEUED).exists()
+    assert audit_actions() == []

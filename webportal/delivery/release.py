@@ -19,7 +19,7 @@ from webportal.delivery.models import (
 )
 from webportal.inference.models import Prediction
 from webportal.inference.summary import counting
-from webportal.records.choices import Category
+from webportal.records.choices import Category, ReadingState
 from webportal.records.models import Study
 from webportal.review.models import Addendum
 from webportal.review.reads.corrections import corrections_of
@@ -72,7 +72,12 @@ def is_reported(study: Study) -> bool:
 
 
 def may_send_results(study: Study, destination: Destination) -> bool:
-    """Whether a destination may get the model's results of a study now."""
+    """Whether a destination may get the model's results of a study now.
+
+    Never those of a prior, which came from a PACS to be compared with.
+    """
+    if study.reading_state == ReadingState.PRIOR:
+        return False
     if destination.results_when == ResultsWhen.AT_ONCE and not settings.SECOND_READING_BLIND_TO_AI:
         return True
     return report_of(study) is not None

@@ -26,6 +26,7 @@ from webportal.inference.hints import hint_after_commit
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction
 from webportal.inference.pauses import claimable
 from webportal.inference.summary import refresh_summaries
+from webportal.records.choices import ReadingState
 from webportal.records.models import Radiograph, Study
 from webportal.refusals import Conflict
 
@@ -41,9 +42,14 @@ def enqueue(radiograph: Radiograph, by: User) -> Job:
     """Queue an inference job at the study's priority, and send a hint after commit.
 
     If a job for this radiograph is queued or running, that job is returned instead. Earlier jobs,
-    whatever their outcome, never prevent a new one.
+    whatever their outcome, never prevent a new one. Raises QueueError for an image of a prior.
     """
     Radiograph.objects.select_for_update(no_key=True).get(pk=radiograph.pk)
+    # Read anew: a radiologist may have put it on the worklist meanwhile.
+    if Study.objects.filter(pk=radiograph.study_id, reading_state=ReadingState.PRIOR).exists():
+        raise QueueError(
+            _("This study is a prior, which is not analysed. Put it on the worklist first.")
+        )
     open_job = Job.objects.filter(radiograph=radiograph, state__in=OPEN_STATES).first()
     if open_job is not None:
         return open_job
@@ -88,7 +94,7 @@ def _queued(radiograph: Radiograph, by: User) -> tuple[Job, Event]:
 def rerun(radiograph: Radiograph, by: User) -> Job:
     """Queue another inference job for a radiograph.
 
-    Raises QueueError while one is queued or running.
+    Raises QueueError while one is queued or running, and for an image of a prior.
     """
     Radiograph.objects.select_for_update(no_key=True).get(pk=radiograph.pk)
     if Job.objects.filter(radiograph=radiograph, state__in=OPEN_STATES).exists():
@@ -100,7 +106,7 @@ def rerun(radiograph: Radiograph, by: User) -> Job:
 def rerun_outdated(study: Study, by: User) -> list[Job]:
     """Queue a new job for each image whose result is not the active version's.
 
-    Raises QueueError if there is none, or all are already queued.
+    Raises QueueError if there is none, all are already queued, or the study is a prior.
     """
     outdated = Prediction.objects.filter(
         radiograph__study=study, is_current=True, model_version__is_active=False
@@ -147,7 +153,7 @@ def release_from_quarantine(job: Job, by: User) -> Job:
     """Queue a new job for a quarantined image, and return the new job.
 
     The quarantined job is kept as a record. Raises QueueError if the job is not in quarantine or
-    was released before.
+    was released before, or its study is a prior.
     """
     Radiograph.objects.select_for_update(no_key=True).get(pk=job.radiograph_id)
     if not awaiting_release().filter(pk=job.pk).exists():

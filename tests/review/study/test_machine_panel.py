@@ -20,7 +20,7 @@ from tests.factories import (
 from webportal.accounts.models import User
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.inference.pauses import pause, resume
-from webportal.records.choices import Category, Priority
+from webportal.records.choices import Category, Priority, ReadingState
 from webportal.records.models import Study
 
 pytestmark = pytest.mark.django_db
@@ -216,6 +216,15 @@ def test_an_older_result_can_be_rerun_with_the_active_version(browser: Client) -
     answer = browser.post(f"/studies/{study.pk}/rerun", follow=True)
     assert "Nothing to run again" in answer.text
     assert waiting.count() == 2
+
+
+def test_no_analysis_of_a_prior_is_offered(browser: Client) -> None:
+    study = make_study(reading_state=ReadingState.PRIOR)
+    make_prediction(make_radiograph(study))
+    make_radiograph(study)
+    panel = machine_panel(browser, study)
+    assert "Run again" not in panel
+    assert "are not analysed" in browser.get(f"/studies/{study.pk}").text
 
 
 def test_results_of_the_active_version_are_not_run_again_with_the_study(browser: Client) -> None:

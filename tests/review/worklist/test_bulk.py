@@ -17,7 +17,7 @@ from webportal.accounts.models import Role, User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import Job
 from webportal.inference.queue import awaiting_release
-from webportal.records.choices import Priority
+from webportal.records.choices import Priority, ReadingState
 from webportal.records.models import Study
 from webportal.review.reads.services import Entry
 from webportal.review.worklist import bulk
@@ -124,12 +124,14 @@ def test_rerun_queues_images_not_in_the_queue_and_releases_quarantined_ones(
     stuck = make_job(state="quarantined").radiograph.study
     waiting = make_job().radiograph.study
     empty = make_study()
-    given = [study.pk for study in (done, stuck, waiting, empty)]
+    prior = make_radiograph(make_study(reading_state=ReadingState.PRIOR)).study
+    given = [study.pk for study in (done, stuck, waiting, empty, prior)]
     outcome = bulk.rerun(given, radiologist)
     assert outcome.changed == [done.pk, stuck.pk]
     assert outcome.unchanged == {
         "This image is in the queue already.": [waiting.pk],
         "It has no image.": [empty.pk],
+        "This study is a prior, which is not analysed. Put it on the worklist first.": [prior.pk],
     }
     assert not awaiting_release().exists()
     assert Job.objects.filter(state="queued", radiograph__study=done).count() == 1

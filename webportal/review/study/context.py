@@ -12,7 +12,7 @@ from webportal.inference.queue import OPEN_STATES
 from webportal.inference.registry import active_model
 from webportal.intake.file_names import file_names
 from webportal.orders.shown import order_context
-from webportal.records.choices import Priority, Symptom
+from webportal.records.choices import Priority, ReadingState, Symptom
 from webportal.records.models import Radiograph, Study
 from webportal.records.searches import stated_ages
 from webportal.review.reads.viewing import images_not_viewed
@@ -20,6 +20,7 @@ from webportal.review.study.forms import AddendumForm, ReadForm
 from webportal.review.study.model_result import Opinion, opinion
 from webportal.review.study.progress import (
     HIDDEN,
+    NOT_ANALYSED,
     NOTHING,
     Progress,
     latest_jobs,
@@ -48,15 +49,21 @@ class ShownRadiograph:
 
     @property
     def may_release(self) -> bool:
-        """Whether its job is in quarantine."""
+        """Whether its job is in quarantine, and may be queued again."""
+        if self._is_prior:
+            return False
         return self.job is not None and self.job.state == JobState.QUARANTINED
 
     @property
     def may_rerun(self) -> bool:
         """Whether the model may be asked again."""
-        if self.progress == HIDDEN:
+        if self._is_prior or self.progress == HIDDEN:
             return False
         return self.job is None or self.job.state not in [*OPEN_STATES, JobState.QUARANTINED]
+
+    @property
+    def _is_prior(self) -> bool:
+        return self.radiograph.study.reading_state == ReadingState.PRIOR
 
 
 def study_context(
@@ -124,6 +131,7 @@ def _shown_radiographs(study: Study, reader: User, hides_result: bool) -> list[S
     for each in made.defer("heatmap").order_by("-is_current", "-created_at"):
         predictions[each.radiograph_id].append(each)
     active, paused = active_model(), paused_priorities()
+    nothing = NOT_ANALYSED if study.reading_state == ReadingState.PRIOR else NOTHING
     shown = []
     for number, radiograph in enumerate(study.radiographs.all(), start=1):
         job, results = jobs.get(radiograph.pk), predictions[radiograph.pk]
@@ -135,7 +143,7 @@ def _shown_radiographs(study: Study, reader: User, hides_result: bool) -> list[S
                 radiograph=radiograph,
                 prediction=prediction,
                 job=job,
-                progress=progress_of_job(job, paused) if job else NOTHING,
+                progress=progress_of_job(job, paused) if job else nothing,
                 opinion=opinion(results, active) if results else None,
                 was_viewed=radiograph.pk not in not_viewed,
             )

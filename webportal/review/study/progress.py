@@ -63,6 +63,11 @@ NOTHING = Progress(
     gettext_lazy("No analysis of this image was ordered. Queue it, or read it unaided."),
 )
 
+NOT_ANALYSED = Progress(
+    "",
+    gettext_lazy("Not analysed"),
+    gettext_lazy("Earlier studies that are here for comparison are not analysed."),
+)
 
 # In place of *Queued* while hospital IT has paused the priority of the job.
 PAUSED = Progress(
