@@ -18,10 +18,9 @@ from typing import Self
 import numpy as np
 import psutil
 
-from ml import images
 from ml.serving.package import SHIPPED_PACKAGE, load_package
 from ml.serving.predictor import Predictor
-from ml.serving.preprocessing import network_input
+from ml.serving.preprocessing import read_input
 from ml.serving.runtimes.interface import cores
 
 BATCH_SIZE = 32
@@ -73,7 +72,7 @@ def main() -> None:
     size = predictor.package.input_size
 
     def load(file: str) -> np.ndarray:
-        return network_input(images.read(Path(file).read_bytes()), size)
+        return read_input(Path(file).read_bytes(), size)
 
     with ThreadPoolExecutor(cores()) as decoders:
 

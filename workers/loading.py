@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from ml import images
-from ml.serving.preprocessing import network_input
+from ml.serving.preprocessing import read_input
 from webportal.storage import DamagedFileError, StorageAwayError, is_storage_away, read_verified
 
 
@@ -17,7 +16,7 @@ def load_input(key: str, sha256: str, size: int) -> np.ndarray:
     Raises DamagedFileError if its SHA-256 differs, ImageError if it cannot be decoded,
     UnreadableFileError and StorageAwayError.
     """
-    return network_input(images.read(_read(key, sha256)), size)
+    return read_input(_read(key, sha256), size)
 
 
 def _read(key: str, sha256: str) -> bytes:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ml import images
 from ml.commands.errors import CommandError
 from ml.images import ImageError
 from ml.research.dataset import LabelledImage
@@ -18,7 +17,7 @@ from ml.research.evaluation import Cases
 from ml.serving.assessment import Assessment
 from ml.serving.package import SHIPPED_PACKAGE
 from ml.serving.predictor import Predictor
-from ml.serving.preprocessing import network_input
+from ml.serving.preprocessing import read_input
 
 Outcome = Assessment | ImageError | OSError
 
@@ -36,7 +35,7 @@ def assess_files(paths: Sequence[Path], predictor: Predictor) -> list[Outcome]:
 
     def load(path: Path) -> np.ndarray | ImageError | OSError:
         try:
-            return network_input(images.read(path.read_bytes()), size)
+            return read_input(path.read_bytes(), size)
         except (ImageError, OSError) as error:
             return error
 

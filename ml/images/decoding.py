@@ -14,7 +14,7 @@ from pydicom.encaps import generate_fragments
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 
-from ml.images import jpeg, raster, whole
+from ml.images import grayscale, jpeg, raster, whole
 from ml.images.elements import texts, unused_bits
 from ml.images.parsing import JPEG_FAMILY, NATIVE, frame, is_encapsulated, uncompressed_length
 from ml.images.types import GreyImage, ImageError, StoredImage, truncated
@@ -30,10 +30,13 @@ Developed = TypeVar("Developed", GreyImage, StoredImage)
 Develop = Callable[[NDArray[Any], Dataset], Developed]
 
 
-def decode(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Developed:
+def decode(
+    dataset: FileDataset, develop: Develop[Developed], side: int | None = None
+) -> GreyImage | Developed:
     """Decode the pixels; greyscale ones are processed by `grayscale.render` or `keep`.
 
-    Raises ImageError, and whatever a decoder raises.
+    With `side`, a JPEG whose greys are shown as they are stored may be decoded smaller, as by
+    `raster.draft`. Raises ImageError, and whatever a decoder raises.
     """
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax in NATIVE:
@@ -52,7 +55,7 @@ def decode(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Dev
             return _decode_12_bits(data, dataset, develop)
         photometric = dataset.PhotometricInterpretation
         if photometric in PHOTOMETRIC_GREY | PHOTOMETRIC_LUMA:
-            return _decode_8_bits(data, dataset, develop)
+            return _decode_8_bits(data, dataset, develop, side)
     # The codestream takes precedence over the header (PS3.5 8.2).
     if stream.precision > 8 and dataset.BitsAllocated == 8:
         dataset.BitsAllocated = 16
@@ -108,13 +111,14 @@ def _codestream(data: bytes, dataset: Dataset) -> jpeg.Codestream:
 
 
 def _decode_8_bits(
-    data: bytes, dataset: FileDataset, develop: Develop[Developed]
+    data: bytes, dataset: FileDataset, develop: Develop[Developed], side: int | None
 ) -> GreyImage | Developed:
     """Decode straight through Pillow, which is as fast as reading the plain JPEG file."""
+    is_luma = dataset.PhotometricInterpretation in PHOTOMETRIC_LUMA
     with Image.open(BytesIO(data), formats=("JPEG",)) as image:
-        image.draft("L", image.size)
+        raster.draft(image, side if is_luma or grayscale.is_plain(dataset) else None)
         grey = raster.luma(image)
-    if dataset.PhotometricInterpretation in PHOTOMETRIC_LUMA:
+    if is_luma:
         return grey
     return develop(grey.pixels, dataset)
 

@@ -63,10 +63,13 @@ def pixel_shape(data: bytes) -> geometry.PixelShape:
     return geometry.of(parse(data, stop_before_pixels=True))
 
 
-def read(data: bytes) -> GreyImage:
-    """Decode a DICOM radiograph. Raises ImageError if it is not one, or cannot be decoded."""
+def read(data: bytes, side: int | None = None) -> GreyImage:
+    """Decode a DICOM radiograph. Raises ImageError if it is not one, or cannot be decoded.
+
+    `side` as for `decode`.
+    """
     dataset = parse(data)
-    return replace(_read(dataset, grayscale.render), aspect=geometry.of(dataset).aspect)
+    return replace(_read(dataset, grayscale.render, side), aspect=geometry.of(dataset).aspect)
 
 
 def read_stored(data: bytes) -> StoredImage:
@@ -99,13 +102,15 @@ def cosine_jpeg(data: bytes) -> bytes | None:
     return cosine_stream(parse(data))
 
 
-def _read(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Developed:
+def _read(
+    dataset: FileDataset, develop: Develop[Developed], side: int | None = None
+) -> GreyImage | Developed:
     """Decode the pixels; greyscale ones are processed by `grayscale.render` or `keep`."""
     check(_facts(dataset))
     if "PixelData" not in dataset:
         raise _no_image()
     try:
-        return decode(dataset, develop)
+        return decode(dataset, develop, side)
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # decoders raise arbitrary exceptions

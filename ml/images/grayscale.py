@@ -36,6 +36,11 @@ NEXT_WINDOW_SHOWN = translatable("The file's next window is shown.")
 WHOLE_RANGE_SHOWN = translatable("The whole range of greys is shown.")
 PADDING_UNUSABLE = translatable("The file's padding value (Pixel Padding Value) cannot be used.")
 
+_MAPPING = (
+    *("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence"),
+    *("WindowCenter", "WindowWidth", "PixelPaddingValue"),
+)
+
 Bounds = tuple[float, float]
 
 
@@ -98,6 +103,18 @@ def keep(stored: NDArray[Any], dataset: Dataset) -> StoredImage:
         is_inverted=pipeline.is_inverted,
         has_stored_values=True,
         notes=pipeline.notes,
+    )
+
+
+def is_plain(dataset: Dataset) -> bool:
+    """Whether 8-bit values are shown as they are stored, at most inverted.
+
+    Whether neighbouring pixels are averaged before or after is then the same.
+    """
+    return (
+        (dataset.BitsAllocated, dataset.BitsStored) == (8, 8)
+        and not dataset.get("PixelRepresentation", 0)
+        and not any(keyword in dataset for keyword in _MAPPING)
     )
 
 

@@ -50,7 +50,7 @@ def check(data: bytes, kind: ImageKind) -> None:
     All of a JPEG's code is read, but its pixels are computed at an eighth of the size, by the part
     of the cosine transform that no data can harm: half of the time.
     """
-    _decode(data, kind, is_reduced=True)
+    _decode(data, kind, 1)
 
 
 def is_plain(data: bytes) -> bool:
@@ -59,17 +59,27 @@ def is_plain(data: bytes) -> bool:
         return image.mode in ("L", "RGB") and is_upright(image)
 
 
-def read(data: bytes, kind: ImageKind) -> GreyImage:
+def read(data: bytes, kind: ImageKind, side: int | None = None) -> GreyImage:
     """Decode a JPEG or PNG to grey. Raises ImageError.
 
     Colour becomes luma (ITU-R BT.601), transparency is laid on black, the EXIF orientation is
     applied. A 16-bit PNG is stretched from its darkest to its brightest pixel, like a DICOM image
     of more than 8 bits that brings no window: such files often hold 10 or 12 bits of 16.
+    `side` as for `draft`.
     """
-    return _decode(data, kind)
+    return _decode(data, kind, side)
 
 
-def _decode(data: bytes, kind: ImageKind, *, is_reduced: bool = False) -> GreyImage:
+def draft(image: Image.Image, side: int | None) -> None:
+    """Have the luma alone of an opened JPEG decoded.
+
+    With `side`, at a half, a quarter or an eighth of its size, by the part of the cosine transform
+    that is left then, as long as its shorter side keeps so many pixels.
+    """
+    image.draft("L", image.size if side is None else (side, side))
+
+
+def _decode(data: bytes, kind: ImageKind, side: int | None) -> GreyImage:
     if kind == "jpeg":
         _check_process(data)
         data = whole.completed(data)
@@ -77,10 +87,7 @@ def _decode(data: bytes, kind: ImageKind, *, is_reduced: bool = False) -> GreyIm
         image: Image.Image = opened
         if kind == "png" and getattr(image, "n_frames", 1) > 1:
             raise multi_frame()
-        if is_reduced:
-            image.draft("L", (1, 1))
-        elif image.mode == "RGB":
-            image.draft("L", image.size)  # decode the luma of a JPEG only
+        draft(image, side)
         try:
             image.load()
             if kind == "png" and data[_PNG_BIT_DEPTH] == 16 and not image.mode.startswith("I;16"):

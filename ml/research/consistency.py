@@ -16,7 +16,7 @@ from ml import images
 from ml.research.dataset import DatasetError, find_images
 from ml.serving.assessment import Assessment
 from ml.serving.predictor import Predictor
-from ml.serving.preprocessing import eight_bits, network_input
+from ml.serving.preprocessing import eight_bits, read_input
 
 TOLERANCE = 0.05
 ORIGINAL = "original"
@@ -45,7 +45,7 @@ def compare_kinds_of_file(paths: Sequence[Path], predictor: Predictor) -> dict[s
             files = kinds_of_file(path.read_bytes())
         except images.ImageError as error:
             raise DatasetError(f"{path}: {error}") from error
-        inputs = np.stack([network_input(images.read(data), size) for data in files.values()])
+        inputs = np.stack([read_input(data, size) for data in files.values()])
         for kind, assessment in zip(files, predictor.predict(inputs), strict=True):
             probabilities[kind].append(_number(assessment))
     return spread({kind: np.array(values) for kind, values in probabilities.items()})

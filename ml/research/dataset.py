@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ml import images
-from ml.serving.preprocessing import network_input
+from ml.serving.preprocessing import read_input
 
 NORMAL, PNEUMONIA = "NORMAL", "PNEUMONIA"
 PNEUMONIA_NAME = re.compile(r"person(?P<patient>\d+)_(?P<kind>bacteria|virus)_")
@@ -143,7 +142,7 @@ def load_inputs(labelled: list[LabelledImage], size: int, description: str) -> n
     """Read images as network inputs: (n, size, size) uint8."""
 
     def load(image: LabelledImage) -> np.ndarray:
-        return network_input(images.read(image.path.read_bytes()), size)
+        return read_input(image.path.read_bytes(), size)
 
     with ThreadPoolExecutor() as pool:
         inputs = list(tqdm(pool.map(load, labelled), description, len(labelled), unit="image"))

@@ -80,3 +80,6 @@ def test_real_radiographs_get_the_same_result_in_any_format(
     found = compare_kinds_of_file(find_originals(radiographs), predictor)
     assert found["n"] == 48
     assert found["same"] >= 0.95
+    # A large JPEG is decoded smaller than the PNG made from it.
+    assert found["against_original"]["PNG"]["largest_difference"] <= 0.002
+    assert found["against_original"]["PNG"]["refused"] == 0
