@@ -32,7 +32,7 @@ from webportal.network.limits import (
     size_of,
 )
 from webportal.network.models import Node
-from webportal.network.priors.arrivals import is_of_our_patient, moved_here
+from webportal.network.priors.arrivals import NotWantedError, is_of_our_patient, moved_here
 from webportal.network.sop_classes import offered
 from webportal.tls import server_context
 
@@ -269,6 +269,8 @@ def _store(event: Event) -> int:
                 is_prior=prior is not None,
             )
         )
+    except NotWantedError:
+        return NOT_MATCHING
     except OSError as error:
         logger.error("An instance cannot be kept: %s", type(error).__name__)
         return OUT_OF_RESOURCES

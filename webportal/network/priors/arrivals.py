@@ -1,12 +1,31 @@
 """What arrives because we fetch it."""
 
+from datetime import timedelta
+
 from django.conf import settings
+from django.db.models import QuerySet
 
 from ml.images import ImageError, describe
 from webportal.accounts.models import Department
+from webportal.database.clock import clock
 from webportal.intake.claimed_identity import Identity, differing, identity_in_header
-from webportal.network.models import Node, PriorProtocol, PriorState, PriorStudy
+from webportal.network.models import (
+    Node,
+    PriorProtocol,
+    PriorRequest,
+    PriorRequestState,
+    PriorState,
+    PriorStudy,
+)
 from webportal.records.models import Patient
+
+#: A retrieve of one study that takes longer is taken to have failed.
+LONGEST_RETRIEVE = timedelta(minutes=10)
+_TO_COME = (PriorState.WANTED, PriorState.FETCHED)
+
+
+class NotWantedError(Exception):
+    """An image comes because we asked for it, but is not to be kept."""
 
 
 def wanted(node: Node, study_instance_uid: str) -> PriorStudy | None:
@@ -18,18 +37,54 @@ def wanted(node: Node, study_instance_uid: str) -> PriorStudy | None:
 
 
 def moved_here(node: Node, study_instance_uid: str, originator: str | None) -> PriorStudy | None:
-    """What a node sends because we asked it to by C-MOVE; many nodes say that it was we."""
-    if originator and originator.strip() != settings.DICOM_AE_TITLE:
+    """What a node sends because we asked it to by C-MOVE; None if it sends the study by itself.
+
+    Most nodes name us as the originator: the study is then never one to be read. Where none is
+    named, it is ours only while we retrieve. Raises NotWantedError if it is not to be kept.
+    """
+    found = PriorStudy.objects.filter(request__node=node, study_instance_uid=study_instance_uid)
+    found = found.select_related("request__study__patient").order_by("pk")
+    asked_by = (originator or "").strip()
+    if asked_by == settings.DICOM_AE_TITLE:
+        to_come = {each.state: each for each in found.filter(state__in=_TO_COME)}
+        prior = to_come.get(PriorState.WANTED) or to_come.get(PriorState.FETCHED)
+        if prior is None:
+            raise NotWantedError
+        return prior
+    if asked_by:
         return None
-    prior = wanted(node, study_instance_uid)
-    if prior is None or node.prior_source.protocol != PriorProtocol.MOVE:
-        return None
+    retrieved = found.filter(
+        request__state=PriorRequestState.WAITING,
+        # As set by `note_retrieving`; after a failure there is a reason, before it no time to come.
+        request__reason_code="",
+        request__next_attempt_at__gt=clock(),
+        request__node__prior_source__is_active=True,
+        request__node__prior_source__protocol=PriorProtocol.MOVE,
+    )
+    prior = retrieved.filter(state=PriorState.WANTED).first()
+    if prior is None and retrieved.filter(state=PriorState.REFUSED).exists():
+        raise NotWantedError
     return prior
+
+
+def note_retrieving(row: PriorRequest) -> None:
+    """Record that images of a request come from now on, and that it is not due meanwhile."""
+    row.reason_code, row.next_attempt_at = "", clock() + LONGEST_RETRIEVE
+    row.save(update_fields=["reason_code", "next_attempt_at"])
+
+
+def no_longer_wanted(found: QuerySet[PriorStudy]) -> None:
+    """Record of those that are still to be fetched that they are not."""
+    found.filter(state=PriorState.WANTED).update(
+        state=PriorState.REFUSED, reason_code="", reason_params={}
+    )
 
 
 def department_of(node: Node, study_instance_uid: str) -> Department:
     """The department of a prior: that of the study that it is to be compared with."""
-    rows = PriorStudy.objects.filter(request__node=node, study_instance_uid=study_instance_uid)
+    rows = PriorStudy.objects.filter(
+        request__node=node, study_instance_uid=study_instance_uid, state__in=_TO_COME
+    )
     found = rows.select_related("request__study__department").order_by("request__requested_at")
     prior = found.last()
     return prior.request.study.department if prior is not None else node.department

@@ -22,7 +22,7 @@ from webportal.network.models import (
     PriorState,
     PriorStudy,
 )
-from webportal.network.priors.arrivals import refuse
+from webportal.network.priors.arrivals import no_longer_wanted, note_retrieving, refuse
 from webportal.network.priors.asking import Answer, chest_series, earlier_studies
 from webportal.network.priors.retrieving import Connection
 from webportal.records.ages import examined_on
@@ -85,9 +85,15 @@ def _fetch(connection: Connection, row: PriorRequest) -> None:
     wanted = _choose(connection, row, answers)
     _note_asked(row, len(answers), len(wanted))
     for prior, series in wanted:
+        prior.refresh_from_db()
+        if prior.state != PriorState.WANTED:  # switched off meanwhile
+            continue
+        note_retrieving(row)
         images = connection.retrieve(prior, series)
         if prior.state == PriorState.WANTED:
             _note_fetched(row, prior, images)
+    # What an earlier attempt wanted, and the node no longer names.
+    no_longer_wanted(row.found.all())
     _settle(row, PriorRequestState.DONE, "")
 
 

@@ -9,8 +9,9 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.database.clock import clock
-from webportal.network.models import Node, PriorSource
+from webportal.network.models import Node, PriorSource, PriorStudy
 from webportal.network.nodes import NodeError
+from webportal.network.priors.arrivals import no_longer_wanted
 
 FIELDS = ("is_active", "protocol", "issuer", "most_studies", "years")
 
@@ -40,5 +41,7 @@ def change_source(node: Node, values: dict[str, Any], by: User) -> PriorSource:
     if "is_active" in changed:
         source.active_since = clock() if source.is_active else None
     source.save()
+    if not source.is_active:
+        no_longer_wanted(PriorStudy.objects.filter(request__node=node))
     append(Event(Action.NODE_CHANGED, "node", node.pk, detail={"priors": changed}), by)
     return source

@@ -1,0 +1,157 @@
+"""What a node sends while earlier studies are fetched from it, and what it sends by itself."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from io import BytesIO
+from typing import Any
+
+import pytest
+from pydicom import dcmread, uid
+from pynetdicom import AE
+
+from tests.factories import make_patient, make_study
+from tests.network.conftest import Receiver
+from tests.network.rows import make_node, make_prior_request
+from tests.network.test_priors import OLD, SET, QueryScp, image, pacs
+from webportal.accounts.models import Department
+from webportal.database.clock import clock
+from webportal.network import outgoing
+from webportal.network.models import (
+    Node,
+    PriorProtocol,
+    PriorRequest,
+    PriorRequestState,
+    PriorState,
+    PriorStudy,
+    ReceivedInstance,
+)
+from webportal.network.priors import arrivals, sources
+from webportal.records.models import Study
+
+__all__ = ["pacs"]
+pytestmark = pytest.mark.django_db(transaction=True)
+
+KNOWN = {"name": "Phantom^One", "birth_date": "1970-01-01", "sex": "O"}
+SUCCESS, NOT_MATCHING = 0x0000, 0xA900
+
+
+def phantom_study(**fields: Any) -> Study:
+    patient = make_patient(patient_id="PHANTOM-1", issuer="", **KNOWN)
+    return make_study(patient=patient, **fields)
+
+
+def make_source(**fields: Any) -> Node:
+    node = make_node("PACS", port=1)
+    return set_source(node, **fields)
+
+
+def set_source(node: Node, **fields: Any) -> Node:
+    sources.change_source(node, SET | {"protocol": PriorProtocol.MOVE} | fields, node.created_by)
+    return node
+
+
+def make_prior(node: Node, state: PriorState, **fields: Any) -> PriorStudy:
+    """A prior of a request that is not due for an hour."""
+    later = {"next_attempt_at": clock() + timedelta(hours=1)}
+    request = make_prior_request(node, phantom_study(), state, **later | fields)
+    return request.found.get()
+
+
+def move(receiver: Receiver, *images: bytes, originator: str | None = "CHESTLINE") -> list[int]:
+    """Send images as the peer of a C-MOVE does; the status of each."""
+    datasets = [dcmread(BytesIO(each)) for each in images]
+    entity = AE("PACS")
+    for each in datasets:
+        entity.add_requested_context(each.SOPClassUID, each.file_meta.TransferSyntaxUID)
+    association = entity.associate("127.0.0.1", receiver.port, ae_title="CHESTLINE")
+    try:
+        return [
+            int(association.send_c_store(each, originator_aet=originator, originator_id=1).Status)
+            for each in datasets
+        ]
+    finally:
+        association.release()
+
+
+def test_what_we_have_moved_is_a_prior_or_refused_and_never_a_study_to_be_read(
+    start_receiver: Callable[..., Receiver],
+) -> None:
+    prior = make_prior(make_source(), PriorState.WANTED)
+    of_study = {"StudyInstanceUID": prior.study_instance_uid}
+    receiver = start_receiver(DICOM_STUDY_QUIET_SECONDS="3600")
+    first, second, third = (image(OLD, seed, **of_study) for seed in (1, 2, 3))
+    assert move(receiver, first) == [SUCCESS]
+    PriorStudy.objects.update(state=PriorState.FETCHED)
+    assert move(receiver, second) == [SUCCESS]
+    assert list(ReceivedInstance.objects.values_list("is_prior", flat=True)) == [True, True]
+
+    PriorStudy.objects.update(state=PriorState.WANTED)
+    somebody_elses = image(OLD, 4, **of_study, PatientID="PHANTOM-2")
+    assert move(receiver, somebody_elses, third) == [NOT_MATCHING] * 2
+    assert move(receiver, image(OLD, 5, StudyInstanceUID=uid.generate_uid())) == [NOT_MATCHING]
+    assert ReceivedInstance.objects.count() == 2
+
+    assert move(receiver, third, originator="WORKSTATION") == [SUCCESS]
+    assert ReceivedInstance.objects.filter(is_prior=False).count() == 1
+
+
+def test_a_study_without_originator_is_a_prior_only_while_it_is_retrieved() -> None:
+    node = make_source()
+    prior = make_prior(node, PriorState.WANTED, reason_code="retrieve_failed")
+
+    def moved() -> PriorStudy | None:
+        return arrivals.moved_here(node, prior.study_instance_uid, None)
+
+    assert moved() is None
+    arrivals.note_retrieving(prior.request)
+    assert moved() == prior
+    arrivals.refuse(prior, ["birth_date"])
+    with pytest.raises(arrivals.NotWantedError):
+        moved()
+    PriorRequest.objects.update(next_attempt_at=clock())
+    assert moved() is None
+
+    PriorStudy.objects.update(state=PriorState.WANTED)
+    assert moved() is None
+    arrivals.note_retrieving(prior.request)
+    set_source(node, protocol=PriorProtocol.GET)
+    assert moved() is None
+    set_source(node)
+    assert moved() == prior
+    PriorRequest.objects.update(state=PriorRequestState.DONE)
+    assert moved() is None
+
+
+def test_nothing_is_wanted_of_a_node_once_it_is_switched_off() -> None:
+    node = make_source()
+    prior = make_prior(node, PriorState.WANTED)
+    set_source(node, is_active=False)
+    prior.refresh_from_db()
+    assert prior.state == PriorState.REFUSED
+    with pytest.raises(arrivals.NotWantedError):
+        arrivals.moved_here(node, prior.study_instance_uid, "CHESTLINE")
+
+
+def test_what_the_pacs_no_longer_names_is_not_wanted_once_it_has_answered(pacs: QueryScp) -> None:
+    pacs.start()
+    pacs.keep(image(OLD, 1, StudyInstanceUID="2.25.7"))
+    node = set_source(make_node("PACS", port=pacs.port), protocol=PriorProtocol.GET)
+    prior = make_prior(node, PriorState.WANTED, next_attempt_at=clock())
+    outgoing.serve(node.pk, threading.Event())
+    states = dict(PriorStudy.objects.values_list("study_instance_uid", "state"))
+    assert states == {"2.25.7": PriorState.FETCHED, prior.study_instance_uid: PriorState.REFUSED}
+    assert PriorRequest.objects.get().state == PriorRequestState.DONE
+
+
+def test_the_request_of_another_patient_that_was_refused_gives_no_department() -> None:
+    node = make_source()
+    prior = make_prior(node, PriorState.FETCHED)
+    elsewhere = make_study(
+        patient=make_patient(), department=Department.objects.create(name="Elsewhere")
+    )
+    later = {"requested_at": clock() + timedelta(minutes=1)}
+    refused = make_prior_request(node, elsewhere, PriorState.REFUSED, **later)
+    refused.found.update(study_instance_uid=prior.study_instance_uid)
+    found = arrivals.department_of(node, prior.study_instance_uid)
+    assert found == prior.request.study.department
