@@ -22,7 +22,13 @@ from webportal.charts import (
 from webportal.operations.capacity.assumptions import UploadPath
 from webportal.operations.capacity.basis import Given, NotMeasuredError, combine
 from webportal.operations.capacity.measured import Measured, measure
-from webportal.operations.capacity.planner import Answer, Estimate, Question, plan
+from webportal.operations.capacity.planner import (
+    Answer,
+    Estimate,
+    Question,
+    TooManyImagesError,
+    plan,
+)
 from webportal.operations.capacity.words import headline, interval_text
 from webportal.operations.forms import CapacityForm
 from webportal.records.choices import Priority
@@ -31,6 +37,8 @@ from webportal.records.choices import Priority
 _MOST_IMAGES = 2_000
 _MOST_IMAGES_OF_A_DAY = 8_000
 _REPLICATIONS = 3
+# All that one request may simulate.
+_MOST_SIMULATED = 100_000
 _one_at_a_time = threading.Lock()
 
 
@@ -47,11 +55,20 @@ def capacity(request: SignedInRequest) -> HttpResponse:
                 context |= _plan(form.cleaned_data, found)
             except NotMeasuredError as error:
                 form.add_error(None, str(error))
+            except TooManyImagesError:
+                form.add_error(None, _too_many())
             finally:
                 _one_at_a_time.release()
         else:
             form.add_error(None, _("Somebody else is planning just now. Try again in a moment."))
     return render(request, "operations/capacity.html", context)
+
+
+def _too_many() -> str:
+    return _(
+        "This takes a simulation of more than {images} images, which is too much for this page. Run"
+        " manage.py capacity on the server, or allow less time for a result."
+    ).format(images=f"{_MOST_SIMULATED:,}")
 
 
 def _plan(wanted: dict[str, Any], found: Measured) -> dict[str, Any]:
@@ -69,6 +86,7 @@ def _plan(wanted: dict[str, Any], found: Measured) -> dict[str, Any]:
         replications=_REPLICATIONS,
         most_images=_MOST_IMAGES,
         most_images_of_a_day=_MOST_IMAGES_OF_A_DAY,
+        most_simulated=_MOST_SIMULATED,
     )
     answer = plan(basis.assumptions, question)
     return {
@@ -96,6 +114,8 @@ def _plan(wanted: dict[str, Any], found: Measured) -> dict[str, Any]:
 
 def _plots(answer: Answer, within: float) -> list[Plot]:
     """Times by number of workers, and the unfinished images of a day where it was simulated."""
+    if not answer.options:
+        return []
     axis = Axis([option.workers for option in answer.options], str, _workers)
     series = [
         Series(

@@ -20,6 +20,7 @@ from webportal.operations.capacity.planner import (
     Estimate,
     Obstacle,
     Question,
+    TooManyImagesError,
     estimate,
     plan,
 )
@@ -89,6 +90,28 @@ def test_portals_and_the_trail_can_be_the_limit() -> None:
     assert (answer.workers, answer.obstacle) == (None, Obstacle.TRAIL)
     assumptions = Assumptions(Load(50 * 3600, 1), SPEED, trail)
     assert "audit trail" in headline(assumptions, QUESTION, answer)
+
+
+def test_nothing_is_simulated_where_workers_make_no_difference() -> None:
+    # A day of simulated images in each of the replications would take minutes.
+    endless = replace(QUESTION, within_seconds=86_400, most_simulated=1)
+    few = UploadPath(portals=1, files_per_second=20, commits_per_second=5000)
+    trail = UploadPath(portals=1000, files_per_second=20, commits_per_second=40)
+    for path in (few, trail):
+        answer = answer_for(1000, endless, path)
+        assert (answer.images, answer.options, answer.backlog) == (0, [], [])
+    late = answer_for(1, path=replace(PATH, upload_seconds=12))
+    assert (late.obstacle, late.options) == (Obstacle.UPLOAD, [])
+    assert late.floor is not None
+    assert late.floor > 12
+
+
+def test_no_more_is_simulated_than_the_question_allows() -> None:
+    needed = answer_for(15, QUESTION)
+    enough = len(needed.options) * needed.images
+    assert answer_for(15, replace(QUESTION, most_simulated=enough)) == needed
+    with pytest.raises(TooManyImagesError):
+        answer_for(15, replace(QUESTION, most_simulated=enough - 1))
 
 
 def test_no_number_of_slow_workers_is_enough() -> None:

@@ -12,7 +12,7 @@ HOURS = 24
 FLAT = (1.0,) * HOURS
 # What a hospital sends where it has not been measured.
 USUAL_PRIORITIES = (0.02, 0.08, 0.90)
-# Of one portal process on two virtual cores of an AMD EPYC; see docs/capacity.md.
+# Of one portal process and one database; assumed and not measured, see docs/capacity.md.
 USUAL_PORTAL_FILES_PER_SECOND = 20.0
 USUAL_UPLOAD_SECONDS = 0.06
 USUAL_COMMITS_PER_SECOND = 300.0

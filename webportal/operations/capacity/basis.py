@@ -21,7 +21,7 @@ from webportal.operations.capacity.assumptions import (
 )
 from webportal.operations.capacity.measured import Measured
 
-# One worker on two virtual cores of an AMD EPYC with ONNX Runtime; see docs/capacity.md.
+# One worker on two virtual cores with ONNX Runtime; assumed, see docs/capacity.md.
 USUAL_SPEED = WorkerSpeed(
     alone=BatchTime(0.020, 0.0125, 0.3),
     following=BatchTime(0.010, 0.0100, 0.25),

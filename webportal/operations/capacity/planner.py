@@ -45,6 +45,7 @@ class Question:
         replications: how many days are simulated, with seeds from `seed` on.
         most_images: of one replication; where a day has more, it is a part around the busiest hour.
         most_images_of_a_day: a whole day with more of them is not simulated for its backlog.
+        most_simulated: of all replications and numbers of workers together; None for no limit.
     """
 
     within_seconds: float
@@ -53,6 +54,16 @@ class Question:
     seed: int = 1
     most_images: int = 20_000
     most_images_of_a_day: int = 500_000
+    most_simulated: int | None = None
+
+    def check(self, images: float) -> None:
+        """Raise TooManyImagesError if so many are more than may be simulated."""
+        if self.most_simulated is not None and images > self.most_simulated:
+            raise TooManyImagesError
+
+
+class TooManyImagesError(Exception):
+    """The answer takes more simulated images than the question allows."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,8 @@ class Answer:
     `portal_use` and `trail_use` are shares of what portals and audit trail can do in the busiest
     hour. `floor` is the percentile with as many workers as one likes. `backlog` has the unfinished
     images every quarter of an hour from midnight; it is empty where the day was not simulated.
+    Where uploads or the audit trail are the obstacle nothing is simulated: there are no options,
+    and no floor where portals or trail fall ever further behind.
     """
 
     workers: int | None
@@ -94,7 +107,7 @@ class Answer:
     options: Sequence[Option]
     portal_use: float
     trail_use: float
-    floor: float
+    floor: float | None
     images: int
     slots: int
     slot_seconds: float
@@ -102,9 +115,19 @@ class Answer:
 
 
 def plan(assumptions: Assumptions, question: Question) -> Answer:
-    """Find the least number of workers; with scaling, the least upper limit."""
+    """Find the least number of workers; with scaling, the least upper limit.
+
+    Raises TooManyImagesError where that takes more images than `question.most_simulated`.
+    """
     load = assumptions.load
+    portal_use, trail_use = uses(assumptions)
+    if portal_use >= 1:
+        return _none(Obstacle.PORTALS, portal_use, trail_use)
+    if trail_use >= 1:
+        return _none(Obstacle.TRAIL, portal_use, trail_use)
     hours, slot = _slots(load, question)
+    shares = sum(load.profile[hour % HOURS] for hour in hours)
+    question.check(load.images_per_second * shares * slot * question.replications)
     days = [
         arrive(
             load,
@@ -116,8 +139,9 @@ def plan(assumptions: Assumptions, question: Question) -> Answer:
         for seed in range(question.seed, question.seed + question.replications)
     ]
     trial = _Trial(assumptions, question, days, slot)
-    portal_use, trail_use = uses(assumptions)
-    workers, obstacle = None, _obstacle(portal_use, trail_use, trial)
+    workers, obstacle = None, _obstacle(trial)
+    if obstacle == Obstacle.UPLOAD:
+        return _none(obstacle, portal_use, trail_use, trial.floor)
     if obstacle is None:
         workers = trial.least()
         obstacle = Obstacle.TOO_MANY if workers is None else None
@@ -136,6 +160,13 @@ def plan(assumptions: Assumptions, question: Question) -> Answer:
         slot_seconds=slot,
         backlog=_backlog(assumptions, question, middle),
     )
+
+
+def _none(
+    obstacle: Obstacle, portal_use: float, trail_use: float, floor: float | None = None
+) -> Answer:
+    """The answer where workers make no difference."""
+    return Answer(None, obstacle, [], portal_use, trail_use, floor, 0, 0, 0.0, [])
 
 
 def uses(assumptions: Assumptions) -> tuple[float, float]:
@@ -181,11 +212,7 @@ def _backlog(assumptions: Assumptions, question: Question, workers: int) -> list
     return list(map(float, run.backlog(moments)))
 
 
-def _obstacle(portal_use: float, trail_use: float, trial: "_Trial") -> Obstacle | None:
-    if portal_use >= 1:
-        return Obstacle.PORTALS
-    if trail_use >= 1:
-        return Obstacle.TRAIL
+def _obstacle(trial: "_Trial") -> Obstacle | None:
     if trial.floor <= trial.question.within_seconds:
         return None
     is_upload = trial.upload > trial.question.within_seconds / 2
@@ -203,7 +230,7 @@ class _Trial:
         slot: float,
     ) -> None:
         self._assumptions, self.question, self._days = assumptions, question, days
-        self._slot = slot
+        self._slot, self._simulated = slot, 0
         self.options: dict[int, Option] = {}
         # No fewer can keep up with the busiest hour.
         load, speed = assumptions.load, assumptions.speed
@@ -242,6 +269,8 @@ class _Trial:
     def option(self, workers: int) -> Option:
         """What so many achieve; simulated once."""
         if workers not in self.options:
+            self._simulated += sum(map(len, self._days))
+            self.question.check(self._simulated)
             runs = [
                 simulate(self._assumptions, workers, day, np.random.default_rng([number, 1]))
                 for number, day in enumerate(self._days, self.question.seed)

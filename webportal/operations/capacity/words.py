@@ -43,7 +43,7 @@ def _why_not(assumptions: Assumptions, question: Question, answer: Answer) -> st
             " trail, which takes {capacity} a second, and {rate} arrive in the busiest hour. Divide"
             " the hospitals among several installations."
         ).format(rate=f"{rate:.1f}", capacity=f"{path.commits_per_second:g}")
-    floor = seconds_text(answer.floor)
+    floor = "–" if answer.floor is None else seconds_text(answer.floor)
     if answer.obstacle == Obstacle.UPLOAD:
         return _(
             "Uploads are the limit: they alone take most of the {floor} that a result takes at"
