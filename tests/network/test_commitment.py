@@ -16,6 +16,7 @@ from pynetdicom import AE, evt
 
 from tests import dicom_files as files
 from tests.delivery.conftest import Orthanc, orthanc
+from tests.factories import make_radiograph
 from tests.helpers import audit_actions, free_port, wait_until
 from tests.network.conftest import Receiver
 from tests.network.rows import make_commitment, make_node
@@ -259,6 +260,28 @@ def test_a_request_that_cannot_be_reported_stops_no_other(device: Device) -> Non
     assert (broken.state, broken.attempts) == (CommitmentState.WAITING, 1)
     assert broken.reason_code == "node_unexpected"
     assert broken not in commitment.due(timezone.now())
+
+
+def test_no_file_is_read_again_for_a_device_that_is_still_away(
+    device: Device, caplog: pytest.LogCaptureFixture
+) -> None:
+    device.stop()
+    stored = make_radiograph(original_sha256="0" * 64)
+    instances = [[stored.sop_class_uid, stored.sop_instance_uid]]
+    node = Node.objects.get()
+    row = make_commitment(node, instances=instances)
+    damaged = "A file that was to be committed is missing or damaged"
+    outgoing.serve(node.pk, threading.Event())
+    assert caplog.text.count(damaged) == 1
+    Commitment.objects.update(next_attempt_at=timezone.now())
+    outgoing.serve(node.pk, threading.Event())
+    row.refresh_from_db()
+    assert (row.reason_code, row.attempts) == ("node_away", 2)
+    assert caplog.text.count(damaged) == 1
+    device.listen()
+    Commitment.objects.update(next_attempt_at=timezone.now())
+    outgoing.serve(node.pk, threading.Event())
+    assert device.report()[2] == {stored.sop_instance_uid: PROCESSING_FAILURE}
 
 
 def test_orthanc_learns_what_is_stored_and_what_is_not(

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from pydicom import uid
 from pydicom.dataset import Dataset
+from pynetdicom.association import Association
 from pynetdicom.events import Event as DicomEvent
 from pynetdicom.presentation import build_role
 
@@ -134,12 +135,13 @@ def _report(row: Commitment) -> None:
         _postpone(row, "", _LOOK_AGAIN_SECONDS)
         return
     try:
+        if row.attempts:
+            # Up to MOST_INSTANCES files are not read again and again for a node that is still away.
+            _associate(row).release()
         failures = {instance: why for instance, why in _outcomes(row) if why != SUCCESS}
+        status = _send(row, failures)
     except StorageAwayError:
         _postpone(row, "storage_away", _STORAGE_AWAY_SECONDS)
-        return
-    try:
-        status = _send(row, failures)
     except calling.NotReachedError as error:
         _fail(row, error.code)
     else:
@@ -209,16 +211,21 @@ def _success_if(read: Callable[[], bytes]) -> int:
     return SUCCESS
 
 
-def _send(row: Commitment, failures: dict[str, int]) -> int | None:
-    """Send the N-EVENT-REPORT; returns its status, None without an answer."""
+def _associate(row: Commitment) -> Association:
+    """An association for the report. Raises NotReachedError."""
     entity = calling.own_entity()
     entity.add_requested_context(COMMITMENT, list(PLAIN_SYNTAXES))
-    association = calling.associate(
+    return calling.associate(
         row.node,
         row.node.host or row.address,
         entity,
         ext_neg=[build_role(COMMITMENT, scp_role=True)],
     )
+
+
+def _send(row: Commitment, failures: dict[str, int]) -> int | None:
+    """Send the N-EVENT-REPORT; returns its status, None without an answer."""
+    association = _associate(row)
     kind = _SOME_FAILED if failures else _ALL_COMMITTED
     try:
         answer, _reply = association.send_n_event_report(
