@@ -19,11 +19,12 @@ from tests.helpers import audit_actions
 from tests.intake.conftest import Send, counts, stored, stored_files, zip_of
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
+from webportal.audit.verification import verify
 from webportal.inference.models import Job, JobState
 from webportal.intake.batches import services
 from webportal.intake.checks import wrapping
 from webportal.intake.held.resolution import Decision, resolve
-from webportal.records.choices import Priority
+from webportal.records.choices import Priority, ReadingState
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
 
 pytestmark = pytest.mark.django_db
@@ -210,6 +211,22 @@ def test_the_same_image_with_different_bytes_is_held_and_overwrites_nothing(
     assert kept.SOPInstanceUID == other.sop_instance_uid != ds.SOPInstanceUID
     assert kept.PixelData == ds.PixelData
     assert send(second, "again").verdict == "duplicate"
+
+
+def test_a_prior_that_comes_by_itself_in_other_bytes_is_held_and_to_be_read(
+    send: Send, uploader: User
+) -> None:
+    ds = files.dataset(files.phantom())
+    fetched = services.create_batch(uploader, is_prior=True)
+    send(files.file_bytes(ds), to=fetched)
+    ds.StudyDescription = "Transcoded"
+    assert send(files.file_bytes(ds), to=fetched).verdict == "held"
+    assert Study.objects.get().reading_state == ReadingState.PRIOR
+    assert not Job.objects.exists()
+    assert send(files.file_bytes(ds)).reason_code == "instance_exists"
+    assert Study.objects.get().reading_state == ReadingState.UNREAD
+    assert Job.objects.get().radiograph == Radiograph.objects.get()
+    assert verify().intact
 
 
 def test_equipment_and_times_of_an_image_are_recorded_by_series(send: Send) -> None:

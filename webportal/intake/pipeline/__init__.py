@@ -73,5 +73,7 @@ def _process(upload: Upload) -> UploadItem:
             department = upload.batch.department_id
             found = match.match(claim.patient, claim.study, upload.by, department)
         except PatientDoubtError as doubt:
+            if not upload.batch.is_prior:
+                store.have_prior_read(instance, claim.study.study_instance_uid, upload.by)
             return store.hold(upload, doubt, put)
         return store.accept(upload, checked, found, put)

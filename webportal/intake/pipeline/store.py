@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q
 
 from ml.images import ImageFacts
 from webportal.accounts.models import User
@@ -147,6 +148,16 @@ def bring_to_worklist(study: Study, by: User) -> None:
     locked = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     if locked.reading_state == ReadingState.PRIOR:
         append_all([*return_to_worklist(locked), *queue.enqueue_unanalysed(locked, by)], by)
+
+
+def have_prior_read(sop_instance_uid: str, study_instance_uid: str, by: User) -> None:
+    """Bring the prior of an image that came by itself to the worklist; the image may be held."""
+    is_of_image = Q(study_instance_uid=study_instance_uid) | Exists(
+        Radiograph.objects.filter(study=OuterRef("pk"), sop_instance_uid=sop_instance_uid)
+    )
+    for study in Study.objects.filter(is_of_image, reading_state=ReadingState.PRIOR):
+        if not match.is_elsewhere(study, by):
+            bring_to_worklist(study, by)
 
 
 @transaction.atomic
