@@ -1,20 +1,23 @@
 """Load and speeds are read from the installation's own jobs."""
 
+import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
 from django.utils import timezone
+from pydicom.uid import generate_uid
 from pytest_django.fixtures import Settings
 
 from tests.factories import make_job, make_radiograph, make_study, make_worker
 from webportal.inference.models import Job, JobState
+from webportal.operations.capacity import measured
 from webportal.operations.capacity.assumptions import FLAT, UploadPath
 from webportal.operations.capacity.basis import USUAL_SPEED, Given, NotMeasuredError, combine
 from webportal.operations.capacity.measured import LEAST_BATCHES, LEAST_IMAGES, fit, measure
 from webportal.records.choices import Priority
-from webportal.records.models import Radiograph
+from webportal.records.models import Radiograph, Study
 
 pytestmark = pytest.mark.django_db
 
@@ -22,6 +25,25 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def radiographs() -> list[Radiograph]:
     return [make_radiograph(make_study(priority=each)) for each in Priority]
+
+
+def copies(radiograph: Radiograph, count: int, study: Study | None = None) -> list[Radiograph]:
+    """Further radiographs, of that study or each of one of its own, without files."""
+    studies = [study] * count if study else [make_study() for _ in range(count)]
+    fields = {
+        field.attname: getattr(radiograph, field.attname)
+        for field in Radiograph._meta.concrete_fields
+        if field.name not in ("id", "study")
+    }
+    unique = ("original_sha256", "dicom_sha256")
+    return Radiograph.objects.bulk_create(
+        Radiograph(
+            **fields
+            | {"study": of, "sop_instance_uid": generate_uid()}
+            | dict.fromkeys(unique, uuid.uuid4().hex * 2)
+        )
+        for of in studies
+    )
 
 
 def close(
@@ -140,11 +162,18 @@ def test_hours_priorities_and_failures_of_the_last_days(
     settings.TIME_ZONE = "UTC"
     timezone.activate("UTC")
     today = timezone.now().replace(hour=9, minute=0, second=0, microsecond=0)
+    own = [image for each in radiographs for image in copies(each, 303, each.study)]
+    images = [own[number] for start in range(303) for number in range(start, 909, 303)]
+
+    def take(count: int) -> list[Radiograph]:
+        return [images.pop() for _ in range(count)]
+
     for day in range(1, 11):
         start = today - timedelta(days=day)
-        close(radiographs, start, 1, 60)
-        close(radiographs, start + timedelta(hours=4), 1, 30)
-    close(radiographs, today - timedelta(days=2), 1, 9, attempt=3, state=JobState.QUARANTINED)
+        close(take(60), start, 1, 60)
+        close(take(30), start + timedelta(hours=4), 1, 30)
+    failed = today - timedelta(days=2)
+    close(take(9), failed, 1, 9, attempt=3, state=JobState.QUARANTINED)
     close(radiographs, today - timedelta(days=40), 1, 500)
     found = measure()
     timezone.deactivate()
@@ -157,17 +186,53 @@ def test_hours_priorities_and_failures_of_the_last_days(
     assert found.images_per_study == pytest.approx(909 / 3)
     assert found.failing == pytest.approx(1 - 900 / 927)
     assert found.files_in_busiest_minute == 69
+    # That of the busiest day, and not of the average one.
+    assert found.studies_in_busiest_hour == pytest.approx(69 / 303)
+
+
+def test_an_image_that_is_analysed_again_has_not_arrived_again(
+    radiographs: list[Radiograph],
+) -> None:
+    start = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(days=10)
+    images = copies(radiographs[0], LEAST_IMAGES)
+    close(images, start, 1, LEAST_IMAGES)
+    # All of them again, with those of years before.
+    old = copies(radiographs[0], 200)
+    Radiograph.objects.filter(pk__in=[each.pk for each in old]).update(
+        created_at=start - timedelta(days=400)
+    )
+    close([*images, *old], start + timedelta(days=3), 1, LEAST_IMAGES + 200)
+    found = measure()
+    assert found.images_per_study == 1
+    assert found.studies_in_busiest_hour == LEAST_IMAGES
+    assert found.files_in_busiest_minute == LEAST_IMAGES
+
+
+def test_a_busy_site_has_a_profile_though_few_of_its_jobs_are_read(
+    radiographs: list[Radiograph], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measured, "MOST_JOBS", 100)
+    today = timezone.now().replace(minute=0, second=0, microsecond=0)
+    images = copies(radiographs[0], LEAST_IMAGES)
+    for day in range(1, 11):
+        close(images[50 * (day - 1) : 50 * day], today - timedelta(days=day), 1, 50)
+    found = measure()
+    assert found.images == 100
+    assert found.profile is not None
+    assert found.studies_in_busiest_hour == 50
 
 
 def test_what_is_stated_comes_before_what_was_measured(radiographs: list[Radiograph]) -> None:
     make_worker("gpu-1", device="H200")
     now = timezone.now() - timedelta(days=10)
-    for number in range(LEAST_IMAGES // 10 + 1):
-        close(radiographs, now + timedelta(minutes=number), 1, 10)
+    images = [image for each in radiographs for image in copies(each, 170, each.study)]
+    for number in range(0, len(images), 10):
+        own = images[number : number + 10]
+        close(own, now + timedelta(minutes=number), 1, 10)
     found = measure()
-    measured = combine(Given(100, as_measured=True), found)
-    assert measured.assumptions.load.images_per_study == pytest.approx(170)
-    assert any("H200" in fact for fact in measured.measured)
+    own_figures = combine(Given(100, as_measured=True), found)
+    assert own_figures.assumptions.load.images_per_study == pytest.approx(170)
+    assert any("H200" in fact for fact in own_figures.measured)
     stated = combine(
         Given(100, 1.5, (0, 0, 1), speed=USUAL_SPEED, path=UploadPath(7), failing=0.1), found
     )

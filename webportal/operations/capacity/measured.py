@@ -7,7 +7,7 @@ batches, and what a worker did between them, can be told from the rows.
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from operator import attrgetter
 from typing import NamedTuple
@@ -27,7 +27,7 @@ from webportal.operations.capacity.assumptions import (
 )
 
 DAYS = 30
-#: So many jobs are read at most, the newest.
+#: So many jobs are read at most for speeds, priorities and failures, the newest.
 MOST_JOBS = 30_000
 # Fewer say too little.
 LEAST_BATCHES = 20
@@ -47,6 +47,22 @@ CROSS JOIN LATERAL (
     ORDER BY finished_at DESC LIMIT %(most)s
 ) AS job
 ORDER BY finished_at DESC LIMIT %(most)s
+"""
+# Each radiograph once, with its first job: analysed again, also after years, it has not arrived
+# again. A study arrives with its first image.
+_ARRIVED = """
+SELECT date_trunc('minute', arrived), count(*), count(*) FILTER (WHERE number = 1) FROM (
+    SELECT min(job.queued_at) AS arrived,
+        row_number() OVER (PARTITION BY job.study_id ORDER BY min(job.queued_at)) AS number
+    FROM inference_job AS job
+    JOIN records_radiograph AS radiograph ON radiograph.id = job.radiograph_id
+    WHERE radiograph.created_at >= %(since)s AND (
+        job.state IN ('queued', 'running')
+        OR job.state IN ('done', 'refused', 'quarantined', 'cancelled')
+            AND job.finished_at >= %(since)s)
+    GROUP BY job.radiograph_id, job.study_id
+) AS image
+GROUP BY 1
 """
 
 
@@ -88,31 +104,34 @@ class Measured:
 
 
 def measure() -> Measured:
-    """Read the newest jobs of the last 30 days, at most MOST_JOBS."""
+    """Read what arrived in the last 30 days, and the newest MOST_JOBS jobs of that time."""
     now = timezone.now()
-    jobs = closed_jobs(now - timedelta(days=DAYS), now)
+    start = now - timedelta(days=DAYS)
+    jobs = closed_jobs(start, now)
     if not jobs:
         return Measured(0, None, [], None, None, None, None, None, 0)
     since = jobs[-1].finished_at
     has_enough = len(jobs) >= LEAST_IMAGES
-    is_long = now - since >= timedelta(days=LEAST_DAYS)
-    studies = len({job.study for job in jobs})
-    by_hour = _by_hour(jobs) if has_enough and is_long else None
-    days = (now - since) / timedelta(days=1)
+    minutes = _arrived(start)
+    images = sum(each.images for each in minutes)
+    studies = sum(each.studies for each in minutes)
+    per_study = images / studies if images >= LEAST_IMAGES else None
+    hours = _hours(minutes)
+    is_long = bool(minutes) and now - minutes[0].start >= timedelta(days=LEAST_DAYS)
+    by_hour = _by_hour(hours) if per_study and is_long else None
     by_priority = Counter(job.priority for job in jobs)
     ends = sum(job.attempt for job in jobs)
     results = sum(job.state != JobState.QUARANTINED for job in jobs)
-    minutes = Counter(job.queued_at.replace(second=0, microsecond=0) for job in jobs)
     return Measured(
         images=len(jobs),
         since=since,
         devices=devices(jobs),
-        images_per_study=len(jobs) / studies if has_enough else None,
+        images_per_study=per_study,
         priorities=[by_priority[each] / len(jobs) for each in PRIORITIES] if has_enough else None,
         profile=[count / max(by_hour) for count in by_hour] if by_hour else None,
-        studies_in_busiest_hour=(max(by_hour) / days * studies / len(jobs) if by_hour else None),
+        studies_in_busiest_hour=_busiest(hours) / per_study if per_study and by_hour else None,
         failing=1 - results / ends if has_enough else None,
-        files_in_busiest_minute=max(minutes.values()),
+        files_in_busiest_minute=max((each.images for each in minutes), default=0),
     )
 
 
@@ -124,10 +143,43 @@ def closed_jobs(since: datetime, until: datetime) -> list[ClosedJob]:
         return [ClosedJob(*row) for row in cursor.fetchall()]
 
 
-def _by_hour(jobs: Sequence[ClosedJob]) -> list[int]:
-    """Images queued by hour of the local day."""
-    counts = Counter(timezone.localtime(job.queued_at).hour for job in jobs)
+class _Minute(NamedTuple):
+    """What arrived in a minute; only those in which anything did."""
+
+    start: datetime
+    images: int
+    studies: int
+
+
+def _arrived(since: datetime) -> list[_Minute]:
+    """What arrived since then, the oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ARRIVED, {"since": since})
+        return sorted(_Minute(*row) for row in cursor.fetchall())
+
+
+def _hours(minutes: Sequence[_Minute]) -> Counter[datetime]:
+    """Images by the hour of each local day in which they arrived."""
+    hours: Counter[datetime] = Counter()
+    for minute in minutes:
+        hours[timezone.localtime(minute.start).replace(minute=0)] += minute.images
+    return hours
+
+
+def _by_hour(hours: Counter[datetime]) -> list[int]:
+    """Images by hour of the local day, all days together."""
+    counts: Counter[int] = Counter()
+    for start, images in hours.items():
+        counts[start.hour] += images
     return [counts[hour] for hour in range(HOURS)]
+
+
+def _busiest(hours: Counter[datetime]) -> float:
+    """Images in the busiest hour of a busy day: the 95th percentile; of 20 days the busiest."""
+    of_days: dict[date, int] = defaultdict(int)
+    for start, images in hours.items():
+        of_days[start.date()] = max(of_days[start.date()], images)
+    return float(np.percentile(list(of_days.values()), 95, method="higher"))
 
 
 # ── Speeds ──────────────────────────────────────────────────────────────────────────────────────
