@@ -31,6 +31,9 @@ class ListeningCommand(BaseCommand):
     `prefix`: of the settings that say where, as DICOM for DICOM_ADDRESS and DICOM_PORT.
     """
 
+    # `migrate` has run them before; they load every page of the portal, a third of the start.
+    requires_system_checks = []
+
     prefix: str
     #: What it says once it listens, before the port.
     receiving: str

@@ -12,6 +12,8 @@ class Command(BaseCommand):
     """Send until SIGTERM, Ctrl-C, or no destination is left; started by the scheduler."""
 
     help = "Send signed reads and results to the destinations, as long as there are any."
+    # As for the receivers: `migrate` has run them.
+    requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         stopping = on_signal()
