@@ -8,6 +8,7 @@ goes wrong here is logged and counted, and never ends the process.
 import gc
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -21,7 +22,9 @@ from webportal.oversight.models import Shadow
 from webportal.oversight.shadow.work import (
     ShadowAnswer,
     ShadowImage,
+    begin_loading,
     give_back,
+    has_died_loading,
     is_free,
     note_loading,
     record,
@@ -34,6 +37,9 @@ from workers.engine import Engine
 from workers.loading import load_input
 
 logger = logging.getLogger(__name__)
+
+# A process whose predecessor died while it loaded the version serves live images for so long first.
+_PAUSE_SECONDS = 300.0
 
 
 class Shadowing:
@@ -51,17 +57,30 @@ class Shadowing:
         self._predictor: Predictor | None = None
         self._failed: Shadow | None = None
         self._thread: threading.Thread | None = None
+        # Set in the predicting process: this is made before it is forked.
+        self._begun: float | None = None
 
     def look(self) -> None:
         """Start working if there is anything to do; called at intervals."""
+        if self._begun is None:
+            self._begun = time.monotonic()
         if self._thread is not None and self._thread.is_alive():
             return
         shadow = running_shadow()
         if shadow is None:
             self._unload()
-        elif shadow != self._failed and self._is_idle() and waits(shadow):
+        elif (
+            shadow != self._failed
+            and self._is_idle()
+            and waits(shadow)
+            and not self._pauses(shadow)
+        ):
             self._thread = threading.Thread(target=self._work, daemon=True, name="shadow")
             self._thread.start()
+
+    def _pauses(self, shadow: Shadow) -> bool:
+        is_new = self._begun is None or time.monotonic() - self._begun < _PAUSE_SECONDS
+        return is_new and has_died_loading(shadow, self._engine.worker)
 
     def _is_idle(self) -> bool:
         return self._engine.idle_seconds > 0 and is_free(self._engine.worker)
@@ -96,11 +115,14 @@ class Shadowing:
     def _load(self, shadow: Shadow) -> bool:
         """Load the version unless it is loaded; return whether it is.
 
-        What fails is not tried again before the worker is restarted, or with another trial.
+        What fails is not tried again before the worker is restarted, or with another trial. Should
+        it kill the process, the image that is held meanwhile counts as a lost batch.
         """
         if self._shadow == shadow:
             return True
         self._unload()
+        if not begin_loading(shadow, self._engine.worker):
+            return False
         try:
             package = verified_package(shadow.model_version)
             self._predictor = Predictor(
@@ -112,9 +134,11 @@ class Shadowing:
         except Exception:
             logger.exception("Model %s cannot be run in the shadow", shadow.model_version.version)
             self._failed = shadow
+            give_back(self._engine.worker)
             note_loading(shadow, self._engine.worker, failed=True)
             return False
         self._shadow = shadow
+        give_back(self._engine.worker)
         note_loading(shadow, self._engine.worker, failed=False)
         logger.info("Model %s runs in the shadow", shadow.model_version.version)
         return True

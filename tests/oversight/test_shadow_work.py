@@ -22,10 +22,12 @@ from webportal.inference import pauses
 from webportal.inference.models import ModelVersion, Prediction
 from webportal.oversight.models import Shadow, ShadowResult, ShadowState
 from webportal.oversight.shadow.planning import plan
-from webportal.oversight.shadow.services import MOST_LOST_BATCHES
 from webportal.oversight.shadow.work import (
+    MOST_LOST_BATCHES,
     ShadowAnswer,
+    begin_loading,
     give_back,
+    has_died_loading,
     record,
     release,
     running_shadow,
@@ -166,6 +168,36 @@ def test_a_version_of_which_workers_die_is_stopped(shadow: Shadow) -> None:
     shadow.refresh_from_db()
     assert shadow.end == "workers_lost"
     assert states() == ["failed"] * MOST_LOST_BATCHES
+
+
+def test_a_version_of_which_workers_die_while_they_load_it_is_stopped(shadow: Shadow) -> None:
+    for _ in range(MOST_LOST_BATCHES + 1):
+        make_prediction()
+    plan()
+    for _ in range(MOST_LOST_BATCHES):
+        assert running_shadow() == shadow
+        assert begin_loading(shadow, "a")
+        release("a")
+    assert has_died_loading(shadow, "a")
+    assert not has_died_loading(shadow, "b")
+    # At once for workers, and for good with the scheduler's next look.
+    assert running_shadow() is None
+    plan()
+    shadow.refresh_from_db()
+    assert shadow.end == "workers_lost"
+
+
+def test_what_was_held_while_the_version_was_loaded_waits_again(shadow: Shadow) -> None:
+    make_prediction()
+    plan()
+    assert begin_loading(shadow, "a")
+    assert not begin_loading(shadow, "b")
+    give_back("a")
+    take(shadow, "a", 8)
+    release("a")
+    # It died of the image, then, and not while loading.
+    assert not has_died_loading(shadow, "a")
+    assert ShadowResult.objects.get().reason_code == "worker_lost"
 
 
 def activate_another(shadow: Shadow) -> None:

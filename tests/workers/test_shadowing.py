@@ -18,6 +18,7 @@ from tests.workers.conftest import (
 from tests.workers.test_stopping import copy_of_the_package
 from webportal.accounts.models import User
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction
+from webportal.inference.presence import heartbeat_seconds
 from webportal.inference.registry import activate, register
 from webportal.oversight.models import Shadow, ShadowResult
 from webportal.oversight.shadow.planning import plan
@@ -119,6 +120,35 @@ def test_a_version_that_cannot_be_loaded_harms_nobody(
     enqueue_all(make_radiographs(3))
     wait_until_finished(6)
     assert done() == 0
+
+
+def test_a_version_that_kills_what_loads_it_is_not_loaded_again_at_once(
+    start: Start, trial: Shadow, make_radiographs: MakeRadiographs
+) -> None:
+    worker = start(app="tests.workers.dying_shadow")
+    enqueue_all(make_radiographs(3))
+    wait_until_finished(3)
+    first = worker.child().pid
+    plan()
+
+    def is_counted() -> bool:
+        trial.refresh_from_db()
+        return trial.lost_batches == 1
+
+    wait_until(is_counted, "the death was counted")
+    worker.wait_until_ready()
+    second = worker.child().pid
+    assert second != first
+    # Longer than the interval at which it looks for images of the trial.
+    time.sleep(heartbeat_seconds() + 2)
+    enqueue_all(make_radiographs(3))
+    wait_until_finished(6)
+    assert worker.child().pid == second
+    assert is_counted()
+    assert sorted(ShadowResult.objects.values_list("state", "reason_code")) == [
+        ("failed", "worker_lost_loading"),
+        *[("waiting", "")] * 2,
+    ]
 
 
 def test_a_killed_worker_costs_one_batch_of_the_shadow_and_nothing_else(

@@ -14,11 +14,9 @@ from webportal.audit.trail import Event, append
 from webportal.inference.models import ModelVersion
 from webportal.inference.registry import verified_package
 from webportal.oversight.models import Shadow, ShadowEnd, ShadowState
+from webportal.oversight.shadow.work import MOST_LOST_BATCHES
 from webportal.refusals import Conflict
 from webportal.review.reads.authentication import Secret, confirm_signer
-
-#: So many batches lost with their workers end a trial: the version may be what kills them.
-MOST_LOST_BATCHES = 3
 
 
 class ShadowError(Conflict):

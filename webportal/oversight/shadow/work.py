@@ -10,15 +10,20 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import Case, F, QuerySet, Value, When
 from django.utils import timezone
 
 from webportal.inference.models import QueuePause, Worker
 from webportal.inference.pauses import claimable
 from webportal.oversight.models import Shadow, ShadowResult, ShadowState
 
+#: So many batches lost with their workers end a trial: the version may be what kills them.
+MOST_LOST_BATCHES = 3
 # Longer than any batch takes; a dead worker delays nobody here.
 _LEASE = timedelta(minutes=10)
+# Of an image that a worker holds while it loads the version, and of one whose worker died of that.
+_LOADING = "loading"
+_LOST_LOADING = "worker_lost_loading"
 
 CLAIM = """
 WITH line AS MATERIALIZED (
@@ -54,8 +59,13 @@ class ShadowAnswer:
 
 
 def running_shadow() -> Shadow | None:
-    """The running trial, if any."""
-    found = Shadow.objects.filter(ended_at=None, ends_at__gt=timezone.now(), beside__is_active=True)
+    """The running trial, if any; not one of which too many workers have died."""
+    found = Shadow.objects.filter(
+        ended_at=None,
+        ends_at__gt=timezone.now(),
+        beside__is_active=True,
+        lost_batches__lt=MOST_LOST_BATCHES,
+    )
     return found.select_related("model_version").first()
 
 
@@ -92,6 +102,22 @@ def take(shadow: Shadow, worker: str, limit: int) -> list[ShadowImage]:
 
 
 @transaction.atomic
+def begin_loading(shadow: Shadow, worker: str) -> bool:
+    """Hold one image while the worker loads the version; return whether there was one.
+
+    If loading kills the worker, this is what counts as its lost batch. `give_back` ends it.
+    """
+    held = [image.id for image in take(shadow, worker, 1)]
+    return ShadowResult.objects.filter(pk__in=held).update(reason_code=_LOADING) > 0
+
+
+def has_died_loading(shadow: Shadow, worker: str) -> bool:
+    """Whether a process of this worker's name has died while it loaded the version."""
+    lost = ShadowResult.objects.filter(shadow=shadow, worker=worker, state=ShadowState.FAILED)
+    return lost.filter(reason_code=_LOST_LOADING).exists()
+
+
+@transaction.atomic
 def record(worker: str, answers: Mapping[int, ShadowAnswer]) -> int:
     """Store the answers of a batch; return how many were still this worker's to give."""
     held = list(_held_by(worker).filter(pk__in=answers).order_by("pk").select_for_update())
@@ -107,8 +133,8 @@ def record(worker: str, answers: Mapping[int, ShadowAnswer]) -> int:
 
 
 def give_back(worker: str) -> None:
-    """Return what the worker has begun, when it stops in good order."""
-    _held_by(worker).update(state=ShadowState.WAITING, worker="", leased_until=None)
+    """Return what the worker has begun, when it stops in good order or could not go on."""
+    _held_by(worker).update(state=ShadowState.WAITING, worker="", leased_until=None, reason_code="")
 
 
 def release(worker: str) -> None:
@@ -125,7 +151,11 @@ def lose(**condition: Any) -> None:
         of_trial = lost.filter(shadow=shadow).order_by("pk").select_for_update()
         workers = set(of_trial.values_list("worker", flat=True))
         lost.filter(shadow=shadow, worker__in=workers).update(
-            state=ShadowState.FAILED, leased_until=None, reason_code="worker_lost"
+            state=ShadowState.FAILED,
+            leased_until=None,
+            reason_code=Case(
+                When(reason_code=_LOADING, then=Value(_LOST_LOADING)), default=Value("worker_lost")
+            ),
         )
         Shadow.objects.filter(pk=shadow.pk).update(lost_batches=F("lost_batches") + len(workers))
 
