@@ -226,6 +226,7 @@ def test_the_first_weeks_with_images_are_the_reference(
     model: ModelVersion, settings: Settings
 ) -> None:
     settings.DRIFT_REFERENCE_WEEKS = 2
+    settings.DRIFT_MIN_IMAGES = 6
     for number in (5, 3, 2):
         fill(model, weeks_ago(number), usual(3))
     compute_due(60)
@@ -233,6 +234,23 @@ def test_the_first_weeks_with_images_are_the_reference(
     assert list(reference) == [weeks_ago(5), weeks_ago(3)]
     assert week(6).scored == 0
     assert week(2).reference_scored == 6
+
+
+def test_a_slow_start_makes_the_reference_longer(
+    model: ModelVersion, it_person: User, sign_in: Callable[[User], Client]
+) -> None:
+    for number in (6, 5, 4, 3):
+        fill(model, weeks_ago(number), usual(5))
+    fill(model, weeks_ago(2), usual(180))
+    for number in (1, 0):
+        fill(model, weeks_ago(number), higher(200))
+    compute_due(60)
+    reference = DriftWeek.objects.filter(is_reference=True).values_list("starts_on", flat=True)
+    assert list(reference) == [weeks_ago(number) for number in (6, 5, 4, 3, 2)]
+    assert week(1).reference_scored == 200
+    assert health.problems() == ["model_drift"]
+    page = sign_in(it_person).get("/models/drift").text
+    assert "or more until they have 200 scores" in page
 
 
 def test_a_week_is_computed_once_and_only_if_it_was_whole(model: ModelVersion) -> None:

@@ -1,13 +1,13 @@
 """Computing the weeks of the active version, one after the other, by the scheduler.
 
-The first weeks with images are the reference: a model card has no distribution of scores, and none
-of another hospital's would tell what has changed here.
+The first weeks with images are the reference, until they have enough scores: a model card has no
+distribution of scores, and none of another hospital's would tell what has changed here.
 """
 
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from typing import Any, NamedTuple
@@ -79,6 +79,14 @@ def reference_weeks(model: ModelVersion) -> list[DriftWeek]:
     return list(DriftWeek.objects.filter(model_version=model, is_reference=True))
 
 
+def _is_complete(reference: Sequence[DriftWeek]) -> bool:
+    """Whether the weeks are as many as they should be, and have enough scores to compare with."""
+    scored = sum(week.scored for week in reference)
+    weeks: int = settings.DRIFT_REFERENCE_WEEKS
+    least: int = settings.DRIFT_MIN_IMAGES
+    return len(reference) >= weeks and scored >= least
+
+
 def _missing(model: ModelVersion) -> Iterator[date]:
     begun = timezone.localtime(model.activated_at or model.registered_at)
     monday = begun.date() - timedelta(days=begun.date().weekday())
@@ -96,7 +104,7 @@ def _compute(model: ModelVersion, monday: date) -> None:
     results = _results(model, monday)
     scores = _scores(results)
     reference = reference_weeks(model)
-    is_reference = bool(results) and len(reference) < settings.DRIFT_REFERENCE_WEEKS
+    is_reference = bool(results) and not _is_complete(reference)
     week = DriftWeek(
         model_version=model,
         starts_on=monday,
