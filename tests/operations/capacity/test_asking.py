@@ -124,6 +124,13 @@ def test_the_command_prints_the_answer_and_its_basis() -> None:
     assert "portals 0 %" in words or "portals 1 %" in words
 
 
+def test_the_command_prints_no_table_where_nothing_is_simulated() -> None:
+    words = ask("--studies-per-hour", "50000", "--images-per-study", "2", "--within", "60s")
+    assert words.startswith("No number of workers is enough. Uploads are the limit")
+    assert "slowest hour" not in words
+    assert "portals 139 %" in words
+
+
 def test_the_command_prints_json() -> None:
     arguments = ("--studies-per-hour", "90", "--within", "20m", "--replications", "2", "--json")
     found = json.loads(ask(*arguments, "--batch-ms", "10000", "--image-ms", "90000"))

@@ -151,6 +151,15 @@ class Command(BaseCommand):
                 self.stdout.writelines(f"  {fact}" for fact in facts)
 
     def _show(self, answer: Answer, question: Question) -> None:
+        if answer.options:
+            self._show_options(answer, question)
+        self.stdout.write(
+            f"\nOther resources in the busiest hour: portals {share_text(answer.portal_use)},"
+            f" head of the audit trail {share_text(answer.trail_use)}.\n"
+            f"{answer.images} images were simulated."
+        )
+
+    def _show_options(self, answer: Answer, question: Question) -> None:
         self.stdout.write(
             f"\nWithin how long {question.percentile:g} % have their result, and what the busiest"
             " hour takes of the workers:\n\n"
@@ -165,11 +174,6 @@ class Command(BaseCommand):
                 f"{option.workers:>7}  {interval_text(option.worst):>22}  {of_priorities}"
                 f"  {share_text(option.use):>6}{'' if option.is_enough else '  not enough'}"
             )
-        self.stdout.write(
-            f"\nOther resources in the busiest hour: portals {share_text(answer.portal_use)},"
-            f" head of the audit trail {share_text(answer.trail_use)}.\n"
-            f"{answer.images} images were simulated."
-        )
 
 
 def _given(options: dict[str, Any]) -> Given:
