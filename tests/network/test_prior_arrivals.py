@@ -1,14 +1,16 @@
 """What a node sends while earlier studies are fetched from it, and what it sends by itself."""
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
 import pytest
 from pydicom import dcmread, uid
-from pynetdicom import AE
+from pynetdicom import AE, evt
+from pynetdicom.events import Event
 
 from tests.factories import make_patient, make_study
 from tests.network.conftest import Receiver
@@ -17,6 +19,7 @@ from tests.network.test_priors import OLD, SET, QueryScp, image, pacs
 from webportal.accounts.models import Department
 from webportal.database.clock import clock
 from webportal.network import outgoing
+from webportal.network.calling import NotReachedError
 from webportal.network.models import (
     Node,
     PriorProtocol,
@@ -26,7 +29,8 @@ from webportal.network.models import (
     PriorStudy,
     ReceivedInstance,
 )
-from webportal.network.priors import arrivals, sources
+from webportal.network.priors import arrivals, retrieving, sources
+from webportal.network.sop_classes import GET, IMAGES
 from webportal.records.models import Study
 
 __all__ = ["pacs"]
@@ -121,6 +125,53 @@ def test_a_study_without_originator_is_a_prior_only_while_it_is_retrieved() -> N
     assert moved() == prior
     PriorRequest.objects.update(state=PriorRequestState.DONE)
     assert moved() is None
+
+
+@pytest.fixture
+def endless() -> Iterator[int]:
+    """The port of a PACS whose answer to a C-GET never ends."""
+
+    def answer(_event: Event) -> Iterator[Any]:
+        yield 1000
+        while True:
+            sent = dcmread(BytesIO(image(OLD, 1, StudyInstanceUID="2.25.7")))
+            yield 0xFF00, sent
+
+    entity = AE("PACS")
+    entity.add_supported_context(GET)
+    for each in IMAGES:
+        entity.add_supported_context(each, scu_role=True, scp_role=True)
+    handlers: list[Any] = [(evt.EVT_C_GET, answer)]
+    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    assert server is not None
+    yield server.server_address[1]
+    server.shutdown()
+
+
+@pytest.mark.parametrize("reason", ["time", "images", "stopping"])
+def test_a_pacs_that_never_ends_is_left(
+    endless: int, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = set_source(make_node("PACS", port=endless), protocol=PriorProtocol.GET)
+    prior = make_prior(node, PriorState.WANTED)
+    PriorStudy.objects.update(study_instance_uid="2.25.7")
+    prior.refresh_from_db()
+    stopping = threading.Event()
+    if reason == "time":
+        monkeypatch.setattr(retrieving, "LONGEST_RETRIEVE", timedelta(seconds=1))
+    elif reason == "images":
+        monkeypatch.setattr(retrieving, "MOST_IMAGES", 3)
+    else:
+        threading.Timer(1, stopping.set).start()
+    source = sources.source_of(node)
+    began = time.monotonic()
+    with retrieving.Connection(source, stopping) as connection:
+        with pytest.raises(NotReachedError, match="retrieve_failed"):
+            connection.retrieve(prior, ["2.25.8"])
+        assert not connection.association.is_established
+    assert time.monotonic() - began < 20
+    if reason == "images":
+        assert ReceivedInstance.objects.count() <= 3
 
 
 def test_nothing_is_wanted_of_a_node_once_it_is_switched_off() -> None:

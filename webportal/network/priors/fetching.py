@@ -51,7 +51,7 @@ def fetch_due(node: uuid.UUID, stopping: threading.Event) -> None:
         return
     source = PriorSource.objects.select_related("node__account").get(node=node)
     try:
-        with Connection(source) as connection:
+        with Connection(source, stopping) as connection:
             for row in rows:
                 if stopping.is_set() or not connection.association.is_established:
                     return

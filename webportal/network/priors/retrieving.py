@@ -1,6 +1,8 @@
 """Fetching series from a node, by C-GET, or by C-MOVE to the receiver (PS3.4 C.4.2 and C.4.3)."""
 
 import logging
+import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +19,7 @@ from webportal.network.calling import NotReachedError
 from webportal.network.files import file_of, study_of_file
 from webportal.network.inbox import Arrival, receive
 from webportal.network.models import Node, PriorProtocol, PriorSource, PriorState, PriorStudy
-from webportal.network.priors.arrivals import is_of_our_patient, wanted
+from webportal.network.priors.arrivals import LONGEST_RETRIEVE, is_of_our_patient, wanted
 from webportal.network.sop_classes import (
     FIND,
     GET,
@@ -33,15 +35,20 @@ _PENDING = 0xFF00
 _SUCCESS, _OUT_OF_RESOURCES = 0x0000, 0xA700
 # C-STORE: the data set does not match what was asked for.
 _NOT_MATCHING = 0xA900
+# Far more than a chest examination has.
+MOST_IMAGES = 200
 
 
 class Connection:
     """An association with a source, on which it is asked, and on which C-GET brings the images.
 
-    Use it as a context manager. Raises NotReachedError.
+    Use it as a context manager. A retrieve ends early once `stopping` is set. Raises
+    NotReachedError.
     """
 
-    def __init__(self, source: PriorSource) -> None:
+    def __init__(self, source: PriorSource, stopping: threading.Event) -> None:
+        self._stopping = stopping
+        self._ends_at, self._images = 0.0, 0
         self.source = source
         self.node: Node = source.node
         by_get = source.protocol == PriorProtocol.GET
@@ -68,8 +75,9 @@ class Connection:
         """Fetch series of a study into the inbox; return how many images came.
 
         Stops when an image shows that the study is somebody else's; `prior` is refused then. Raises
-        NotReachedError unless everything has come.
+        NotReachedError unless everything has come, within `LONGEST_RETRIEVE`.
         """
+        self._ends_at, self._images = time.monotonic() + LONGEST_RETRIEVE.total_seconds(), 0
         images = 0
         for each in series:
             asked = Dataset()
@@ -100,16 +108,30 @@ class Connection:
             for final, _identifier in responses:
                 if final.get("Status") != _PENDING:
                     break
+                if self._is_too_much():
+                    self.association.abort()
+                    raise NotReachedError("retrieve_failed")
         except ValueError:  # no presentation context
             raise NotReachedError("retrieve_not_offered") from None
         except RuntimeError:  # the association has ended
             raise NotReachedError("node_silent") from None
         if "Status" not in final:
-            raise NotReachedError("node_silent")
+            raise NotReachedError("retrieve_failed" if self._is_too_much() else "node_silent")
         return final
+
+    def _is_too_much(self) -> bool:
+        """Whether to end a retrieve: a node may send, or answer that more is to come, for ever."""
+        is_late = time.monotonic() > self._ends_at
+        return is_late or self._images > MOST_IMAGES or self._stopping.is_set()
 
     def _store(self, event: Event) -> int:
         """Keep an instance that C-GET brings, if it is of the study and patient asked for."""
+        self._images += 1
+        if self._is_too_much():
+            # As if nothing came any more, which ends the association: a node that sends and never
+            # answers would not let `_send` look, and aborting here would leave that waiting.
+            self.association.dimse.msg_queue.put((None, None))
+            return _OUT_OF_RESOURCES
         request: Any = event.request
         sop_class, instance = str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID)
         syntax = str(event.context.transfer_syntax)
