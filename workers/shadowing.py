@@ -9,11 +9,11 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from django.conf import settings
-from django.db import connection
+from django.db import DataError, IntegrityError, connection
 
 from ml.images import ImageError
 from ml.serving.predictor import Predictor
@@ -56,6 +56,7 @@ class Shadowing:
         self._shadow: Shadow | None = None
         self._predictor: Predictor | None = None
         self._failed: Shadow | None = None
+        self._holds = False
         self._thread: threading.Thread | None = None
         # Set in the predicting process: this is made before it is forked.
         self._begun: float | None = None
@@ -66,6 +67,9 @@ class Shadowing:
             self._begun = time.monotonic()
         if self._thread is not None and self._thread.is_alive():
             return
+        if self._holds:
+            give_back(self._engine.worker)
+            self._holds = False
         shadow = running_shadow()
         if shadow is None:
             self._unload()
@@ -91,6 +95,8 @@ class Shadowing:
                 pass
         except Exception:
             logger.exception("Working in the shadow failed")
+            # Given back once the database answers: the worker has not died.
+            self._holds = True
         finally:
             connection.close()
 
@@ -107,8 +113,22 @@ class Shadowing:
         except StorageAwayError:
             give_back(self._engine.worker)
             return False
-        self._engine.persist(lambda: record(self._engine.worker, answers))
+        self._record(answers)
         return True
+
+    def _record(self, answers: Mapping[int, ShadowAnswer]) -> None:
+        """Store the answers of a batch, or one by one if the database rejects one of them."""
+        try:
+            self._engine.persist(lambda: record(self._engine.worker, answers))
+        except (IntegrityError, DataError) as error:
+            kind = type(error).__name__
+            logger.error("The database refuses %d answers of the shadow: %s", len(answers), kind)
+            if len(answers) > 1:
+                for key, answer in answers.items():
+                    self._record({key: answer})
+                return
+            refused = dict.fromkeys(answers, ShadowAnswer(failure="result_refused"))
+            self._engine.persist(lambda: record(self._engine.worker, refused))
 
     # ── The second network ──────────────────────────────────────────────────────────────────────
 

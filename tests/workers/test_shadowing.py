@@ -1,12 +1,14 @@
 """Real workers run a second version in the shadow, with the live one undisturbed."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from tests.workers.conftest import (
@@ -149,6 +151,54 @@ def test_a_version_that_kills_what_loads_it_is_not_loaded_again_at_once(
         ("failed", "worker_lost_loading"),
         *[("waiting", "")] * 2,
     ]
+
+
+def test_an_answer_that_the_database_refuses_is_no_death(
+    start: Start, trial: Shadow, make_radiographs: MakeRadiographs
+) -> None:
+    enqueue_all(make_radiographs(8))
+    start()
+    wait_until_finished(8)
+    with refusing("check_violation", "new.id % 4 = 0"):
+        plan()
+        wait_until(lambda: done() == 6, "the others were stored")
+        refused = ShadowResult.objects.filter(state="failed", reason_code="result_refused")
+        wait_until(lambda: refused.count() == 2, "the refused ones had failed")
+    trial.refresh_from_db()
+    assert trial.lost_batches == 0
+
+
+def test_what_could_not_be_stored_is_tried_again(
+    start: Start, trial: Shadow, make_radiographs: MakeRadiographs
+) -> None:
+    enqueue_all(make_radiographs(8))
+    worker = start()
+    wait_until_finished(8)
+    with refusing("too_many_connections", "true"):
+        plan()
+        wait_until(
+            lambda: "in the shadow failed" in worker.log.read_text(), "the worker had given up"
+        )
+    wait_until(lambda: done() == 8, "all were stored")
+    trial.refresh_from_db()
+    assert trial.lost_batches == 0
+
+
+@contextmanager
+def refusing(error: str, ids: str) -> Iterator[None]:
+    """Let the database refuse the answers of some images."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            f" IF new.state = 'done' AND {ids} THEN RAISE {error}; END IF; RETURN new; END $$;"
+            "CREATE TRIGGER refuse BEFORE UPDATE ON oversight_shadowresult"
+            " FOR EACH ROW EXECUTE FUNCTION refuse()"
+        )
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP FUNCTION refuse CASCADE")
 
 
 def test_a_killed_worker_costs_one_batch_of_the_shadow_and_nothing_else(
