@@ -134,6 +134,7 @@ def _photograph_a_study(page: Page) -> None:
     overlay = page.locator("[data-pane=current] .pane-heatmap")
     if overlay.is_visible():
         overlay.evaluate("image => image.decode()")
+    expect(page.get_by_text("Draft saved")).to_be_visible()
     photograph(page, "study")
     page.keyboard.press("?")
     photograph(page, "study-keys")
