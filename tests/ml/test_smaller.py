@@ -58,7 +58,7 @@ def test_greys_that_the_file_maps_are_decoded_whole(elements: dict[str, Any]) ->
     np.testing.assert_array_equal(images.read_smaller(data, SIDE).pixels, images.read(data).pixels)
 
 
-@pytest.mark.parametrize("data", [files.png(LARGE), files.dicom(LARGE)])
+@pytest.mark.parametrize("data", [files.png(LARGE), files.dicom(LARGE)], ids=["png", "dicom"])
 def test_other_files_are_decoded_whole(data: bytes) -> None:
     np.testing.assert_array_equal(images.read_smaller(data, SIDE).pixels, images.read(data).pixels)
 
