@@ -103,7 +103,7 @@ def _load(given: Given, found: Measured, measured: list[str], assumed: list[str]
         (assumed if found.images_per_study is None else measured).append(words)
     priorities = given.priorities or found.priorities or USUAL_PRIORITIES
     if given.priorities is None:
-        words = _("{stat} % stat, {urgent} % urgent, {routine} % routine.").format(
+        words = _("Stat {stat} %, urgent {urgent} %, routine {routine} %.").format(
             **dict(
                 zip(
                     ("stat", "urgent", "routine"),

@@ -20,7 +20,7 @@ def headline(assumptions: Assumptions, question: Question, answer: Answer) -> st
         if assumptions.scaling is None
         else ngettext("Up to {count} worker.", "Up to {count} workers.", answer.workers)
     ).format(count=answer.workers)
-    times = _("{percent} % of the results are there within {time} of the upload.").format(
+    times = _("Within {time} of the upload, {percent} % have their result.").format(
         percent=f"{question.percentile:g}", time=interval_text(option.worst)
     )
     return f"{workers} {times}"
