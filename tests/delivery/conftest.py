@@ -16,10 +16,11 @@ import requests
 from pydicom.dataset import FileDataset
 from pytest_django.fixtures import Settings
 
+from tests.delivery.fhir_peer import Answer, FhirServer
 from tests.delivery.rows import make_pacs
 from tests.helpers import free_port, listens, wait_until
 from webportal.delivery import planning, running
-from webportal.delivery.models import Delivery, Destination
+from webportal.delivery.models import Content, Delivery, Destination, Protocol
 from webportal.network import backoff
 from webportal.storage import storage_from_url
 
@@ -36,6 +37,13 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What failed is tried again at once: no test waits for a pause."""
     monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(backoff, "LONGEST_PAUSE_SECONDS", 0.05)
+
+
+@pytest.fixture
+def _longer_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is tried a second time within one look at what is due."""
+    monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 1.5)
+    monkeypatch.setattr(backoff, "LONGEST_PAUSE_SECONDS", 1.5)
 
 
 class Peer:
@@ -141,6 +149,31 @@ def make_destination(db: None) -> Callable[..., Destination]:
         made.created_at = made.looked_until = made.created_at - timedelta(minutes=2)
         made.save(update_fields=["created_at", "looked_until"])
         return made
+
+    return make
+
+
+@pytest.fixture
+def make_fhir_server() -> Iterator[Callable[..., FhirServer]]:
+    """Start servers that end with the test."""
+    made: list[FhirServer] = []
+
+    def make(*answers: Answer) -> FhirServer:
+        made.append(FhirServer(*answers))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture
+def make_ehr(make_destination: Callable[..., Destination]) -> Callable[..., Destination]:
+    """Add a FHIR server as a destination, which gets everything at once."""
+
+    def make(server: FhirServer, **fields: Any) -> Destination:
+        values = {"sends": [Content.READS, Content.RESULTS], "results_when": "at_once"}
+        return make_destination(protocol=Protocol.FHIR, url=server.url, **values | fields)
 
     return make
 

@@ -84,7 +84,7 @@ def test_a_result_is_a_report_of_its_own_that_nobody_verified(
     assert report.PreliminaryFlag == "PRELIMINARY"
     assert "Probably present" in text
     assert '"Certainty of Finding")="93.0" (%' in text
-    assert "111047" not in codes_of(report)
+    assert "111047" not in codes_of(report)  # probability of cancer
     assert "SCOORD" not in {e.value for e in report.iterall() if e.keyword == "ValueType"}
     model = report.ContributingEquipmentSequence[0]
     assert model.ManufacturerModelName == "Test model"

@@ -1,14 +1,12 @@
-"""FHIR R4 to a server that delays, rejects, and loses answers before and after it has stored."""
+"""The resources that are sent by FHIR R4, in each state of a study's report."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,11 +16,10 @@ from tests.conftest import PASSWORD
 from tests.delivery.conftest import send_all
 from tests.delivery.fhir_peer import Answer, FhirServer, Json, faults
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
-from tests.helpers import let_time_pass, wait_until
+from tests.helpers import let_time_pass
 from tests.reading import add_addendum, read
 from webportal.accounts.models import User
-from webportal.audit.models import AuditEntry
-from webportal.delivery import attempts, planning
+from webportal.delivery import planning
 from webportal.delivery.documents.fhir.elements import performed, text
 from webportal.delivery.models import (
     Content,
@@ -30,47 +27,14 @@ from webportal.delivery.models import (
     DeliveryState,
     Destination,
     Kind,
-    Protocol,
 )
-from webportal.network import backoff
 from webportal.records.models import Series
 from webportal.review.models import Read
 from webportal.review.reads.measurements import Measurement
 
 Make = Callable[..., Destination]
+MakeServer = Callable[..., FhirServer]
 KATHMANDU = ZoneInfo("Asia/Kathmandu")
-
-
-@pytest.fixture
-def make_server() -> Iterator[Callable[..., FhirServer]]:
-    """Start servers that end with the test."""
-    made: list[FhirServer] = []
-
-    def make(*answers: Answer) -> FhirServer:
-        made.append(FhirServer(*answers))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.stop()
-
-
-@pytest.fixture
-def make_ehr(make_destination: Make) -> Make:
-    """Add a FHIR server as a destination, which gets everything at once."""
-
-    def make(server: FhirServer, **fields: Any) -> Destination:
-        values = {"sends": [Content.READS, Content.RESULTS], "results_when": "at_once"}
-        return make_destination(protocol=Protocol.FHIR, url=server.url, **values | fields)
-
-    return make
-
-
-@pytest.fixture
-def _longer_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is tried a second time within one look at what is due."""
-    monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 1.5)
-    monkeypatch.setattr(backoff, "LONGEST_PAUSE_SECONDS", 1.5)
 
 
 def resources(bundle: Json, kind: str) -> list[Json]:
@@ -98,9 +62,9 @@ def make_image() -> Any:
 
 @pytest.mark.django_db
 def test_one_report_is_preliminary_then_final_then_amended_and_valid_in_each_state(
-    make_ehr: Make, make_server: Callable[..., FhirServer], radiologist: User
+    make_ehr: Make, make_fhir_server: MakeServer, radiologist: User
 ) -> None:
-    server = make_server()
+    server = make_fhir_server()
     destination = make_ehr(server)
     image = make_image()
     prediction = make_prediction(image)
@@ -174,7 +138,7 @@ def test_one_report_is_preliminary_then_final_then_amended_and_valid_in_each_sta
     assert says["device"]["reference"] in stored
     assert says["component"][0]["valueQuantity"]["code"] == "%"
     assert {"PUT"} == {each["request"]["method"] for one in server.posted for each in one["entry"]}
-    assert "111047" not in json.dumps(server.posted)
+    assert "111047" not in json.dumps(server.posted)  # probability of cancer
     assert not server.of("Patient")
     (study,) = server.of("ImagingStudy")
     assert study["series"][0]["instance"][0]["uid"] == image.sop_instance_uid
@@ -182,9 +146,9 @@ def test_one_report_is_preliminary_then_final_then_amended_and_valid_in_each_sta
 
 @pytest.mark.django_db
 def test_what_an_amended_read_has_no_more_is_withdrawn(
-    make_ehr: Make, make_server: Callable[..., FhirServer], radiologist: User
+    make_ehr: Make, make_fhir_server: MakeServer, radiologist: User
 ) -> None:
-    server = make_server()
+    server = make_fhir_server()
     destination = make_ehr(server, sends=[Content.READS])
     prediction = make_prediction()
     signed = read(prediction, radiologist, "definite", other_findings=("effusion",))
@@ -206,158 +170,10 @@ def test_what_an_amended_read_has_no_more_is_withdrawn(
 
 
 @pytest.mark.django_db
-def test_a_lost_answer_is_settled_by_looking_and_nothing_is_stored_twice(
-    make_ehr: Make, make_server: Callable[..., FhirServer]
-) -> None:
-    server = make_server(Answer(stores=True, drops=True), Answer(drops=True))
-    destination = make_ehr(server)
-    make_prediction()
-    wait_until(lambda: send_all(destination)[0].state == DeliveryState.DELIVERED, "it is delivered")
-    (row,) = send_all(destination)
-    assert (row.answer, len(server.posted)) == ("found", 1)
-    make_prediction()  # its request is lost before it is stored
-
-    def is_there() -> bool:
-        return {row.state for row in send_all(destination)} == {DeliveryState.DELIVERED}
-
-    wait_until(is_there, "that is delivered, too")
-    assert len(server.posted) == 3
-    assert server.posted[1] == server.posted[2]
-    assert {len(versions) for place, versions in server.versions.items()
-            if "Device" not in place} == {1}  # fmt: skip
-
-
-@pytest.mark.django_db
-def test_a_server_that_answers_too_late_has_each_result_once(
-    make_ehr: Make, make_server: Callable[..., FhirServer], settings: Settings
-) -> None:
-    settings.DELIVERY_ANSWER_SECONDS = 0.3
-    server = make_server(Answer(stores=True, delay=0.6), Answer(stores=True, delay=0.6))
-    destination = make_ehr(server)
-    make_prediction()
-    make_prediction()
-
-    def are_there() -> bool:
-        return {row.state for row in send_all(destination)} == {DeliveryState.DELIVERED}
-
-    wait_until(are_there, "both are delivered")
-    assert len(server.of("DiagnosticReport")) == len(server.of("ImagingStudy")) == 2
-    assert len(server.of("Observation")) == 2
-
-
-ISSUE = {
-    "severity": "error",
-    "code": "required",
-    "diagnostics": "Shrestha, Asha has no gender",
-    "expression": ["Bundle.entry[1].resource.ofType(Observation).subject"],
-}
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("status", [400, 410, 413, 422])
-def test_a_definite_rejection_is_not_repeated_and_says_why_but_not_of_whom(
-    make_ehr: Make, make_server: Callable[..., FhirServer], status: int
-) -> None:
-    server = make_server(Answer(status, ISSUE))
-    destination = make_ehr(server)
-    make_prediction()
-    send_all(destination)
-    (row,) = send_all(destination)
-    assert (row.state, row.attempts, len(server.posted)) == (DeliveryState.REJECTED, 1, 1)
-    said = f"HTTP {status}, required at Bundle.entry[1].resource.ofType(Observation).subject"
-    assert row.reason.english == f"It rejects the object ({said})."
-    assert "Asha" not in json.dumps(AuditEntry.objects.get(action="delivery.rejected").detail)
-
-
-@pytest.mark.django_db
-def test_a_path_that_quotes_a_value_is_not_kept(
-    make_ehr: Make, make_server: Callable[..., FhirServer]
-) -> None:
-    quoting = ISSUE | {"expression": ["Bundle.entry.where(name='Asha')"]}
-    worded = ISSUE | {"code": "Asha"}
-    destination = make_ehr(make_server(Answer(422, quoting), Answer(422, worded)))
-    make_prediction()
-    make_prediction()
-    answers = {row.answer for row in send_all(destination)}
-    assert answers == {"HTTP 422, required", "HTTP 422"}
-
-
-@pytest.mark.django_db
-@pytest.mark.usefixtures("_longer_pauses")
-@pytest.mark.parametrize(
-    ("answer", "code", "is_all"),
-    [
-        (Answer(401, ISSUE), "not_allowed", True),
-        (Answer(302), "not_a_server", True),
-        (Answer(404), "not_a_server", True),
-        (Answer(200, body={"resourceType": "Basic"}), "not_a_server", True),
-        (Answer(503, ISSUE), "busy", True),
-        (Answer(429), "busy", True),
-        (Answer(500, ISSUE), "busy", False),
-        (Answer(408), "busy", False),
-        (Answer(404, ISSUE), "busy", False),
-        (Answer(409, ISSUE), "busy", False),
-        (Answer(400), "busy", False),
-    ],
-)
-def test_after_any_other_answer_it_waits_and_is_sent_again(
-    make_ehr: Make,
-    make_server: Callable[..., FhirServer],
-    answer: Answer,
-    code: str,
-    is_all: bool,
-) -> None:
-    server = make_server(answer)
-    destination = make_ehr(server)
-    make_prediction()
-    (row,) = send_all(destination)
-    assert (row.state, row.reason_code) == (DeliveryState.WAITING, code)
-    destination.refresh_from_db()
-    assert (destination.retry_at is not None) == is_all
-    wait_until(lambda: send_all(destination)[0].state == DeliveryState.DELIVERED, "it is delivered")
-    assert len(server.posted) == 2
-
-
-@pytest.mark.django_db
-def test_a_doubtful_rejection_stands_in_the_end(
-    make_ehr: Make, make_server: Callable[..., FhirServer]
-) -> None:
-    failed = {"response": {"status": "400 Bad Request", "outcome": {"issue": [ISSUE]}}}
-    body = {"resourceType": "Bundle", "type": "batch-response", "entry": [failed]}
-    server = make_server(*[Answer(200, body=body)] * 50)
-    destination = make_ehr(server)
-    make_prediction()
-    wait_until(lambda: send_all(destination)[0].state == DeliveryState.REJECTED, "it is rejected")
-    assert len(server.posted) == attempts.MOST_REFUSALS
-    (row,) = send_all(destination)
-    assert row.answer.startswith("HTTP 400, required at ")
-
-
-@pytest.mark.django_db
-@pytest.mark.usefixtures("_longer_pauses")
-@pytest.mark.parametrize(("said", "least"), [("120", 119), ("999999", 3599), ("soon", 0)])
-def test_a_server_that_asks_for_time_is_not_asked_before(
-    make_ehr: Make, make_server: Callable[..., FhirServer], said: str, least: int
-) -> None:
-    server = make_server(Answer(503, headers={"Retry-After": said}))
-    destination = make_ehr(server)
-    make_prediction()
-    make_prediction()
-    send_all(destination)
-    destination.refresh_from_db()
-    assert destination.retry_at is not None
-    wait = destination.retry_at - timezone.now()
-    assert timedelta(seconds=least - 60) < wait <= timedelta(seconds=least + 2)
-    if least:
-        send_all(destination)
-        assert len(server.posted) == 1
-
-
-@pytest.mark.django_db
 def test_results_alone_come_without_a_report(
-    make_ehr: Make, make_server: Callable[..., FhirServer], radiologist: User
+    make_ehr: Make, make_fhir_server: MakeServer, radiologist: User
 ) -> None:
-    server = make_server()
+    server = make_fhir_server()
     destination = make_ehr(server, sends=[Content.RESULTS])
     study = make_study()
     make_prediction(make_radiograph(study), "unlikely")
@@ -374,9 +190,9 @@ def test_results_alone_come_without_a_report(
 
 @pytest.mark.django_db
 def test_a_result_after_the_read_leaves_the_report_final(
-    make_ehr: Make, make_server: Callable[..., FhirServer], radiologist: User
+    make_ehr: Make, make_fhir_server: MakeServer, radiologist: User
 ) -> None:
-    server = make_server()
+    server = make_fhir_server()
     closed = make_ehr(server, results_when="closed")
     prediction = make_prediction()
     read(prediction, radiologist, "definite")
@@ -396,9 +212,9 @@ def test_a_result_after_the_read_leaves_the_report_final(
 @pytest.mark.django_db
 @pytest.mark.usefixtures("_longer_pauses")
 def test_a_preliminary_report_that_still_waits_is_not_sent_after_the_final_one(
-    make_ehr: Make, make_server: Callable[..., FhirServer], radiologist: User
+    make_ehr: Make, make_fhir_server: MakeServer, radiologist: User
 ) -> None:
-    server = make_server(Answer(500))
+    server = make_fhir_server(Answer(500))
     destination = make_ehr(server)
     prediction = make_prediction()
     send_all(destination)
@@ -420,11 +236,11 @@ def test_a_preliminary_report_that_still_waits_is_not_sent_after_the_final_one(
 @pytest.mark.django_db
 def test_a_report_does_not_become_preliminary_again_while_the_study_is_read_again(
     make_ehr: Make,
-    make_server: Callable[..., FhirServer],
+    make_fhir_server: MakeServer,
     radiologist: User,
     settings: Settings,
 ) -> None:
-    server = make_server()
+    server = make_fhir_server()
     destination = make_ehr(server)
     prediction = make_prediction()
     signed = read(prediction, radiologist, "definite")
@@ -445,69 +261,15 @@ def test_a_report_does_not_become_preliminary_again_while_the_study_is_read_agai
 
 @pytest.mark.django_db
 def test_a_known_issuer_is_a_system_of_identifiers(
-    make_ehr: Make, make_server: Callable[..., FhirServer], settings: Settings
+    make_ehr: Make, make_fhir_server: MakeServer, settings: Settings
 ) -> None:
     settings.FHIR_PATIENT_SYSTEMS = {"TEST": "http://hospital.example/mrn"}
-    server = make_server()
+    server = make_fhir_server()
     destination = make_ehr(server)
     make_prediction(make_image())
     send_all(destination)
     (report,) = server.of("DiagnosticReport")
     assert report["subject"]["identifier"]["system"] == "http://hospital.example/mrn"
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("statement", "words"),
-    [
-        ({}, "It answered."),
-        ({"fhirVersion": "4.0.0"}, "It answered."),
-        ({"fhirVersion": "5.0.0"}, "Its FHIR version is 5.0.0. Chestline sends FHIR R4 (4.0.1)."),
-        ({"fhirVersion": "4.3.0"}, "Its FHIR version is 4.3.0."),
-        ({"rest": [{"interaction": [{"code": "batch"}]}]}, "what Chestline needs of it: transact"),
-        ({"rest": [{"resource": [{"type": "Device"}]}]}, "ImagingStudy, Observation, Diagnostic"),
-        ({"resourceType": "Basic"}, "like a proxy or some other server"),
-    ],
-)
-def test_the_test_reads_version_and_abilities(
-    it_person: User,
-    sign_in: Callable[[User], Client],
-    make_ehr: Make,
-    make_server: Callable[..., FhirServer],
-    statement: Json,
-    words: str,
-) -> None:
-    server = make_server()
-    server.statement |= statement
-    destination = make_ehr(server)
-    place = reverse("delivery:test", args=[destination.pk])
-    assert words in sign_in(it_person).post(place, follow=True).text
-    assert not server.posted
-
-
-@pytest.mark.django_db
-def test_it_is_added_on_the_page_with_a_token_and_gets_no_pictures(
-    it_person: User,
-    sign_in: Callable[[User], Client],
-    make_server: Callable[..., FhirServer],
-) -> None:
-    server = make_server()
-    client = sign_in(it_person)
-    page = client.get("/destinations/new/fhir").text
-    assert "heat maps" not in page
-    values = {
-        "name": "EHR",
-        "url": f"{server.url}/",
-        "token": "s3cret-token",
-        "sends": ["results"],
-        "results_when": "at_once",
-    }
-    assert client.post("/destinations/new/fhir", values).status_code == 302
-    make_prediction()
-    (row,) = send_all(Destination.objects.get())
-    assert row.state == DeliveryState.DELIVERED
-    assert server.headers[0]["Authorization"] == "Bearer s3cret-token"
-    assert server.headers[0]["Content-Type"] == "application/fhir+json; charset=utf-8"
 
 
 @pytest.mark.parametrize(
