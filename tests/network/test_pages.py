@@ -30,12 +30,18 @@ def client(it_person: User, sign_in: Callable[[User], Client]) -> Client:
     return sign_in(it_person)
 
 
-NEW = {"ae_title": " CR2 ", "description": "Room 2", "addresses": "10.0.0.5, 10.1.0.0/16"}
+NEW = {
+    "ae_title": " CR2 ",
+    "description": "Room 2",
+    "addresses": "10.0.0.5, 10.1.0.0/16",
+    "is_active": "on",
+}
 
 
 def test_a_device_is_added_with_an_account_nobody_can_use(client: Client) -> None:
     assert client.post("/dicom", NEW).status_code == 302
     node = Node.objects.get()
+    assert node.is_active
     assert (node.ae_title, node.addresses) == ("CR2", ["10.0.0.5", "10.1.0.0/16"])
     account = node.account
     assert (account.is_node, account.roles, account.has_usable_password()) == (True, [], False)

@@ -366,9 +366,11 @@ def test_hospital_it_has_a_worklist_asked(
     refused = client.post(address, given).content.decode()
     assert "give a single address and the port" in refused
     assert not Node.objects.exists()
-    assert client.post(address, given | {"port": worklist.port}).status_code == 302
+    added = client.post(address, given | {"port": worklist.port}, follow=True).content.decode()
+    assert "RIS1 is added." in added
+    assert "may send images now" not in added
     node = Node.objects.get()
-    assert node.is_worklist
+    assert (node.is_worklist, node.is_active) == (True, False)
     assert "asked for orders" in client.get(address).content.decode()
     assert "RIS1" not in client.get(reverse("orders:sources")).content.decode()
     test = reverse("network:test-node", args=[node.pk])

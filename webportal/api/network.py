@@ -59,6 +59,7 @@ class NewNode(serializers.Serializer[Any]):
         required=False,
         help_text="To which new studies from it belong; may be left out while there is only one.",
     )
+    is_active = serializers.BooleanField(default=True, help_text="Whether it may send.")
     is_worklist = serializers.BooleanField(
         default=False, help_text="Whether to ask it for orders; it needs a port then."
     )

@@ -29,12 +29,12 @@ class NodeForm(forms.Form):
             "On which the device listens: for the test, and reports on storage commitment."
         ),
     )
-
     department = forms.ModelChoiceField(
         Department.objects.all(),
         label=_("Department"),
         help_text=_("New studies from this device belong to it."),
     )
+    is_active = forms.BooleanField(label=_("May send"), required=False, initial=True)
     is_worklist = forms.BooleanField(
         label=_("Ask it for orders (Modality Worklist)"),
         required=False,
@@ -56,8 +56,6 @@ class NodeForm(forms.Form):
 
 class NodeChangeForm(NodeForm):
     """An existing node, whose AE title is fixed."""
-
-    is_active = forms.BooleanField(label=_("May send"), required=False)
 
     def __init__(self, *args: Any, node: Node, **kwargs: Any) -> None:
         kwargs["initial"] = {

@@ -48,12 +48,13 @@ def create_node(
     by: User,
     department: Department | None = None,
     *,
+    is_active: bool = True,
     is_worklist: bool = False,
 ) -> Node:
     """Add a node with its account; `department` is that of its studies, by default the only one.
 
-    A worklist is asked for orders. Raises NodeError, for example if the AE title is taken,
-    SourceError and AddressError.
+    It may send if it is active; a worklist is asked for orders either way. Raises NodeError, for
+    example if the AE title is taken, SourceError and AddressError.
     """
     title, places = read_ae_title(ae_title), read_addresses(addresses)
     department = department or only_department()
@@ -68,6 +69,7 @@ def create_node(
                 addresses=places,
                 port=port,
                 department=department,
+                is_active=is_active,
                 account=account,
                 created_by=by,
             )

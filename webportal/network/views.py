@@ -42,7 +42,8 @@ def network(request: SignedInRequest) -> HttpResponse:
         except Conflict as error:
             form.add_error(None, error.message)
         else:
-            messages.success(request, _("{node} may send images now.").format(node=node))
+            words = _("{node} may send images now.") if node.is_active else _("{node} is added.")
+            messages.success(request, words.format(node=node))
             return redirect("network:network")
     waiting = Count("received", filter=Q(received__state=InboxState.WAITING))
     refused = Count("received", filter=Q(received__state=InboxState.REFUSED))
