@@ -212,6 +212,31 @@ def test_a_worklist_that_is_away_is_asked_once_it_is_back(worklist: Worklist, ri
     assert (back.failures, back.away_since, back.retry_at) == (0, None, None)
 
 
+def test_nobody_is_alerted_of_a_worklist_that_no_study_waits_for(
+    worklist: Worklist, ris: Node
+) -> None:
+    worklist.stop()
+    arrived()
+    ask(ris)
+    OrderSource.objects.update(away_since=F("away_since") - timedelta(hours=1))
+    assert "worklist_away" in [alert.code for alert in current_alerts()]
+    answered(make_source(), order())
+    assert "worklist_away" not in [alert.code for alert in current_alerts()]
+
+
+def test_a_test_that_succeeds_has_the_worklist_asked_at_once(
+    worklist: Worklist, ris: Node, client: Client, make_user: Callable[..., User]
+) -> None:
+    worklist.stop()
+    arrived()
+    ask(ris)
+    worklist.start()
+    assert asking.nodes_to_ask() == set()
+    client.force_login(make_user(Role.IT))
+    client.post(reverse("network:test-node", args=[ris.pk]))
+    assert asking.nodes_to_ask() == {ris.pk}
+
+
 def test_an_error_is_no_answer_and_does_not_go_on_for_ever(db: None) -> None:
     def out_of_resources(_: evt.Event) -> Iterator[tuple[int, Any]]:
         yield 0xA700, None

@@ -12,6 +12,7 @@ from webportal.network import worklist
 from webportal.network.calling import own_entity
 from webportal.network.models import Node
 from webportal.network.sop_classes import PLAIN_SYNTAXES, VERIFICATION, WORKLIST
+from webportal.orders import questions
 
 _PATIENCE_SECONDS = 5
 
@@ -19,7 +20,7 @@ _PATIENCE_SECONDS = 5
 def echo(node: Node, by: User) -> tuple[bool, str]:
     """Send a C-ECHO to a node; return whether it succeeded, and a message.
 
-    A worklist is also asked for the order of nobody.
+    A worklist is also asked for the order of nobody; if it answers, what waits is asked at once.
     """
     if not node.host or node.port is None:
         return False, _("Give a single address and the port on which the node listens.")
@@ -38,6 +39,8 @@ def echo(node: Node, by: User) -> tuple[bool, str]:
             words = _("It accepted the association but did not answer the C-ECHO.")
         elif node.is_worklist:
             answered, words = _search_for_nobody(association)
+            if answered and node.order_source is not None:
+                questions.note_reached(node.order_source)
         else:
             words = _("It answered.")
         association.release()

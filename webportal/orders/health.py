@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from webportal.database.clock import clock
 from webportal.orders.models import OrderMessage
-from webportal.orders.questions import worklists
+from webportal.orders.questions import waiting
 from webportal.orders.receiving import ACCEPTED
 
 REFUSED = "orders_refused"
@@ -33,9 +33,10 @@ WORDS: dict[str, str | Promise] = {
 
 def problems() -> list[str]:
     """The codes of what needs somebody now."""
+    away = waiting().filter(source__away_since__lt=clock() - _LONGEST_AWAY)
     return [
         *([REFUSED] if _is_refused() else []),
-        *([AWAY] if worklists().filter(away_since__lt=clock() - _LONGEST_AWAY).exists() else []),
+        *([AWAY] if away.exists() else []),
     ]
 
 

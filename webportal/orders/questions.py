@@ -68,24 +68,27 @@ def worklists() -> QuerySet[OrderSource]:
     return OrderSource.objects.filter(kind=SourceKind.WORKLIST, is_active=True)
 
 
-def due() -> QuerySet[OrderQuestion]:
-    """What is to be asked now, the most urgent first.
-
-    Nothing of studies that have an order or are read, and nothing of worklists that are left alone
-    for a while because they did not answer.
-    """
+def waiting() -> QuerySet[OrderQuestion]:
+    """What is to be asked, now or later: nothing of studies that have an order or are read."""
     links = OrderedStudy.objects.filter(study=OuterRef("study"))
-    waiting = OrderQuestion.objects.filter(
+    return OrderQuestion.objects.filter(
         ~Exists(links),
         ~Q(study__accession_number=""),
         source__in=worklists(),
         state=QuestionState.WAITING,
         study__reading_state=ReadingState.UNREAD,
+        created_at__gt=clock() - OLDEST,
     )
+
+
+def due() -> QuerySet[OrderQuestion]:
+    """What is to be asked now, the most urgent first.
+
+    Nothing of worklists that are left alone for a while because they did not answer.
+    """
     now = clock()
     is_open = Q(source__retry_at=None) | Q(source__retry_at__lte=now)
-    recent = waiting.filter(is_open, next_at__lte=now, created_at__gt=now - OLDEST)
-    return recent.order_by("study__priority", "next_at", "id")
+    return waiting().filter(is_open, next_at__lte=now).order_by("study__priority", "next_at", "id")
 
 
 def note_away(source: OrderSource, pause: timedelta) -> None:
