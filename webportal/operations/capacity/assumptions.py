@@ -39,11 +39,6 @@ class Load:
         """The rate of the busiest hour."""
         return self.studies_per_hour * self.images_per_study / 3600
 
-    @property
-    def is_flat(self) -> bool:
-        """Whether every hour is as busy as the others."""
-        return len(set(self.profile)) == 1
-
 
 @dataclass(frozen=True)
 class BatchTime:

@@ -90,13 +90,8 @@ class _Line:
 
     def next_arrival(self, now: float) -> float | None:
         """When the next image arrives that has not yet; None after the last."""
-        self._admit(now)
+        self.admit(now)
         return self._queued[self.arrived] if self.arrived < len(self._queued) else None
-
-    def waiting(self, now: float) -> int:
-        """How many images wait."""
-        self._admit(now)
-        return len(self._heap)
 
     def put_back(self, job: int) -> None:
         """Return a job to the line, at the place that it had."""
@@ -104,7 +99,7 @@ class _Line:
 
     def claim(self, limit: int, now: float, *, busy: bool) -> list[int]:
         """Take the most urgent: those before the first retry, or a retry alone if not busy."""
-        self._admit(now)
+        self.admit(now)
         taken: list[int] = []
         while self._heap and len(taken) < limit:
             job = self._heap[0][2]
@@ -121,7 +116,8 @@ class _Line:
                 self.claimed[job] = now
         return taken
 
-    def _admit(self, now: float) -> None:
+    def admit(self, now: float) -> None:
+        """Let in what has arrived by now."""
         while self.arrived < len(self._queued) and self._queued[self.arrived] <= now:
             self.put_back(self.arrived)
             self.arrived += 1
@@ -333,7 +329,7 @@ class _System:
 
     def _unfinished(self) -> int:
         """Jobs that have arrived and are not closed."""
-        self.line.waiting(self.env.now)
+        self.line.admit(self.env.now)
         return self.open - (len(self.arrivals) - self.line.arrived)
 
     def _start(self, seconds: float) -> Steps:
