@@ -165,15 +165,15 @@ class Comparison:
 
     def _against(self, *, unaided: bool) -> AgainstReads:
         truth = _findings({pair.study for pair in self._scored}, unaided=unaided)
-        highest: dict[uuid.UUID, Pair] = {}
+        patients: dict[uuid.UUID, uuid.UUID] = {}
         active: dict[uuid.UUID, float] = {}
         shadow: dict[uuid.UUID, float] = {}
         for pair in self._scored:
             if pair.study in truth:
-                highest[pair.study] = pair
+                patients[pair.study] = pair.patient
                 active[pair.study] = max(active.get(pair.study, 0.0), pair.active_score or 0.0)
                 shadow[pair.study] = max(shadow.get(pair.study, 0.0), pair.shadow_score or 0.0)
-        studies = list(highest)
+        studies = list(patients)
         is_positive = np.array([truth[study] for study in studies], bool)
         positive = int(is_positive.sum())
         negative = len(studies) - positive
@@ -183,7 +183,7 @@ class Comparison:
             np.array([active[study] for study in studies]),
             np.array([shadow[study] for study in studies]),
             is_positive,
-            _numbered([highest[study].patient for study in studies]),
+            _numbered(list(patients.values())),
         )
         return AgainstReads(positive, negative, areas)
 
