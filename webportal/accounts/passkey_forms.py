@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
 from webportal.accounts import passkeys
-from webportal.accounts.models import User
+from webportal.accounts.models import Passkey, User
 from webportal.accounts.passkeys import PasskeyError
 
 FIELD = "passkey"
@@ -22,6 +22,16 @@ def answer_of(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise PasskeyError(_("The browser sent no passkey. Try again."))
     return found
+
+
+def secret_of(request: HttpRequest, purpose: str, user: User, typed: str) -> Passkey | str:
+    """What the user confirms with: the passkey if the browser has sent one, or what was typed.
+
+    Raises PasskeyError if the passkey is none of the user's.
+    """
+    if not request.POST.get(FIELD):
+        return typed
+    return passkeys.finish_asking(request, purpose, user, answer_of(request))
 
 
 def options_for(request: HttpRequest, purpose: str, user: User | None) -> HttpResponse:

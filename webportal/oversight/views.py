@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from webportal.accounts import passkey_forms, passkeys
+from webportal.accounts import passkey_forms
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.inference.registry import active_model
@@ -105,7 +105,5 @@ def passkey_options(request: SignedInRequest) -> HttpResponse:
 
 def _secret(request: SignedInRequest) -> Secret:
     """The passkey if the browser sent one, else the password. Raises PasskeyError."""
-    if not request.POST.get(passkey_forms.FIELD):
-        return request.POST.get("password", "")
-    answer = passkey_forms.answer_of(request)
-    return passkeys.finish_asking(request, _PURPOSE, request.user, answer)
+    typed = request.POST.get("password", "")
+    return passkey_forms.secret_of(request, _PURPOSE, request.user, typed)

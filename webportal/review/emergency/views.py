@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from webportal.access.shown import show
-from webportal.accounts import passkey_forms, passkeys
+from webportal.accounts import passkey_forms
 from webportal.accounts.models import Role, User
 from webportal.accounts.passkeys import PasskeyError
 from webportal.accounts.roles import SignedInRequest, allow
@@ -21,7 +21,6 @@ from webportal.records.visibility import has_departments
 from webportal.review.emergency import services
 from webportal.review.emergency.forms import EmergencyForm
 from webportal.review.reads import authentication
-from webportal.review.reads.authentication import Secret
 
 _PURPOSE = "emergency access"
 
@@ -68,7 +67,7 @@ def _begin(request: SignedInRequest, form: EmergencyForm) -> EmergencyAccess | N
             request.user,
             given["number"],
             given["reason"],
-            _secret(request, given["password"]),
+            passkey_forms.secret_of(request, _PURPOSE, request.user, given["password"]),
             issuer=given["issuer"],
             pin_is_open=authentication.pin_is_open(request.session),
         )
@@ -78,14 +77,6 @@ def _begin(request: SignedInRequest, form: EmergencyForm) -> EmergencyAccess | N
     except services.EmergencyError as error:
         form.add_error(None, str(error))
     return None
-
-
-def _secret(request: SignedInRequest, password: str) -> Secret:
-    """The passkey if the browser sent one, else the password or PIN. Raises PasskeyError."""
-    if not request.POST.get(passkey_forms.FIELD):
-        return password
-    answer = passkey_forms.answer_of(request)
-    return passkeys.finish_asking(request, _PURPOSE, request.user, answer)
 
 
 @allow(Role.RADIOLOGIST)

@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from webportal.accounts import passkey_forms, passkeys
+from webportal.accounts import passkey_forms
 from webportal.accounts.models import Role
 from webportal.accounts.passkeys import PasskeyError
 from webportal.accounts.roles import SignedInRequest, allow
@@ -50,11 +50,9 @@ def unlock_session(request: SignedInRequest) -> HttpResponse:
 
 
 def _secret(request: SignedInRequest) -> Secret:
-    if not request.POST.get(passkey_forms.FIELD):
-        return request.POST.get("secret", "")
+    typed = request.POST.get("secret", "")
     try:
-        answer = passkey_forms.answer_of(request)
-        return passkeys.finish_asking(request, UNLOCK, request.user, answer)
+        return passkey_forms.secret_of(request, UNLOCK, request.user, typed)
     except PasskeyError:
         lock.note_failure(request.user)
         raise

@@ -5,7 +5,7 @@ import uuid
 from django.http import HttpResponse
 from django.views.decorators.http import require_POST
 
-from webportal.accounts import passkey_forms, passkeys
+from webportal.accounts import passkey_forms
 from webportal.accounts.models import Role
 from webportal.accounts.passkeys import PasskeyError
 from webportal.accounts.roles import SignedInRequest, allow
@@ -28,11 +28,8 @@ def secret_shown(request: SignedInRequest, study: Study, password: str) -> Secre
 
     Raises ReadingError with the code wrong_password, after an audit entry.
     """
-    if not request.POST.get(passkey_forms.FIELD):
-        return password
     try:
-        answer = passkey_forms.answer_of(request)
-        return passkeys.finish_asking(request, _purpose(study.pk), request.user, answer)
+        return passkey_forms.secret_of(request, _purpose(study.pk), request.user, password)
     except PasskeyError as error:
         append(Event(Action.SIGNATURE_FAILED, "study", study.pk, study.pk), request.user)
         raise ReadingError("wrong_password", str(error)) from error
