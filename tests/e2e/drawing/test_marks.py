@@ -128,3 +128,20 @@ def test_a_mark_is_placed_moved_and_resized_with_the_keyboard(page: Page) -> Non
     assert moved["width"] > 1
     page.keyboard.press("Delete")
     expect(place).to_have_count(0)
+
+
+def test_a_gesture_that_never_ended_adds_no_second_mark(page: Page) -> None:
+    page.keyboard.press("f")
+    left, top, right, bottom = BOX
+    page.mouse.move(*on_screen(page, left, top))
+    page.mouse.down()
+    # The browser reports a new press although it has not reported the end of the first.
+    page.locator("[data-pane=current] canvas").first.dispatch_event(
+        "pointerdown", {"pointerId": 1, "isPrimary": True, "button": 0, "bubbles": True}
+    )
+    page.mouse.move(*on_screen(page, right, bottom), steps=4)
+    page.mouse.up()
+    expect(page.locator(".mark-place")).to_have_count(1)
+    page.locator("[data-action=tool-window]").click()
+    drag_box(page)
+    expect(page.locator(".mark-place")).to_have_count(1)

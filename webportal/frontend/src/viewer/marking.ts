@@ -146,6 +146,8 @@ export class Marking {
     if (!event.isPrimary) return this.cancel();
     if (!this.isChosen || !pane.isLoaded || event.button !== 0 || event.shiftKey) return;
     if (!this.page.images.some(({ id }) => id === pane.image?.id)) return;
+    // The end of an earlier gesture may never have come, and would count for both.
+    this.cancel();
     const { element } = pane;
     const at = ({ clientX, clientY }: PointerEvent): Point => {
       const box = element.getBoundingClientRect();
