@@ -25,7 +25,7 @@ from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.network import commitment, outgoing
 from webportal.network.models import Commitment, CommitmentState, InboxState, Node, ReceivedInstance
-from webportal.network.sop_classes import COMMITMENT
+from webportal.network.sop_classes import COMMITMENT, VERIFICATION
 from webportal.records.models import Radiograph
 
 __all__ = ["orthanc"]
@@ -45,10 +45,12 @@ class Device:
         self.status = 0x0000
         self._server: Any = None
 
-    def listen(self) -> None:
+    def listen(self, *, accepts_reports: bool = True) -> None:
         entity = AE("CR1")
-        # The device is the SCU, and Chestline requests the association.
-        entity.add_supported_context(COMMITMENT, scu_role=False, scp_role=True)
+        entity.add_supported_context(VERIFICATION)
+        if accepts_reports:
+            # The device is the SCU, and Chestline requests the association.
+            entity.add_supported_context(COMMITMENT, scu_role=False, scp_role=True)
         handlers: list[Any] = [(evt.EVT_N_EVENT_REPORT, self._take)]
         self._server = entity.start_server(
             ("127.0.0.1", self.port), block=False, evt_handlers=handlers
@@ -260,6 +262,22 @@ def test_a_request_that_cannot_be_reported_stops_no_other(device: Device) -> Non
     assert (broken.state, broken.attempts) == (CommitmentState.WAITING, 1)
     assert broken.reason_code == "node_unexpected"
     assert broken not in commitment.due(timezone.now())
+
+
+def test_a_device_that_accepts_no_reports_is_not_said_to_be_away(
+    device: Device, caplog: pytest.LogCaptureFixture
+) -> None:
+    device.stop()
+    device.listen(accepts_reports=False)
+    stored = make_radiograph(original_sha256="0" * 64)
+    node = Node.objects.get()
+    row = make_commitment(node, instances=[[stored.sop_class_uid, stored.sop_instance_uid]])
+    for attempts in (1, 2):
+        Commitment.objects.update(next_attempt_at=timezone.now())
+        outgoing.serve(node.pk, threading.Event())
+        row.refresh_from_db()
+        assert (row.reason_code, row.attempts) == ("report_not_offered", attempts)
+    assert caplog.text.count("A file that was to be committed is missing or damaged") == 1
 
 
 def test_no_file_is_read_again_for_a_device_that_is_still_away(

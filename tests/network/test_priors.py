@@ -12,6 +12,7 @@ import pytest
 import requests
 from django.test import Client
 from pydicom import uid
+from pynetdicom import AE
 
 from tests import dicom_files as files
 from tests.conftest import PASSWORD
@@ -38,6 +39,7 @@ from webportal.network.models import (
     ReceivedInstance,
 )
 from webportal.network.priors import arrivals, planning, sources
+from webportal.network.sop_classes import VERIFICATION
 from webportal.records.choices import ReadingState
 from webportal.records.models import Patient, Radiograph, Study
 from webportal.review.reads.services import Entry, ReadingError
@@ -308,6 +310,21 @@ def test_hospital_it_chooses_what_is_fetched_and_has_it_asked_again(
     row.refresh_from_db()
     assert (row.state, row.attempts) == ("waiting", 0)
     assert audit_actions(action="priors.retried") == ["priors.retried"]
+
+
+def test_a_device_that_takes_no_queries_is_not_said_to_be_away() -> None:
+    entity = AE("PACS")
+    entity.add_supported_context(VERIFICATION)
+    server: Any = entity.start_server(("127.0.0.1", 0), block=False)
+    try:
+        node = make_node("PACS", port=server.server_address[1])
+        sources.change_source(node, SET, node.created_by)
+        row = make_prior_request(node, make_study(patient=make_patient(issuer="")))
+        outgoing.serve(node.pk, threading.Event())
+    finally:
+        server.shutdown()
+    row.refresh_from_db()
+    assert (row.state, row.reason_code) == ("waiting", "find_not_offered")
 
 
 def test_what_does_not_come_for_a_day_is_given_up() -> None:

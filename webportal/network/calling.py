@@ -8,6 +8,7 @@ from pynetdicom import AE
 from pynetdicom.association import Association
 
 from webportal.network.models import Node
+from webportal.network.sop_classes import PLAIN_SYNTAXES, VERIFICATION
 
 IMPLEMENTATION_UID = uid.UID("2.25.193456070265131786394041312164364512107")
 IMPLEMENTATION_NAME = "CHESTLINE"
@@ -15,7 +16,7 @@ _CONNECT_SECONDS = 10
 
 
 class NotReachedError(Exception):
-    """No association with a node; `code` is a reason of webportal.network.reasons."""
+    """No association with a node, or no answer; `code` is one of webportal.network.reasons."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -38,6 +39,8 @@ def associate(node: Node, host: str, entity: AE, **options: Any) -> Association:
     entity.acse_timeout = entity.dimse_timeout = settings.DICOM_ANSWER_SECONDS
     entity.network_timeout = settings.DICOM_IDLE_SECONDS
     entity.maximum_pdu_size = settings.DICOM_PDU_BYTES
+    # Where a node accepts nothing else, this keeps the association, so that the reason is known.
+    entity.add_requested_context(VERIFICATION, list(PLAIN_SYNTAXES))
     association = entity.associate(host, node.port, ae_title=node.ae_title, **options)
     if association.is_established:
         return association

@@ -215,23 +215,30 @@ def _associate(row: Commitment) -> Association:
     """An association for the report. Raises NotReachedError."""
     entity = calling.own_entity()
     entity.add_requested_context(COMMITMENT, list(PLAIN_SYNTAXES))
-    return calling.associate(
+    association = calling.associate(
         row.node,
         row.node.host or row.address,
         entity,
         ext_neg=[build_role(COMMITMENT, scp_role=True)],
     )
+    if COMMITMENT in {each.abstract_syntax for each in association.accepted_contexts}:
+        return association
+    association.release()
+    raise calling.NotReachedError("report_not_offered")
 
 
 def _send(row: Commitment, failures: dict[str, int]) -> int | None:
-    """Send the N-EVENT-REPORT; returns its status, None without an answer."""
+    """Send the N-EVENT-REPORT; returns its status, None without an answer.
+
+    Raises NotReachedError.
+    """
     association = _associate(row)
     kind = _SOME_FAILED if failures else _ALL_COMMITTED
     try:
         answer, _reply = association.send_n_event_report(
             _report_of(row, failures), kind, COMMITMENT, INSTANCE
         )
-    except (ValueError, RuntimeError):  # the context is not accepted; the association has ended
+    except RuntimeError:  # the association has ended
         return None
     finally:
         if association.is_established:

@@ -14,10 +14,7 @@ register(
             "The device rejects the association. Add Chestline's AE title and address there; it"
             " will be tried again."
         ),
-        "node_silent": gettext_noop(
-            "The device did not answer, or accepts no reports on storage commitment. It will be"
-            " tried again."
-        ),
+        "node_silent": gettext_noop("The device did not answer. It will be tried again."),
         "storage_away": gettext_noop(
             "The storage of the images cannot be reached; it is reported once it can."
         ),
@@ -43,6 +40,9 @@ register(
             " It will be tried again."
         ),
         "prior_differs": gettext_noop("may be another patient’s ({differences})"),
+        "report_not_offered": gettext_noop(
+            "The device accepts no reports on storage commitment. It will be tried again."
+        ),
         "report_refused": gettext_noop(
             "The device answered the report with an error. It will be tried again."
         ),

@@ -18,7 +18,7 @@ from webportal.audit.trail import append_all
 from webportal.network.backoff import pause_seconds
 from webportal.network.calling import NotReachedError, associate, own_entity
 from webportal.network.models import Node
-from webportal.network.sop_classes import PLAIN_SYNTAXES, VERIFICATION, WORKLIST
+from webportal.network.sop_classes import PLAIN_SYNTAXES, WORKLIST
 from webportal.orders import modality_worklist, questions, receiving
 from webportal.orders.hl7 import MessageError
 from webportal.orders.models import OrderQuestion
@@ -81,8 +81,7 @@ def ask(node_id: UUID, stopping: threading.Event) -> int:
 def open_association(node: Node) -> Association:
     """An association for the worklist of a node. Raises NotReachedError."""
     entity = own_entity()
-    for sop_class in (VERIFICATION, WORKLIST):
-        entity.add_requested_context(sop_class, list(PLAIN_SYNTAXES))
+    entity.add_requested_context(WORKLIST, list(PLAIN_SYNTAXES))
     return associate(node, node.host, entity)
 
 
