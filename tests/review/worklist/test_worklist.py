@@ -58,6 +58,13 @@ def test_filters(browser: Client, radiologist: User) -> None:
     assert found(state="bogus", priority="x", since="tomorrow", assigned="x") == found()
 
 
+def test_a_prior_is_not_said_to_be_missing_in_the_queue(browser: Client) -> None:
+    study_of(reading_state="prior")
+    page = browser.get(reverse("review:worklist"), {"state": "prior"}).text
+    assert "Not analysed" in page
+    assert "Queue it" not in page
+
+
 def test_a_released_study_is_no_longer_listed_as_quarantined(
     browser: Client, radiologist: User
 ) -> None:

@@ -20,11 +20,10 @@ from webportal.review.study.forms import AddendumForm, ReadForm
 from webportal.review.study.model_result import Opinion, opinion
 from webportal.review.study.progress import (
     HIDDEN,
-    NOT_ANALYSED,
-    NOTHING,
     Progress,
     latest_jobs,
     progress_of_job,
+    progress_without_job,
 )
 from webportal.review.study.reading_panel import reading_panel
 from webportal.review.study.viewer_data import viewer_context
@@ -49,21 +48,15 @@ class ShownRadiograph:
 
     @property
     def may_release(self) -> bool:
-        """Whether its job is in quarantine, and may be queued again."""
-        if self._is_prior:
-            return False
+        """Whether its job is in quarantine."""
         return self.job is not None and self.job.state == JobState.QUARANTINED
 
     @property
     def may_rerun(self) -> bool:
         """Whether the model may be asked again."""
-        if self._is_prior or self.progress == HIDDEN:
+        if self.progress == HIDDEN or self.radiograph.study.reading_state == ReadingState.PRIOR:
             return False
         return self.job is None or self.job.state not in [*OPEN_STATES, JobState.QUARANTINED]
-
-    @property
-    def _is_prior(self) -> bool:
-        return self.radiograph.study.reading_state == ReadingState.PRIOR
 
 
 def study_context(
@@ -131,7 +124,7 @@ def _shown_radiographs(study: Study, reader: User, hides_result: bool) -> list[S
     for each in made.defer("heatmap").order_by("-is_current", "-created_at"):
         predictions[each.radiograph_id].append(each)
     active, paused = active_model(), paused_priorities()
-    nothing = NOT_ANALYSED if study.reading_state == ReadingState.PRIOR else NOTHING
+    nothing = progress_without_job(study)
     shown = []
     for number, radiograph in enumerate(study.radiographs.all(), start=1):
         job, results = jobs.get(radiograph.pk), predictions[radiograph.pk]

@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy
 from webportal.inference.models import Job, JobState
 from webportal.inference.pauses import paused_priorities
 from webportal.inference.queue import OPEN_STATES, awaiting_release
+from webportal.records.choices import ReadingState
+from webportal.records.models import Study
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,11 @@ def latest_jobs(study_ids: Collection[uuid.UUID]) -> list[Job]:
         .order_by("radiograph_id", "-queued_at")
         .distinct("radiograph_id")
     )
+
+
+def progress_without_job(study: Study) -> Progress:
+    """What there is to say of a study, or an image of it, that was never queued."""
+    return NOT_ANALYSED if study.reading_state == ReadingState.PRIOR else NOTHING
 
 
 def progress_of_job(job: Job, paused: Collection[int]) -> Progress:

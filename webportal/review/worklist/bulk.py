@@ -66,7 +66,7 @@ def assign(study_ids: Collection[uuid.UUID], reader: User | None, by: User) -> O
         if study.reading_state == ReadingState.SIGNED:
             outcome.leave(study.pk, gettext("It is signed already."))
         elif study.reading_state == ReadingState.PRIOR:
-            outcome.leave(study.pk, gettext("It is a prior, which nobody is to read."))
+            outcome.leave(study.pk, gettext("It is a prior, which is not on the worklist."))
         elif study.pk not in visible:
             outcome.leave(
                 study.pk,
@@ -122,7 +122,7 @@ def prioritise(study_ids: Collection[uuid.UUID], priority: Priority, by: User) -
         if study.pk in signed or study.reading_state == ReadingState.SIGNED:
             outcome.leave(study.pk, gettext("It is signed, and its case record with it."))
         elif study.reading_state == ReadingState.PRIOR:
-            outcome.leave(study.pk, gettext("It is a prior, which nobody is to read."))
+            outcome.leave(study.pk, gettext("It is a prior, which is not on the worklist."))
         elif study.priority == priority:
             outcome.leave(study.pk, gettext("It has that priority already."))
         else:

@@ -27,7 +27,7 @@ from webportal.review.reads.blinding import (
 from webportal.review.reads.corrections import studies_with_corrected_reads
 from webportal.review.reads.headline import findings_of
 from webportal.review.reads.reservation import reservations_of
-from webportal.review.study.progress import NOTHING, progress_of
+from webportal.review.study.progress import progress_of, progress_without_job
 from webportal.review.worklist.columns import COLUMNS, DEFAULT, columns_for, offered_columns
 from webportal.review.worklist.counts import Count, count_matches, tab_counts
 from webportal.review.worklist.filters import (
@@ -184,7 +184,7 @@ def _rows(page: Page, reader: User, *, is_closed: bool) -> list[dict[str, Any]]:
     return [
         {
             "study": study,
-            "progress": progress.get(study.pk, NOTHING),
+            "progress": progress.get(study.pk) or progress_without_job(study),
             "reservation": reservations.get(study.pk),
             "hides_result": study.pk in hidden,
             "is_corrected": study.pk in corrected,
