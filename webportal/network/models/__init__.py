@@ -1,0 +1,29 @@
+"""Nodes of the DICOM network, the inbox, and what nodes are asked and told."""
+
+from webportal.network.models.commitment import Commitment, CommitmentState
+from webportal.network.models.inbox import InboxState, ReceivedInstance
+from webportal.network.models.nodes import LONGEST_AE_TITLE, Node, RejectedCaller
+from webportal.network.models.priors import (
+    PriorProtocol,
+    PriorRequest,
+    PriorRequestState,
+    PriorSource,
+    PriorState,
+    PriorStudy,
+)
+
+__all__ = [
+    "LONGEST_AE_TITLE",
+    "Commitment",
+    "CommitmentState",
+    "InboxState",
+    "Node",
+    "PriorProtocol",
+    "PriorRequest",
+    "PriorRequestState",
+    "PriorSource",
+    "PriorState",
+    "PriorStudy",
+    "ReceivedInstance",
+    "RejectedCaller",
+]
