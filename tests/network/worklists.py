@@ -1,16 +1,27 @@
-"""Worklists of others: dcmtk's wlmscpfs with files of dump2dcm, and one that misbehaves."""
+"""Worklists of others, dcmtk's wlmscpfs and one that misbehaves, and asking them."""
 
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from django.utils import timezone
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 
 from tests.helpers import free_port, listens, wait_until
+from tests.network.rows import make_node
+from tests.orders.messages import ordered_study
+from webportal.network import worklist
+from webportal.network.models import Node
 from webportal.network.sop_classes import PLAIN_SYNTAXES, VERIFICATION, WORKLIST
+from webportal.orders import linking
+from webportal.orders.models import Order, OrderQuestion, OrderSource
+from webportal.records.choices import Priority
+from webportal.records.models import Study
 
 AE_TITLE = "RIS1"
 ENCODINGS = {"ISO_IR 100": "latin-1", "ISO_IR 192": "utf-8"}
@@ -71,10 +82,6 @@ class Worklist:
         target = self._place / f"{name}.wl"
         subprocess.run(["dump2dcm", "-q", str(dump), str(target)], check=True)
 
-    def remove(self, name: str = "a") -> None:
-        """Take a step off the worklist."""
-        (self._place / f"{name}.wl").unlink()
-
     def start(self) -> None:
         """Listen, and keep the character set of each file."""
         command = ["wlmscpfs", "-q", "-csk", "-dfp", str(self.folder), str(self.port)]
@@ -113,3 +120,32 @@ def step(**elements: str) -> Dataset:
     for keyword, value in (defaults | elements).items():
         setattr(item, keyword, value)
     return item
+
+
+def make_ris(port: int) -> Node:
+    """A worklist on this machine that Chestline asks."""
+    return make_node(AE_TITLE, port=port, is_worklist=True)
+
+
+def arrived(**fields: Any) -> Study:
+    """A study that has just arrived, as intake links it."""
+    study = ordered_study(**{"priority": Priority.ROUTINE} | fields)
+    linking.link_study(study)
+    return study
+
+
+def ask(node: Node) -> int:
+    """Ask a worklist what is due; how many questions that was."""
+    return worklist.ask(node.pk, threading.Event())
+
+
+def let_it_be_due() -> None:
+    """Let the time pass after which worklists are asked again."""
+    past = timezone.now() - timedelta(hours=1)
+    OrderQuestion.objects.update(next_at=past)
+    OrderSource.objects.filter(retry_at__isnull=False).update(retry_at=past)
+
+
+def linked(study: Study) -> list[Order]:
+    """The orders of a study."""
+    return [each.order for each in study.order_links.select_related("order__source")]
