@@ -5,11 +5,13 @@ from http import HTTPStatus
 
 from pydicom.sr.coding import Code
 
+from webportal.delivery.attempts import LONGEST_WAIT_SECONDS, MOST_REFUSALS
 from webportal.delivery.documents import coding
 from webportal.delivery.documents.fhir import reads, resources, results
 from webportal.delivery.documents.fhir.elements import SYSTEMS
 from webportal.delivery.documents.fhir.transactions import RESOURCES
 from webportal.delivery.senders import fhir, http
+from webportal.network.backoff import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from webportal.review.models import OtherFinding, Pneumonia, Zone
 from webportal.review.reads import codes
 
@@ -74,11 +76,12 @@ def _concept(what: str, code: Code, radlex: str = "") -> str:
 
 
 def _answers() -> Iterable[str]:
+    pauses = f"{FIRST_PAUSE_SECONDS:.0f} s to {LONGEST_PAUSE_SECONDS / 60:.0f} minutes"
     yield "| 200 or 201 with a Bundle whose entries all have 2xx | delivered |"
     yield f"| {_list(http.NOT_ALLOWED)} | everything waits: the token is not accepted |"
     yield (
-        f"| {_list(fhir.OVERLOADED)} | everything waits, 5 s to 10 minutes, or longer if"
-        " `Retry-After` says so (in seconds, at most an hour) |"
+        f"| {_list(fhir.OVERLOADED)} | everything waits, {pauses}, or longer if"
+        f" `Retry-After` says so (in seconds, at most {LONGEST_WAIT_SECONDS / 60:.0f} minutes) |"
     )
     yield (
         f"| {_list(http.NOT_A_SERVER)} without an OperationOutcome; 200 without a Bundle; any"
@@ -86,11 +89,11 @@ def _answers() -> Iterable[str]:
         " everything waits: it is a proxy or another server |"
     )
     again = [each for each in http.FOR_NOW if each not in fhir.OVERLOADED]
-    yield f"| {_list(again)}, any other 5xx; no response | waits, 5 s to 10 minutes |"
+    yield f"| {_list(again)}, any other 5xx; no response | waits, {pauses} |"
     yield (
         f"| {_list((*fhir.DOUBTFUL, *http.NOT_A_SERVER))} with an OperationOutcome; an entry"
         " without 2xx; any other 4xx without an OperationOutcome |"
-        " repeated 12 times, for most of an hour, then rejected |"
+        f" sent up to {MOST_REFUSALS} times, over most of an hour, then rejected |"
     )
     yield "| any other 4xx with an OperationOutcome | rejected; sent again only by a person |"
 
