@@ -14,7 +14,7 @@ from webportal.delivery.documents.fhir.results import results_transaction
 from webportal.delivery.documents.reports import Verification, uid_of
 from webportal.delivery.documents.sources import Place, source_of
 from webportal.delivery.models import OF_FHIR, Document, Kind
-from webportal.delivery.release import ObsoleteError, by_age, results_to_send
+from webportal.delivery.release import ObsoleteError, results_to_send
 from webportal.records.identity import identity_version
 from webportal.review.models import Addendum, Read
 from webportal.review.reads.marks import parse_marks
@@ -59,7 +59,7 @@ def _transaction(document: Document) -> bytes:
     study, read = document.study, document.read
     if read is None:
         with_report = document.kind == Kind.EARLY_FHIR
-        return results_transaction(study, by_age(results_to_send(study)), with_report=with_report)
+        return results_transaction(study, results_to_send(study), with_report=with_report)
     made = Document.objects.filter(study=study, kind=document.kind).exclude(made_at=None)
     former = Read.objects.filter(pk__in=made.values("read")).exclude(pk=read.pk)
     return read_transaction(

@@ -28,7 +28,6 @@ from webportal.delivery.models import (
     Protocol,
 )
 from webportal.delivery.release import (
-    by_age,
     is_reported,
     last_addendum,
     may_send_results,
@@ -177,12 +176,10 @@ def _signed_at(report: Report) -> datetime:
 def _of_results(destination: Destination, study: Study) -> Iterator[Document]:
     if OF_MODEL.isdisjoint(destination.sends) or not may_send_results(study, destination):
         return
-    results = by_age(results_to_send(study))
+    results = results_to_send(study)
     if destination.protocol == Protocol.FHIR:
-        for result in results[-1:]:
-            kind = _kind_of_all(destination, study, result)
-            if kind is not None:
-                yield _document(kind=kind, study=study, prediction=result)
+        if results and (kind := _kind_of_all(destination, study, results[-1])):
+            yield _document(kind=kind, study=study, prediction=results[-1])
         return
     for result in results:
         for kind in _kinds_of(destination, result):

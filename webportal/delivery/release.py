@@ -5,8 +5,6 @@ is sent once its report is released (webportal.review.reports), and the model's 
 study is closed. If no reader is blinded to the model, a destination may get the result at once.
 """
 
-from collections.abc import Iterable
-
 from django.conf import settings
 
 from webportal.delivery.models import (
@@ -51,15 +49,14 @@ def last_addendum(report: Report) -> Addendum | None:
 
 
 def results_to_send(study: Study) -> list[Prediction]:
-    """The current results of a study's images that assess pneumonia."""
+    """The current results of a study's images that assess pneumonia, the newest last.
+
+    In the outbox the newest stands for all of them, where they are sent together.
+    """
     current = Prediction.objects.filter(radiograph__study=study, is_current=True)
     results = counting(current.select_related("model_version", "radiograph"))
-    return [result for result in results if result.shown_category in ASSESSED]
-
-
-def by_age(results: Iterable[Prediction]) -> list[Prediction]:
-    """Results with the newest last, which stands for all of a study's results in the outbox."""
-    return sorted(results, key=lambda each: (each.created_at, each.pk))
+    assessed = [result for result in results if result.shown_category in ASSESSED]
+    return sorted(assessed, key=lambda each: (each.created_at, each.pk))
 
 
 def is_reported(study: Study) -> bool:
@@ -111,7 +108,7 @@ def _check_result(document: Document, destination: Destination) -> None:
     results = results_to_send(document.study)
     if document.prediction not in results:
         raise ObsoleteError
-    if document.kind in OF_ALL_RESULTS and document.prediction != by_age(results)[-1]:
+    if document.kind in OF_ALL_RESULTS and document.prediction != results[-1]:
         raise ObsoleteError
     if document.kind == Kind.EARLY_FHIR and is_reported(document.study):
         raise ObsoleteError
