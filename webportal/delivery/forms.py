@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from webportal.delivery.models import Content, Destination, Protocol, ResultsWhen
@@ -95,6 +96,8 @@ class StoreForm(HostForm):
 class UrlForm(DestinationForm):
     """The fields of a destination at a URL."""
 
+    url_help: str | Promise
+
     url = forms.URLField(
         label=_("URL"),
         max_length=500,
@@ -108,6 +111,10 @@ class UrlForm(DestinationForm):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text=_("If required. It is stored encrypted; leave empty to keep the present one."),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["url"].help_text = str(self.url_help)
 
     def clean_url(self) -> str:
         """An HTTP or HTTPS URL without credentials."""
@@ -133,12 +140,9 @@ class StowForm(UrlForm):
     """A DICOMweb server."""
 
     protocol = Protocol.DICOMWEB
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["url"].help_text = _(
-            "The address of the DICOMweb service, such as https://pacs.hospital.example/dicom-web."
-        )
+    url_help = _(
+        "The address of the DICOMweb service, such as https://pacs.hospital.example/dicom-web."
+    )
 
 
 class FhirForm(UrlForm):
@@ -146,12 +150,7 @@ class FhirForm(UrlForm):
 
     protocol = Protocol.FHIR
     contents = (Content.READS, Content.RESULTS)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["url"].help_text = _(
-            "The base URL of the FHIR R4 server, such as https://ehr.hospital.example/fhir."
-        )
+    url_help = _("The base URL of the FHIR R4 server, such as https://ehr.hospital.example/fhir.")
 
 
 class MllpForm(HostForm):
