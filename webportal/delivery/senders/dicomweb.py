@@ -15,6 +15,7 @@ from webportal.delivery.senders.http import (
     json_of,
     not_a_server,
     not_allowed,
+    objects_in,
     status_of,
 )
 from webportal.delivery.senders.outcome import Outcome, Result, busy, delivered, rejected
@@ -94,15 +95,18 @@ def _uncertain(answer: requests.Response) -> Outcome:
 
 
 def _items(body: dict[str, Any], tag: str) -> list[dict[str, Any]]:
-    element = body.get(tag)
-    values = element.get("Value") if isinstance(element, dict) else None
-    return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+    return objects_in(_values(body, tag))
 
 
 def _value(item: dict[str, Any], tag: str) -> Any:
+    values = _values(item, tag)
+    return values[0] if values else None
+
+
+def _values(item: dict[str, Any], tag: str) -> list[Any]:
     element = item.get(tag)
     values = element.get("Value") if isinstance(element, dict) else None
-    return values[0] if isinstance(values, list) and values else None
+    return values if isinstance(values, list) else []
 
 
 def _failure(body: dict[str, Any], instance: str) -> str:

@@ -21,6 +21,7 @@ from webportal.delivery.senders.http import (
     json_of,
     not_a_server,
     not_allowed,
+    objects_in,
     status_of,
 )
 from webportal.delivery.senders.outcome import (
@@ -88,7 +89,7 @@ class FhirSender(HttpSender):
         return delivered()
 
     def _look(self, content: bytes) -> Outcome | None:
-        """Delivered if the server has it, or that it does not respond; None if it lacks it."""
+        """Delivered if the server has it, None if not, or why the server does not say."""
         answer = self.ask("GET", place_of_last(content))
         if isinstance(answer, Outcome):
             return answer
@@ -121,7 +122,7 @@ def outcome_of(answer: requests.Response) -> Outcome:
 
 def _of_entries(bundle: dict[str, Any]) -> Outcome:
     """The outcome by the entries: a server that takes it for a batch answers 200 in any case."""
-    for entry in _dicts(bundle.get("entry")):
+    for entry in objects_in(bundle.get("entry")):
         response = entry.get("response")
         response = response if isinstance(response, dict) else {}
         status = str(response.get("status", ""))[:3]
@@ -140,7 +141,7 @@ def _issues(body: dict[str, Any]) -> list[str]:
     Not their texts, which often name the patient.
     """
     found: dict[str, None] = {}
-    for issue in _dicts(body.get("issue")):
+    for issue in objects_in(body.get("issue")):
         code = issue.get("code")
         if issue.get("severity") not in _ERRORS or code not in _ISSUES:
             continue
@@ -153,20 +154,16 @@ def _issues(body: dict[str, Any]) -> list[str]:
 
 def _lacks(statement: dict[str, Any]) -> Iterator[str]:
     """What a server says that it cannot do, and is needed; nothing where it does not say."""
-    for rest in _dicts(statement.get("rest")):
-        offered = [each.get("code") for each in _dicts(rest.get("interaction"))]
+    for rest in objects_in(statement.get("rest")):
+        offered = [each.get("code") for each in objects_in(rest.get("interaction"))]
         if offered and "transaction" not in offered:
             yield "transaction"
-        resources = {str(each.get("type")): each for each in _dicts(rest.get("resource"))}
+        resources = {str(each.get("type")): each for each in objects_in(rest.get("resource"))}
         for name in RESOURCES if resources else ():
             if name not in resources:
                 yield name
             elif resources[name].get("updateCreate") is False:
                 yield f"updateCreate ({name})"
-
-
-def _dicts(values: Any) -> list[dict[str, Any]]:
-    return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
 
 
 def _seconds(text: str) -> float:

@@ -78,6 +78,11 @@ def status_of(answer: requests.Response) -> str:
     return f"HTTP {answer.status_code}"
 
 
+def objects_in(values: Any) -> list[dict[str, Any]]:
+    """The JSON objects in a list; none if it is not a list."""
+    return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+
+
 def json_of(answer: requests.Response) -> dict[str, Any]:
     """The JSON object of a response; empty if it is none."""
     try:
