@@ -85,10 +85,10 @@ def result_report(
     """The model's result for a whole image; unverified. `previous`: what it supersedes."""
     assessment = coding.MODEL_SAYS[Category(prediction.shown_category)]
     evaluations: list[ContentItem] = [_code(coding.PNEUMONIA, assessment)]
-    certainty = percent(prediction)
+    probability = percent(prediction)
     if prediction.shown_category == Category.UNLIKELY:
-        if certainty is not None:
-            evaluations.append(_text(coding.COMMENT, f"Probability of pneumonia: {certainty} %"))
+        if probability is not None:
+            evaluations.append(_text(coding.COMMENT, f"Probability of pneumonia: {probability} %"))
         return _unverified([], evaluations, prediction, source, place, previous)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking("Model", prediction.pk),
@@ -96,8 +96,8 @@ def result_report(
         algorithm_id=_algorithm(prediction.model_version),
         source_images=[_source_image(source)],
         measurements=[]
-        if certainty is None
-        else [Measurement(coding.CERTAINTY_OF_FINDING, certainty, coding.PERCENT)],
+        if probability is None
+        else [Measurement(coding.CERTAINTY_OF_FINDING, probability, coding.PERCENT)],
         qualitative_evaluations=[QualitativeEvaluation(coding.PNEUMONIA, assessment)],
     )
     return _unverified([group], evaluations, prediction, source, place, previous)

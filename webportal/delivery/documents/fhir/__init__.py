@@ -1,5 +1,5 @@
-"""FHIR R4 (4.0.1): a transaction of the resources that say what a study's results or report are.
+"""FHIR R4 (4.0.1): transactions of the resources that describe a study's results or report.
 
-Each resource has a logical id derived from what it describes, so that the transaction may be
-repeated, and that a newer one updates the same resources.
+The logical id of each resource is derived from what it describes, so that a transaction may be
+repeated and a newer one updates the same resources.
 """

@@ -122,11 +122,11 @@ def percentage(value: float) -> Json:
 # ── Times and texts ─────────────────────────────────────────────────────────────────────────────
 def performed(study: Study) -> str | None:
     """When a study was performed; the day alone if no more is known."""
-    day, time = day_and_time(study)
     if study.performed_at is None:
         return None
     at = timezone.localtime(study.performed_at)
-    return at.isoformat(timespec="seconds") if day and time else at.date().isoformat()
+    _day, time = day_and_time(study)
+    return at.isoformat(timespec="seconds") if time else at.date().isoformat()
 
 
 def text(value: str) -> str:

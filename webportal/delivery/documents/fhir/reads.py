@@ -55,18 +55,17 @@ def read_transaction(
     imaging = imaging_study(study, images)
     is_later = bool(addenda or former or read.amends_id is not None)
     status = LATER if is_later else FIRST
-    last = addenda[-1].signed_at if addenda else read.signed_at
-    assert last is not None
     assert read.signed_at is not None
+    issued = instant(read.signed_at)
+    last = addenda[-1].signed_at if addenda else read.signed_at
 
     def observed(finding: _Finding, state: str, **more: Any) -> Json:
-        assert read.signed_at is not None
         return observation(
             study,
             ("read", finding.key),
             state,
             finding.code,
-            issued=instant(read.signed_at),
+            issued=issued,
             performer=[reader(read.reader)],
             derivedFrom=image_references(imaging, images),
             **more,

@@ -53,10 +53,10 @@ def results_transaction(study: Study, results: Sequence[Prediction], *, with_rep
 def _observation(study: Study, imaging: Json, model: Json, result: Prediction) -> Json:
     says = coding.MODEL_SAYS[Category(result.shown_category)]
     probability = percent(result)
-    component = {
-        "code": concept(coding.CERTAINTY_OF_FINDING),
-        "valueQuantity": percentage(probability) if probability is not None else None,
-    }
+    components: list[Json] = []
+    if probability is not None:
+        code = concept(coding.CERTAINTY_OF_FINDING)
+        components = [{"code": code, "valueQuantity": percentage(probability)}]
     return observation(
         study,
         ("model", result.radiograph_id),
@@ -67,7 +67,7 @@ def _observation(study: Study, imaging: Json, model: Json, result: Prediction) -
         method=concept(BY_MODEL, words=NOT_VERIFIED),
         device=reference(model),
         derivedFrom=image_references(imaging, [result.radiograph]),
-        component=[component] if probability is not None else [],
+        component=components,
     )
 
 

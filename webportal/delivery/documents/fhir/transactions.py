@@ -16,10 +16,10 @@ RESOURCES = {
 
 
 def transaction(resources: Iterable[Json]) -> bytes:
-    """A transaction that creates or updates resources by id; the last one is told by it all.
+    """A transaction that creates or updates resources by id.
 
-    Each document differs from others of its study in its last resource, by which `is_stored` finds
-    out whether a server has it.
+    The last resource is the one in which a study's documents differ: by it `is_stored` finds out
+    whether a server has a document.
     """
     entries = [
         {
@@ -41,7 +41,7 @@ def place_of_last(content: bytes) -> str:
 def is_stored(content: bytes, found: Json) -> bool:
     """Whether the resource found at that place is the last one of this transaction.
 
-    Servers keep metadata and the narrative as they like.
+    Metadata and the narrative do not count: servers change them.
     """
     return _compared(found) == _compared(_last(content)["resource"])
 
