@@ -12,7 +12,7 @@ once for each changed image and kept in a *pool* on disk. A training can also go
 network, whose frozen stages are the same.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -22,9 +22,9 @@ from keras import layers, ops
 from tqdm import tqdm
 
 from ml.research.learning import (
-    LearningOptions,
     averaged,
     column,
+    findings_outputs,
     for_training,
     learn,
     trunk_output,
@@ -32,8 +32,8 @@ from ml.research.learning import (
 from ml.research.material import DrawnBatches, Material, Rng, changed_copies, draw_chances
 from ml.research.occlusion import cover, hottest_square
 from ml.research.parts import InParts, train_in_parts
-from ml.research.targets import CHILDREN, FINDINGS, OTHER, TRUST, UNREAD
-from ml.research.training import TrainingOptions, start_from_imagenet
+from ml.research.targets import CHILDREN, OTHER, TRUST, UNREAD
+from ml.research.training import ImageNetOptions, start_from_imagenet
 from ml.serving.backbones import IMAGENET
 from ml.serving.calibration import Floats
 from ml.serving.network import fold
@@ -48,11 +48,9 @@ HUBER_DELTA = 2.0
 
 
 @dataclass(frozen=True)
-class JointOptions(LearningOptions):
+class JointOptions(ImageNetOptions):
     """The chosen options; stored in the package as they are."""
 
-    backbone: str = "lite0"
-    input_size: int = 224
     pool: int = 14400
     epochs: int = 12
     images_per_epoch: int = 2400
@@ -64,8 +62,6 @@ class JointOptions(LearningOptions):
     findings_weight: float = 0.5
     abnormal_weight: float = 0.3
     subtype_weight: float = 0.6
-    frozen_stages: int = 3
-    batch_norm_momentum: float = 0.97
     other_trust: float = 1.0
     unread_trust: float = 1.0
     start: str = IMAGENET
@@ -79,12 +75,10 @@ class JointOptions(LearningOptions):
 
 def begin(options: JointOptions, start: keras.Model | None) -> keras.Model:
     """Return a copy of a folded network to go on from, or build one with ImageNet weights."""
+    if start is None:
+        return start_from_imagenet(options)
     keras.utils.set_random_seed(options.seed)
-    if start is not None:
-        return for_training(start, options)
-    names = {field.name for field in fields(TrainingOptions)}
-    shared = {n: getattr(options, n) for n in names if hasattr(options, n)}
-    return start_from_imagenet(TrainingOptions(**shared))
+    return for_training(start, options)
 
 
 class TaughtPool(NamedTuple):
@@ -238,16 +232,14 @@ def train_jointly(
 ) -> None:
     """Train a network, all but its frozen stages, without one part of the patients.
 
-    The findings and *abnormal* are outputs for training alone. ``checkpoints`` is as in ``learn``.
+    ``checkpoints`` is as in ``learn``.
     """
-    pooled = layers.Dropout(0.2, name="findings_dropout")(network.get_layer("dropped_pool").output)
     columns = {name: column(network, name) for name in ("logit", "subtype_logit")}
     outputs = {
         **columns,
         "taught": layers.Identity(name="taught")(columns["logit"]),
         "activation_map": network.output["activation_map"],
-        "findings": layers.Dense(len(FINDINGS), kernel_initializer="zeros")(pooled),
-        "abnormal": layers.Dense(1, kernel_initializer="zeros")(pooled),
+        **findings_outputs(network),
     }
     batches = TaughtBatches(pool, material, left_out, options)
     learn(

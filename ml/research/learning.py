@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from ml.research.heatmap import rim_width
+from ml.research.targets import FINDINGS
 from ml.serving.backbones import scaled_stages
 from ml.serving.network import JIT_COMPILE, backbone_of, build_network
 
@@ -82,6 +83,20 @@ def column(network: keras.Model, name: str) -> keras.KerasTensor:
     of its own, each weight would apply to the whole batch.
     """
     return keras.layers.Reshape((1,), name=f"{name}_column")(network.output[name])
+
+
+def findings_outputs(network: keras.Model) -> dict[str, keras.KerasTensor]:
+    """Return log-odds of the findings (n, k) and of *abnormal* (n, 1), for training alone.
+
+    By them the features get to know more than the decision asks for.
+    """
+    pooled = keras.layers.Dropout(0.2, name="findings_dropout")(
+        network.get_layer("dropped_pool").output
+    )
+    return {
+        "findings": keras.layers.Dense(len(FINDINGS), kernel_initializer="zeros")(pooled),
+        "abnormal": keras.layers.Dense(1, kernel_initializer="zeros")(pooled),
+    }
 
 
 def learn(

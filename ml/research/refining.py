@@ -13,20 +13,19 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-from keras import layers
 from tqdm import tqdm
 
 from ml.research.learning import (
     LearningOptions,
     averaged,
     column,
+    findings_outputs,
     for_training,
     learn,
     trunk_output,
 )
 from ml.research.material import DrawnBatches, Material, Rng, changed_copies, draw_chances
 from ml.research.parts import InParts, train_in_parts
-from ml.research.targets import FINDINGS
 from ml.serving.network import LATERAL_STAGE
 
 CHUNK = 32
@@ -122,19 +121,15 @@ def refine(
 ) -> keras.Model:
     """Train the last stages of a folded network without one part of the patients; return it.
 
-    ``start`` stays as it is. The findings and *abnormal* are outputs for training alone, by which
-    the features get to know more than the decision asks for. ``checkpoints`` is where a broken-off
-    training goes on from.
+    ``start`` stays as it is. ``checkpoints`` is as in ``learn``.
     """
     keras.utils.set_random_seed(options.seed)
     network = for_training(start, options)
-    pooled = layers.Dropout(0.2, name="findings_dropout")(network.get_layer("dropped_pool").output)
     learner = keras.Model(
         trunk(network).output,
         {
             **{name: column(network, name) for name in ("logit", "subtype_logit")},
-            "findings": layers.Dense(len(FINDINGS), kernel_initializer="zeros")(pooled),
-            "abnormal": layers.Dense(1, kernel_initializer="zeros")(pooled),
+            **findings_outputs(network),
         },
     )
     learn(

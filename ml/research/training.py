@@ -22,15 +22,21 @@ Named = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class TrainingOptions(LearningOptions):
-    """The chosen options; stored in the package as they are."""
+class ImageNetOptions(LearningOptions):
+    """The options of trainings that start from ImageNet weights."""
 
     backbone: str = "lite0"
     input_size: int = 224
-    epochs: int = 10
-    images_per_class: int = 1100
     frozen_stages: int = 3
     batch_norm_momentum: float = 0.97
+
+
+@dataclass(frozen=True)
+class TrainingOptions(ImageNetOptions):
+    """The chosen options; stored in the package as they are."""
+
+    epochs: int = 10
+    images_per_class: int = 1100
 
 
 class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -100,7 +106,7 @@ class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.begin(self.epoch + 1)
 
 
-def start_from_imagenet(options: TrainingOptions) -> keras.Model:
+def start_from_imagenet(options: ImageNetOptions) -> keras.Model:
     """Build the network with ImageNet weights, and freeze the stem and the first stages.
 
     Low-level features transfer unchanged, and training is nearly twice as fast.
