@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ml.research.evaluation import Cases, auroc, expected_calibration_error
-from ml.research.plots import DPI, GUIDE, reliability_curve, roc_curve, square
+from ml.research.plots import GUIDE, reliability_curve, roc_curve, save, square
 
 SCORE_BINS = np.linspace(0, 1, 21)
 CLASSES = {"normal": 0.0, "pneumonia": 1.0}
@@ -24,7 +24,6 @@ def write_group_plots(
     ``groups`` (n,) names the group of each case. Plots are of the assessed images; a group with one
     class alone has no ROC. Returns the files written: none, if no case was assessed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     named = np.array(groups)
     parts = {name: cases.subset((named == name) & cases.assessed) for name in sorted(set(groups))}
     parts = {name: part for name, part in parts.items() if len(part.kinds)}
@@ -35,12 +34,7 @@ def write_group_plots(
         "reliability_by_group": _reliability(parts),
         "scores_by_group": _scores(parts, thresholds),
     }
-    files = []
-    for name, figure in figures.items():
-        file = folder / f"{name}.png"
-        figure.savefig(file, dpi=DPI)
-        files.append(file)
-    return files
+    return save(folder, figures)
 
 
 def _roc(parts: Mapping[str, Cases]) -> Figure:

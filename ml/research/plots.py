@@ -42,7 +42,6 @@ def write_plots(
     ``labelled`` are the images of ``cases``, in their order. Plots are of the assessed images.
     Returns the files written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     targets = cases.targets[cases.assessed]
     probabilities = cases.probabilities[cases.assessed]
     n_positive = int(targets.sum())
@@ -55,12 +54,16 @@ def write_plots(
     if not one_class:
         figures["roc"] = _roc(targets, probabilities, thresholds)
         figures["precision_recall"] = _precision_recall(targets, probabilities, thresholds)
-    files = []
-    for name, figure in figures.items():
-        file = folder / f"{name}.png"
+    return save(folder, figures)
+
+
+def save(folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
+    """Write figures as PNG files of their names, and return these."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {folder / f"{name}.png": figure for name, figure in figures.items()}
+    for file, figure in files.items():
         figure.savefig(file, dpi=DPI)
-        files.append(file)
-    return files
+    return list(files)
 
 
 def square(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
