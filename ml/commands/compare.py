@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", type=Path, required=True, help="folders NORMAL and PNEUMONIA")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="keeps what is done, to go on from"
+        "--out", type=Path, required=True, metavar="DIR", help="keeps what is done, to resume from"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 

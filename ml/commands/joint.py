@@ -62,20 +62,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start",
         type=Path,
         metavar="DIR",
-        help="the package to go on from (default: ImageNet weights)",
+        help="the package to start from (default: ImageNet weights)",
     )
     parser.add_argument(
         "--start-share",
         type=float,
         metavar="SHARE",
-        help="mix the weights in the end with this share of the start's (default: 0)",
+        help="the share of the start's weights in the weights that are shipped (default: 0)",
     )
     parser.add_argument("--out", type=Path, required=True, help="the package; its name = version")
     parser.add_argument(
         "--checkpoints",
         type=Path,
         metavar="DIR",
-        help="where a broken-off training goes on from (default: OUT.checkpoints)",
+        help="where an interrupted training resumes (default: OUT.checkpoints)",
     )
     parser.add_argument("--pool", type=int, metavar="N", help="changed images (default: 14400)")
     parser.add_argument("--epochs", type=int, help="default: 12")
@@ -98,8 +98,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         nargs="+",
         choices=range(3),
-        help="thirds of the patients; a training for each, that does not see it, and the mean of"
-        " their weights (default: 0)",
+        help="thirds of the patients: each is left out of one training, and the weights of these"
+        " trainings are averaged (default: 0)",
     )
     parser.add_argument(
         "--fullres", type=Path, metavar="DIR", help="full-size files to compare kinds of file with"

@@ -10,7 +10,7 @@ from ml.commands.errors import CommandError
 from ml.research.dataset import labels, load_inputs
 from ml.serving.package import SHIPPED_PACKAGE, load_package
 
-HELP = "go on from a package's network with adults' radiographs beside the children's"
+HELP = "train a package's network further, on adults' radiographs as well as children's"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoints",
         type=Path,
         metavar="DIR",
-        help="where a broken-off training goes on from (default: OUT.checkpoints)",
+        help="where an interrupted training resumes (default: OUT.checkpoints)",
     )
     parser.add_argument("--pool", type=int, metavar="N", help="changed images (default: 8640)")
     parser.add_argument("--steps", type=int, help="of each training, (default: 200)")

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoints",
         type=Path,
         metavar="DIR",
-        help="where a broken-off training goes on from (default: OUT.checkpoints)",
+        help="where an interrupted training resumes (default: OUT.checkpoints)",
     )
     parser.add_argument(
         "--acquisition-fold",

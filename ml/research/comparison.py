@@ -49,7 +49,7 @@ def run_trial(folds: Folds, options: TrainingOptions, place: Path) -> Trial:
     """Train without the misleading patients, and measure.
 
     Leaves the network at ``place`` + '.onnx'; ``place`` + '.checkpoints' is the folder from which a
-    broken-off try goes on.
+    interrupted trial resumes.
     """
     keras.backend.clear_session()
     held = acquisition_fold(folds.training, options.seed)

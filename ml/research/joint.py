@@ -1,4 +1,4 @@
-"""Training on children and adults together from ImageNet weights, with a teacher of where to look.
+"""Training on children and adults together, with a teacher that shows where to look.
 
 A network trained on several sources by their labels alone spreads its evidence over the whole
 image. Here the map of a trained network, the *teacher*, is a further target on the same changed
@@ -8,8 +8,8 @@ beside the label. Some of these have a square covered, often the teacher's hotte
 answer has to follow from what is visible.
 
 The stem and the first stages are frozen, so their features and the teacher's responses are computed
-once for each changed image and kept in a *pool* on disk. A training can also go on from a package's
-network, whose frozen stages are the same.
+once for each changed image and kept in a *pool* on disk. A training can also continue from a
+package's network, whose frozen stages are the same.
 """
 
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ class JointOptions(ImageNetOptions):
 
 
 def begin(options: JointOptions, start: keras.Model | None) -> keras.Model:
-    """Return a copy of a folded network to go on from, or build one with ImageNet weights."""
+    """Return a copy of a folded network to train further, or build one with ImageNet weights."""
     if start is None:
         return start_from_imagenet(options)
     keras.utils.set_random_seed(options.seed)

@@ -117,7 +117,7 @@ def learn(
     The rate rises over a twelfth of ``decay_steps`` and then falls as a cosine (Loshchilov and
     Hutter, *SGDR*, ICLR 2017). The weights are in the end an exponential moving average over the
     steps (Polyak averaging). ``checkpoints`` is a folder for the state after each epoch, from which
-    a broken-off training of the same options goes on, and for the losses by epoch
+    an interrupted training with the same options resumes, and for the losses by epoch
     (``history.csv``).
     """
     checkpoints.mkdir(parents=True, exist_ok=True)

@@ -156,7 +156,7 @@ def refine_in_parts(
 ) -> InParts:
     """Train without each of some parts of the patients; mix the weights with those of the start.
 
-    What is done is kept in ``checkpoints``, and a broken-off run of the same options goes on.
+    What is done is kept in ``checkpoints``, where an interrupted run with the same options resumes.
     """
     checkpoints.mkdir(parents=True, exist_ok=True)
     kept = checkpoints / "pool.npz"
