@@ -220,8 +220,9 @@ def count_text(value: float) -> str:
 
 
 def share_text(value: float) -> str:
-    """A share between 0 and 1 in per cent."""
-    return _("{percent} %").format(percent=round(100 * value))
+    """A share between 0 and 1 in per cent; '< 1 %' where rounding would leave nothing of it."""
+    percent = round(100 * value)
+    return _("{percent} %").format(percent="< 1" if value > 0 and not percent else percent)
 
 
 def gigabytes_text(value: float) -> str:
