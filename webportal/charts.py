@@ -69,7 +69,6 @@ class Plot:
 
     title: str
     series: Sequence[Series]
-    periods: Sequence[str]
     rows: Sequence[tuple[str, Sequence[str]]]
     x_ticks: Sequence[Tick]
     y_ticks: Sequence[Tick]
@@ -78,6 +77,7 @@ class Plot:
     paths: Sequence[Path] = ()
     height: int = HEIGHT
     labels: Sequence[Tick] = field(default=())
+    heading: str = ""
 
     @property
     def in_words(self) -> str:
@@ -94,23 +94,32 @@ class Plot:
 
 @dataclass(frozen=True)
 class Axis(Generic[T]):
-    """The horizontal axis: its places, such as the starts of periods, and how they are named."""
+    """The horizontal axis: its places, such as the starts of periods, and how they are named.
+
+    `label_at` is where in its place a label stands, from 0 to 1; `heading` is above the places in
+    a table, '' where they are periods.
+    """
 
     places: Sequence[T]
     short: Callable[[T], str]
     long: Callable[[T], str]
+    label_at: float = 0.5
+    heading: str = ""
 
     @property
     def width(self) -> float:
         """The width of one place."""
         return (RIGHT - LEFT) / len(self.places)
 
-    def ticks(self, at: float = 0.5) -> list[Tick]:
-        """Every sixth label or so; `at` is where in the place it stands."""
+    def ticks(self) -> list[Tick]:
+        """Every sixth label or so."""
         every = math.ceil(len(self.places) / 6)
         chosen = range((len(self.places) - 1) % every, len(self.places), every)
         return [
-            Tick(round(LEFT + (number + at) * self.width, 1), self.short(self.places[number]))
+            Tick(
+                round(LEFT + (number + self.label_at) * self.width, 1),
+                self.short(self.places[number]),
+            )
             for number in chosen
         ]
 
@@ -262,15 +271,13 @@ def _plot(
     height: int = HEIGHT,
     labels: Sequence[Tick] = (),
 ) -> Plot:
-    names = axis.names()
     rows = []
-    for number, name in enumerate(names):
+    for number, name in enumerate(axis.names()):
         values = [each.values[number] for each in series]
         rows.append((name, ["–" if value is None else text(value) for value in values]))
     return Plot(
         title=title,
         series=series,
-        periods=names,
         rows=rows,
         x_ticks=axis.ticks(),
         y_ticks=[Tick(round(tick.at, 1), tick.label) for tick in y_ticks],
@@ -279,6 +286,7 @@ def _plot(
         paths=paths,
         height=height,
         labels=labels,
+        heading=axis.heading,
     )
 
 

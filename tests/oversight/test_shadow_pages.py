@@ -17,9 +17,11 @@ from tests.oversight.cases import make_answer, make_shadow
 from tests.reading import read
 from webportal.accounts.models import Role, User
 from webportal.audit.models import AuditEntry
+from webportal.charts import LEFT, RIGHT
 from webportal.inference import registry
 from webportal.inference.models import ModelVersion, Prediction
 from webportal.oversight.models import Shadow
+from webportal.oversight.plots import score_plot
 from webportal.oversight.shadow.comparison import Comparison
 from webportal.records.choices import Category
 from webportal.review.models import SecondReading
@@ -138,6 +140,11 @@ def test_agreement_gate_and_shift(it_person: User, office: Client) -> None:
     assert found.shift.value == pytest.approx((-0.1 - 0.8 + 0.8 - 0.05 - 0.2) / 5)
     assert dict(found.categories)["Pneumonia likely"] == [1, 0, 1, 1]
     assert sum(found.histograms[0]) == sum(found.histograms[1]) == 5
+    # The axis names the scores where the bins end.
+    ticks = [(tick.label, tick.at) for tick in score_plot(found).x_ticks]
+    assert [label for label, _ in ticks] == ["20", "40", "60", "80", "100"]
+    assert ticks[0][1] == pytest.approx(LEFT + (RIGHT - LEFT) / 5, abs=0.05)
+    assert ticks[-1][1] == RIGHT
     page = office.get(f"/models/shadow/{shadow.pk}").text
     assert "60.0 % (23.1–88.2)" in page
     assert "7.0 points lower" in page

@@ -128,7 +128,7 @@ def _plots(answer: Answer, within: float) -> list[Plot]:
     goal = Series(_("wanted"), "kind-others", [within] * len(answer.options), is_dashed=True)
     plots = [waits(_("Time to the result by number of workers"), axis, [*series, goal])]
     if answer.backlog:
-        day = Axis(range(len(answer.backlog)), _hour, _clock)
+        day = Axis(range(len(answer.backlog)), _end, _clock, label_at=1)
         backlog = [Series(_("images"), "kind-0", answer.backlog)]
         plots.append(lines(_("Unfinished images in the course of a day"), day, backlog, count_text))
     return plots
@@ -142,8 +142,8 @@ def _workers(count: int) -> str:
     return _("{count} workers").format(count=count)
 
 
-def _hour(quarter: int) -> str:
-    return f"{quarter // 4:02}"
+def _end(quarter: int) -> str:
+    return f"{(quarter + 1) // 4:02}"
 
 
 def _clock(quarter: int) -> str:

@@ -11,15 +11,15 @@ def score_plot(comparison: Comparison) -> Plot:
     active, shadow = comparison.histograms
     trial = comparison.shadow
 
-    def start(number: int) -> str:
-        return f"{100 * number // BINS} %"
+    def end(number: int) -> str:
+        return f"{100 * (number + 1) // BINS}"
 
     def span(number: int) -> str:
         return f"{100 * number // BINS}–{100 * (number + 1) // BINS} %"
 
     return lines(
-        _("Images by score"),
-        Axis(range(BINS), start, span),
+        _("Images by score in per cent"),
+        Axis(range(BINS), end, span, label_at=1, heading=_("Score")),
         [
             Series(trial.beside.version, "kind-0", active),
             Series(trial.model_version.version, "kind-2", shadow, is_dashed=True),
