@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from webportal.accounts.models import Role
@@ -125,8 +126,9 @@ def _plots(answer: Answer, within: float) -> list[Plot]:
         )
         for priority in Priority
     ]
-    goal = Series(_("wanted"), "kind-others", [within] * len(answer.options), is_dashed=True)
-    plots = [waits(_("Time to the result by number of workers"), axis, [*series, goal])]
+    goal = Series(_("target"), "kind-others", [within] * len(answer.options), is_dashed=True)
+    note = _("The axis of times is logarithmic.")
+    plots = [waits(_("Time to the result by number of workers"), axis, [*series, goal], note)]
     if answer.backlog:
         day = Axis(range(len(answer.backlog)), _end, _clock, label_at=1)
         backlog = [Series(_("images"), "kind-0", answer.backlog)]
@@ -139,7 +141,7 @@ def _time(estimate: Estimate | None) -> float | None:
 
 
 def _workers(count: int) -> str:
-    return _("{count} workers").format(count=count)
+    return ngettext("{count} worker", "{count} workers", count).format(count=count)
 
 
 def _end(quarter: int) -> str:

@@ -37,12 +37,12 @@ class CapacityForm(forms.Form):
     studies_per_hour = forms.FloatField(
         label=_("Studies in the busiest hour"), min_value=0.1, max_value=50_000
     )
-    images_per_study = forms.FloatField(label=_("Images a study"), min_value=1, max_value=100)
+    images_per_study = forms.FloatField(label=_("Images per study"), min_value=1, max_value=100)
     within = forms.IntegerField(
         label=_("Result within (seconds)"), min_value=1, max_value=86_400, initial=60
     )
     percentile = forms.TypedChoiceField(
-        label=_("For"),
+        label=_("Share of the images"),
         choices=[(each, f"{each} %") for each in (90, 95, 99)],
         initial=95,
         coerce=int,
@@ -56,10 +56,10 @@ class CapacityForm(forms.Form):
         if found.studies_in_busiest_hour is not None:
             self.initial["studies_per_hour"] = round(found.studies_in_busiest_hour, 1)
         self.initial["images_per_study"] = round(found.images_per_study or 1, 2)
-        self._choose("profile", [("flat", _("all as busy"))])
+        self._choose("profile", [("flat", _("all equally busy"))])
         if found.profile is not None:
             self._choose(
-                "profile", [("measured", _("as measured here")), ("flat", _("all as busy"))]
+                "profile", [("measured", _("as measured here")), ("flat", _("all equally busy"))]
             )
         self._choose("device", [(each.name, each.name) for each in found.devices])
         if len(found.devices) < 2:

@@ -47,7 +47,7 @@ def test_the_page_answers_with_the_number_the_table_and_the_plots(client: Client
     response = client.get(PAGE, FORM)
     assert response.context["answer"].workers == 1
     content = response.content.decode()
-    assert "1 worker. Within" in content
+    assert "1 worker is enough. Even in the slowest hour, 95 % of the images" in content
     assert content.count('class="plot"') == 2
     # What is not the installation's own is named.
     assert "Not measured here" in content
@@ -119,7 +119,7 @@ def test_one_plan_is_computed_at_a_time(client: Client) -> None:
 
 def test_the_command_prints_the_answer_and_its_basis() -> None:
     words = ask("--studies-per-hour", "200", "--within", "60s", "--replications", "2")
-    assert words.startswith("1 worker. Within")
+    assert words.startswith("1 worker is enough. Even in the slowest hour, 95 % of the images")
     assert "Not measured here:" in words
     # Little is not nothing.
     assert "portals < 1 %, head of the audit trail < 1 %" in words

@@ -118,7 +118,7 @@ def _load(given: Given, found: Measured, measured: list[str], assumed: list[str]
         profile = found.profile
         measured.append(_("How busy each hour of the day is."))
     else:
-        assumed.append(_("Every hour is as busy as the others."))
+        assumed.append(_("Every hour is as busy as the busiest."))
     return Load(given.studies_per_hour, images, profile, priorities)
 
 

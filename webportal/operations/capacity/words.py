@@ -16,12 +16,20 @@ def headline(assumptions: Assumptions, question: Question, answer: Answer) -> st
         return f"{_('No number of workers is enough.')} {_why_not(assumptions, question, answer)}"
     option = next(each for each in answer.options if each.workers == answer.workers)
     workers = (
-        ngettext("{count} worker.", "{count} workers.", answer.workers)
+        ngettext("{count} worker is enough.", "{count} workers are enough.", answer.workers)
         if assumptions.scaling is None
-        else ngettext("Up to {count} worker.", "Up to {count} workers.", answer.workers)
+        else ngettext(
+            "Scaling up to {count} worker is enough.",
+            "Scaling up to {count} workers is enough.",
+            answer.workers,
+        )
     ).format(count=answer.workers)
-    times = _("Within {time} of the upload, {percent} % have their result.").format(
-        percent=f"{question.percentile:g}", time=interval_text(option.worst)
+    times = _(
+        "Even in the slowest hour, {share} of the images have their result within {time} of the"
+        " upload."
+    ).format(
+        share=_("{percent} %").format(percent=f"{question.percentile:g}"),
+        time=interval_text(option.worst),
     )
     return f"{workers} {times}"
 
@@ -46,8 +54,8 @@ def _why_not(assumptions: Assumptions, question: Question, answer: Answer) -> st
     floor = "–" if answer.floor is None else seconds_text(answer.floor)
     if answer.obstacle == Obstacle.UPLOAD:
         return _(
-            "Uploads are the limit: they alone take most of the {floor} that a result takes at"
-            " least. Add portals."
+            "Uploads are the limit: they alone take most of the {floor} that even the fastest"
+            " result takes. Add portals."
         ).format(floor=floor)
     if answer.obstacle == Obstacle.WORKER:
         return _(

@@ -30,7 +30,7 @@ def seconds(text: str) -> float:
     """A time such as ‘60s’, ‘10m’ or ‘4h’ in seconds."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
     if not found or not float(found[1]):
-        raise ArgumentTypeError(f"{text} is no time: give 60s, 10m or 4h")
+        raise ArgumentTypeError(f"{text} is not a time: give 60s, 10m or 4h")
     return float(found[1]) * _UNITS[found[2] or "s"]
 
 
@@ -41,14 +41,14 @@ def positive(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise ArgumentTypeError(f"{text} is no number above 0")
+        raise ArgumentTypeError(f"{text} is not a number above 0")
     return value
 
 
 def count(text: str) -> int:
     """A whole number of at least 1."""
     if not text.isdecimal() or not int(text):
-        raise ArgumentTypeError(f"{text} is no number of at least 1")
+        raise ArgumentTypeError(f"{text} is not a whole number of at least 1")
     return int(text)
 
 
@@ -59,7 +59,7 @@ def share(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < 1:
-        raise ArgumentTypeError(f"{text} is no share from 0 to less than 1")
+        raise ArgumentTypeError(f"{text} is not a share from 0 to less than 1")
     return value
 
 
@@ -67,7 +67,7 @@ def percentile(text: str) -> float:
     """A percentile between 0 and 100."""
     value = positive(text)
     if value >= 100:
-        raise ArgumentTypeError(f"{text} is no percentile between 0 and 100")
+        raise ArgumentTypeError(f"{text} is not a percentile between 0 and 100")
     return value
 
 
@@ -75,7 +75,7 @@ def priorities(text: str) -> list[float]:
     """The shares of stat, urgent and routine."""
     parts = text.split(",")
     if len(parts) != 3 or not all(re.fullmatch(r"\d+(\.\d+)?", part) for part in parts):
-        raise ArgumentTypeError(f"{text} is no list of three shares such as 2,8,90")
+        raise ArgumentTypeError(f"{text} is not a list of three shares such as 2,8,90")
     values = [float(part) for part in parts]
     if not sum(values):
         raise ArgumentTypeError("one of the three shares has to be above 0")
@@ -161,8 +161,8 @@ class Command(BaseCommand):
 
     def _show_options(self, answer: Answer, question: Question) -> None:
         self.stdout.write(
-            f"\nWithin how long {question.percentile:g} % have their result, and what the busiest"
-            " hour takes of the workers:\n\n"
+            f"\nTime from the upload to the result (percentile {question.percentile:g}), and how"
+            " much of the workers' capacity\nthe busiest hour takes:\n\n"
             f"{'workers':>7}  {'slowest hour':>22}  {'stat':>18}  {'urgent':>18}"
             f"  {'routine':>18}  {'use':>6}"
         )
