@@ -111,7 +111,7 @@ def summarise_queue() -> None:
 
 @app.task(name="scheduler.tasks.plan_shadow")
 def plan_shadow() -> None:
-    """Add new images to the trial in the shadow, if one runs; end it when its time is over."""
+    """Add new images to the shadow trial, if one runs; end it when its time is over."""
     planning.plan()
 
 

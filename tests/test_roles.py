@@ -117,7 +117,7 @@ NOT_IN_THE_NAVIGATION = {
     "dicom/priors": "earlier studies",
     "operations/jobs": "**Queue",
     "operations/capacity": "**Capacity**",
-    "models/shadow": "**In the shadow**",
+    "models/shadow": "**Shadow trials**",
     "audit/export": "export",
     "audit/verification": "verification",
     "metrics": "",

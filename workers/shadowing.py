@@ -1,4 +1,4 @@
-"""Another version in the shadow: its network is loaded beside the active one's, in a thread.
+"""Another version in shadow mode: its network is loaded beside the active one's, in a thread.
 
 It works on one batch at a time, and only while the engine is idle and no image waits. The engine
 never waits for it: an image that arrives meanwhile shares the device with that one batch. Whatever
@@ -94,7 +94,7 @@ class Shadowing:
             while not self._is_stopping() and self._is_idle() and self._do_batch():
                 pass
         except Exception:
-            logger.exception("Working in the shadow failed")
+            logger.exception("Working in shadow mode failed")
             # Given back once the database answers: the worker has not died.
             self._holds = True
         finally:
@@ -152,7 +152,7 @@ class Shadowing:
                 runtime=settings.INFERENCE_RUNTIME,
             )
         except Exception:
-            logger.exception("Model %s cannot be run in the shadow", shadow.model_version.version)
+            logger.exception("Model %s cannot be run in shadow mode", shadow.model_version.version)
             self._failed = shadow
             give_back(self._engine.worker)
             note_loading(shadow, self._engine.worker, failed=True)
@@ -160,7 +160,7 @@ class Shadowing:
         self._shadow = shadow
         give_back(self._engine.worker)
         note_loading(shadow, self._engine.worker, failed=False)
-        logger.info("Model %s runs in the shadow", shadow.model_version.version)
+        logger.info("Model %s runs in shadow mode", shadow.model_version.version)
         return True
 
     def _unload(self) -> None:
@@ -197,7 +197,7 @@ class Shadowing:
         try:
             assessments = self._predictor.predict(np.stack([pixels for _, pixels in loaded]))
         except Exception as error:
-            logger.error("Predicting in the shadow raised %s", type(error).__name__)
+            logger.error("Predicting in shadow mode raised %s", type(error).__name__)
             if len(loaded) == 1:
                 return {loaded[0][0]: ShadowAnswer(failure="prediction_failed")}
             return {key: answer for each in loaded for key, answer in self._predict([each]).items()}

@@ -1,4 +1,4 @@
-"""A trial in the shadow and the images in it, without a worker."""
+"""A shadow trial and the images in it, without a worker."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Nothing that anybody but hospital IT is shown depends on a version in the shadow.
+"""Nothing that anybody but hospital IT is shown depends on a version in shadow mode.
 
 Every page, file and endpoint is asked for with and without a trial and its results, by everybody
 who may, and each answer has to be the same to the byte.

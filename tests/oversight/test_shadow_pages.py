@@ -56,7 +56,7 @@ def test_a_trial_is_started_with_the_password_and_is_in_the_trail(
     assert "password" in wrong.text
     assert not Shadow.objects.exists()
     page = start(office, versions[1]).text
-    assert "2 in the shadow of 1" in page
+    assert "2 in shadow mode, compared with 1" in page
     shadow = Shadow.objects.get()
     assert (shadow.started_by, shadow.share, shadow.beside) == (it_person, 50, versions[0])
     assert timezone.localtime(shadow.ends_at).date() == timezone.localdate() + timedelta(days=8)
@@ -71,7 +71,7 @@ def test_only_one_runs_and_never_the_active_version(
     (tmp_path / "3" / "gate.npz").write_bytes(b"another gate")
     assert "cannot be run" in start(office, versions[2]).text
     start(office, versions[1])
-    assert "in the shadow already" in start(office, versions[1]).text
+    assert "already running in shadow mode" in start(office, versions[1]).text
     assert Shadow.objects.count() == 1
     # After the end another one may begin, before the scheduler has noted that end.
     Shadow.objects.update(ends_at=timezone.now())

@@ -1,4 +1,4 @@
-"""The worker's application, where a version in the shadow kills the process that loads it."""
+"""The worker's application, where a version in shadow mode kills the process that loads it."""
 
 import os
 from typing import NoReturn

@@ -1,4 +1,4 @@
-"""Real workers run a second version in the shadow, with the live one undisturbed."""
+"""Real workers run a second version in shadow mode, with the live one undisturbed."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -72,7 +72,7 @@ def test_a_second_version_assesses_what_the_first_has_and_changes_nothing_of_it(
     assert plan() == 12
     wait_until(lambda: done() == 12, "the shadow had assessed all")
     assert live() == before
-    assert "Model 2099.2 runs in the shadow" in worker.output()
+    assert "Model 2099.2 runs in shadow mode" in worker.output()
     for result in ShadowResult.objects.select_related("prediction"):
         assert (result.probability is None) == (result.prediction.probability is None)
         if result.probability is not None:
@@ -177,7 +177,7 @@ def test_what_could_not_be_stored_is_tried_again(
     with refusing("too_many_connections", "true"):
         plan()
         wait_until(
-            lambda: "in the shadow failed" in worker.log.read_text(), "the worker had given up"
+            lambda: "in shadow mode failed" in worker.log.read_text(), "the worker had given up"
         )
     wait_until(lambda: done() == 8, "all were stored")
     trial.refresh_from_db()

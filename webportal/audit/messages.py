@@ -28,7 +28,7 @@ OBJECTS = {
     "received_instance": _("received instance"),
     "research_export": _("export for research"),
     "removal_pause": _("pause of the removal of files"),
-    "shadow": _("trial of a model version"),
+    "shadow": _("shadow trial of a model version"),
     "study": _("study"),
     "text_template": _("text template"),
     "token": _("API token"),

@@ -54,7 +54,7 @@ KINDS: dict[str, str | Promise] = {
     "records.emergencyaccess": _("Emergency accesses"),
     "inference.job": _("Jobs of the model"),
     "inference.prediction": _("Results of the model"),
-    "oversight.shadowresult": _("Results of a version in the shadow"),
+    "oversight.shadowresult": _("Results of a version in shadow mode"),
     "review.read": _("Reads, drafts among them"),
     "review.addendum": _("Addenda"),
     "review.secondreading": _("Second readings"),

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class OversightConfig(AppConfig):
-    """Watching the model: another version in the shadow, and drift."""
+    """Watching the model: another version in shadow mode, and drift."""
 
     name = "webportal.oversight"
     label = "oversight"

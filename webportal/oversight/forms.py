@@ -1,4 +1,4 @@
-"""The form that starts a trial in the shadow."""
+"""The form that starts a shadow trial."""
 
 from datetime import datetime, time, timedelta
 
@@ -20,7 +20,7 @@ class ShadowForm(forms.Form):
         empty_label=None,
     )
     share = forms.IntegerField(
-        label=_("Of a hundred studies"), min_value=1, max_value=100, initial=100
+        label=_("Percentage of studies"), min_value=1, max_value=100, initial=100
     )
     until = forms.DateField(
         label=_("Last day"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")

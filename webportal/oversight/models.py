@@ -1,4 +1,4 @@
-"""Trials of a version in the shadow, and their results.
+"""Shadow trials of a version, and their results; drift by week.
 
 No reader is ever shown any of this: the results are rows of their own, to which nothing leads from
 a study, an image or a result, and nothing that readers use imports this app (the import rules in

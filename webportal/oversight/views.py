@@ -1,4 +1,4 @@
-"""Pages of hospital IT about a version in the shadow."""
+"""Pages of hospital IT about shadow trials."""
 
 import uuid
 
@@ -58,7 +58,10 @@ def start(request: SignedInRequest) -> HttpResponse:
         return _shadows(request, form, status=error.status)
     messages.success(
         request,
-        _("Version %(version)s runs in the shadow. The first results come within a minute.")
+        _(
+            "Version %(version)s now runs in shadow mode. Results follow as new images arrive and"
+            " workers have time."
+        )
         % {"version": shadow.model_version.version},
     )
     return redirect("oversight:shadow", shadow.pk)

@@ -1,1 +1,1 @@
-"""A version in the shadow: it assesses live images at the lowest priority, unseen by readers."""
+"""A version in shadow mode assesses live images at the lowest priority, unseen by readers."""

@@ -1,4 +1,4 @@
-"""Starting and ending a trial in the shadow."""
+"""Starting and ending a shadow trial."""
 
 import uuid
 from datetime import datetime
@@ -24,7 +24,7 @@ class ShadowError(Conflict):
 
 
 def start(model: ModelVersion, share: int, ends_at: datetime, secret: Secret, by: User) -> Shadow:
-    """Let workers run a version in the shadow, on so many of a hundred new studies.
+    """Let workers run a version in shadow mode, on so many of a hundred new studies.
 
     Raises AccountError if password or passkey is wrong, and ShadowError if another trial is
     running, or the version is active or cannot be run.
@@ -41,7 +41,9 @@ def start(model: ModelVersion, share: int, ends_at: datetime, secret: Secret, by
         active = next((version for version in versions if version.is_active), None)
         close_if_over()
         if Shadow.objects.filter(ended_at=None).exists():
-            raise ShadowError(_("A version is in the shadow already. End that trial first."))
+            raise ShadowError(
+                _("A version is already running in shadow mode. End that trial first.")
+            )
         if active is None or active == model:
             raise ShadowError(_("Choose a version other than the active one."))
         now = timezone.now()
