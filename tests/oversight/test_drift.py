@@ -343,6 +343,7 @@ def test_the_page_names_the_reference_and_shows_no_patient(
     for address in ("/models/drift", "/models/drift?as=tables"):
         page = reader.get(address).text
         assert "4 weeks, 800 scores" in page
+        assert f": {weeks_ago(6)} – {weeks_ago(2) - timedelta(days=1)}." in page
         assert "random: 1.1 %" in page
         assert "no distribution of scores" in page
         for study in Study.objects.all():

@@ -32,9 +32,9 @@ def _stability(times: Axis[date], weeks: Sequence[DriftWeek]) -> Plot:
     series = [
         Series("PSI", "kind-0", [each.psi for each in weeks]),
         Series("KS", "kind-2", [each.ks for each in weeks]),
-        Series(_("alert above, PSI"), "kind-4", [settings.DRIFT_PSI for _ in weeks], True),
+        Series(_("alert limit for PSI"), "kind-4", [settings.DRIFT_PSI for _ in weeks], True),
     ]
-    note = _("Only of weeks with enough images, beside the reference.")
+    note = _("Only weeks with enough images are compared with the reference.")
     return lines(_("Change of the scores"), times, series, _two_digits, note, least=0.4)
 
 
@@ -48,7 +48,10 @@ def _shares(times: Axis[date], weeks: Sequence[DriftWeek]) -> Plot:
         Series(_("refused by the gate"), "kind-1", refused),
         Series(_("overruled by the reader"), "kind-3", overruled),
     ]
-    note = _("Of the images that it was made for, and of the signed decisions on its results.")
+    note = _(
+        "Shares of the images that the version was made for, and of the signed decisions on its"
+        " results."
+    )
     return lines(_("Refused and overruled"), times, series, share_text, note, least=0.2)
 
 

@@ -1,5 +1,7 @@
 """The page about drift."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -35,6 +37,7 @@ def drift(request: SignedInRequest) -> HttpResponse:
         "weeks": weeks,
         "week": week,
         "reference": reference,
+        "reference_ends": reference[-1].starts_on + timedelta(days=6) if reference else None,
         "reference_scored": sum(each.scored for each in reference),
         "rows": compared(reference, week) if week is not None and reference else [],
         "plots": plots(weeks) if weeks else [],
