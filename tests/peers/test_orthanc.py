@@ -1,8 +1,5 @@
 """Orthanc, a PACS, stores images here and finds them again."""
 
-import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +7,9 @@ import pytest
 import requests
 
 from tests import dicom_files as files
-from tests.helpers import free_port, wait_until
+from tests.helpers import free_port
 from tests.peers.conftest import Portal
-from tools.peers import ORTHANC_PLUGINS
+from tests.peers.orthanc import running_orthanc
 from webportal.records.files import read_original
 from webportal.records.models import Radiograph
 
@@ -26,18 +23,13 @@ def orthanc(portal: Portal, tmp_path: Path) -> Iterator[str]:
 
     It listens on every address, but answers only this machine, and has no DICOM port.
     """
-    if shutil.which("Orthanc") is None or not ORTHANC_PLUGINS.is_dir():
-        pytest.skip("Orthanc is not installed: run make test-peers as root")
     port = free_port()
     configuration = {
-        "StorageDirectory": str(tmp_path / "orthanc"),
-        "IndexDirectory": str(tmp_path / "orthanc"),
         "HttpPort": port,
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": True,
         "RegisteredUsers": dict([USER]),
         "DicomServerEnabled": False,
-        "Plugins": [str(ORTHANC_PLUGINS / "libOrthancDicomWeb.so")],
         "DicomWeb": {
             "Enable": True,
             "Servers": {
@@ -49,26 +41,16 @@ def orthanc(portal: Portal, tmp_path: Path) -> Iterator[str]:
             },
         },
     }
-    file = tmp_path / "orthanc.json"
-    file.write_text(json.dumps(configuration))
-    log = tmp_path / "orthanc.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            ["Orthanc", str(file)], cwd=tmp_path, stdout=out, stderr=subprocess.STDOUT
-        )
     url = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:
-        assert process.poll() is None, log.read_text()
         try:
             return requests.get(f"{url}/system", auth=USER, timeout=10).ok
         except requests.ConnectionError:
             return False
 
-    wait_until(answers, "Orthanc answered")
-    yield url
-    process.terminate()
-    process.wait()
+    with running_orthanc(tmp_path, "libOrthancDicomWeb.so", configuration, answers):
+        yield url
 
 
 def test_orthanc_stores_and_finds_images(orthanc: str) -> None:

@@ -1,59 +1,43 @@
 """Orthanc's worklist plugin is asked for the order of a study."""
 
-import json
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.helpers import free_port, listens, wait_until
+from tests.helpers import free_port, listens
 from tests.network.rows import make_node
 from tests.network.worklists import AE_TITLE, Worklist
 from tests.orders.messages import ordered_study
-from tools.peers import ORTHANC_PLUGINS
+from tests.peers.orthanc import running_orthanc
 from webportal.network import worklist as asking
 from webportal.network.echo import echo
 from webportal.orders.linking import link_study
 from webportal.orders.models import Order, OrderQuestion
 
 pytestmark = [pytest.mark.peers, pytest.mark.django_db]
-PLUGIN = ORTHANC_PLUGINS / "libModalityWorklists.so"
 
 
 @pytest.fixture
 def orthanc(tmp_path: Path) -> Iterator[int]:
     """The DICOM port of an Orthanc that has the order of tests.orders.messages."""
-    if shutil.which("Orthanc") is None or not PLUGIN.is_file():
-        pytest.skip("Orthanc is not installed: run make test-peers as root")
     files = Worklist(tmp_path / "worklists")
     files.add(t00100010="शर्मा^सीता", t00401003="STAT")
     files.add("b", t00080050="ACC-2", t00100020="P-2")
     port = free_port()
     configuration = {
-        "StorageDirectory": str(tmp_path / "orthanc"),
-        "IndexDirectory": str(tmp_path / "orthanc"),
         "HttpServerEnabled": False,
         "DicomPort": port,
         "DicomAet": AE_TITLE,
         "DicomAlwaysAllowFind": True,
         "DefaultEncoding": "Utf8",
         "DicomModalities": {"chestline": ["CHESTLINE", "127.0.0.1", 104]},
-        "Plugins": [str(PLUGIN)],
         "Worklists": {"Enable": True, "Database": str(files.folder / AE_TITLE)},
     }
-    file = tmp_path / "orthanc.json"
-    file.write_text(json.dumps(configuration))
-    with (tmp_path / "orthanc.log").open("wb") as log:
-        process = subprocess.Popen(
-            ["Orthanc", str(file)], cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT
-        )
-    wait_until(lambda: listens(port), "Orthanc listened")
-    yield port
-    process.terminate()
-    process.wait()
+    plugin = "libModalityWorklists.so"
+    with running_orthanc(tmp_path, plugin, configuration, lambda: listens(port)):
+        yield port
 
 
 def test_a_study_gets_its_order_from_orthanc(orthanc: int) -> None:
