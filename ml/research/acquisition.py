@@ -75,6 +75,23 @@ def propensities(traits: Floats, targets: Floats, patients: list[str], seed: int
     return estimates
 
 
+def overlap_weights(
+    inputs: NDArray[np.uint8], targets: Floats, patients: list[str], seed: int
+) -> Floats:
+    """Return how much each image is acquired like the other class's: (n,), 0 to 1.
+
+    The overlap weights of Li, Morgan and Zaslavsky, *Balancing Covariates via Propensity Score
+    Weighting* (JASA 113, 2018).
+    """
+    estimates = propensities(acquisition_traits(inputs), targets, patients, seed)
+    return np.where(targets == 1, 1 - estimates, estimates)
+
+
+def mixed_chances(weights: Floats, share: float) -> Floats:
+    """Return chances to be drawn, a share of them in proportion to weights (n,), else equal."""
+    return np.asarray(share * weights / weights.sum() + (1 - share) / len(weights))
+
+
 def _fit(design: Floats, targets: Floats, balance: Floats) -> Floats:
     """Fit a ridge logistic regression by Newton's method."""
     weights = np.zeros(design.shape[1])

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ml.research.acquisition import acquisition_traits, propensities
+from ml.research.acquisition import mixed_chances, overlap_weights
 from ml.research.augmentation import augment
 from ml.research.dataset import LabelledImage
 from ml.research.gate.variation import collimated, lay_tubes, other_greys, reframed, write_letters
@@ -48,21 +48,16 @@ def draw_chances(material: Material, acquisition_balance: float, seed: int) -> n
     patients = [
         image.patient for image, is_child in zip(material.images, children, strict=True) if is_child
     ]
-    estimates = propensities(
-        acquisition_traits(material.inputs[children]),
-        targets.pneumonia[children],
-        patients,
-        seed,
-    )
     overlap = np.ones(len(group))
-    overlap[children] = np.where(targets.pneumonia[children] == 1, 1 - estimates, estimates)
+    overlap[children] = overlap_weights(
+        material.inputs[children], targets.pneumonia[children], patients, seed
+    )
     for name, share in SHARES.items():
         members = group == name
         if not members.any():
             continue
         balance = acquisition_balance if name in CHILDREN else 0.0
-        weighed = balance * overlap[members] / overlap[members].sum()
-        chances[members] = share * (weighed + (1 - balance) / members.sum())
+        chances[members] = share * mixed_chances(overlap[members], balance)
     return np.asarray(chances / chances.sum())
 
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from ml.research.acquisition import acquisition_traits, propensities
+from ml.research.acquisition import mixed_chances, overlap_weights
 from ml.research.augmentation import augment
 from ml.research.dataset import LabelledImage, labels
 from ml.research.evaluation import auroc
@@ -43,9 +43,8 @@ class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Augmented batches with as many normal as pneumonia images, alike in how they were taken.
 
     Each epoch draws ``images_per_class`` images of each class without replacement. An image is
-    drawn the more often the more its way of being taken resembles the other class's: the overlap
-    weights of Li, Morgan and Zaslavsky, *Balancing Covariates via Propensity Score Weighting*
-    (JASA 113, 2018), mixed with equal weights in the proportion ``acquisition_balance``.
+    drawn the more often the more its way of being taken resembles the other class's
+    (``overlap_weights``), in a share ``acquisition_balance`` of the draws.
     """
 
     def __init__(
@@ -59,8 +58,7 @@ class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
             [image.kind in ("bacteria", "virus") for image in labelled], np.float32
         )
         patients = [image.patient for image in labelled]
-        estimates = propensities(acquisition_traits(inputs), self.targets, patients, options.seed)
-        self.overlap = np.where(self.targets == 1, 1 - estimates, estimates)
+        self.overlap = overlap_weights(inputs, self.targets, patients, options.seed)
         self.begin(0)
 
     def begin(self, epoch: int) -> None:
@@ -71,9 +69,7 @@ class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.order = rng.permutation(np.concatenate(drawn))
 
     def _draw(self, members: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        share = self.options.acquisition_balance
-        overlap = self.overlap[members]
-        chances = share * overlap / overlap.sum() + (1 - share) / len(members)
+        chances = mixed_chances(self.overlap[members], self.options.acquisition_balance)
         count = min(self.options.images_per_class, len(members))
         return rng.choice(members, count, replace=False, p=chances / chances.sum())
 
