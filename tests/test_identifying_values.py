@@ -30,8 +30,8 @@ OF_A_STUDY = {
     "_".join(re.findall("[A-Z][a-z]+", keyword)).lower()
     for keyword in set(IDENTIFYING) - set(KEYWORDS.values())
 }
-TELLING = sorted(set(KEYWORDS) - SHARED | OF_A_STUDY)
-EVERY = sorted({*KEYWORDS} | OF_A_STUDY)
+SEARCHED = sorted(set(KEYWORDS) - SHARED | OF_A_STUDY)
+ALL = sorted({*KEYWORDS} | OF_A_STUDY)
 
 
 def _owner(study: Study, name: str) -> Model:
@@ -48,7 +48,7 @@ def _give(study: Study, name: str) -> Study:
     return Study.objects.select_related("patient").get(pk=study.pk)
 
 
-@pytest.mark.parametrize("name", TELLING)
+@pytest.mark.parametrize("name", SEARCHED)
 def test_a_search_finds_the_study(name: str) -> None:
     study = _give(make_study(), name)
     make_study()
@@ -56,20 +56,20 @@ def test_a_search_finds_the_study(name: str) -> None:
     assert found == [study.patient], "the triggers of StudySearch (webportal/records/migrations)"
 
 
-@pytest.mark.parametrize("name", sorted(set(TELLING) - OF_A_STUDY))
+@pytest.mark.parametrize("name", sorted(set(SEARCHED) - OF_A_STUDY))
 def test_a_search_finds_a_patient_without_a_study(name: str) -> None:
     patient = make_patient(**{name: VALUE})
     assert list(find_patients_for_auditors(VALUE)) == [patient], "webportal/records/searches.py"
 
 
-@pytest.mark.parametrize("name", TELLING)
+@pytest.mark.parametrize("name", SEARCHED)
 def test_an_erasure_recognises_the_patient_in_texts(name: str) -> None:
     study = _give(make_study(), name)
     traces = Traces.of(study.patient, [study])
     assert traces.are_in(f"scan of {VALUE}, Thursday.dcm"), "webportal/erasure/traces.py"
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", ALL)
 def test_a_report_over_hl7_has_it(name: str, radiologist: User) -> None:
     study = make_study()
     signed = read(make_prediction(make_radiograph(study)), radiologist, "none")
