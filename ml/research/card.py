@@ -163,7 +163,7 @@ def _refined(training: Mapping[str, Any]) -> str:
     if not teacher:
         how = f"The network of {start} went on from there, in its last two stages alone."
     elif start == IMAGENET:
-        how = "The network was trained on both from ImageNet on"
+        how = "The network was trained on both, starting from ImageNet weights"
     else:
         how = f"The network of {start} went on from there, in all but its first stages"
     if teacher:

@@ -213,7 +213,7 @@ def test_the_heat_map_is_compared_with_drawn_boxes_where_there_are_any() -> None
             {"teacher": "a-teacher", "start": "ImageNet"},
             {"left_out": [0], "unread_trust": 1.0},
             [
-                "The network was trained on both from ImageNet on, with a-teacher as a teacher",
+                "was trained on both, starting from ImageNet weights, with a-teacher as a teacher",
                 "The network has not seen these patients, a third of all.",
                 "which are noisy. The network",
             ],
