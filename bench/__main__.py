@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bench import worklist
 from bench.bare import Loop
-from bench.system import InferenceWorker, Portal, database_and_broker
+from bench.system import InferenceWorker, Portal, database_and_broker, say
 from ml.serving.runtimes.interface import cores
 
 if TYPE_CHECKING:
@@ -36,11 +36,11 @@ def main() -> int:
         stack.enter_context(database_and_broker(folder))
         figures = _measure(stack, folder, options.images, options.uploads)
         _print(figures)
-        _say("\nTiming pages while slow clients hold connections")
+        say("\nTiming pages while slow clients hold connections")
         slow_pages = _measure_slow_clients(folder, options.requests)
-        _say(f"\nMaking {options.studies} studies for the worklist")
+        say(f"\nMaking {options.studies} studies for the worklist")
         timings = worklist.measure(stack, folder, options.studies, options.requests)
-        _say(worklist.table(timings))
+        say(worklist.table(timings))
     met = [each.is_met for each in figures]
     met += [each.is_met for each in slow_pages]
     met += [each.is_met for each in timings]
@@ -52,7 +52,7 @@ def _measure_slow_clients(folder: Path, requests: int) -> "list[Page]":
 
     with ExitStack() as stack:
         pages = slow.measure(Portal(stack, folder / "slow.log").port, requests)
-    _say(slow.table(pages))
+    say(slow.table(pages))
     return pages
 
 
@@ -60,37 +60,32 @@ def _measure(stack: ExitStack, folder: Path, images: int, uploads: int) -> "list
     # Can only be imported now that the settings exist.
     from bench import measures, pictures, records
 
-    _say(f"Drawing {min(images, DIFFERENT_FILES)} phantoms")
+    say(f"Drawing {min(images, DIFFERENT_FILES)} phantoms")
     by = records.make_uploader()
     files = pictures.stored_files(min(images, DIFFERENT_FILES))
     radiographs = records.store_radiographs(files, images, by)
-    _say("Starting the portal, a worker and the bare loop")
+    say("Starting the portal, a worker and the bare loop")
     portal = Portal(stack, folder / "portal.log")
     worker = InferenceWorker(stack, folder / "worker.log")
     loop = stack.enter_context(Loop())
     loop.run([records.file_of(radiograph) for radiograph in radiographs[:64]])
-    _say(f"Timing {uploads} uploads")
+    say(f"Timing {uploads} uploads")
     figures = [measures.latency(uploads, by, portal, loop)]
-    _say(f"Timing {images} images")
+    say(f"Timing {images} images")
     figures.append(measures.throughput(radiographs, by, loop))
     return [*figures, *measures.footprint(portal, worker, loop)]
 
 
 def _print(figures: "list[Figure]") -> None:
     load = os.getloadavg()[0]
-    _say(f"\n{cores()} cores; load average {load:.1f}, the benchmark's own included\n")
-    _say(f"{'':48} {'measured':>9} {'baseline':>9} {'':9} {'ratio':>6}  target")
+    say(f"\n{cores()} cores; load average {load:.1f}, the benchmark's own included\n")
+    say(f"{'':48} {'measured':>9} {'baseline':>9} {'':9} {'ratio':>6}  target")
     for figure in figures:
         verdict = "met" if figure.is_met else "MISSED"
-        _say(
+        say(
             f"{figure.name:48} {figure.measured:9.1f} {figure.baseline:9.1f} {figure.unit:9}"
             f" {figure.ratio:6.2f}  {figure.target}: {verdict}"
         )
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -15,9 +15,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
 
-from bench.system import Portal, database_and_broker
+from bench.system import Portal, database_and_broker, say
 
 CLIENTS = 8
 STUDIES = 200
@@ -48,7 +47,7 @@ def main() -> int:
                         found.append(rate)
             recorded, unrecorded = map(statistics.median, rates)
             ratio = statistics.median(a / b for a, b in zip(*rates, strict=True))
-            _say(f"{kind}: {recorded:.0f}/s with, {unrecorded:.0f}/s without, ratio {ratio:.2f}")
+            say(f"{kind}: {recorded:.0f}/s with, {unrecorded:.0f}/s without, ratio {ratio:.2f}")
         _say_sizes()
     return 0
 
@@ -105,17 +104,12 @@ def _say_sizes() -> None:
             " FROM access_accessentry AS entry GROUP BY kind ORDER BY kind"
         )
         for kind, count, studies, size in cursor.fetchall():
-            _say(f"{count} entries of {kind}: {studies:.0f} studies, {size:.0f} bytes each")
+            say(f"{count} entries of {kind}: {studies:.0f} studies, {size:.0f} bytes each")
         cursor.execute(
             "SELECT pg_indexes_size('access_accessentry')::float"
             " / pg_table_size('access_accessentry')"
         )
-        _say(f"indexes take {cursor.fetchone()[0]:.1f} times the entries")
-
-
-def _say(words: Any) -> None:
-    sys.stdout.write(f"{words}\n")
-    sys.stdout.flush()
+        say(f"indexes take {cursor.fetchone()[0]:.1f} times the entries")
 
 
 if __name__ == "__main__":

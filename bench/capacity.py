@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.system import InferenceWorker, database_and_broker
+from bench.system import InferenceWorker, database_and_broker, say
 from ml.serving.runtimes.interface import cores
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> boo
     # Can only be imported now that the settings exist.
     from bench import pictures, records
 
-    _say(f"Drawing {DIFFERENT_FILES} phantoms")
+    say(f"Drawing {DIFFERENT_FILES} phantoms")
     by = records.make_uploader()
     # With a wait in place of the network only small ones: decoding is all that takes a processor.
     files = (
@@ -106,13 +106,11 @@ def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> boo
             others = [job for each in runs if each is not run for job in each.jobs]
             for row, is_close in _compare(run, others):
                 rows.append(row)
-                _say("  ".join(row))
+                say("  ".join(row))
                 is_met = is_met and is_close
-    _say(
-        f"\n{cores()} cores; load average {os.getloadavg()[0]:.1f}, the benchmark's own included\n"
-    )
-    _say(_table(rows))
-    _say(
+    say(f"\n{cores()} cores; load average {os.getloadavg()[0]:.1f}, the benchmark's own included\n")
+    say(_table(rows))
+    say(
         f"\neach deviation with the speeds of the same run at most {TARGET:.0%}: "
         f"{'met' if is_met else 'MISSED'}"
     )
@@ -126,7 +124,7 @@ def _runs(
     images = cycle(radiographs)
     burst, seconds = _timed(lambda: _burst([next(images) for _ in range(BURST)], by))
     capacity = BURST / seconds
-    _say(f"{workers} worker(s) do {capacity:.1f} images/s")
+    say(f"{workers} worker(s) do {capacity:.1f} images/s")
     runs = [Measurement(workers, "burst", capacity, burst, os.getloadavg()[0])]
     for load in options.loads:
         rate = load * capacity
@@ -319,11 +317,6 @@ def _table(rows: Sequence[tuple[str, ...]]) -> str:
     )
     lines = [heads, ("---",) * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

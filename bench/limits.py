@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from bench.system import InferenceWorker, Portal, database_and_broker
+from bench.system import InferenceWorker, Portal, database_and_broker, say
 from bench.uploads import ProcessorTime, Sender, numbered, send_all
 
 PICTURES = 20
@@ -40,9 +40,7 @@ def main() -> int:
         services = stack.enter_context(database_and_broker(folder))
         for threads in (1, 4, 8):
             commits, entries = _append(threads, options.seconds)
-            _say(
-                f"{threads} at a time append {commits:.0f} transactions/s, {entries:.0f} entries/s"
-            )
+            say(f"{threads} at a time append {commits:.0f} transactions/s, {entries:.0f} entries/s")
         _upload(stack, folder, services, options)
     return 0
 
@@ -100,15 +98,13 @@ def _upload(
 
     send(1, files[:10])
     alone = send(1, files[10 : 10 + count // 3])
-    _say(f"one file at a time takes {1000 * alone / (count // 3):.0f} ms")
+    say(f"one file at a time takes {1000 * alone / (count // 3):.0f} ms")
     before, size = spent(), _Size(folder)
     seconds = send(options.connections, files[10 + count : 10 + 2 * count])
     after = spent()
     parts = ", ".join(f"{name} {(after[name] - before[name]) / count:.1f}" for name in after)
-    _say(
-        f"{options.connections} at a time: {count / seconds:.1f} files/s; ms of processor: {parts}"
-    )
-    _say(f"of an upload: {size.grown(count)}")
+    say(f"{options.connections} at a time: {count / seconds:.1f} files/s; ms of processor: {parts}")
+    say(f"of an upload: {size.grown(count)}")
     size = _Size(folder)
     waiting = _open_jobs()
     InferenceWorker(stack, folder / "worker.log")
@@ -117,7 +113,7 @@ def _upload(
         time.sleep(0.1)
         if time.perf_counter() - started > RESULT_SECONDS:
             raise RuntimeError("Some images have no result.")
-    _say(f"of a result: {size.grown(waiting)}")
+    say(f"of a result: {size.grown(waiting)}")
 
 
 class _Size:
@@ -154,11 +150,6 @@ def _open_jobs() -> int:
     from webportal.inference.queue import OPEN_STATES
 
     return Job.objects.filter(state__in=OPEN_STATES).count()
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

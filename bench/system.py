@@ -47,6 +47,12 @@ def database_and_broker(folder: Path) -> Iterator[dict[str, int]]:
         connections.close_all()
 
 
+def say(words: object) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{words}\n")
+    sys.stdout.flush()
+
+
 class Portal:
     """The portal as `make run` starts it: its port, and how long it took to be ready."""
 

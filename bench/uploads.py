@@ -26,7 +26,7 @@ from typing import Self
 import psutil
 
 from bench.bare import Loop
-from bench.system import InferenceWorker, Portal, database_and_broker
+from bench.system import InferenceWorker, Portal, database_and_broker, say
 from ml.serving.runtimes.interface import cores
 
 SMALLEST, LARGEST = 1000, 2200
@@ -168,7 +168,7 @@ def _measure(
     from webportal.inference.models import Prediction
     from webportal.records.models import Radiograph
 
-    _say(f"Drawing {min(count, DIFFERENT_PICTURES)} phantoms")
+    say(f"Drawing {min(count, DIFFERENT_PICTURES)} phantoms")
     drawn = [
         pictures.as_jpeg(pictures.draw(number, rows))
         for number, rows in enumerate(_sizes(min(count, DIFFERENT_PICTURES)))
@@ -205,7 +205,7 @@ def _measure(
     system = Measured(ProcessorTime({"portal": portal.pid, "worker": worker.pid} | services))
     drain = Measured(ProcessorTime({"worker": worker.pid} | services))
     bare = Measured(ProcessorTime({"loop": loop.pid}))
-    _say(f"Sending {count} files of {sum(len(data) for _, data in files) // count // 1000} kB")
+    say(f"Sending {count} files of {sum(len(data) for _, data in files) // count // 1000} kB")
     for start in range(0, count, CHUNK):
         with system:
             stored = upload(files[start : start + CHUNK])
@@ -224,8 +224,8 @@ def _sizes(count: int) -> list[int]:
 
 def _report(count: int, system: Measured, drain: Measured, bare: Measured) -> bool:
     load = os.getloadavg()[0]
-    _say(f"\n{cores()} cores; load average {load:.1f}, the benchmark's own included\n")
-    _say(f"{'':36} {'files/s':>8} {'ratio':>6} {'processor, ms a file':>22}")
+    say(f"\n{cores()} cores; load average {load:.1f}, the benchmark's own included\n")
+    say(f"{'':36} {'files/s':>8} {'ratio':>6} {'processor, ms a file':>22}")
     loop_time = bare.processor.total()
     for name, figure in (
         ("bare loop", bare),
@@ -233,12 +233,12 @@ def _report(count: int, system: Measured, drain: Measured, bare: Measured) -> bo
         ("queue to stored result", drain),
     ):
         parts = ", ".join(f"{part} {spent / count:.1f}" for part, spent in figure.processor.items())
-        _say(
+        say(
             f"{name:36} {count / figure.seconds:8.1f} {bare.seconds / figure.seconds:6.2f}"
             f" {figure.processor.total() / count:22.1f}  ({parts})"
         )
     share = loop_time / system.processor.total()
-    _say(f"\nprocessor time of the loop / of the path of an upload: {share:.2f}")
+    say(f"\nprocessor time of the loop / of the path of an upload: {share:.2f}")
     met = True
     for name, figure, target in (
         ("upload to stored result", system, UPLOAD_TARGET),
@@ -246,13 +246,8 @@ def _report(count: int, system: Measured, drain: Measured, bare: Measured) -> bo
     ):
         is_met = bare.seconds / figure.seconds >= target
         met = met and is_met
-        _say(f"{name}: ratio of at least {target}: {'met' if is_met else 'MISSED'}")
+        say(f"{name}: ratio of at least {target}: {'met' if is_met else 'MISSED'}")
     return met
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
