@@ -1,4 +1,4 @@
-"""DICOM files made of received data sets, in the encoding in which they were received."""
+"""What a C-STORE brings: a DICOM file in the encoding in which the data set was received."""
 
 from io import BytesIO
 from typing import Any
@@ -6,12 +6,38 @@ from typing import Any
 from pydicom import uid
 from pydicom.dataset import FileMetaDataset
 from pydicom.filewriter import write_file_meta_info
+from pynetdicom.events import Event
 
 from webportal.network import inbox
 from webportal.network.calling import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
+from webportal.network.models import Node
 
 
-def file_of(sop_class: str, sop_instance: str, syntax: str, encoded: bytes) -> bytes:
+def arrival_of(event: Event, node: Node, address: str) -> inbox.Arrival | None:
+    """Return what a C-STORE brings from a node; None if it cannot be read as a data set.
+
+    Whether the image is usable is determined later.
+    """
+    request: Any = event.request
+    sop_class, sop_instance = request.AffectedSOPClassUID, request.AffectedSOPInstanceUID
+    syntax = str(event.context.transfer_syntax)
+    data = _file_of(str(sop_class), str(sop_instance), syntax, request.DataSet.getvalue())
+    try:
+        study = inbox.study_of(inbox.header_of(data))
+    except Exception:  # pydicom raises arbitrary exceptions on broken data sets
+        return None
+    return inbox.Arrival(
+        node=node,
+        address=address,
+        study_instance_uid=study,
+        sop_instance_uid=str(sop_instance),
+        sop_class_uid=str(sop_class),
+        transfer_syntax_uid=syntax,
+        data=data,
+    )
+
+
+def _file_of(sop_class: str, sop_instance: str, syntax: str, encoded: bytes) -> bytes:
     """Return a data set as a DICOM file (PS3.10 7.1).
 
     Its File Meta Information identifies neither sender nor time, so an instance sent again is the
@@ -29,14 +55,3 @@ def file_of(sop_class: str, sop_instance: str, syntax: str, encoded: bytes) -> b
     write_file_meta_info(file, meta, enforce_standard=True)
     file.write(encoded)
     return bytes(file.getvalue())
-
-
-def study_of_file(data: bytes) -> str | None:
-    """Return the Study Instance UID of a file, '' if it has none, None if it is not a data set.
-
-    Whether the image is usable is determined later.
-    """
-    try:
-        return inbox.study_of(inbox.header_of(data))
-    except Exception:  # pydicom raises arbitrary exceptions on broken data sets
-        return None

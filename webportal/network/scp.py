@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from socketserver import BaseServer
 from typing import Any
 
@@ -21,7 +22,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from webportal.network import callers, commitment, inbox
 from webportal.network.calling import own_entity
-from webportal.network.files import file_of, study_of_file
+from webportal.network.files import arrival_of
 from webportal.network.limits import (
     MOST_CONNECTIONS,
     Associations,
@@ -245,30 +246,16 @@ def _store(event: Event) -> int:
     """Keep an instance; returns the C-STORE status."""
     association: Any = event.assoc
     request: Any = event.request
-    sop_class = str(request.AffectedSOPClassUID)
-    sop_instance = str(request.AffectedSOPInstanceUID)
-    syntax = str(event.context.transfer_syntax)
-    data = file_of(sop_class, sop_instance, syntax, request.DataSet.getvalue())
-    study = study_of_file(data)
-    if study is None:
-        return CANNOT_UNDERSTAND
     node = association.chestline_node
+    arrival = arrival_of(event, node, association.requestor.address)
+    if arrival is None:
+        return CANNOT_UNDERSTAND
+    originator = request.MoveOriginatorApplicationEntityTitle
     try:
-        prior = moved_here(node, study, request.MoveOriginatorApplicationEntityTitle)
-        if prior is not None and not is_of_our_patient(prior, data):
+        prior = moved_here(node, arrival.study_instance_uid, originator)
+        if prior is not None and not is_of_our_patient(prior, arrival.data):
             return NOT_MATCHING
-        inbox.receive(
-            inbox.Arrival(
-                node=node,
-                address=association.requestor.address,
-                study_instance_uid=study,
-                sop_instance_uid=sop_instance,
-                sop_class_uid=sop_class,
-                transfer_syntax_uid=syntax,
-                data=data,
-                is_prior=prior is not None,
-            )
-        )
+        inbox.receive(replace(arrival, is_prior=prior is not None))
     except NotWantedError:
         return NOT_MATCHING
     except OSError as error:

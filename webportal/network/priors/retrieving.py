@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -16,8 +17,8 @@ from pynetdicom.presentation import build_role
 
 from webportal.network import calling
 from webportal.network.calling import NotReachedError
-from webportal.network.files import file_of, study_of_file
-from webportal.network.inbox import Arrival, receive
+from webportal.network.files import arrival_of
+from webportal.network.inbox import receive
 from webportal.network.models import Node, PriorProtocol, PriorSource, PriorState, PriorStudy
 from webportal.network.priors.arrivals import LONGEST_RETRIEVE, is_of_our_patient, wanted
 from webportal.network.sop_classes import (
@@ -133,29 +134,14 @@ class Connection:
             self.association.dimse.msg_queue.put((None, None))
             return _OUT_OF_RESOURCES
         request: Any = event.request
-        sop_class, instance = str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID)
-        syntax = str(event.context.transfer_syntax)
-        encoded = request.DataSet.getvalue()
-        if len(encoded) > settings.UPLOAD_MAX_BYTES:
+        if len(request.DataSet.getbuffer()) > settings.UPLOAD_MAX_BYTES:
             return _OUT_OF_RESOURCES
-        data = file_of(sop_class, instance, syntax, encoded)
-        study = study_of_file(data) or ""
-        prior = wanted(self.node, study)
-        if prior is None or not is_of_our_patient(prior, data):
+        arrival = arrival_of(event, self.node, self.node.host)
+        prior = wanted(self.node, arrival.study_instance_uid) if arrival is not None else None
+        if arrival is None or prior is None or not is_of_our_patient(prior, arrival.data):
             return _NOT_MATCHING
         try:
-            receive(
-                Arrival(
-                    node=self.node,
-                    address=self.node.host,
-                    study_instance_uid=study,
-                    sop_instance_uid=instance,
-                    sop_class_uid=sop_class,
-                    transfer_syntax_uid=syntax,
-                    data=data,
-                    is_prior=True,
-                )
-            )
+            receive(replace(arrival, is_prior=True))
         except (OSError, Error) as error:
             logger.error("A fetched instance cannot be kept: %s", type(error).__name__)
             return _OUT_OF_RESOURCES
