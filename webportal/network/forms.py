@@ -25,9 +25,7 @@ class NodeForm(forms.Form):
         min_value=1,
         max_value=65535,
         required=False,
-        help_text=_(
-            "On which the device listens: for the test, and reports on storage commitment."
-        ),
+        help_text=_("On which the device listens. Chestline needs it to call the device."),
     )
     department = forms.ModelChoiceField(
         Department.objects.all(),
