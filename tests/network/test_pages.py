@@ -8,19 +8,27 @@ from pathlib import Path
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from tests import dicom_files as files
+from tests.factories import make_study
 from tests.helpers import audit_actions, free_port, listens, wait_until
-from tests.network.rows import make_node, make_received
+from tests.network.rows import make_commitment, make_node, make_prior_request, make_received
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.audit.verification import verify
 from webportal.intake.batches import services
 from webportal.intake.errors import StorageFullError
 from webportal.network import found, importing, inbox
-from webportal.network.models import InboxState, Node, ReceivedInstance
+from webportal.network.models import (
+    Commitment,
+    InboxState,
+    Node,
+    PriorRequest,
+    ReceivedInstance,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -230,3 +238,17 @@ def test_the_connection_to_a_device_is_tested_with_an_echo(client: Client) -> No
         listening.kill()
         listening.wait()
     assert audit_actions(action="node.tested") == ["node.tested"] * 2
+
+
+@pytest.mark.parametrize("page", ["commitments", "priors"])
+def test_what_has_been_given_up_is_not_said_to_be_tried_again(client: Client, page: str) -> None:
+    node, why = make_node(), {"reason_code": "node_away"}
+    make_commitment(node, **why)
+    make_prior_request(node, make_study(), **why)
+    assert "Next attempt" in client.get(f"/dicom/{page}").content.decode()
+    Commitment.objects.update(state="given_up", settled_at=timezone.now())
+    PriorRequest.objects.update(state="given_up", settled_at=timezone.now())
+    given_up = client.get(f"/dicom/{page}").content.decode()
+    assert "The device does not respond." in given_up
+    assert "Next attempt" not in given_up
+    assert "tried again" not in given_up

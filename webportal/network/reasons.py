@@ -1,4 +1,7 @@
-"""Why something waits for a node: messages by code, with `{}` placeholders."""
+"""Why a node could not be asked or told: messages by code, with `{}` placeholders.
+
+None says that it will be tried again: what has been given up keeps its reason.
+"""
 
 from django.utils.translation import gettext_noop
 
@@ -6,45 +9,30 @@ from webportal.reasons import register
 
 register(
     {
-        "node_without_port": gettext_noop(
-            "Enter the port on which the device listens. It is then tried again."
-        ),
-        "node_away": gettext_noop("The device does not respond. It will be tried again."),
+        "node_without_port": gettext_noop("Enter the port on which the device listens."),
+        "node_away": gettext_noop("The device does not respond."),
         "node_rejects": gettext_noop(
-            "The device rejects the association. Add Chestline's AE title and address there; it"
-            " will be tried again."
+            "The device rejects the association. Add Chestline's AE title and address there."
         ),
-        "node_silent": gettext_noop("The device did not answer. It will be tried again."),
+        "node_silent": gettext_noop("The device did not answer."),
         "storage_away": gettext_noop(
             "The storage of the images cannot be reached; it is reported once it can."
         ),
-        "node_unexpected": gettext_noop(
-            "The device answered in an unexpected way. It will be tried again."
-        ),
-        "find_not_offered": gettext_noop(
-            "The device accepts no queries (C-FIND, Study Root). It will be tried again."
-        ),
-        "find_refused": gettext_noop(
-            "The device answered the query with an error. It will be tried again."
-        ),
+        "node_unexpected": gettext_noop("The device answered in an unexpected way."),
+        "find_not_offered": gettext_noop("The device accepts no queries (C-FIND, Study Root)."),
+        "find_refused": gettext_noop("The device answered the query with an error."),
         "find_too_many": gettext_noop(
-            "The device named hundreds of studies, perhaps not of one patient. It will be asked"
-            " again."
+            "The device named hundreds of studies, perhaps not of one patient."
         ),
         "retrieve_not_offered": gettext_noop(
             "The device does not offer to send images in this way. Choose C-MOVE in place of C-GET,"
-            " or the other way round; it will be tried again."
+            " or the other way round."
         ),
         "retrieve_failed": gettext_noop(
             "Not all images came. With C-MOVE, enter Chestline's AE title, address and port there."
-            " It will be tried again."
         ),
         "prior_differs": gettext_noop("may be another patient’s ({differences})"),
-        "report_not_offered": gettext_noop(
-            "The device accepts no reports on storage commitment. It will be tried again."
-        ),
-        "report_refused": gettext_noop(
-            "The device answered the report with an error. It will be tried again."
-        ),
+        "report_not_offered": gettext_noop("The device accepts no reports on storage commitment."),
+        "report_refused": gettext_noop("The device answered the report with an error."),
     }
 )
