@@ -162,6 +162,23 @@ def test_no_order_is_asked_for_a_few_times_and_the_page_says_so(
     assert "No order found" not in client.get(address).content.decode()
 
 
+def test_of_a_study_that_is_read_no_worklist_is_said_to_be_asked(
+    ris: Node, client: Client, make_user: Callable[..., User]
+) -> None:
+    client.force_login(make_user(Role.RADIOLOGIST))
+    study = arrived()
+    order_page = reverse("orders:study-order", args=[study.pk])
+    study_page = reverse("review:study", args=[study.pk])
+    before = client.get(order_page).content.decode()
+    assert "RIS1 is being asked." in before
+    assert 'value="ask"' in before
+    Study.objects.filter(pk=study.pk).update(reading_state="signed")
+    assert "is being asked" not in client.get(study_page).content.decode()
+    after = client.get(order_page).content.decode()
+    assert "is being asked" not in after
+    assert 'value="ask"' not in after
+
+
 def test_a_worklist_that_is_away_is_asked_once_it_is_back(worklist: Worklist, ris: Node) -> None:
     worklist.add()
     worklist.stop()

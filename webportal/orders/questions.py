@@ -63,6 +63,11 @@ def _is_to_be_asked(study: Study) -> bool:
     return not is_old and not OrderedStudy.objects.filter(study=study).exists()
 
 
+def may_be_asked_again(study: Study) -> bool:
+    """Whether asking anew has worklists asked: the study is unread, and has no order yet."""
+    return study.reading_state == ReadingState.UNREAD and _is_to_be_asked(study)
+
+
 def worklists() -> QuerySet[OrderSource]:
     """The worklists that are asked."""
     return OrderSource.objects.filter(kind=SourceKind.WORKLIST, is_active=True)

@@ -11,13 +11,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import User
+from webportal.orders import questions
 from webportal.orders.linking import of_number
 from webportal.orders.models import (
     Order,
     OrderedStudy,
     OrderQuestion,
     OrderSource,
-    QuestionState,
 )
 from webportal.reasons import Reason
 from webportal.records.models import Study
@@ -46,27 +46,33 @@ def orders_of(studies: Iterable[UUID]) -> dict[UUID, list[Order]]:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a worklist was asked of a study without an order, and what it said."""
+    """What a worklist was asked of a study without an order, and what it said.
+
+    `is_waiting`: it is still to be asked; `is_away`: it cannot be at present.
+    """
 
     source: str
     state: str
     at: datetime | None
+    is_waiting: bool
     is_away: bool
     reason: Reason
 
 
 def asked_of(study: Study) -> list[Asked]:
     """What worklists were asked for the order of a study, which has none."""
-    questions = OrderQuestion.objects.filter(study=study, source__is_active=True)
+    asked = OrderQuestion.objects.filter(study=study, source__is_active=True)
+    open_questions = set(questions.waiting().filter(study=study).values_list("pk", flat=True))
     return [
         Asked(
             each.source.name,
             each.state,
             each.asked_at,
-            each.state == QuestionState.WAITING and each.source.failures > 0,
+            each.pk in open_questions,
+            each.pk in open_questions and each.source.failures > 0,
             each.reason,
         )
-        for each in questions.select_related("source")
+        for each in asked.select_related("source")
         if study.accession_number
     ]
 

@@ -27,7 +27,7 @@ from webportal.orders.linking import (
     unlink,
 )
 from webportal.orders.models import Order, OrderedStudy
-from webportal.orders.questions import ask_for
+from webportal.orders.questions import ask_for, may_be_asked_again
 from webportal.orders.shown import FIELDS, asked_of, receives_orders
 from webportal.records import visibility
 from webportal.records.choices import ReadingState
@@ -99,6 +99,7 @@ def study_order(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         "linked": linked,
         "waiting": waiting,
         "asked": asked_of(study),
+        "may_ask": may_be_asked_again(study),
         "found": found,
         "number": number,
         "patient_id": asked_for or ("" if study.patient.is_temporary else study.patient.patient_id),
