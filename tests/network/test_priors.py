@@ -311,6 +311,11 @@ def test_hospital_it_chooses_what_is_fetched_and_has_it_asked_again(
     assert (row.state, row.attempts) == ("waiting", 0)
     assert audit_actions(action="priors.retried") == ["priors.retried"]
 
+    sources.change_source(node, SET | {"is_active": False}, it_person)
+    said = client.post(f"/dicom/priors/{row.pk}/again", follow=True).content.decode()
+    assert "No earlier studies are fetched from this device" in said
+    assert audit_actions(action="priors.retried") == ["priors.retried"]
+
 
 def test_a_device_that_takes_no_queries_is_not_said_to_be_away() -> None:
     entity = AE("PACS")

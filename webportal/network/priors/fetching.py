@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import Error, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from webportal.accounts.models import User
 from webportal.audit.models import Action
@@ -27,11 +28,16 @@ from webportal.network.priors.asking import Answer, chest_series, earlier_studie
 from webportal.network.priors.retrieving import Connection
 from webportal.records.ages import examined_on
 from webportal.records.models import Study
+from webportal.refusals import Conflict
 
 logger = logging.getLogger(__name__)
 
 _GIVE_UP_AFTER = timedelta(days=1)
 _DAYS_A_YEAR = 365.25
+
+
+class PriorError(Conflict):
+    """The node is not to be asked."""
 
 
 def due(now: datetime) -> QuerySet[PriorRequest]:
@@ -183,8 +189,11 @@ def _fail(row: PriorRequest, code: str) -> None:
 
 @transaction.atomic
 def ask_again(row: PriorRequest, by: User) -> None:
-    """Ask the node once more, at once; what was fetched stays."""
+    """Ask the node once more, at once; what was fetched stays. Raises PriorError."""
     locked = PriorRequest.objects.select_for_update().get(pk=row.pk)
+    sources = PriorSource.objects.filter(is_active=True, node__is_active=True)
+    if not sources.filter(node=locked.node_id).exists():
+        raise PriorError(_("No earlier studies are fetched from this device; allow it first."))
     locked.state, locked.attempts, locked.reason_code = PriorRequestState.WAITING, 0, ""
     locked.requested_at = locked.next_attempt_at = clock()
     locked.settled_at = None

@@ -16,6 +16,7 @@ from webportal.network.models import Node, PriorRequest, PriorRequestState
 from webportal.network.nodes import NodeError
 from webportal.network.priors import fetching, sources
 from webportal.network.priors.forms import PriorSourceForm
+from webportal.refusals import Conflict
 
 _ROWS_PER_PAGE = 50
 
@@ -58,6 +59,9 @@ def priors(request: SignedInRequest) -> HttpResponse:
 @require_POST
 def ask_again(request: SignedInRequest, request_id: uuid.UUID) -> HttpResponse:
     """Ask a node once more."""
-    fetching.ask_again(get_object_or_404(PriorRequest, pk=request_id), request.user)
-    messages.success(request, _("The device will be asked again within seconds."))
+    try:
+        fetching.ask_again(get_object_or_404(PriorRequest, pk=request_id), request.user)
+        messages.success(request, _("The device will be asked again within seconds."))
+    except Conflict as error:
+        messages.warning(request, error.message)
     return redirect("network:priors")
