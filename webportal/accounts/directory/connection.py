@@ -63,7 +63,7 @@ class EntryUncertainError(DirectoryUnreachableError):
 
     def __init__(self, hidden: str) -> None:
         super().__init__()
-        logger.warning("the directory does not show the service account %s", hidden)
+        self.hidden = hidden
 
 
 @dataclass(frozen=True)
@@ -266,7 +266,11 @@ def _connected_to_search() -> Iterator[Any]:
     """A connection as the service account. Raises DirectoryUnreachableError."""
     with _connected() as connection:
         connection.simple_bind_s(settings.LDAP_BIND_DN, settings.LDAP_BIND_PASSWORD)
-        yield connection
+        try:
+            yield connection
+        except EntryUncertainError as error:
+            logger.warning("the directory does not show the service account %s", error.hidden)
+            raise
 
 
 def _told(error: Exception) -> str:
