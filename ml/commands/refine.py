@@ -4,10 +4,8 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
 from ml.commands.errors import CommandError
-from ml.research.dataset import labels, load_inputs
+from ml.research.dataset import labels
 from ml.serving.package import SHIPPED_PACKAGE, load_package
 
 HELP = "train a package's network further, on adults' radiographs as well as children's"
@@ -44,10 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out.exists():
         raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
     # Imports needed only for training are not loaded for the other commands.
-    from ml.research.packaging import Responses
-    from ml.research.refined import Folds, build_refined_package
+    from ml.research.refined import CalibrationData, build_refined_package
     from ml.research.refining import RefiningOptions, refine_in_parts
-    from ml.research.shortcuts import with_all_lent
     from ml.research.sources import Sources
     from ml.research.targets import UNREAD, reading_of
     from ml.serving.runtimes.tensorflow import load_network
@@ -60,33 +56,30 @@ def run(arguments: argparse.Namespace) -> int:
     # The folds held out from the base network stay held out.
     options = RefiningOptions(**given, seed=start.training["options"]["seed"])
     sources = Sources.read(arguments.data, arguments.adults, size, options.seed)
-    folds, adults, material = sources.split, sources.adults, sources.material
     checkpoints = arguments.checkpoints or arguments.out.with_name(
         f"{arguments.out.name}.checkpoints"
     )
     refined = refine_in_parts(
-        load_network(start.weights_path, start.backbone, size), material, options, checkpoints
+        load_network(start.weights_path, start.backbone, size),
+        sources.material,
+        options,
+        checkpoints,
     )
-    read = [n for n, i in enumerate(material.images) if i.columns and reading_of(i) != UNREAD]
-    children, lent = {}, {}
-    for name, fold in (("random", folds.random), ("pessimistic", folds.pessimistic)):
-        inputs = load_inputs(fold, size, name)
-        children[name] = Responses.of(refined.network, inputs, fold)
-        lent[name] = Responses.of(refined.network, with_all_lent(inputs, labels(fold)), fold)
+    training, adults = sources.split.training, sources.adults
     package = build_refined_package(
         arguments.out,
         refined.network,
         start,
-        folds.training,
-        Folds(children, lent, refined.left_out(material, np.array(read))),
+        training,
+        CalibrationData.of(refined, sources),
         {
-            "images": len(folds.training),
-            "pneumonia": int(labels(folds.training).sum()),
-            "patients": len({image.patient for image in folds.training}),
+            "images": len(training),
+            "pneumonia": int(labels(training).sum()),
+            "patients": len({image.patient for image in training}),
             "adults": {
                 "images": len(adults),
                 "patients": len({image.patient for image in adults}),
-                "read_by_radiologists": len(read),
+                "read_by_radiologists": sum(reading_of(each) != UNREAD for each in adults),
                 "start": start.version,
             },
             "command": "python -m ml refine --data DIR --adults CSV --package"

@@ -7,15 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ml.research.dataset import labels, load_inputs
+from ml.research.dataset import labels
 from ml.research.gate.fitting import PER_KIND, VARIED
 from ml.research.gate.refitting import Sheets, refit
 from ml.research.joint import JointOptions
-from ml.research.packaging import Responses
 from ml.research.parts import InParts
 from ml.research.pointing import measure_pointing
-from ml.research.refined import Folds, build_refined_package
-from ml.research.shortcuts import with_all_lent
+from ml.research.refined import CalibrationData, build_refined_package
 from ml.research.sources import Sources
 from ml.research.targets import UNREAD, reading_of
 from ml.serving.package import ModelPackage
@@ -60,31 +58,21 @@ def package_jointly(
 
     Each adult is measured with the network that did not see the patient.
     """
-    split, adults, size, network = (
-        sources.split,
-        sources.adults,
-        options.input_size,
-        trained.network,
-    )
+    split, adults, network = sources.split, sources.adults, trained.network
     material, children = sources.material, len(sources.split.training)
     read = np.array([reading_of(image) != UNREAD for image in adults])
-    held_out, lent = {}, {}
-    for name, images in (("random", split.random), ("pessimistic", split.pessimistic)):
-        of_fold = load_inputs(images, size, name)
-        held_out[name] = Responses.of(network, of_fold, images)
-        lent[name] = Responses.of(network, with_all_lent(of_fold, labels(images)), images)
+    calibration_data = CalibrationData.of(trained, sources)
     gated = refit(
         lambda pictures: network.predict(pictures, verbose=0)["layout"],
         (sources.data.name, material.inputs[:children]),
-        held_out,
-        Sheets.read(sources.sheet, measuring.others, measuring.measure_only, size),
+        calibration_data.children,
+        Sheets.read(sources.sheet, measuring.others, measuring.measure_only, options.input_size),
         per_kind=measuring.per_kind,
         varied=measuring.varied,
     )
-    folds = Folds(held_out, lent, trained.left_out(material, children + np.flatnonzero(read)))
     pointing = None
     if measuring.boxes:
-        calibration = folds.scale(split.training).pneumonia
+        calibration = calibration_data.scale(split.training).pneumonia
         everyone = trained.left_out(material, children + np.arange(len(adults)))
         pointing = measure_pointing(everyone, calibration, measuring.boxes)
     # Of several trainings each sees what another leaves out.
@@ -107,5 +95,13 @@ def package_jointly(
         "options": asdict(options),
     }
     return build_refined_package(
-        out, network, teacher, split.training, folds, facts, measuring.fullres, gated, pointing
+        out,
+        network,
+        teacher,
+        split.training,
+        calibration_data,
+        facts,
+        measuring.fullres,
+        gated,
+        pointing,
     )

@@ -5,12 +5,12 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
 
-from ml.research.dataset import LabelledImage
+from ml.research.dataset import LabelledImage, labels, load_inputs
 from ml.research.evaluation import Cases, measure
 from ml.research.export import export
 from ml.research.operating_points import operating_points
@@ -23,7 +23,10 @@ from ml.research.packaging import (
     with_consistency,
     write_package,
 )
-from ml.research.targets import NORMAL, OPACITY, reading_of
+from ml.research.parts import InParts
+from ml.research.shortcuts import with_all_lent
+from ml.research.sources import Sources
+from ml.research.targets import NORMAL, OPACITY, UNREAD, reading_of
 from ml.serving.gate.decision import Gate
 from ml.serving.package import (
     FACTS_FILE,
@@ -38,7 +41,7 @@ from ml.serving.runtimes.onnxruntime import ONNXRuntime
 
 
 @dataclass(frozen=True)
-class Folds:
+class CalibrationData:
     """What calibrates a refined network.
 
     ``children`` are the held-out folds, whom no training saw; ``lent`` the same images with greys,
@@ -49,6 +52,21 @@ class Folds:
     children: Mapping[str, Responses]
     lent: Mapping[str, Responses]
     adults: Responses
+
+    @classmethod
+    def of(cls, trained: InParts, sources: Sources) -> Self:
+        """Assess the held-out folds, and each adult whom radiologists read."""
+        size = sources.material.inputs.shape[1]
+        children, lent = {}, {}
+        for name in ("random", "pessimistic"):
+            images = getattr(sources.split, name)
+            inputs = load_inputs(images, size, name)
+            children[name] = Responses.of(trained.network, inputs, images)
+            all_lent = with_all_lent(inputs, labels(images))
+            lent[name] = Responses.of(trained.network, all_lent, images)
+        first = len(sources.split.training)
+        read = [first + n for n, i in enumerate(sources.adults) if reading_of(i) != UNREAD]
+        return cls(children, lent, trained.left_out(sources.material, np.array(read)))
 
     def scale(self, training: Sequence[LabelledImage], without: str = "") -> Scale:
         """Fit to all but one of the children's folds.
@@ -80,7 +98,7 @@ def build_refined_package(
     network: keras.Model,
     start: ModelPackage,
     training: Sequence[LabelledImage],
-    folds: Folds,
+    calibration_data: CalibrationData,
     facts: Mapping[str, Any],
     fullres: Path | None = None,
     gated: tuple[Gate, Mapping[str, Any]] | None = None,
@@ -102,18 +120,20 @@ def build_refined_package(
     else:
         gate, gate_figures = Gate.load(start.gate_path), before["gate"]
         shutil.copy(start.gate_path, out / GATE_FILE)
-    scale = folds.scale(training)
+    scale = calibration_data.scale(training)
     figures = {}
-    for name, fold in folds.children.items():
-        others = folds.scale(training, without=name)
+    for name, fold in calibration_data.children.items():
+        others = calibration_data.scale(training, without=name)
         figures[name] = measured_at(others, fold, refused_by(gate, fold))
     package_facts = before | {
         "format": FORMAT,
         "version": out.name,
-        **network_facts(ONNXRuntime(out / NETWORK_FILE), scale, training, folds.children),
+        **network_facts(
+            ONNXRuntime(out / NETWORK_FILE), scale, training, calibration_data.children
+        ),
         "figures": figures,
         "gate": gate_figures,
-        "adults": measure_adults(folds.adults, scale),
+        "adults": measure_adults(calibration_data.adults, scale),
         "pointing": pointing,
         "training": dict(facts),
     }

@@ -8,7 +8,7 @@ import pytest
 
 from ml.research.dataset import LabelledImage
 from ml.research.packaging import Responses, Scale
-from ml.research.refined import Folds, build_refined_package, measure_adults
+from ml.research.refined import CalibrationData, build_refined_package, measure_adults
 from ml.serving.package import SHIPPED_PACKAGE, ModelPackage
 from ml.serving.runtimes.tensorflow import load_network
 from tests.ml.test_packaging import invented, labelled, phantoms
@@ -57,14 +57,14 @@ def test_calibration_includes_adults_and_sensitivities_only_children() -> None:
     images = adults(120)
     nothing, no_inputs = np.zeros((120, 1, 1)), np.zeros((120, 1, 1), np.uint8)
 
-    def folds(shift: float) -> Folds:
+    def data(shift: float) -> CalibrationData:
         ill = np.array([i.columns["rsna"] == "Lung Opacity" for i in images])
         logits = np.where(ill, 2.0, shift) + np.random.default_rng(0).normal(0, 1, 120)
         said = Responses(no_inputs, images, logits, nothing, nothing, None)
-        return Folds(children, children, said)
+        return CalibrationData(children, children, said)
 
     training = labelled("training", 400)
-    clear, high = (folds(shift).scale(training) for shift in (-2.0, 3.0))
+    clear, high = (data(shift).scale(training) for shift in (-2.0, 3.0))
 
     def at(scale: Scale, logit: float) -> float:
         return float(scale.pneumonia.probabilities(np.array(logit)))
@@ -104,7 +104,7 @@ def test_a_refined_package_keeps_the_gate_and_reports_figures_for_adults(
         network,
         shipped,
         labelled("training", 16),
-        Folds(folds, folds, Responses.of(network, phantoms("adults", 12), adults(12))),
+        CalibrationData(folds, folds, Responses.of(network, phantoms("adults", 12), adults(12))),
         about,
     )
 
