@@ -8,9 +8,11 @@ says what a second one does):
 
 from typing import Any
 
-from celery.signals import task_postrun, worker_ready, worker_shutdown
+from celery.signals import task_postrun, task_prerun, worker_ready, worker_shutdown
+from celery.states import FAILURE
 from django.conf import settings
 
+from webportal import tracing
 from webportal.access.system import record_start, record_stop
 from webportal.audit import anchors
 from webportal.delivery import starting
@@ -78,12 +80,32 @@ app.conf.update(
 )
 
 
+# Those of the tasks that run, by their ids.
+_spans: dict[str, Any] = {}
+
+
 @worker_ready.connect
 def _begin(**kwargs: Any) -> None:
     """Record the start, and write an anchor: the last one may be hours old."""
+    # Only now: the beat has been forked.
+    tracing.start("chestline-scheduler")
     record_start("scheduler")
     anchors.anchor()
     touch_heartbeat_file()
+
+
+@task_prerun.connect
+def _begin_span(task_id: str, task: Any, **kwargs: Any) -> None:
+    if (span := tracing.begin(task.name, parent="")) is not None:
+        _spans[task_id] = span
+
+
+@task_postrun.connect
+def _end_span(task_id: str, state: str, **kwargs: Any) -> None:
+    if (span := _spans.pop(task_id, None)) is not None:
+        if state == FAILURE:
+            tracing.mark_failed(span, "exception")
+        span.end()
 
 
 @task_postrun.connect
@@ -96,3 +118,4 @@ def _end(**kwargs: Any) -> None:
     """Stop the sending process, and record an orderly stop."""
     starting.stop()
     record_stop("scheduler")
+    tracing.stop()

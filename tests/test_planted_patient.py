@@ -25,6 +25,8 @@ from tests.notifications.test_mail import Mailbox
 from tests.notifications.test_mail import mailbox as mailbox
 from tests.server.conftest import TOKEN, Server, cookie_of
 from tests.server.conftest import start_server as start_server
+from tests.tracing.collector import Collector
+from tests.tracing.collector import collecting as collecting
 from tests.workers.conftest import CeleryProcess, wait_until_finished
 from tests.workers.conftest import _empty_broker as _empty_broker
 from tests.workers.conftest import model as model
@@ -92,6 +94,7 @@ def told_to_the_broker() -> Iterator[list[str]]:
 
 def test_a_planted_patient_is_nowhere_but_in_records_and_pages(
     temporary: Path,
+    collecting: Collector,
     told_to_the_broker: list[str],
     start_server: Callable[..., Server],
     start: Callable[..., CeleryProcess],
@@ -119,6 +122,7 @@ def test_a_planted_patient_is_nowhere_but_in_records_and_pages(
     assert deliver() == 1
     server_log = portal.server.log.read_text()
     assert "404 GET" in server_log
+    collecting.wait_for("analyse image")
     assert any("inference" in command for command in told_to_the_broker)
     observed = {
         "log of the portal": server_log,
@@ -128,6 +132,7 @@ def test_a_planted_patient_is_nowhere_but_in_records_and_pages(
         "queue page": queue,
         "headers": portal.headers,
         "e-mail": "".join(each.as_string() for each in mailbox.messages),
+        "traces": "".join(body.decode("latin-1") for body in collecting.bodies),
         "temporary files": _content_of(temporary) + _content_of(portal.server.var),
     }
     assert [place for place, text in observed.items() if MARK in text.lower()] == []

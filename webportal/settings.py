@@ -304,6 +304,9 @@ SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=60)
 HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", default="")
 # A job waiting longer than this while a worker is idle raises an alert: a hint was not received.
 QUEUE_ALERT_SECONDS = env.int("QUEUE_ALERT_SECONDS", default=180)
+# The collector of OpenTelemetry traces, and for how many seconds it may take what is sent to it.
+OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
+OTEL_EXPORTER_OTLP_TIMEOUT = env.float("OTEL_EXPORTER_OTLP_TIMEOUT", default=2)
 # Bearer token for Prometheus; if empty, only hospital IT can read /metrics.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 

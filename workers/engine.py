@@ -31,6 +31,7 @@ from webportal.inference.presence import begin_loading, end_loading
 from webportal.inference.registry import active_model, active_model_id, verified_package
 from webportal.reasons import Reason
 from webportal.storage import DamagedFileError, StorageAwayError
+from workers.batch_spans import BatchSpans
 from workers.limits import DRAIN_SECONDS
 from workers.loading import UnreadableFileError, load_input
 
@@ -78,6 +79,7 @@ class Engine:
         self._writer = ThreadPoolExecutor(1, "writer")
         self._writing: Future[None] | None = None
         self._held: dict[object, ClaimedJob] = {}
+        self._spans = BatchSpans()
         self._one_at_a_time = threading.Lock()
         self._pause_seconds = 1.0
 
@@ -115,6 +117,7 @@ class Engine:
                 self._writer.submit(_close_connection).result()
                 # Jobs still held after an error are left to their lease.
                 self._held.clear()
+                self._spans.abandon()
                 self._idle_since = time.monotonic()
 
     def _drain(self, deadline: float) -> None:
@@ -149,10 +152,12 @@ class Engine:
             if busy:
                 return None
             self._load_in_turn()
+        began = time.time_ns()
         jobs = self.persist(lambda: claim(self.worker, self._batch_size, busy=busy))
         if not jobs:
             return None
         self._held.update({job.id: job for job in jobs})
+        self._spans.claimed(jobs, began)
         assert self._predictor is not None
         assert self._decoders is not None
         size = self._predictor.package.input_size
@@ -214,6 +219,27 @@ class Engine:
 
         The writer's connection is a new one for each task, which costs as much as several results.
         """
+        with self._spans.phase("read", batch.jobs):
+            loaded, unread = self._await_inputs(batch)
+        with self._spans.phase("predict", [job for job, _ in loaded]):
+            results = self._predict(loaded) if loaded else []
+        # One batch at a time, so that unwritten results do not pile up.
+        self._wait_for_the_writer()
+        if is_last:
+            self._write(results)
+        else:
+            self._writing = self._writer.submit(self._write, results)
+        if unread:
+            logger.error("The storage (STORAGE_URL) is away or empty; is its volume mounted?")
+            self._give_back(unread)
+            self._pause()
+        else:
+            self._pause_seconds = 1.0
+
+    def _await_inputs(
+        self, batch: Batch
+    ) -> tuple[list[tuple[ClaimedJob, np.ndarray]], list[ClaimedJob]]:
+        """Return what was decoded, and the jobs whose storage is away; other failures are noted."""
         loaded: list[tuple[ClaimedJob, np.ndarray]] = []
         unread: list[ClaimedJob] = []
         for job, future in zip(batch.jobs, batch.inputs, strict=True):
@@ -234,19 +260,7 @@ class Engine:
                 kind = type(error).__name__
                 logger.error("Reading the image of job %s raised %s", job.id, kind)
                 self._fail(job, Reason("reading_failed", {"error": kind}))
-        results = self._predict(loaded) if loaded else []
-        # One batch at a time, so that unwritten results do not pile up.
-        self._wait_for_the_writer()
-        if is_last:
-            self._write(results)
-        else:
-            self._writing = self._writer.submit(self._write, results)
-        if unread:
-            logger.error("The storage (STORAGE_URL) is away or empty; is its volume mounted?")
-            self._give_back(unread)
-            self._pause()
-        else:
-            self._pause_seconds = 1.0
+        return loaded, unread
 
     def _wait_for_the_writer(self) -> None:
         """Wait until nothing is being written; re-raises the last write's error."""
@@ -291,9 +305,11 @@ class Engine:
         """Write a batch back, or result by result if the database rejects one of them."""
         model = self._model
         assert model is not None
+        jobs = [result.job for result in results]
         try:
-            self.persist(lambda: write_back(self.worker, self.device_name, model, results))
-            self._let_go([result.job for result in results])
+            with self._spans.phase("write back", jobs):
+                self.persist(lambda: write_back(self.worker, self.device_name, model, results))
+            self._let_go(jobs, "stored")
         except (IntegrityError, DataError) as error:
             logger.exception("The database refuses the results of %d jobs", len(results))
             if len(results) > 1:
@@ -305,7 +321,7 @@ class Engine:
 
     def _fail(self, job: ClaimedJob, reason: Reason, *, is_final: bool = False) -> None:
         self.persist(lambda: fail(self.worker, job, reason, is_final=is_final))
-        self._let_go([job])
+        self._let_go([job], "failed")
 
     def _note_file_fault(self, job: ClaimedJob) -> None:
         try:
@@ -316,11 +332,12 @@ class Engine:
 
     def _give_back(self, jobs: Sequence[ClaimedJob]) -> None:
         self.persist(lambda: give_back(self.worker, jobs))
-        self._let_go(jobs)
+        self._let_go(jobs, "given back")
 
-    def _let_go(self, jobs: Sequence[ClaimedJob]) -> None:
+    def _let_go(self, jobs: Sequence[ClaimedJob], outcome: str) -> None:
         for job in jobs:
             self._held.pop(job.id, None)
+        self._spans.ended(jobs, outcome)
 
     # ── Waiting ─────────────────────────────────────────────────────────────────────────────────
 

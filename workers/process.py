@@ -19,6 +19,7 @@ from celery.worker.control import control_command
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
+from webportal import tracing
 from webportal.inference.claims import extend_leases, release_worker
 from webportal.inference.hints import INFERENCE_QUEUE, send_hint
 from webportal.inference.presence import (
@@ -70,6 +71,7 @@ class Process:
 
     def start(self) -> None:
         """Start work in the predicting process: load the model, report, ask for work."""
+        tracing.start("chestline-worker", self.name)
         try:
             self.engine.persist(lambda: report_start(self.name))
             # Anything under this name belongs to a dead predecessor.
@@ -186,6 +188,7 @@ def serve(name: str) -> None:
     def report_end(**kwargs: Any) -> None:
         shadow_work.give_back(process.name)
         report_stop(process.name, process.log_tail.news())
+        tracing.stop()
 
     @worker_shutting_down.connect(weak=False)
     def stop(**kwargs: Any) -> None:

@@ -64,7 +64,8 @@ SET state = 'running', worker = %(worker)s, attempt = job.attempt + 1, started_a
 FROM numbered, records_radiograph AS radiograph
 WHERE job.id = numbered.id AND radiograph.id = job.radiograph_id
     AND (numbered.retries = 0 OR numbered.number = 1 AND NOT %(busy)s)
-RETURNING job.id, job.attempt, job.radiograph_id, radiograph.dicom_key, radiograph.dicom_sha256
+RETURNING job.id, job.attempt, job.radiograph_id, radiograph.dicom_key,
+    radiograph.dicom_sha256, job.traceparent
 """
 
 
@@ -77,6 +78,7 @@ class ClaimedJob:
     radiograph_id: uuid.UUID
     dicom_key: str
     dicom_sha256: str
+    traceparent: str = ""
 
 
 @dataclass(frozen=True)

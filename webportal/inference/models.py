@@ -101,6 +101,13 @@ class Job(Reasoned, OfStudy):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
     )
+    traceparent = models.CharField(
+        max_length=55,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The request that queued it, for OpenTelemetry (W3C Trace Context).",
+    )
 
     class Meta:
         ordering = ["-queued_at"]

@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from webportal import tracing
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -85,6 +86,7 @@ def _queued(radiograph: Radiograph, by: User) -> tuple[Job, Event]:
         # How long it waits is measured by the database's clock, too.
         queued_at=clock(),
         created_by=by,
+        traceparent=tracing.traceparent(),
     )
     hint_after_commit()
     return job, Event(Action.JOB_QUEUED, "job", job.pk, radiograph.study_id)

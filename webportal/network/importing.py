@@ -14,6 +14,7 @@ from django.db import Error, transaction
 from django.db.models import Count, Max, Min, QuerySet
 from django.utils import timezone
 
+from webportal import tracing
 from webportal.accounts.models import User
 from webportal.database.locks import trying_lock
 from webportal.intake import pipeline
@@ -75,7 +76,8 @@ def import_quiet_studies(should_stop: Callable[[], bool] = lambda: False) -> int
             for row in study.waiting().filter(batch=batch).order_by("received_at"):
                 if should_stop():
                     return settled
-                _import(row, batch, study.node.account)
+                with tracing.span("import instance"):
+                    _import(row, batch, study.node.account)
                 settled += 1
         return settled
 

@@ -31,7 +31,7 @@ def main() -> None:
     from webportal.wsgi import application  # noqa: I001
 
     from django.conf import settings
-    from webportal import keys
+    from webportal import keys, tracing
     from webportal.access.system import record_start, record_stop
     from webportal.server.bridge import Bridge
     from webportal.server.connections import Connection, prepare_listener
@@ -62,12 +62,14 @@ def main() -> None:
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     record_start("portal")
+    tracing.start("chestline-portal", socket.gethostname())
     # uvicorn re-raises the signal that stopped it, which would end the process at once.
     signal.signal(signal.SIGTERM, lambda *_: None)
     logger.info("listening on %s", listener.getsockname())
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])
     record_stop("portal")
+    tracing.stop()
     # Python would wait for threads, and a ZIP may take minutes; what it has stored so far is kept.
     os._exit(0)
 

@@ -44,7 +44,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # The first, so that it measures all the others.
+    # The first two, so that they measure all the others.
+    "webportal.tracing.requests.trace_requests",
     "webportal.operations.request_times.measure",
     "webportal.browser_policies.add_browser_policies",
     "django.middleware.security.SecurityMiddleware",

@@ -6,6 +6,7 @@ import threading
 from django.conf import settings
 from django.db import Error, connection
 
+from webportal import tracing
 from webportal.intake.errors import StorageRefusesError
 from webportal.listening import ListeningCommand
 from webportal.network import found, inbox, outgoing, scp
@@ -36,6 +37,7 @@ class Command(ListeningCommand):
         found.record()
 
     def work(self, stopping: threading.Event) -> None:
+        tracing.start("chestline-receiver")
         calls = threading.Thread(target=outgoing.run, args=(stopping,), name="calls", daemon=True)
         calls.start()
         while not stopping.is_set():
@@ -47,3 +49,4 @@ class Command(ListeningCommand):
                 stopping.wait(_PAUSE_AFTER_FAULT_SECONDS)
             stopping.wait(_PAUSE_SECONDS)
         calls.join(_STOP_SECONDS)
+        tracing.stop()
