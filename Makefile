@@ -6,7 +6,7 @@ LOCAL := $(VENV_PYTHON) -m deploy.local
 INSTALL := $(PYTHON) -m deploy.local.install
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop worker demo manage restore recover test test-peers coverage mutants chaos fuzz check format openapi screenshots bench messages lock sbom audit python install install-dev
+.PHONY: help run stop worker demo manage restore recover new-key test test-peers coverage mutants chaos fuzz check format openapi screenshots bench messages lock sbom audit python install install-dev
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /    make \1\t/p' Makefile | expand -t 24
@@ -28,6 +28,9 @@ manage:  ## run manage.py against the running system: make manage ARGS="verify_a
 
 restore: install  ## restore a backup before the first start: make restore ARGS="NAME"
 	@$(LOCAL) restore $(ARGS)
+
+new-key: install  ## generate another key while it is stopped: make new-key ARGS=AUDIT_KEY
+	@$(LOCAL) new-key $(ARGS)
 
 recover: install  ## restore the database to a time: make recover ARGS='"2026-11-29 13:05:00+00:00"'
 	@$(LOCAL) recover $(ARGS)

@@ -1,13 +1,18 @@
 """Refusing weak keys: whoever guesses them forges sessions, or an audit trail that verifies.
 
-SECRET_KEY can be replaced, so a process does not start with a weak one. AUDIT_KEY cannot: the
-entries under it would no longer verify. A weak one is refused as long as there is no entry, and
-afterwards every start says so in the log.
+A process does not start with a weak SECRET_KEY, nor without the key that the audit trail goes on
+with. A weak AUDIT_KEY is refused as long as there is no entry; later it has to be rotated, which
+every start says in the log.
 """
 
 import logging
 
 from django.conf import settings
+from django.db import DatabaseError
+
+from webportal.audit import epochs
+from webportal.audit.keyring import MissingKeyError
+from webportal.audit.models import ChainHead
 
 logger = logging.getLogger(__name__)
 
@@ -17,43 +22,61 @@ _EXAMPLES = ("change", "example", "insecure", "placeholder", "secret-key", "secr
 _HINT = "Make one with 'openssl rand -hex 32'."
 
 
-class WeakKeyError(Exception):
-    """A key is weak; the message says what to do."""
+class RefusedKeyError(Exception):
+    """A key is weak or missing; the message says what to do."""
 
 
 def check_secret_key() -> None:
-    """Raise WeakKeyError if SECRET_KEY is weak."""
+    """Raise RefusedKeyError if SECRET_KEY is weak."""
     if weakness := _weakness(settings.SECRET_KEY):
-        raise WeakKeyError(
+        raise RefusedKeyError(
             f"SECRET_KEY {weakness}. {_HINT} Where people have a second factor, first set"
             " SECOND_FACTOR_KEYS to a new key and the present SECRET_KEY, separated by a comma."
         )
+    if any(_weakness(key) for key in settings.SECRET_KEY_FALLBACKS):
+        raise RefusedKeyError(
+            "A key in SECRET_KEY_FALLBACKS is weak, and would be accepted nevertheless. Remove it:"
+            " everybody signs in anew."
+        )
     if settings.SECRET_KEY == settings.AUDIT_KEY:
-        raise WeakKeyError(
+        raise RefusedKeyError(
             "SECRET_KEY and AUDIT_KEY are the same, so that whoever learns one has the other."
             f" Change SECRET_KEY. {_HINT}"
         )
 
 
 def check_audit_key(*, is_in_use: bool) -> None:
-    """Raise WeakKeyError if AUDIT_KEY is weak, or warn if there are entries under it."""
+    """Raise RefusedKeyError if AUDIT_KEY is weak, or warn if there are entries under it."""
     weakness = _weakness(settings.AUDIT_KEY)
     if not weakness:
         return
     if not is_in_use:
-        raise WeakKeyError(f"AUDIT_KEY {weakness}. {_HINT}")
+        raise RefusedKeyError(f"AUDIT_KEY {weakness}. {_HINT}")
     logger.warning(
-        "AUDIT_KEY %s. Keep it nevertheless: the existing entries of the audit trail verify with no"
-        " other key. Keep copies of the anchors where nobody who knows the key can write"
-        " (AUDIT_ANCHOR_COPY, AUDIT_ANCHOR_SYSLOG).",
+        "AUDIT_KEY %s. Rotate it: make another with 'openssl rand -hex 32', move this one to"
+        " AUDIT_OLD_KEYS, and run 'manage.py rotate_audit_key' once every process has both.",
         weakness,
     )
 
 
 def check_at_start() -> None:
-    """Check the keys of a process of an installation that is prepared; raises WeakKeyError."""
+    """Check the keys of a process of an installation that is prepared; raises RefusedKeyError."""
     check_secret_key()
     check_audit_key(is_in_use=True)
+    check_trail_key()
+
+
+def check_trail_key() -> None:
+    """Raise RefusedKeyError without the key that the audit trail goes on with.
+
+    Where the database does not answer, this is left to the first entry, which is refused as well.
+    """
+    try:
+        epochs.current_key()
+    except MissingKeyError as error:
+        raise RefusedKeyError(str(error)) from error
+    except (DatabaseError, ChainHead.DoesNotExist) as error:
+        logger.warning("The key of the audit trail is not checked yet: %s", type(error).__name__)
 
 
 def _weakness(key: str) -> str:

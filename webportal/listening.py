@@ -59,7 +59,7 @@ class ListeningCommand(BaseCommand):
         stopping = on_signal()
         try:
             keys.check_at_start()
-        except keys.WeakKeyError as error:
+        except keys.RefusedKeyError as error:
             raise CommandError(str(error)) from error
         address, port = options["address"], options["port"]
         try:

@@ -28,6 +28,14 @@ VAR_DIR = Path(env.str("CHESTLINE_VAR", default=str(BASE_DIR / "var")))
 
 DEBUG = env.bool("CHESTLINE_DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY")
+# Earlier ones, one a line: what they signed is still accepted. A key that came from a file with a
+# line feed at its end has it in it.
+SECRET_KEY_FALLBACKS = [
+    variant
+    for key in env.str("SECRET_KEY_FALLBACKS", default="").splitlines()
+    if key.strip()
+    for variant in (key, f"{key}\n")
+]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -91,7 +99,10 @@ if ROLE_SEPARATION not in ("always", "never", "auto"):
 # Roles that require a second factor; without one, their holders can do nothing but add it.
 REQUIRE_SECOND_FACTOR = env.list("REQUIRE_SECOND_FACTOR", default=[])
 # Encrypts the secrets of authenticator apps: the first key encrypts, all of them decrypt.
-SECOND_FACTOR_KEYS = env.list("SECOND_FACTOR_KEYS", default=[]) or [SECRET_KEY]
+SECOND_FACTOR_KEYS = env.list("SECOND_FACTOR_KEYS", default=[]) or [
+    SECRET_KEY,
+    *SECRET_KEY_FALLBACKS,
+]
 # Groups of the identity provider or directory, and the roles that they give:
 # readers=radiologist+coordinator,informatics=it.
 GROUP_ROLES = {
@@ -163,6 +174,8 @@ if BEHIND_HTTPS:
 
 # ── Audit trail ─────────────────────────────────────────────────────────────────────────────────
 AUDIT_KEY = env.str("AUDIT_KEY")
+# The keys before it, one a line, with which earlier entries, anchors and backups verify.
+AUDIT_OLD_KEYS = env.str("AUDIT_OLD_KEYS", default="")
 AUDIT_ANCHOR_FILE = Path(env.str("AUDIT_ANCHOR_FILE", default=str(VAR_DIR / "audit" / "anchors")))
 # Additional locations for the same anchors: a file, best on another host, and a syslog server.
 AUDIT_ANCHOR_COPY = Path(copy) if (copy := env.str("AUDIT_ANCHOR_COPY", default="")) else None

@@ -49,7 +49,7 @@ def _problems(worker: Any, *, serves_inference: bool) -> Iterator[str]:
 def _check_keys() -> Iterator[str]:
     try:
         keys.check_at_start()
-    except keys.WeakKeyError as error:
+    except keys.RefusedKeyError as error:
         yield str(error)
 
 

@@ -1,5 +1,7 @@
 #!/bin/sh
 # Generates what compose.yaml reads as secrets, once; what is there already is kept.
+#   make-secrets.sh --new-key audit_key|secret_key    makes another one, and keeps the present one
+#                                                     among the old ones; docs/deployment.md, Keys
 set -eu
 cd "$(dirname "$0")"
 mkdir -p secrets
@@ -14,6 +16,15 @@ random() {
     od -An -N32 -tx1 /dev/urandom | tr -d ' \n'
 }
 
+# Another key; the present one becomes an old one first, so that none is lost if this is interrupted.
+replace() {
+    { cat "secrets/$1"; echo; cat "secrets/$2"; } > "secrets/$2.new"
+    printf %s "$(random)" > "secrets/$1.new"
+    chmod 444 "secrets/$1.new" "secrets/$2.new"
+    mv -f "secrets/$2.new" "secrets/$2"
+    mv -f "secrets/$1.new" "secrets/$1"
+}
+
 secret postgres_password "$(random)"
 secret valkey_password "$(random)"
 secret valkey_configuration "requirepass $(cat secrets/valkey_password)
@@ -23,6 +34,8 @@ maxmemory-policy noeviction
 dir /data"
 secret secret_key "$(random)"
 secret audit_key "$(random)"
+secret secret_key_fallbacks ""
+secret audit_old_keys ""
 secret runtime_password "$(random)"
 # Where one role did everything, its address is kept as that of the owner, who migrates.
 if [ -e secrets/database_url ] && [ ! -e secrets/database_owner_url ]; then
@@ -31,3 +44,13 @@ fi
 secret database_owner_url "postgresql://chestline:$(cat secrets/postgres_password)@postgres:5432/chestline"
 secret database_url "postgresql://chestline_app:$(cat secrets/runtime_password)@postgres:5432/chestline"
 secret broker_url "redis://:$(cat secrets/valkey_password)@valkey:6379/0"
+
+case "${1-} ${2-}" in
+" ") ;;
+"--new-key audit_key") replace audit_key audit_old_keys ;;
+"--new-key secret_key") replace secret_key secret_key_fallbacks ;;
+*)
+    sed -n '3,4s/^#//p' "$0" >&2
+    exit 2
+    ;;
+esac

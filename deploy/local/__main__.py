@@ -26,6 +26,7 @@ from deploy.local.service import Service
 from deploy.local.services import Postgres, Valkey, postgres_programs
 from deploy.local.supervisor import MARKER, STOP_SIGNALS, Program, StartError, Supervisor
 from deploy.local.system import (
+    OLD_KEYS,
     OWNER,
     ROOT,
     Folders,
@@ -34,6 +35,7 @@ from deploy.local.system import (
     host_names,
     is_given,
     listen,
+    new_key,
     only_supervisor,
     orders_port,
     own_settings,
@@ -67,6 +69,8 @@ def main() -> None:
     execute.add_argument("arguments", nargs=argparse.REMAINDER)
     restore_it = commands.add_parser("restore", help="restore a backup before the first start")
     restore_it.add_argument("arguments", nargs=argparse.REMAINDER)
+    new_key_of = commands.add_parser("new-key", help="generate another key for the next start")
+    new_key_of.add_argument("name", choices=OLD_KEYS)
     recover_it = commands.add_parser("recover", help="restore the database to a point in time")
     recover_it.add_argument("until", type=_instant, help='such as "2026-11-29 13:05:00+00:00"')
     options = parser.parse_args()
@@ -83,6 +87,11 @@ def main() -> None:
             stop(folders)
         elif options.command == "restore":
             sys.exit(restore(folders, options.arguments))
+        elif options.command == "new-key":
+            folders.create()
+            with only_supervisor(folders):
+                new_key(folders, options.name)
+            print(f"{options.name} is another one at the next start.")
         elif options.command == "recover":
             recover(folders, options.until)
         else:

@@ -23,6 +23,8 @@ WILDCARDS = ("0.0.0.0", "::")
 # Unavailable ports: used by another program, or reserved for root.
 TAKEN = (errno.EADDRINUSE, errno.EACCES)
 OWNER = "DATABASE_OWNER_URL"
+# The keys that are generated, and where those before them are kept.
+OLD_KEYS = {"SECRET_KEY": "SECRET_KEY_FALLBACKS", "AUDIT_KEY": "AUDIT_OLD_KEYS"}
 # Settings that all processes of one system must share.
 SHARED = (
     "DATABASE_URL",
@@ -30,7 +32,9 @@ SHARED = (
     "BROKER_URL",
     "STORAGE_URL",
     "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
     "AUDIT_KEY",
+    "AUDIT_OLD_KEYS",
     "AUDIT_ANCHOR_FILE",
     "AUDIT_ANCHOR_COPY",
     "AUDIT_ANCHOR_SYSLOG",
@@ -144,9 +148,27 @@ def own_settings(folders: Folders, hosts: list[str]) -> dict[str, str]:
     for name in ("SECRET_KEY", "AUDIT_KEY"):
         if not is_given(name):
             settings[name] = _secret(folders.secrets / name.lower())
+            earlier = folders.secrets / OLD_KEYS[name].lower()
+            if earlier.exists() and not is_given(OLD_KEYS[name]):
+                settings[OLD_KEYS[name]] = earlier.read_text()
     if not is_given("ALLOWED_HOSTS"):
         settings["ALLOWED_HOSTS"] = ",".join(hosts)
     return settings
+
+
+def new_key(folders: Folders, name: str) -> None:
+    """Generate another key for the next start, and keep the present one among the old ones.
+
+    Raises SystemStateError if there is none, or the environment sets it.
+    """
+    file = folders.secrets / name.lower()
+    if is_given(name) or not file.exists():
+        raise SystemStateError(f"{name} is not in {file}: change it where it is set.")
+    earlier = folders.secrets / OLD_KEYS[name].lower()
+    before = earlier.read_text() if earlier.exists() else ""
+    # First, so that no key is lost if this is interrupted.
+    write_private(earlier, f"{file.read_text()}\n{before}")
+    write_private(file, secrets.token_urlsafe(48))
 
 
 def write_environment(folders: Folders, settings: dict[str, str]) -> None:

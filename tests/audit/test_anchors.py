@@ -12,8 +12,10 @@ from tests.audit.anchoring import codes, cut_back, lines, unsigned
 from tests.audit.test_verification import behind_its_back
 from webportal.audit import anchors
 from webportal.audit.anchors import Anchor, anchor
+from webportal.audit.keyring import configured
+from webportal.audit.macs import compute_mac
 from webportal.audit.models import Action, AnchorState, AuditEntry, ChainHead
-from webportal.audit.trail import Event, append, compute_mac
+from webportal.audit.trail import Event, append
 from webportal.audit.verification import verify
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +34,7 @@ def age(minutes: int) -> None:
     for entry in AuditEntry.objects.order_by("sequence"):
         entry.at -= shift
         entry.previous_mac = previous
-        previous = compute_mac(entry)
+        previous = compute_mac(entry, configured())
         behind_its_back(
             f"UPDATE audit_auditentry SET at = '{entry.at.isoformat()}', mac = '{previous}',"
             f" previous_mac = '{entry.previous_mac}' WHERE sequence = {entry.sequence}"

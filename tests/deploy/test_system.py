@@ -13,6 +13,7 @@ from deploy.local.system import (
     SystemStateError,
     host_names,
     listen,
+    new_key,
     only_supervisor,
     own_settings,
     running_environment,
@@ -73,6 +74,21 @@ def test_keys_are_generated_once_and_private(
     assert first["SECRET_KEY"] != first["AUDIT_KEY"]
     for name in ("secret_key", "audit_key"):
         assert stat.S_IMODE((folders.secrets / name).stat().st_mode) == 0o600
+
+
+def test_a_new_key_keeps_those_before_it(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SECRET_KEY", "AUDIT_KEY", "AUDIT_OLD_KEYS"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SystemStateError, match="AUDIT_KEY is not in"):
+        new_key(folders, "AUDIT_KEY")
+    made = [own_settings(folders, ["localhost"])["AUDIT_KEY"]]
+    for _ in range(2):
+        new_key(folders, "AUDIT_KEY")
+        made.append(own_settings(folders, ["localhost"])["AUDIT_KEY"])
+    assert len(set(made)) == 3
+    assert own_settings(folders, [])["AUDIT_OLD_KEYS"].splitlines() == [made[1], made[0]]
+    assert stat.S_IMODE((folders.secrets / "audit_old_keys").stat().st_mode) == 0o600
+    assert "SECRET_KEY_FALLBACKS" not in own_settings(folders, [])
 
 
 def test_given_settings_are_left_alone(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,12 @@
 """Comparing the anchors of one file with the trail in a single ordered pass over both."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from webportal.audit.anchors import Anchor, Beginning
+from webportal.audit.epochs import Epochs
 from webportal.audit.findings import Finding
 
 NONE_LEFT = 2**63
@@ -20,6 +22,7 @@ class AnchorWalk:
         path: where it is.
         begun: from which number on anchors are expected; None where none was ever signed.
         expected: the number of the last anchor, as the database has it.
+        epochs: the keys of the entries, and thereby of the anchors.
         is_first_place: whether the file has the anchors of before there were signatures.
     """
 
@@ -29,16 +32,20 @@ class AnchorWalk:
         path: Path,
         begun: Beginning | None,
         expected: int,
+        epochs: Epochs,
         *,
         is_first_place: bool = True,
     ) -> None:
         self.findings: list[Finding] = []
         self.count = 0
         self.last: Anchor | None = None
+        #: How many anchors were verified with each key, by its name.
+        self.by_key: Counter[str] = Counter()
         self.is_there = path.exists()
         self._place, self._path = place, path
         self._begun, self._expected = begun, expected
-        self._is_first_place = is_first_place
+        self._epochs, self._is_first_place = epochs, is_first_place
+        self._unverified: list[Anchor] = []
         self._size = path.stat().st_size if self.is_there else 0
         self._bad_lines: list[int] = []
         self._anchors = self._read() if self.is_there else iter(())
@@ -74,6 +81,8 @@ class AnchorWalk:
             lines = ", ".join(map(str, self._bad_lines[:5]))
             lines += " …" if len(self._bad_lines) > 5 else ""
             self._note("anchors_damaged", count=len(self._bad_lines), lines=lines)
+        if self._unverified:
+            self._note_unverified()
         number = self.last.number if self.last is not None else 0
         first = self._begun.number if self._begun is not None else 1
         if number < self._expected and self._expected >= first:
@@ -118,8 +127,7 @@ class AnchorWalk:
             return self.last is None and first == 1
         if anchor.number < first:
             return False
-        if not anchor.is_genuine:
-            self._note("anchor_forged", number=anchor.number)
+        if not self._is_verified(anchor):
             return False
         if self.last is None:
             self._check_first(anchor, first, before)
@@ -127,6 +135,28 @@ class AnchorWalk:
             self._check_following(anchor, self.last)
         self.last = anchor
         return True
+
+    def _is_verified(self, anchor: Anchor) -> bool:
+        """Whether an anchor is signed; one that nobody can tell of for want of its key counts."""
+        signers = self._epochs.keys_at(anchor.sequence)
+        signer = next((key for key in signers if anchor.is_signed_with(key)), None)
+        if signer is not None:
+            self.by_key[signer.id] += 1
+        elif self._epochs.at(anchor.sequence).key is None:
+            self._unverified.append(anchor)
+        else:
+            self._note("anchor_forged", number=anchor.number)
+            return False
+        return True
+
+    def _note_unverified(self) -> None:
+        for epoch in self._epochs.all:
+            those = [
+                each for each in self._unverified if epoch.first <= each.sequence <= epoch.last
+            ]
+            if those:
+                last = those[-1].number
+                self._note("anchors_unverified", first=those[0].number, last=last, key=epoch.key_id)
 
     def _check_first(self, anchor: Anchor, first: int, before: str) -> None:
         if first > 1:

@@ -1,8 +1,9 @@
 """Anchors: the head of the chain, written down at intervals where the database does not reach.
 
 Each is a line `<number> <sequence> <mac> <ISO time> <previous> <signature>`: counted, naming the
-signature of the one before, and signed with AUDIT_KEY. The database keeps the number of the last
-one, sealed with the same key under another name, so that lines taken from the end of the file show.
+signature of the one before, and signed with the key of its entry. The database keeps the number of
+the last one, sealed with the key in use under another name, so that lines taken from the end of the
+file show.
 A head that has not changed is anchored all the same, only more rarely, so that the clock says how
 old the last anchor may be.
 
@@ -24,10 +25,10 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from webportal.audit import syslog
+from webportal.audit import epochs, syslog
+from webportal.audit.keyring import Key, keyed_hash
 from webportal.audit.models import Action, AnchorState, AuditEntry, ChainHead
-from webportal.audit.signing import keyed_hash
-from webportal.audit.trail import Event, append, compute_mac
+from webportal.audit.trail import Event, append
 
 logger = logging.getLogger(__name__)
 
@@ -69,14 +70,13 @@ class Anchor:
         """The line that `parse` takes, of a signed anchor."""
         return f"{self._content} {self.signature}"
 
-    @property
-    def is_genuine(self) -> bool:
-        """Whether it is signed with AUDIT_KEY."""
-        return hmac.compare_digest(self.signature, _hmac("anchor", self._content))
+    def is_signed_with(self, key: Key) -> bool:
+        """Whether it has the signature of a key."""
+        return hmac.compare_digest(self.signature, _hmac("anchor", self._content, key))
 
-    def signed(self) -> "Anchor":
+    def signed(self, key: Key) -> "Anchor":
         """The same anchor, signed."""
-        return replace(self, signature=_hmac("anchor", self._content))
+        return replace(self, signature=_hmac("anchor", self._content, key))
 
     @property
     def _content(self) -> str:
@@ -94,9 +94,11 @@ class Beginning:
 
 def beginning() -> Beginning | None:
     """Where the current series of anchors begins, according to the trail; None if unsigned."""
+    keys = epochs.read()
     for entry in AuditEntry.objects.filter(action=Action.ANCHORS_BEGUN).order_by("-sequence"):
-        # A forged entry is reported separately, and must not hide the anchors meanwhile.
-        if hmac.compare_digest(compute_mac(entry), entry.mac):
+        # A forged entry is reported separately, and must not hide the anchors meanwhile. One that
+        # cannot be verified for want of its key counts: the missing key is reported itself.
+        if keys.at(entry.sequence).key is None or keys.is_genuine(entry):
             detail = entry.detail
             return Beginning(detail["first"], entry.sequence, detail.get("reason", ""))
     return None
@@ -106,7 +108,8 @@ def anchor() -> bool:
     """Write the head of the chain to every location, unless that was done recently.
 
     Returns whether an anchor was written. Raises OSError if AUDIT_ANCHOR_FILE cannot be written;
-    failures of the other locations are logged, and recorded for the alert to hospital IT.
+    failures of the other locations are logged, and recorded for the alert to hospital IT. Raises
+    MissingKeyError if the key of the chain is not here.
     """
     if not ChainHead.objects.filter(pk=1, sequence__gt=0).exists():
         return False
@@ -117,14 +120,15 @@ def anchor() -> bool:
     with transaction.atomic():
         state = AnchorState.objects.select_for_update().get(pk=1)
         head = ChainHead.objects.get(pk=1)
+        key = epochs.key_of_head(head.sequence, head.key_id)
         if not _is_due(state, head):
             return False
-        written = _next(state, head)
+        written = _next(state, head, key)
         _write(settings.AUDIT_ANCHOR_FILE, written.line)
         unwritten = [name for name, write in _further_places() if not _tried(name, write, written)]
         # A tampered state stays unchanged, to be found by verification.
-        if is_sealed(state):
-            _keep(state, written, unwritten)
+        if is_sealed(state, key):
+            _keep(state, written, unwritten, key)
     return True
 
 
@@ -143,7 +147,7 @@ def _begin(reason: str = "") -> None:
     state = AnchorState.objects.select_for_update().get(pk=1)
     last = _last_in(settings.AUDIT_ANCHOR_FILE)
     number = max(state.number, last.number if last is not None else 0)
-    _keep(state, Anchor(0, "", "", number), [])
+    _keep(state, Anchor(0, "", "", number), [], epochs.current_key())
     why = {"reason": reason} if reason else {}
     append(Event(Action.ANCHORS_BEGUN, detail={"first": number + 1, **why}))
 
@@ -166,11 +170,22 @@ def lines_until(number: int) -> bytes | None:
     return b"".join(kept) if is_there else None
 
 
-def is_sealed(state: AnchorState) -> bool:
-    """Whether the state is unchanged since this module wrote it."""
+def is_sealed(state: AnchorState, key: Key) -> bool:
+    """Whether the state is unchanged since this module wrote it, under the key in use."""
     if state.number == 0 and not state.seal:
         return beginning() is None
-    return hmac.compare_digest(state.seal, _seal(state))
+    return hmac.compare_digest(state.seal, _seal(state, key))
+
+
+def seal_anew(old: Key, new: Key) -> None:
+    """Seal the state with the key that follows; what was altered stays unsealed, to be found.
+
+    Holds the lock of the state, as whoever writes an anchor does, until the transaction ends.
+    """
+    state = AnchorState.objects.select_for_update().get(pk=1)
+    if state.seal and is_sealed(state, old):
+        state.seal = _seal(state, new)
+        state.save(update_fields=["seal"])
 
 
 def is_late(state: AnchorState) -> bool:
@@ -195,7 +210,7 @@ def _copy_lags(last: Anchor) -> bool:
     return copied is None or copied.number < last.number
 
 
-def _next(state: AnchorState, head: ChainHead) -> Anchor:
+def _next(state: AnchorState, head: ChainHead, key: Key) -> Anchor:
     last = _last_in(settings.AUDIT_ANCHOR_FILE)
     at = timezone.now().isoformat()
     number, previous = state.number, state.signature or NOTHING_BEFORE
@@ -204,7 +219,7 @@ def _next(state: AnchorState, head: ChainHead) -> Anchor:
         number, previous = last.number, last.signature
     if number == 0:
         previous = _digest_of(settings.AUDIT_ANCHOR_FILE)
-    return Anchor(head.sequence, head.mac, at, number + 1, previous).signed()
+    return Anchor(head.sequence, head.mac, at, number + 1, previous).signed(key)
 
 
 def _digest_of(path: Path) -> str:
@@ -215,20 +230,20 @@ def _digest_of(path: Path) -> str:
     return hashlib.sha256(before).hexdigest()[:32]
 
 
-def _keep(state: AnchorState, anchor: Anchor, unwritten: list[str]) -> None:
+def _keep(state: AnchorState, anchor: Anchor, unwritten: list[str], key: Key) -> None:
     state.number, state.signature = anchor.number, anchor.signature
     state.at, state.unwritten = timezone.now(), ",".join(unwritten)
-    state.seal = _seal(state)
+    state.seal = _seal(state, key)
     state.save()
 
 
-def _seal(state: AnchorState) -> str:
+def _seal(state: AnchorState, key: Key) -> str:
     # Derived under a different name than the lines, so that no line can be turned into a state.
-    return _hmac("state", f"{state.number} {state.signature}")
+    return _hmac("state", f"{state.number} {state.signature}", key)
 
 
-def _hmac(name: str, content: str) -> str:
-    return keyed_hash(name, content.encode())[:32]
+def _hmac(name: str, content: str, key: Key) -> str:
+    return keyed_hash(name, content.encode(), key)[:32]
 
 
 def _write(path: Path, line: str) -> None:

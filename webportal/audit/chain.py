@@ -11,12 +11,12 @@ from hashlib import sha256
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.db import connection
 
+from webportal.audit.epochs import Epochs
 from webportal.audit.erasure import ERASED_BY
+from webportal.audit.macs import as_stored_number
 from webportal.audit.models import Action
-from webportal.audit.trail import as_stored_number
 
 BATCH = 10_000
 _READ = """
@@ -33,6 +33,7 @@ _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 class Link(NamedTuple):
     """The part of an entry that verification needs; `computed` is the MAC of its content.
 
+    It is None where the key of the entry is not here.
     `erased_by` is the erasure that a blank entry names. Of an erasure `blanked` has what it lists:
     entries, and the beginning of the MAC that each has without its details.
     """
@@ -40,21 +41,30 @@ class Link(NamedTuple):
     sequence: int
     previous_mac: str
     mac: str
-    computed: str
+    computed: str | None
     microseconds: int
     erased_by: int | None = None
     blanked: dict[int, str] | None = None
 
 
-def batches(until: int) -> Iterator[list[Link]]:
-    """The entries up to a sequence, in order."""
-    keyed = hmac.new(settings.AUDIT_KEY.encode(), digestmod=sha256)
-    last = 0
-    while rows := _rows(last, until):
-        last = rows[-1][0]
-        yield [
-            Link(row[0], row[1], row[2], _mac(keyed, row), row[3], *_erasure(row)) for row in rows
-        ]
+def batches(until: int, epochs: Epochs) -> Iterator[list[Link]]:
+    """The entries up to a sequence, in order; those of a batch have the same key."""
+    for epoch in epochs.all:
+        keyed = hmac.new(epoch.key.secret, digestmod=sha256) if epoch.key is not None else None
+        last, end = epoch.first - 1, min(until, epoch.last)
+        while rows := _rows(last, end):
+            last = rows[-1][0]
+            yield [
+                Link(
+                    row[0],
+                    row[1],
+                    row[2],
+                    _mac(keyed, row) if keyed is not None else None,
+                    row[3],
+                    *_erasure(row),
+                )
+                for row in rows
+            ]
 
 
 def _rows(after: int, until: int) -> list[tuple[Any, ...]]:
@@ -65,7 +75,7 @@ def _rows(after: int, until: int) -> list[tuple[Any, ...]]:
 
 
 def _mac(keyed: hmac.HMAC, row: tuple[Any, ...]) -> str:
-    """The same as `trail.compute_mac`, from the same canonical JSON; a test compares the two."""
+    """The same as `macs.compute_mac`, from the same canonical JSON; a test compares the two."""
     sequence, previous, _, at, actor_id, actor, action, kind, object_id, study_id, *stored = row
     detail, origin = stored
     content = (

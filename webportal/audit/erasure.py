@@ -2,7 +2,7 @@
 
 An entry keeps its MAC, by which the next one follows it, and everything but its details. In their
 place stands the number of the erasure: a later entry that lists whose details went, each with the
-MAC of what is left of it. As that entry is chained itself, nobody without AUDIT_KEY can blank an
+MAC of what is left of it. As that entry is chained itself, nobody without its key can blank an
 entry unnoticed, or change what is left of a blank one.
 """
 
@@ -13,8 +13,10 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from webportal.audit import epochs
+from webportal.audit.macs import compute_mac
 from webportal.audit.models import Action, AuditEntry, ChainHead
-from webportal.audit.trail import Event, append, compute_mac
+from webportal.audit.trail import Event, append
 
 # Of each MAC as many hex digits as of an anchor's signature: 128 bits.
 MAC_DIGITS = 32
@@ -31,14 +33,18 @@ def erase(
     """Append an entry that says what was erased, and blank the details of the given entries.
 
     `removed` names the rows that went, by the object type of their entries. Call this last in the
-    transaction, like `append`; only what its entry permits to be deleted may follow.
+    transaction, like `append`; only what its entry permits to be deleted may follow. Raises
+    MissingKeyError if an entry has a key of the trail that is not here.
     """
     head = ChainHead.objects.select_for_update().get(pk=1)
     number = head.sequence + 1
+    keys = epochs.read()
     blanked = []
     for entry in entries.exclude(detail__has_key=ERASED_BY).order_by("sequence").iterator():
         entry.detail = {ERASED_BY: number}
-        blanked.append([entry.sequence, compute_mac(entry)[:MAC_DIGITS]])
+        blanked.append(
+            [entry.sequence, compute_mac(entry, keys.key_at(entry.sequence))[:MAC_DIGITS]]
+        )
     listed = {kind: sorted(map(str, keys)) for kind, keys in removed.items()}
     detail = event.detail | {"removed": listed, "blanked": blanked}
     appended = append(replace(event, action=Action.RECORDS_ERASED, detail=detail), actor)
@@ -59,9 +65,10 @@ def removed_by(entries: Iterable[AuditEntry], kind: str) -> set[str]:
     """
     numbers = {entry.detail[ERASED_BY] for entry in entries if is_blank(entry)}
     erasures = AuditEntry.objects.filter(sequence__in=numbers, action=Action.RECORDS_ERASED)
+    keys = epochs.read()
     return {
         key
         for erasure in erasures
-        if compute_mac(erasure) == erasure.mac
+        if keys.is_genuine(erasure)
         for key in erasure.detail["removed"].get(kind, ())
     }

@@ -5,12 +5,13 @@ from datetime import datetime
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from webportal.audit import anchors
-from webportal.audit.models import AnchorState, Verification
+from webportal.audit import anchors, keyring
+from webportal.audit.models import AnchorState, ChainHead, Verification
 
 NOT_INTACT = "audit_not_intact"
 ANCHORS_LATE = "audit_anchors_late"
 PLACE_AWAY = "audit_place_away"
+KEY_WAITING = "audit_key_waiting"
 
 WORDS: dict[str, str | Promise] = {
     NOT_INTACT: _(
@@ -24,6 +25,10 @@ WORDS: dict[str, str | Promise] = {
     PLACE_AWAY: _(
         "The second place for the anchors of the audit trail cannot be written. Check"
         " AUDIT_ANCHOR_COPY and AUDIT_ANCHOR_SYSLOG; the scheduler’s log says what is wrong."
+    ),
+    KEY_WAITING: _(
+        "AUDIT_KEY is not the key that the audit trail has. If it is new, run ‘manage.py"
+        " rotate_audit_key’ once every process has been started with it."
     ),
 }
 
@@ -39,6 +44,9 @@ def problems() -> list[str]:
         found.append(ANCHORS_LATE)
     elif state.unwritten:
         found.append(PLACE_AWAY)
+    head = ChainHead.objects.filter(pk=1).first()
+    if head is not None and head.key_id not in ("", keyring.configured().id):
+        found.append(KEY_WAITING)
     return found
 
 

@@ -52,6 +52,23 @@ PROBLEMS = {
         "the details of the entry are there although erasure {number} removed them: they were put"
         " back outside the portal"
     ),
+    "key_missing": _(
+        "entries {number} to {last} cannot be verified, because their key {key} is missing: they"
+        " may have been altered. Add the key to AUDIT_OLD_KEYS, and verify again."
+    ),
+    "key_change_forged": _(
+        "the entry claims that the key of the trail changed, and has not the signatures for it: it"
+        " was altered, or put in by somebody else"
+    ),
+    "head_names_other_key": _(
+        "the head of the chain names the key {named}, although the trail has {key} according to its"
+        " entries: it was changed outside the portal"
+    ),
+    "key_not_begun": _(
+        "the last entries have the key {key}, although AUDIT_KEY is another one, {named}. If it is"
+        " new, run ‘manage.py rotate_audit_key’ once every process has it. If that was done"
+        " before, the trail was put back to an older state, or rewritten."
+    ),
     "cut_off": _("the trail was cut off: entries {number} to {last} are missing"),
     "not_the_head": _("the last entry is not the head of the chain"),
     "after_the_head": _("the entry stands after the head of the chain"),
@@ -123,9 +140,13 @@ PROBLEMS = {
         " ‘manage.py anchor_audit --begin-anew’."
     ),
     "anchors_damaged": _("{place}: the anchor file is damaged: {count} unreadable (line {lines})"),
+    "anchors_unverified": _(
+        "{place}: anchors {first} to {last} cannot be verified, because their key {key} is missing."
+        " Add it to AUDIT_OLD_KEYS, and verify again."
+    ),
     "anchor_forged": _(
-        "{place}: anchor {number} does not have the signature of AUDIT_KEY: the line was altered,"
-        " or put in by somebody else. Compare with the second place."
+        "{place}: anchor {number} does not have the signature of the key that the trail had then:"
+        " the line was altered, or put in by somebody else. Compare with the second place."
     ),
     "anchor_unsigned": _(
         "{place}: line {number} is an anchor without a signature, after anchors were signed:"
@@ -156,6 +177,7 @@ REMARKS = {
     "no_anchor_yet": _(
         "No anchor has been written yet, so a cut-off end would not show; is the scheduler running?"
     ),
+    "key_of": _("Entries {first} to {last} and {anchors} anchors were checked with the key {key}."),
     "begun_anew": _(
         "The anchors were begun anew with number {number}, because: {reason}. Earlier ones are"
         " not compared."

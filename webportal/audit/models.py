@@ -135,6 +135,7 @@ class Action(models.TextChoices):
     ACCESS_SEALED = "access.sealed", _("Day of the access log sealed")
     ACCESS_REMOVED = "access.removed", _("Old entries of the access log removed")
     AUDIT_VERIFIED = "audit.verified", _("Audit trail verified")
+    AUDIT_KEY_CHANGED = "audit.key_changed", _("Key of the audit trail changed")
     ANCHORS_BEGUN = "audit.anchors_begun", _("New series of audit trail anchors started")
 
 
@@ -194,6 +195,13 @@ class ChainHead(models.Model):
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     sequence = models.BigIntegerField(default=0)
     mac = models.CharField(max_length=64, default="0" * 64)
+    key_id = models.CharField(
+        max_length=16,
+        blank=True,
+        db_default="",
+        default="",
+        help_text="The key that the chain goes on with; empty before an entry of this release.",
+    )
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_chain_head")]

@@ -1,19 +1,16 @@
 """Appending to the audit trail: code that changes a record calls this in its transaction."""
 
-import hashlib
-import hmac
-import json
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from webportal.audit.epochs import key_of_head
+from webportal.audit.keyring import Key
+from webportal.audit.macs import as_stored, compute_mac
 from webportal.audit.models import Action, AuditEntry, ChainHead
 from webportal.database.rows import insert
 from webportal.origin import current_origin
@@ -40,11 +37,15 @@ def append(event: Event, actor: Any = None) -> AuditEntry:
     return append_all([event], actor)[0]
 
 
-def append_all(events: Iterable[Event], actor: Any = None) -> list[AuditEntry]:
+def append_all(
+    events: Iterable[Event], actor: Any = None, *, under: Key | None = None
+) -> list[AuditEntry]:
     """Append events in order, in the caller's transaction.
 
     The chain's head stays locked until that transaction ends: call this last in it. What the
-    transaction has written is checked against its foreign keys first.
+    transaction has written is checked against its foreign keys first. `under` is a key that begins
+    with the first of them, for `webportal.audit.rotation` alone. Raises MissingKeyError where this
+    process lacks the key that the chain has.
     """
     events = list(events)
     if not events:
@@ -52,10 +53,11 @@ def append_all(events: Iterable[Event], actor: Any = None) -> list[AuditEntry]:
     actor_id, actor_name = _identity(actor)
     origin = current_origin()
     for event in events:
-        _as_stored(event.detail)  # raises for values that JSON cannot hold, before locking
+        as_stored(event.detail)  # raises for values that JSON cannot hold, before locking
     # Part of the caller's transaction: without these entries nothing of it may be kept.
     with transaction.atomic(savepoint=False):
-        sequence, mac = _lock_head()
+        sequence, mac, key = lock_head()
+        key = under or key
         now = timezone.now()
         entries = []
         for event in events:
@@ -72,16 +74,18 @@ def append_all(events: Iterable[Event], actor: Any = None) -> list[AuditEntry]:
                 origin=origin.as_json() if origin else None,
                 previous_mac=mac,
             )
-            entry.mac = compute_mac(entry)
+            entry.mac = compute_mac(entry, key)
             sequence, mac = entry.sequence, entry.mac
             entries.append(entry)
         insert(entries)
-        ChainHead.objects.filter(pk=1).update(sequence=sequence, mac=mac)
+        ChainHead.objects.filter(pk=1).update(sequence=sequence, mac=mac, key_id=key.id)
     return entries
 
 
-def _lock_head() -> tuple[int, str]:
-    """Lock the end of the chain, and return its sequence and MAC.
+def lock_head() -> tuple[int, str, Key]:
+    """Lock the end of the chain, and return its sequence, MAC and key.
+
+    Raises MissingKeyError.
 
     PostgreSQL first checks the foreign keys, instead of when the transaction ends. The check waits
     for whoever has locked the row that is referred to, and they may in turn wait for the chain's
@@ -89,55 +93,12 @@ def _lock_head() -> tuple[int, str]:
     """
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("SELECT sequence, mac FROM audit_chainhead WHERE id = 1 FOR UPDATE")
-        head: tuple[int, str] | None = cursor.fetchone()
+        cursor.execute("SELECT sequence, mac, key_id FROM audit_chainhead WHERE id = 1 FOR UPDATE")
+        head: tuple[int, str, str] | None = cursor.fetchone()
     if head is None:
         raise ChainHead.DoesNotExist
-    return head
-
-
-def compute_mac(entry: AuditEntry) -> str:
-    """HMAC-SHA-256, in hex, over the previous MAC and the entry's content as canonical JSON.
-
-    An entry without an origin has none in its content either, so that entries of earlier releases
-    still verify.
-    """
-    values = [
-        entry.previous_mac,
-        entry.sequence,
-        _microseconds(entry.at),
-        str(entry.actor_id or ""),
-        entry.actor,
-        entry.action,
-        entry.object_type,
-        entry.object_id,
-        str(entry.study_id or ""),
-        _as_stored(entry.detail),
-    ]
-    if entry.origin is not None:
-        values.append(_as_stored(entry.origin))
-    content = json.dumps(values, sort_keys=True, separators=(",", ":"))
-    return hmac.new(settings.AUDIT_KEY.encode(), content.encode(), hashlib.sha256).hexdigest()
-
-
-def _as_stored(detail: dict[str, Any]) -> Any:
-    """The detail in the form in which PostgreSQL's jsonb returns it.
-
-    Keys become text and tuples lists. jsonb keeps numbers as decimals, so that 1e16 comes back as
-    an integer and -0.0 as 0. Raises ValueError for values that JSON cannot represent, such as NaN.
-    """
-    return json.loads(json.dumps(detail, allow_nan=False), parse_float=as_stored_number)
-
-
-def as_stored_number(text: str) -> float:
-    """A number with a decimal point or exponent as PostgreSQL's jsonb returns it."""
-    exact = Decimal(text)
-    return int(exact) if exact == exact.to_integral_value() else float(text)
-
-
-def _microseconds(at: datetime) -> int:
-    """The instant as an integer, because text forms differ by time zone and floats by rounding."""
-    return int(at.replace(microsecond=0).timestamp()) * 1_000_000 + at.microsecond
+    sequence, mac, key_id = head
+    return sequence, mac, key_of_head(sequence, key_id)
 
 
 def _identity(actor: Any) -> tuple[uuid.UUID | None, str]:

@@ -1,19 +1,18 @@
 """Checking the trail against itself and against the anchors kept outside the database."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from django.conf import settings
 from django.utils import timezone
 
-from webportal.audit import anchors
+from webportal.audit import anchors, epochs, keyring
 from webportal.audit.anchor_walk import AnchorWalk
 from webportal.audit.chain import Link, batches
 from webportal.audit.erasure import MAC_DIGITS
 from webportal.audit.findings import MOST, Finding, Verdict
 from webportal.audit.models import Action, AnchorState, AuditEntry, ChainHead
-from webportal.audit.trail import compute_mac
 
 START = "0" * 64
 # An anchoring interval in which the trail grew. More of these between two anchors than a stop of
@@ -30,11 +29,15 @@ def verify(progress: Progress = lambda done, of: None) -> Verdict:
     Reads the whole trail once, in order, and calls `progress` with the numbers of entries done and
     in total. Stops after MOST findings.
     """
-    walk = _Walk()
-    head = ChainHead.objects.filter(pk=1).first()
+    while True:
+        walk = _Walk()
+        head = ChainHead.objects.filter(pk=1).first()
+        # Unless the key was changed in between.
+        if epochs.read() == walk.epochs:
+            break
     if head is None:
         return Verdict(0, 0, [Finding("no_head")])
-    for batch in batches(head.sequence):
+    for batch in batches(head.sequence, walk.epochs):
         walk.along(batch)
         progress(walk.count, head.sequence)
         if len(walk.findings) >= MOST:
@@ -47,27 +50,38 @@ def verify(progress: Progress = lambda done, of: None) -> Verdict:
 class _Walk:
     """The pass over the trail, with what was met last.
 
-    Its bounds are read in this order: the number of the last anchor, the files, the chain's head.
+    Its bounds are read in this order: the keys, the number of the last anchor, the files, the
+    chain's head.
     Entries appended meanwhile therefore do no harm.
     """
 
     def __init__(self) -> None:
+        self.epochs = epochs.read()
         self.state = AnchorState.objects.filter(pk=1).first() or AnchorState()
         self.begun = anchors.beginning()
         expected = self.state.number
         self.first_place = AnchorWalk(
-            "AUDIT_ANCHOR_FILE", settings.AUDIT_ANCHOR_FILE, self.begun, expected
+            "AUDIT_ANCHOR_FILE", settings.AUDIT_ANCHOR_FILE, self.begun, expected, self.epochs
         )
         self.places = [self.first_place]
         if settings.AUDIT_ANCHOR_COPY:
             copy = settings.AUDIT_ANCHOR_COPY
             self.places.append(
-                AnchorWalk("AUDIT_ANCHOR_COPY", copy, self.begun, expected, is_first_place=False)
+                AnchorWalk(
+                    "AUDIT_ANCHOR_COPY",
+                    copy,
+                    self.begun,
+                    expected,
+                    self.epochs,
+                    is_first_place=False,
+                )
             )
         self.findings: list[Finding] = []
         self.remarks: list[Finding] = []
         self.count = 0
         self._expected, self._last_mac = 1, START
+        # How many entries were read of each epoch, by its first.
+        self._read: Counter[int] = Counter()
         self._next_anchor = self._soonest()
         self._first_at: int | None = None
         # What is left of blank entries, by the erasure that is said to have blanked them.
@@ -80,6 +94,7 @@ class _Walk:
     def along(self, batch: list[Link]) -> None:
         """Check the next entries."""
         self.count += len(batch)
+        self._read[self.epochs.at(batch[0].sequence).first] += len(batch)
         if self._first_at is None:
             self._first_at = batch[0].microseconds
         expected, last_mac = self._expected, self._last_mac
@@ -87,7 +102,8 @@ class _Walk:
             if link.sequence != expected or link.previous_mac != last_mac:
                 self._note_gap(link, expected)
             if link.computed != link.mac:
-                self._note_altered(link)
+                if link.computed is not None:
+                    self._note_altered(link, link.computed)
             elif link.blanked is not None:
                 self._check_erasure(link.sequence, link.blanked)
             slot = link.microseconds // SLOT_MICROSECONDS
@@ -112,8 +128,7 @@ class _Walk:
         last = self._expected - 1
         anchored = [place.end() for place in self.places]
         self.findings.extend(_check_end(last, self._last_mac, head, max(anchored)))
-        if not anchors.is_sealed(self.state):
-            self.findings.append(Finding("state_altered"))
+        self._check_keys(head)
         self.findings.extend(self._check_clock())
         if self.begun is not None and self.begun.reason:
             values = {"number": self.begun.number, "reason": self.begun.reason}
@@ -123,9 +138,34 @@ class _Walk:
         """The findings in the trail, followed by those in each of the locations."""
         return [*self.findings, *(found for place in self.places for found in place.findings)]
 
-    def _note_altered(self, link: Link) -> None:
-        if link.erased_by is not None and link.erased_by > link.sequence:
-            self._blank[link.erased_by][link.sequence] = link.computed[:MAC_DIGITS]
+    def _check_keys(self, head: ChainHead) -> None:
+        """Say which part was verified with which key, and what could not be."""
+        last = self.epochs.last
+        for epoch in self.epochs.all:
+            if not self._read[epoch.first]:
+                continue
+            values = {"last": min(epoch.last, head.sequence), "key": epoch.key_id}
+            if epoch.key is None:
+                code, values = "key_missing", {"number": epoch.first, **values}
+                self.findings.append(Finding(code, values=values))
+            elif len(self.epochs.all) > 1:
+                values |= {"first": epoch.first, "anchors": self.first_place.by_key[epoch.key_id]}
+                self.remarks.append(Finding("key_of", values=values))
+        if last.key is not None and not anchors.is_sealed(self.state, last.key):
+            self.findings.append(Finding("state_altered"))
+        if head.key_id and head.key_id != last.key_id:
+            values = {"named": head.key_id, "key": last.key_id}
+            self.findings.append(Finding("head_names_other_key", values=values))
+        configured = keyring.configured().id
+        if self.count and configured != last.key_id and last.key is not None:
+            values = {"named": configured, "key": last.key_id}
+            self.findings.append(Finding("key_not_begun", values=values))
+
+    def _note_altered(self, link: Link, computed: str) -> None:
+        if link.sequence in self.epochs.forged:
+            self.findings.append(Finding("key_change_forged", link.sequence))
+        elif link.erased_by is not None and link.erased_by > link.sequence:
+            self._blank[link.erased_by][link.sequence] = computed[:MAC_DIGITS]
         else:
             self.findings.append(Finding("altered", link.sequence))
 
@@ -133,6 +173,8 @@ class _Walk:
         """Compare what is left of blank entries with what a genuine erasure says of it."""
         blank = self._blank.pop(number, {})
         for sequence in sorted(blank.keys() | listed.keys()):
+            if self.epochs.at(sequence).key is None:
+                continue  # nobody can tell
             if blank.get(sequence) != listed.get(sequence):
                 code = "blanked" if sequence in blank else "not_blank"
                 values = {"number": number}
@@ -181,7 +223,7 @@ class _Walk:
 def _listed_by(number: int) -> dict[int, str]:
     """What an erasure lists, as `Link.blanked`; nothing if it is not genuine."""
     erasure = AuditEntry.objects.filter(sequence=number, action=Action.RECORDS_ERASED).first()
-    if erasure is None or compute_mac(erasure) != erasure.mac:
+    if erasure is None or not epochs.read().is_genuine(erasure):
         return {}
     return dict(erasure.detail["blanked"])
 

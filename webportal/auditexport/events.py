@@ -225,6 +225,7 @@ EVENTS = {
     Action.ACCESS_SEALED: _ACTIVITY,
     Action.ACCESS_REMOVED: _ACTIVITY,
     Action.AUDIT_VERIFIED: _LOG_READ,
+    Action.AUDIT_KEY_CHANGED: _OF_SECURITY,
     Action.ANCHORS_BEGUN: AuditEvent(EventID.ALERT, "E"),
 }
 #: An action that this release does not know: the entry of a later one, after a rollback.

@@ -1,17 +1,18 @@
 """The contents of a backup: its manifest, written last; without it there is no backup.
 
 It contains no patient data: only file names, checksums and sizes. It is not encrypted, so that a
-machine without the identity can continue and verify backups, but it carries a MAC under AUDIT_KEY.
+machine without the identity can continue and verify backups, but it carries a MAC under the key of
+the audit trail.
 Since encrypting needs no secret, only that MAC proves that a backup is genuine.
 """
 
 import gzip
-import hmac
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from webportal.audit.signing import keyed_hash
+from webportal.audit.epochs import current_key
+from webportal.audit.keyring import keyed_hash, signer_of
 from webportal.backups.errors import BackupError
 
 FORMAT = 1
@@ -44,6 +45,7 @@ class Manifest:
         files: the stored files that the database names, by key.
         inbox: the files of the DICOM inbox, by name.
         lost: the keys of those that were missing or damaged, and are in no backup.
+        key_id: the key of the audit trail that it was read with; empty for one just made.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Manifest:
     files: dict[str, Stored] = field(default_factory=dict)
     inbox: dict[str, Stored] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
+    key_id: str = ""
 
     @property
     def object_bytes(self) -> int:
@@ -104,24 +107,28 @@ def write(manifest: Manifest) -> bytes:
         "files": {key: stored.as_list() for key, stored in manifest.files.items()},
         "inbox": {name: stored.as_list() for name, stored in manifest.inbox.items()},
     }
+    del content["key_id"]
     text = json.dumps(content, separators=(",", ":")).encode()
-    return gzip.compress(keyed_hash("backup", text).encode() + b"\n" + text, mtime=0)
+    mac = keyed_hash("backup", text, current_key())
+    return gzip.compress(mac.encode() + b"\n" + text, mtime=0)
 
 
 def read(data: bytes) -> Manifest:
     """Parse a manifest.
 
-    Raises BackupError if it is damaged, not signed with this AUDIT_KEY, or in a newer format.
+    Raises BackupError if it is damaged, signed with none of our keys, or in a newer format.
     """
     try:
         mac, _, text = gzip.decompress(data).partition(b"\n")
     except (OSError, EOFError) as error:
         raise BackupError("manifest", "The manifest of the backup is damaged.") from error
-    if not hmac.compare_digest(mac, keyed_hash("backup", text).encode()):
+    key = signer_of("backup", text, mac.decode(errors="replace"))
+    if key is None:
         raise BackupError(
             "other_system",
             "The backup was made with another AUDIT_KEY, or its manifest was altered. Set"
-            " AUDIT_KEY to that of the system that was backed up, or use another repository.",
+            " AUDIT_KEY and AUDIT_OLD_KEYS to those of the system that was backed up, or use"
+            " another repository.",
         )
     content: dict[str, Any] = json.loads(text)
     if content.pop("format") != FORMAT:
@@ -135,4 +142,4 @@ def read(data: bytes) -> Manifest:
     content["anchors"] = content["anchors"] and Stored(*content["anchors"])
     for part in ("files", "inbox"):
         content[part] = {key: Stored(*stored) for key, stored in content.get(part, {}).items()}
-    return Manifest(**content)
+    return Manifest(**content, key_id=key.id)

@@ -19,6 +19,7 @@ class Verdict:
 
     Args:
         name: of the backup.
+        key_id: the key of the audit trail that its manifest is signed with.
         objects: how many objects of the repository it consists of.
         decrypted: whether their content was compared, too, which needs the identity.
         faults: the names of the objects that are missing or damaged.
@@ -26,6 +27,7 @@ class Verdict:
     """
 
     name: str
+    key_id: str
     objects: int
     decrypted: bool
     faults: list[str] = field(default_factory=list)
@@ -49,7 +51,9 @@ def verify(name: str, progress: Progress = lambda done, of: None) -> Verdict:
     """
     verified = repository.read_manifest(name)
     objects = verified.objects()
-    verdict = Verdict(name, len(objects), encryption.has_identity(), lost=verified.lost)
+    verdict = Verdict(
+        name, verified.key_id, len(objects), encryption.has_identity(), lost=verified.lost
+    )
     for number, (each, stored) in enumerate(objects, 1):
         is_dump = each == manifest.database_name(name)
         if not (_holds(each, stored, is_dump) if verdict.decrypted else _is_there(each, stored)):

@@ -1,10 +1,9 @@
 """The register of erasures, which a database restored from a backup does not know about.
 
-Each erasure is a small file with ids, hashes and a MAC keyed with AUDIT_KEY, in the storage and in
-the backup repository.
+Each erasure is a small file with ids, hashes and a MAC keyed with the key of the audit
+trail, in the storage and in the backup repository.
 """
 
-import hmac
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -14,7 +13,8 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, default_storage, storages
 
-from webportal.audit.signing import keyed_hash
+from webportal.audit.epochs import current_key
+from webportal.audit.keyring import keyed_hash, signer_of
 from webportal.erasure.signals import writing_to_repository
 from webportal.records.storage_identity import is_our_storage
 from webportal.storage import StorageAwayError, folder_identity
@@ -45,7 +45,7 @@ def write(entry: Registered) -> None:
     backups cannot be written to.
     """
     text = json.dumps(asdict(entry) | {"format": _FORMAT}, sort_keys=True)
-    content = f"{keyed_hash('erasure', text.encode())}\n{text}\n".encode()
+    content = f"{keyed_hash('erasure', text.encode(), current_key())}\n{text}\n".encode()
     name = f"{FOLDER}/{entry.id}.json"
     before = folder_identity()
     if not is_our_storage():
@@ -82,9 +82,10 @@ def _places() -> list[Storage]:
 def _parse(name: str, content: bytes) -> Registered:
     mac, _, text = content.decode(errors="replace").partition("\n")
     text = text.rstrip("\n")
-    if not hmac.compare_digest(mac.encode(), keyed_hash("erasure", text.encode()).encode()):
+    if signer_of("erasure", text.encode(), mac) is None:
         raise RegisterError(
-            f"{FOLDER}/{name} was altered, or written with another AUDIT_KEY. Compare it with the"
+            f"{FOLDER}/{name} was altered, or written with a key that is neither AUDIT_KEY nor in"
+            " AUDIT_OLD_KEYS. Compare it with the"
             " other place (storage and BACKUP_REPOSITORY have the same), and put the genuine one in"
             " its place."
         )

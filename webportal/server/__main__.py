@@ -38,7 +38,7 @@ def main() -> None:
 
     try:
         keys.check_at_start()
-    except keys.WeakKeyError as error:
+    except keys.RefusedKeyError as error:
         raise SystemExit(f"The portal does not start. {error}") from error
     _prepare_folder(settings.UPLOAD_TEMP_DIR)
     listener = _listener(options)

@@ -76,6 +76,10 @@ envFrom:
       - {key: broker_url, path: broker_url}
       - {key: secret_key, path: secret_key}
       - {key: audit_key, path: audit_key}
+      {{- if $root.Values.oldKeys }}
+      - {key: audit_old_keys, path: audit_old_keys}
+      - {key: secret_key_fallbacks, path: secret_key_fallbacks}
+      {{- end }}
       {{- if $withOwner }}
       - {key: database_owner_url, path: database_owner_url}
       {{- end }}

@@ -24,7 +24,7 @@ class Command(BaseCommand):
             keys.check_secret_key()
             schema.migrate(options["verbosity"])
             keys.check_audit_key(is_in_use=AuditEntry.objects.exists())
-        except (keys.WeakKeyError, roles.RoleError, schema.MigrationError) as error:
+        except (keys.RefusedKeyError, roles.RoleError, schema.MigrationError) as error:
             raise CommandError(str(error)) from error
         call_command("register_model", stdout=self.stdout)
         evaluate_unjudged()

@@ -1,0 +1,158 @@
+"""Which entries of the trail have which key, according to the trail itself.
+
+A change of the key is an entry. It is the first one under the new key and, as the others, has a MAC
+by that; and it carries a proof by the key before it. Whoever has either of the two can tell whether
+it is genuine, and it names both.
+"""
+
+import hmac
+from dataclasses import dataclass
+from typing import Any
+
+from webportal.audit.keyring import Key, MissingKeyError, configured, keyed_hash, ring
+from webportal.audit.macs import compute_mac
+from webportal.audit.models import Action, AuditEntry, ChainHead
+
+_END = 2**63 - 1
+_WITNESSES = 10
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Consecutive entries with one key, which is None where this process does not have it."""
+
+    first: int
+    last: int
+    key_id: str
+    key: Key | None
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """All of them in order; `forged` are the entries that only claim to change the key."""
+
+    all: tuple[Epoch, ...]
+    forged: frozenset[int] = frozenset()
+
+    def at(self, sequence: int) -> Epoch:
+        """The one that an entry belongs to."""
+        return next(epoch for epoch in reversed(self.all) if epoch.first <= sequence)
+
+    @property
+    def last(self) -> Epoch:
+        """The one of the entries to come."""
+        return self.all[-1]
+
+    def is_genuine(self, entry: AuditEntry) -> bool:
+        """Whether the MAC of an entry is that of its content, under its key."""
+        key = self.at(entry.sequence).key
+        return key is not None and hmac.compare_digest(compute_mac(entry, key), entry.mac)
+
+    def key_at(self, sequence: int) -> Key:
+        """The key of an entry. Raises MissingKeyError if it is not here."""
+        epoch = self.at(sequence)
+        if epoch.key is None:
+            raise MissingKeyError(epoch.key_id)
+        return epoch.key
+
+    def keys_at(self, sequence: int) -> list[Key]:
+        """The keys that may have signed an anchor of this entry.
+
+        Beside its own one these are keys that the trail has never begun to use: where its end is
+        missing, the change to them is missing, too. One that was given up signs nothing later.
+        """
+        known = {epoch.key_id for epoch in self.all}
+        unused = [key for name, key in ring().items() if name not in known]
+        own = self.at(sequence).key
+        return [own, *unused] if own is not None else unused
+
+
+def read() -> Epochs:
+    """The epochs, from the entries that change the key.
+
+    They are looked at from the last one back, because each vouches for the key before it.
+    """
+    keys = ring()
+    named = ChainHead.objects.filter(pk=1).values_list("key_id", flat=True).first() or ""
+    changes = AuditEntry.objects.filter(action=Action.AUDIT_KEY_CHANGED).order_by("-sequence")
+    epochs: list[Epoch] = []
+    forged, expected, last = set(), "", _END
+    for entry in changes:
+        new_id, old_id = _names(entry)
+        verdict = _is_genuine(entry, keys.get(new_id), keys.get(old_id))
+        follows = new_id == (expected or (named if verdict is None else new_id))
+        if verdict is False or not follows:
+            forged.add(entry.sequence)
+            continue
+        epochs.insert(0, Epoch(entry.sequence, last, new_id, keys.get(new_id)))
+        expected, last = old_id, entry.sequence - 1
+    first = expected or _only_key(keys, named) or named or configured().id
+    epochs.insert(0, Epoch(1, last, first, keys.get(first)))
+    return Epochs(tuple(epochs), frozenset(forged))
+
+
+def key_of_head(sequence: int, key_id: str) -> Key:
+    """The key that the chain goes on with, by the values of its head.
+
+    The head of an earlier release names no key: it is the one of its entries. Raises
+    MissingKeyError if this process lacks it.
+    """
+    keys = ring()
+    if key_id:
+        name = key_id
+    elif sequence:
+        name = _only_key(keys, "") or "of an earlier release"
+    else:
+        name = configured().id
+    if name not in keys:
+        raise MissingKeyError(name)
+    return keys[name]
+
+
+def current_key() -> Key:
+    """The key that the chain goes on with. Raises MissingKeyError if this process lacks it."""
+    head = ChainHead.objects.get(pk=1)
+    return key_of_head(head.sequence, head.key_id)
+
+
+def detail_of_change(previous_mac: str, sequence: int, new: Key, old: Key) -> dict[str, str]:
+    """The details of an entry that changes the key."""
+    proof = _proof(previous_mac, sequence, new.id, old)
+    return {"key": new.id, "previous_key": old.id, "proof": proof}
+
+
+def _proof(previous_mac: str, sequence: int, new_id: str, old: Key) -> str:
+    """What the key before says for the change to the one that comes."""
+    return keyed_hash("change of key", f"{previous_mac} {sequence} {new_id}".encode(), old)
+
+
+def _names(entry: AuditEntry) -> tuple[str, str]:
+    detail: Any = entry.detail if isinstance(entry.detail, dict) else {}
+    return str(detail.get("key", "")), str(detail.get("previous_key", ""))
+
+
+def _is_genuine(entry: AuditEntry, new: Key | None, old: Key | None) -> bool | None:
+    """Whether both keys that an entry names have signed it, as far as they are here.
+
+    None if neither is.
+    """
+    if new is not None and not hmac.compare_digest(compute_mac(entry, new), entry.mac):
+        return False
+    if old is None:
+        return None if new is None else True
+    proof = _proof(entry.previous_mac, entry.sequence, _names(entry)[0], old)
+    return hmac.compare_digest(str(entry.detail.get("proof", "")).encode(), proof.encode())
+
+
+def _only_key(keys: dict[str, Key], named: str) -> str:
+    """The name of the key of a trail that never changed it; empty if none of ours is.
+
+    One under which an entry verifies, whatever the head names: a head that was altered must not
+    make every entry look altered, nor one entry that was the whole trail.
+    """
+    entries = AuditEntry.objects.order_by("sequence")
+    witnesses = [*entries[:1], *entries.reverse()[:_WITNESSES]]
+    for key in sorted(keys.values(), key=lambda key: key.id != named):
+        if any(hmac.compare_digest(compute_mac(each, key), each.mac) for each in witnesses):
+            return key.id
+    return ""

@@ -1,0 +1,44 @@
+"""Changing the key of the trail."""
+
+from typing import Any
+
+from django.db import transaction
+
+from webportal import keys
+from webportal.audit import anchors, epochs, keyring
+from webportal.audit.models import Action, AuditEntry
+from webportal.audit.trail import Event, append_all, lock_head
+
+
+class RotationError(Exception):
+    """The key cannot be changed; the message says why and what to do."""
+
+
+@transaction.atomic
+def rotate(actor: Any = None) -> AuditEntry:
+    """Go on with AUDIT_KEY, and return the entry that says so, the first one under it.
+
+    From then on a process appends nothing that lacks it. The key that the trail has had must be
+    in AUDIT_OLD_KEYS. Raises RotationError, WeakKeyError, or MissingKeyError.
+    """
+    new = keyring.configured()
+    # Before the chain's head, in the order in which anchors are written.
+    old = epochs.current_key()
+    if new == old:
+        raise RotationError(
+            f"AUDIT_KEY is the key that the trail has already ({old.id}). Set AUDIT_KEY to a new"
+            " key (openssl rand -hex 32) and AUDIT_OLD_KEYS to the one that it was until now,"
+            " start every process again, and then run this."
+        )
+    keys.check_audit_key(is_in_use=False)
+    if new.id in {epoch.key_id for epoch in epochs.read().all}:
+        raise RotationError(
+            f"The trail has had the key {new.id} before. Set AUDIT_KEY to a new one."
+        )
+    anchors.seal_anew(old, new)
+    sequence, mac, held = lock_head()
+    if held != old:
+        raise RotationError("The key was changed at the same moment by somebody else.")
+    detail = epochs.detail_of_change(mac, sequence + 1, new, old)
+    [entry] = append_all([Event(Action.AUDIT_KEY_CHANGED, detail=detail)], actor, under=new)
+    return entry
