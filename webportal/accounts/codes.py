@@ -13,6 +13,7 @@ import struct
 import time
 from urllib.parse import quote, urlencode
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -70,8 +71,9 @@ def use_app_code(user: User, code: str) -> bool:
 
 def use_recovery_code(user: User, code: str) -> bool:
     """Whether it is one of the user's recovery codes; removes it."""
+    keys = (None, *settings.SECRET_KEY_FALLBACKS)
     deleted, _per_model = RecoveryCode.objects.filter(
-        user=user, digest=_digest(user, code)
+        user=user, digest__in=[_digest(user, code, key) for key in keys]
     ).delete()
     return deleted > 0
 
@@ -100,5 +102,6 @@ def new_recovery_codes(user: User) -> list[str]:
     return [f"{code[:5]}-{code[5:]}" for code in made]
 
 
-def _digest(user: User, code: str) -> str:
-    return salted_hmac(f"recovery code {user.pk}", code, algorithm="sha256").hexdigest()
+def _digest(user: User, code: str, key: str | None = None) -> str:
+    """Under a key, or else under SECRET_KEY."""
+    return salted_hmac(f"recovery code {user.pk}", code, key, algorithm="sha256").hexdigest()
