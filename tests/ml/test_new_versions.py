@@ -1,0 +1,102 @@
+"""The commands that make a new version of a package: from files to a package that loads."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from ml.__main__ import main
+from ml.research.gate import refitting
+from ml.serving.assessment import Assessment
+from ml.serving.package import ModelPackage, load_package
+from ml.serving.predictor import Predictor
+from tests.ml.made_up_sources import SIZE, write_adults, write_children, write_hands
+from tests.ml.networks import random_network, write_open_package
+
+# They compile networks.
+pytestmark = pytest.mark.timeout(900)
+
+
+class Refined(NamedTuple):
+    """A package, what ``refine`` made of it, and the sources that it was refined with."""
+
+    start: ModelPackage
+    package: ModelPackage
+    children: Path
+    adults: Path
+
+
+@pytest.fixture(scope="module")
+def refined(tmp_path_factory: pytest.TempPathFactory, shipped: ModelPackage) -> Refined:
+    folder = tmp_path_factory.mktemp("refined")
+    children, adults = write_children(folder / "children"), write_adults(folder / "adults")
+    start = write_open_package(random_network(SIZE), shipped, folder / "made-1")
+    package = made(
+        folder / "made-2",
+        *("refine", "--package", start.path, "--data", children, "--adults", adults),
+        *("--pool", 64, "--steps", 1),
+    )
+    return Refined(start, package, children, adults)
+
+
+def made(out: Path, *arguments: object) -> ModelPackage:
+    assert main([*map(str, arguments), "--out", str(out)]) == 0
+    return load_package(out)
+
+
+def facts_of(package: ModelPackage) -> dict[str, Any]:
+    facts = json.loads((package.path / "package.json").read_text())
+    assert isinstance(facts, dict)
+    return facts
+
+
+def assessed_noise(package: ModelPackage) -> Assessment:
+    noise = np.random.default_rng(0).integers(0, 256, (1, SIZE, SIZE), dtype=np.uint8)
+    return Predictor(package, device="cpu").predict(noise)[0]
+
+
+def test_refining_makes_another_network_with_the_same_gate(refined: Refined) -> None:
+    start, package, _, _ = refined
+    assert package.version == "made-2"
+    assert package.weights_path.read_bytes() != start.weights_path.read_bytes()
+    assert package.gate_path.read_bytes() == start.gate_path.read_bytes()
+    assert package.training["options"]["steps"] == 1
+    assert package.training["adults"] == {
+        "images": 72,
+        "patients": 72,
+        "read_by_radiologists": 54,
+        "start": start.version,
+    }
+    # Those that radiologists read, of the two thirds that a training left out.
+    assert 30 < facts_of(package)["adults"]["opacity against all others"]["n"] < 50
+    assert assessed_noise(package).probability is not None
+
+
+def test_a_new_gate_leaves_the_network_and_its_calibration(
+    refined: Refined, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, before, children, adults = refined
+    hands = write_hands(tmp_path / "hands")
+    # A few pictures of each kind are enough here.
+    monkeypatch.setattr(refitting, "refit", partial(refitting.refit, per_kind=1, varied=8))
+
+    package = made(
+        tmp_path / "made-3",
+        *("gate", "--package", before.path, "--data", children, "--chests", adults),
+        *("--others", hands, "--measure-only", hands),
+    )
+
+    assert package.version == "made-3"
+    assert package.weights_path.read_bytes() == before.weights_path.read_bytes()
+    assert package.gate_path.read_bytes() != before.gate_path.read_bytes()
+    assert package.calibration == before.calibration
+    assert package.thresholds == before.thresholds
+    for name, fold in package.figures.items():
+        assert fold["calibration"] == before.figures[name]["calibration"]
+    gate = facts_of(package)["gate"]
+    assert {line["source"] for line in gate["groups"]} == {"children", "adults"}
+    assert {"hands: Hand", "hands: "} <= set(gate["outsiders"])
+    assert assessed_noise(package).reason_code == "not_frontal_chest"
