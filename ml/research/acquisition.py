@@ -78,7 +78,7 @@ def propensities(traits: Floats, targets: Floats, patients: list[str], seed: int
 def overlap_weights(
     inputs: NDArray[np.uint8], targets: Floats, patients: list[str], seed: int
 ) -> Floats:
-    """Return how much each image is acquired like the other class's: (n,), 0 to 1.
+    """Return how much each image's acquisition resembles the other class's: (n,), 0 to 1.
 
     The overlap weights of Li, Morgan and Zaslavsky, *Balancing Covariates via Propensity Score
     Weighting* (JASA 113, 2018).
@@ -88,7 +88,7 @@ def overlap_weights(
 
 
 def mixed_chances(weights: Floats, share: float) -> Floats:
-    """Return chances to be drawn, a share of them in proportion to weights (n,), else equal."""
+    """Return sampling probabilities: a share in proportion to weights (n,), the rest uniform."""
     return np.asarray(share * weights / weights.sum() + (1 - share) / len(weights))
 
 

@@ -48,8 +48,8 @@ class Trial:
 def run_trial(folds: Folds, options: TrainingOptions, place: Path) -> Trial:
     """Train without the misleading patients, and measure.
 
-    Leaves the network at ``place`` + '.onnx'; ``place`` + '.checkpoints' is the folder from which a
-    interrupted trial resumes.
+    Leaves the network at ``place`` + '.onnx'; ``place`` + '.checkpoints' is the folder from which
+    an interrupted trial resumes.
     """
     keras.backend.clear_session()
     held = acquisition_fold(folds.training, options.seed)
@@ -93,10 +93,10 @@ def measure_trial(network: keras.Model, folds: Sequence[Responses], seconds: flo
 
 
 def measure_speeds(networks: Mapping[str, tuple[Path, int]]) -> dict[str, float]:
-    """Return images a second in ONNX Runtime at batches of eight, the median of turns.
+    """Return the median images per second of ONNX Runtime in batches of eight.
 
     ``networks`` are ONNX models with their input sizes in pixels, by name; they take turns, so that
-    other load on the machine falls on all of them.
+    other load on the machine affects all of them.
     """
     rng = np.random.default_rng(0)
     started = {

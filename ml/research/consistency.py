@@ -22,7 +22,7 @@ TOLERANCE = 0.05
 ORIGINAL = "original"
 SMALL = 224
 KINDS = (ORIGINAL, f"{SMALL}-pixel copy", "JPEG quality 60", "PNG", "DICOM")
-# Harder than required, and reported separately: compression affects every pixel.
+# Stricter than required, and reported separately: compression affects every pixel.
 EXTRA = (f"{SMALL}-pixel copy, JPEG quality 60",)
 
 
@@ -32,7 +32,7 @@ def find_originals(folder: Path) -> list[Path]:
 
 
 def compare_kinds_of_file(paths: Sequence[Path], predictor: Predictor) -> dict[str, Any]:
-    """Assess each radiograph as every kind of file, and return how far the answers are apart.
+    """Assess each radiograph as every kind of file, and return how much the results differ.
 
     An image counts as the same when its probabilities of all ``KINDS`` are within ``TOLERANCE``;
     one that is refused as one kind and assessed as another is not the same. Raises DatasetError

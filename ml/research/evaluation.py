@@ -99,7 +99,7 @@ def counts_by_threshold(targets: Floats, scores: Floats) -> tuple[Floats, Floats
 
 
 def average_precision(targets: Floats, scores: Floats) -> float:
-    """Precision at each threshold, weighted by the recall gained there; NaN of a single class.
+    """Precision at each threshold, weighted by the recall gained there; NaN for a single class.
 
     Not interpolated: interpolation flatters (Davis and Goadrich, ICML 2006).
     """
@@ -112,14 +112,14 @@ def average_precision(targets: Floats, scores: Floats) -> float:
 
 
 def brier_score(targets: Floats, probabilities: Floats) -> float:
-    """Mean squared difference of probability and outcome (Brier, 1950). NaN of nothing."""
+    """Mean squared difference of probability and outcome (Brier, 1950). NaN without cases."""
     return _mean((probabilities - targets) ** 2)
 
 
 def expected_calibration_error(
     targets: Floats, probabilities: Floats, bins: int = ECE_BINS
 ) -> float:
-    """Mean gap between probability and observed frequency, over equally wide bins. NaN of nothing.
+    """Mean gap between probability and frequency, over equally wide bins. NaN without cases.
 
     Naeini et al., *Obtaining Well Calibrated Probabilities Using Bayesian Binning* (AAAI 2015).
     """
@@ -201,7 +201,7 @@ def measure_groups(
 ) -> dict[str, dict[str, Any]]:
     """Return what ``measure`` does for each group, by name; ``groups`` (n,) names that of a case.
 
-    A group with one class alone has no AUROC.
+    A group with only one class has no AUROC.
     """
     named = np.array(groups)
     return {name: measure(cases.subset(named == name), thresholds) for name in sorted(set(groups))}

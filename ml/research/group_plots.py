@@ -21,8 +21,8 @@ def write_group_plots(
 ) -> list[Path]:
     """Write ROC and reliability by group, and histograms of the scores by group and label, as PNG.
 
-    ``groups`` (n,) names the group of each case. Plots are of the assessed images; a group with one
-    class alone has no ROC. Returns the files written: none, if no case was assessed.
+    ``groups`` (n,) names the group of each case. Plots are of the assessed images; a group with
+    only one class has no ROC. Returns the files written: none, if no case was assessed.
     """
     named = np.array(groups)
     parts = {name: cases.subset((named == name) & cases.assessed) for name in sorted(set(groups))}

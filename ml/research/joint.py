@@ -43,7 +43,7 @@ CHUNK = 32
 COVERED_SHARE = 0.3
 # Squares cover these shares of the image.
 COVERED_AREA = (0.05, 0.2)
-# Of the error in log-odds: beyond it the loss grows no longer with the square.
+# The error in log-odds beyond which the loss grows linearly instead of quadratically.
 HUBER_DELTA = 2.0
 
 
@@ -69,7 +69,7 @@ class JointOptions(ImageNetOptions):
 
     @property
     def trust(self) -> dict[str, float]:
-        """Return how much an adult's image counts, by its reading."""
+        """Return the weight of an adult's image in the loss of the decision, by its reading."""
         return TRUST | {OTHER: self.other_trust, UNREAD: self.unread_trust}
 
 

@@ -1,4 +1,4 @@
-"""What all trainings have in common: optimizer, schedule, penalty, checkpoints and averaging."""
+"""What all trainings share: optimizer, schedule, penalty, checkpoints and averaging."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class LearningOptions:
 
 
 class Batches(Protocol):
-    """Batches that are drawn anew for each epoch."""
+    """Batches that are redrawn for each epoch."""
 
     def begin(self, epoch: int) -> None:
         """Draw the batches of an epoch."""
@@ -88,7 +88,7 @@ def column(network: keras.Model, name: str) -> keras.KerasTensor:
 def findings_outputs(network: keras.Model) -> dict[str, keras.KerasTensor]:
     """Return log-odds of the findings (n, k) and of *abnormal* (n, 1), for training alone.
 
-    By them the features get to know more than the decision asks for.
+    They make the features represent more than the decision alone needs.
     """
     pooled = keras.layers.Dropout(0.2, name="findings_dropout")(
         network.get_layer("dropped_pool").output
@@ -112,11 +112,11 @@ def learn(
     metrics: Mapping[str, Any] | None = None,
     clip_norm: float | None = None,
 ) -> None:
-    """Fit a model whose outputs are log-odds, if ``losses`` has no other loss for one.
+    """Fit a model; an output without a loss in ``losses`` is log-odds and has cross-entropy.
 
     The rate rises over a twelfth of ``decay_steps`` and then falls as a cosine (Loshchilov and
-    Hutter, *SGDR*, ICLR 2017). The weights are in the end an exponential moving average over the
-    steps (Polyak averaging). ``checkpoints`` is a folder for the state after each epoch, from which
+    Hutter, *SGDR*, ICLR 2017). The final weights are an exponential moving average over the steps
+    (Polyak averaging). ``checkpoints`` is a folder for the state after each epoch, from which
     an interrupted training with the same options resumes, and for the losses by epoch
     (``history.csv``).
     """

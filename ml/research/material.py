@@ -39,7 +39,7 @@ def part_of(image: LabelledImage) -> int:
 def draw_chances(material: Material, acquisition_balance: float, seed: int) -> np.ndarray:
     """Return how likely each image is to be drawn: (n,), by ``SHARES``.
 
-    Children's images are drawn the more often the more they are taken like the other class's, as in
+    A child's image is drawn more often the more its acquisition resembles the other class's, as in
     ``training``.
     """
     group, targets = material.targets.group, material.targets

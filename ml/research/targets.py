@@ -46,8 +46,8 @@ NO_FINDING = "No Finding"
 TRUST = {OPACITY: 1.0, NORMAL: 1.0, OTHER: 0.7, UNREAD: 0.3}
 # The frequency of opacities when the report has no findings.
 MISSED = 0.03
-# Sampling ratios of the groups. Within each source and view there are about as many positives as
-# negatives, so that neither predicts the class.
+# Sampling ratios of the groups. Within each source and view, positives and negatives are about
+# equally frequent, so that neither predicts the class.
 SHARES = {
     "normal": 0.28,
     "pneumonia": 0.26,
@@ -65,7 +65,7 @@ SHARES = {
 class Targets:
     """What n images show; each array has n rows.
 
-    ``pneumonia`` is the decision's target and ``weight`` what it counts for; ``findings`` are those
+    ``pneumonia`` is the decision's target and ``weight`` how much it counts; ``findings`` are those
     of ``FINDINGS`` where ``has_findings``; ``abnormal`` is anything but a normal chest;
     ``bacterial`` the pattern where ``has_pattern``; ``group`` one of ``SHARES``.
     """

@@ -40,11 +40,11 @@ class TrainingOptions(ImageNetOptions):
 
 
 class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Augmented batches with as many normal as pneumonia images, alike in how they were taken.
+    """Augmented batches, half normal and half pneumonia, with acquisition balanced between them.
 
-    Each epoch draws ``images_per_class`` images of each class without replacement. An image is
-    drawn the more often the more its way of being taken resembles the other class's
-    (``overlap_weights``), in a share ``acquisition_balance`` of the draws.
+    Each epoch draws ``images_per_class`` images of each class without replacement. In a share
+    ``acquisition_balance`` of the draws, an image is drawn more often the more its acquisition
+    resembles the other class's (``overlap_weights``).
     """
 
     def __init__(

@@ -69,7 +69,7 @@ class ModelPackage:
     pneumonia into calibrated ones, and ``bacterial_calibration`` those of bacterial against viral
     pattern (None: no such output); ``heatmap_full_scale`` is the calibrated log-odds that a heat
     map shows as 255. ``figures`` and ``training`` are facts for people, as in package.json.
-    ``population`` is what the probability presumes: ``prevalence`` (share with pneumonia it was
+    ``population`` is what the probability assumes: ``prevalence`` (share with pneumonia it was
     calibrated on, or None), ``youngest_years``, ``oldest_years`` and ``views`` (View Position), as
     far as they are given. ``independent`` are figures from images that took no part in training the
     version or in choosing its calibration and thresholds: for each set those of

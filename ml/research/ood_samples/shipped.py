@@ -1,4 +1,4 @@
-"""Pictures that Python packages bring along and that are not chest radiographs.
+"""Pictures that come with Python packages and are not chest radiographs.
 
 From scikit-image and scikit-learn (photographs, faces, pages, microscopy) and from pydicom's test
 files (CT, MR, ultrasound, a bone scan). All are read from the installed packages; nothing is
