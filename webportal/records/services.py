@@ -119,13 +119,18 @@ def move_study(
     signed = signed_among(Study.objects.filter(pk=study.pk))
     if signed:
         _refuse_without_right(by, reason)
+    # Saving the study may append to the trail, after which nothing may be waited for: so the former
+    # patient is locked as for being deleted, and the accesses to them are, too.
     both = Patient.objects.filter(pk__in=[study.patient_id, patient.pk]).order_by("pk")
-    locked = {each.pk: each for each in both.select_for_update(no_key=True)}
+    locked = {each.pk: each for each in both.select_for_update()}
     former, found = locked[study.patient_id], locked.get(patient.pk)
     if found is None or shown not in (None, identity_version(found)):
         raise RecordError(
             _("The other patient’s record has changed since it was shown. Compare again.")
         )
+    is_removed = former.is_temporary and not former.studies.exclude(pk=study.pk).exists()
+    of_former = former.emergency_accesses.order_by("pk").select_for_update()
+    accesses = list(of_former) if is_removed else []
     before, after = shown_identity(former), shown_identity(found)
     study.patient = found
     study.save(update_fields=["patient"])
@@ -135,8 +140,6 @@ def move_study(
         detail: dict[str, Any] = {"from": str(former.pk), "to": str(found.pk)}
         detail |= {"fields": ["patient"], "before": before, "after": after}
         events = [Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail)]
-    is_removed = former.is_temporary and not former.studies.exists()
-    accesses = list(former.emergency_accesses.all()) if is_removed else []
     former.emergency_accesses.filter(pk__in=[each.pk for each in accesses]).update(patient=found)
     told: list[tuple[Any, Any]] = study_moved.send(Study, study=study, former=former, by=by)
     events += [event for _receiver, more in told for event in more]
