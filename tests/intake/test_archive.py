@@ -175,7 +175,9 @@ def stored_as(name: bytes) -> io.BytesIO:
         ("снимки/грудь 100%.png", "cp866"),
         ("胸部表", "shift_jis"),
         ("胸片/张三.dcm", "gbk"),
-        ("Grün.png", "cp437"),
+        ("Да.png", "cp866"),
+        ("Žlutý.png", "cp852"),
+        ("Žlutý kůň.png", "cp1250"),
     ],
 )
 def test_a_name_in_another_encoding_is_not_guessed_and_its_bytes_stay(
@@ -187,6 +189,14 @@ def test_a_name_in_another_encoding_is_not_guessed_and_its_bytes_stay(
     assert entry.name.count("/") == text.count("/")
     assert unquote_to_bytes(entry.name) == stored
     assert entry.refusal is None
+
+
+@pytest.mark.parametrize("text", ["Grün.png", "Groß/Ärmel.png", "garçon à l'hôtel 100%.png"])
+@pytest.mark.parametrize("encoding", ["cp437", "cp850"])
+def test_a_western_name_in_the_code_page_of_zip_is_read(text: str, encoding: str) -> None:
+    (entry,) = entries(stored_as(text.encode(encoding)), LIMIT)
+    assert entry.name == text
+    assert entry.name.encode("cp437") == text.encode(encoding)
 
 
 @pytest.mark.parametrize("name", ["CXR 2026-01-01T10:30:00.dcm", "10:30/a.dcm"])

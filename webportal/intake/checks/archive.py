@@ -27,6 +27,10 @@ _UTF_8 = 0x800
 # Other compression methods have no bound, and reach a million to one.
 _COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _KEPT_IN_NAMES = "".join(map(chr, range(32, 127))).replace("%", "").replace("\\", "")
+# Names with single letters of code page 437 among plain ones. Code page 850 has the same letters in
+# the same places. Words of other alphabets come out as several of them in a row, or as frames.
+_LETTERS = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜáíóúñÑß"
+_WESTERN = re.compile(rf"(?:[ -\[\]-~]|[{_LETTERS}](?![{_LETTERS}]))+")
 # A colon elsewhere is part of a name, as in `2026-01-01T10:30.dcm`.
 _DRIVE = re.compile(r"[A-Za-z]:")
 _IGNORED_NAMES = {"dicomdir", "thumbs.db", "desktop.ini", "icon\r"}
@@ -77,12 +81,13 @@ def _entries(
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """Return an entry's name; where its encoding is unknown, its bytes, so that none is made up.
+    """Return an entry's name, or its bytes where their encoding is unknown: none is made up.
 
     Code page 437 is the format's default for entries without the UTF-8 flag (APPNOTE.TXT, appendix
     D), but macOS and others write UTF-8 without it, and Windows the code page of its country, which
-    the file does not name. Valid UTF-8 beyond ASCII is hardly ever anything else. In any other name
-    the bytes beyond ASCII are percent-encoded: %8F.
+    the file does not name. Valid UTF-8 beyond ASCII is hardly ever anything else. A name that reads
+    like one of a Western European language by code page 437 is taken for that; encoded by it again,
+    it is the bytes of the ZIP. In any other name those beyond ASCII are percent-encoded: %8F.
     """
     if info.flag_bits & _UTF_8:
         return info.filename
@@ -93,9 +98,16 @@ def _name(info: zipfile.ZipInfo) -> str:
     try:
         return stored.decode("utf-8")
     except UnicodeDecodeError:
-        # The percent sign too, so that the bytes can be told from the name. A backslash may be the
-        # second byte of a letter (Shift JIS).
-        return quote_from_bytes(stored, safe=_KEPT_IN_NAMES)
+        return info.filename if _WESTERN.fullmatch(info.filename) else _bytes_of(stored)
+
+
+def _bytes_of(stored: bytes) -> str:
+    """A name whose bytes beyond ASCII are percent-encoded.
+
+    The percent sign too, so that the bytes can be told from the name. A backslash may be the second
+    byte of a letter (Shift JIS).
+    """
+    return quote_from_bytes(stored, safe=_KEPT_IN_NAMES)
 
 
 def _refuse(info: zipfile.ZipInfo, name: str, max_entry_bytes: int) -> Entry | None:
