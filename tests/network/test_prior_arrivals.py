@@ -2,6 +2,7 @@
 
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from io import BytesIO
@@ -11,6 +12,7 @@ import pytest
 from pydicom import dcmread, uid
 from pynetdicom import AE, evt
 from pynetdicom.events import Event
+from pytest_django.fixtures import Settings
 
 from tests.factories import make_patient, make_study
 from tests.network.conftest import Receiver
@@ -21,6 +23,7 @@ from webportal.database.clock import clock
 from webportal.network import outgoing
 from webportal.network.calling import NotReachedError
 from webportal.network.models import (
+    InboxState,
     Node,
     PriorProtocol,
     PriorRequest,
@@ -30,6 +33,7 @@ from webportal.network.models import (
     ReceivedInstance,
 )
 from webportal.network.priors import arrivals, retrieving, sources
+from webportal.network.priors.asking import chest_series
 from webportal.network.sop_classes import GET, IMAGES
 from webportal.records.models import Study
 
@@ -37,7 +41,7 @@ __all__ = ["pacs"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 KNOWN = {"name": "Phantom^One", "birth_date": "1970-01-01", "sex": "O"}
-SUCCESS, NOT_MATCHING = 0x0000, 0xA900
+SUCCESS, NOT_MATCHING, OUT_OF_RESOURCES = 0x0000, 0xA900, 0xA700
 
 
 def phantom_study(**fields: Any) -> Study:
@@ -172,6 +176,55 @@ def test_a_pacs_that_never_ends_is_left(
     assert time.monotonic() - began < 20
     if reason == "images":
         assert ReceivedInstance.objects.count() <= 3
+
+
+def test_a_data_set_that_is_too_long_is_left_before_it_is_in_memory(
+    pacs: QueryScp, settings: Settings
+) -> None:
+    settings.UPLOAD_MAX_BYTES = megabyte = 1024**2
+    pacs.start()
+    pacs.keep(image(OLD, 1, StudyInstanceUID="2.25.7", EncapsulatedDocument=bytes(40 * megabyte)))
+    node = set_source(make_node("PACS", port=pacs.port), protocol=PriorProtocol.GET)
+    prior = make_prior(node, PriorState.WANTED)
+    PriorStudy.objects.update(study_instance_uid="2.25.7")
+    prior.refresh_from_db()
+    with retrieving.Connection(sources.source_of(node), threading.Event()) as connection:
+        (series,) = chest_series(connection.association, "2.25.7")
+        tracemalloc.start()
+        try:
+            with pytest.raises(NotReachedError, match="retrieve_failed"):
+                connection.retrieve(prior, [series])
+            _now, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 20 * megabyte
+    assert not ReceivedInstance.objects.exists()
+
+
+def test_a_c_move_brings_no_more_images_than_a_study_may_have(
+    start_receiver: Callable[..., Receiver],
+) -> None:
+    prior = make_prior(make_source(), PriorState.WANTED)
+    of_study = {"StudyInstanceUID": prior.study_instance_uid}
+    receiver = start_receiver(DICOM_STUDY_QUIET_SECONDS="3600")
+    last, beyond = image(OLD, 1, **of_study), image(OLD, 2, **of_study)
+    ReceivedInstance.objects.bulk_create(
+        ReceivedInstance(
+            sha256=f"{number:064}",
+            size=1,
+            node=prior.request.node,
+            study_instance_uid=prior.study_instance_uid,
+            sop_instance_uid=f"2.25.{number}",
+            is_prior=True,
+            has_file=False,
+            state=InboxState.TAKEN,
+            settled_at=clock(),
+            first_received_at=clock(),
+            received_at=clock(),
+        )
+        for number in range(arrivals.MOST_IMAGES - 1)
+    )
+    assert move(receiver, last, beyond, last) == [SUCCESS, OUT_OF_RESOURCES, SUCCESS]
 
 
 def test_nothing_is_wanted_of_a_node_once_it_is_switched_off() -> None:

@@ -139,22 +139,27 @@ class Unanswered:
     """The bytes of an association's unanswered requests, which are held in memory.
 
     A peer may send its next request early, and some do. Each counter is changed by a single thread:
-    the first two by that of the connection, the last by that of the association.
+    the last by that of the association, the others by that of the connection.
     """
 
     def __init__(self) -> None:
-        self._arrived = self._requested = self._answered = 0
+        self._arrived = self._requested = self._responses = self._answered = 0
         self._requests: deque[int] = deque()
 
     def add(self, size: int) -> bool:
         """Count received bytes; returns whether they are within the size limit of an instance."""
         self._arrived += size
         most: int = settings.UPLOAD_MAX_BYTES
-        return self._arrived - self._answered <= most
+        return self._arrived - self._responses - self._answered <= most
 
     def request(self) -> None:
         """Record that a request is complete."""
         self._requests.append(self._arrived - self._requested)
+        self._requested = self._arrived
+
+    def response(self) -> None:
+        """Record that a response is complete, which is not answered itself."""
+        self._responses += self._arrived - self._requested
         self._requested = self._arrived
 
     def answer(self) -> None:

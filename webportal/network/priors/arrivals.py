@@ -16,11 +16,14 @@ from webportal.network.models import (
     PriorRequestState,
     PriorState,
     PriorStudy,
+    ReceivedInstance,
 )
 from webportal.records.models import Patient
 
 #: A retrieve of one study that takes longer is taken to have failed.
 LONGEST_RETRIEVE = timedelta(minutes=10)
+#: Of one study. Far more than a chest examination has.
+MOST_IMAGES = 200
 _TO_COME = (PriorState.WANTED, PriorState.FETCHED)
 
 
@@ -65,6 +68,14 @@ def moved_here(node: Node, study_instance_uid: str, originator: str | None) -> P
     if prior is None and retrieved.filter(state=PriorState.REFUSED).exists():
         raise NotWantedError
     return prior
+
+
+def is_one_too_many(prior: PriorStudy, sop_instance_uid: str) -> bool:
+    """Whether as many other images of a study have come as one may have."""
+    others = ReceivedInstance.objects.filter(
+        node=prior.request.node_id, study_instance_uid=prior.study_instance_uid, is_prior=True
+    ).exclude(sop_instance_uid=sop_instance_uid)
+    return others.count() >= MOST_IMAGES
 
 
 def note_retrieving(row: PriorRequest) -> None:

@@ -12,6 +12,7 @@ from django.db import Error
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
+from pynetdicom.dimse_messages import C_STORE_RQ, C_STORE_RSP
 from pynetdicom.events import Event
 from pynetdicom.presentation import build_role
 
@@ -19,8 +20,14 @@ from webportal.network import calling
 from webportal.network.calling import NotReachedError
 from webportal.network.files import arrival_of
 from webportal.network.inbox import receive
+from webportal.network.limits import Unanswered, size_of
 from webportal.network.models import Node, PriorProtocol, PriorSource, PriorState, PriorStudy
-from webportal.network.priors.arrivals import LONGEST_RETRIEVE, is_of_our_patient, wanted
+from webportal.network.priors.arrivals import (
+    LONGEST_RETRIEVE,
+    MOST_IMAGES,
+    is_of_our_patient,
+    wanted,
+)
 from webportal.network.sop_classes import (
     FIND,
     GET,
@@ -36,8 +43,9 @@ _PENDING = 0xFF00
 _SUCCESS, _OUT_OF_RESOURCES = 0x0000, 0xA700
 # C-STORE: the data set does not match what was asked for.
 _NOT_MATCHING = 0xA900
-# Far more than a chest examination has.
-MOST_IMAGES = 200
+_SUBOPERATIONS = [
+    f"NumberOf{each}Suboperations" for each in ("Completed", "Warning", "Failed", "Remaining")
+]
 
 
 class Connection:
@@ -50,6 +58,7 @@ class Connection:
     def __init__(self, source: PriorSource, stopping: threading.Event) -> None:
         self._stopping = stopping
         self._ends_at, self._images = 0.0, 0
+        self._unanswered, self._is_too_long = Unanswered(), False
         self.source = source
         self.node: Node = source.node
         by_get = source.protocol == PriorProtocol.GET
@@ -60,7 +69,12 @@ class Connection:
         if by_get:
             _propose_images(entity)
             options["ext_neg"] = [build_role(each, scp_role=True) for each in IMAGES]
-            options["evt_handlers"] = [(evt.EVT_C_STORE, self._store)]
+            options["evt_handlers"] = [
+                (evt.EVT_C_STORE, self._store),
+                (evt.EVT_PDU_RECV, self._count_bytes),
+                (evt.EVT_DIMSE_RECV, self._count_message),
+                (evt.EVT_DIMSE_SENT, self._count_answer),
+            ]
         self.association: Association = calling.associate(
             self.node, self.node.host, entity, **options
         )
@@ -109,6 +123,8 @@ class Connection:
             for final, _identifier in responses:
                 if final.get("Status") != _PENDING:
                     break
+                if self.source.protocol == PriorProtocol.MOVE:
+                    self._images = sum(int(final.get(each, 0) or 0) for each in _SUBOPERATIONS)
                 if self._is_too_much():
                     self.association.abort()
                     raise NotReachedError("retrieve_failed")
@@ -123,18 +139,39 @@ class Connection:
     def _is_too_much(self) -> bool:
         """Whether to end a retrieve: a node may send, or answer that more is to come, for ever."""
         is_late = time.monotonic() > self._ends_at
-        return is_late or self._images > MOST_IMAGES or self._stopping.is_set()
+        is_much = self._is_too_long or self._images > MOST_IMAGES
+        return is_late or is_much or self._stopping.is_set()
+
+    def _count_bytes(self, event: Event) -> None:
+        """End a retrieve before more is in memory than an instance may have."""
+        if not self._is_too_long and not self._unanswered.add(size_of(event)):
+            logger.warning("A retrieve is ended: a data set is longer than UPLOAD_MAX_BYTES")
+            self._is_too_long = True
+            self._end()
+
+    def _count_message(self, event: Event) -> None:
+        message: Any = event.message
+        is_request = isinstance(message, C_STORE_RQ)
+        (self._unanswered.request if is_request else self._unanswered.response)()
+
+    def _count_answer(self, event: Event) -> None:
+        message: Any = event.message
+        if isinstance(message, C_STORE_RSP):
+            self._unanswered.answer()
+
+    def _end(self) -> None:
+        """End the association as if nothing came any more.
+
+        A node that sends and never answers would not let `_send` look, and aborting in a handler
+        would leave that waiting.
+        """
+        self.association.dimse.msg_queue.put((None, None))
 
     def _store(self, event: Event) -> int:
         """Keep an instance that C-GET brings, if it is of the study and patient asked for."""
         self._images += 1
         if self._is_too_much():
-            # As if nothing came any more, which ends the association: a node that sends and never
-            # answers would not let `_send` look, and aborting here would leave that waiting.
-            self.association.dimse.msg_queue.put((None, None))
-            return _OUT_OF_RESOURCES
-        request: Any = event.request
-        if len(request.DataSet.getbuffer()) > settings.UPLOAD_MAX_BYTES:
+            self._end()
             return _OUT_OF_RESOURCES
         arrival = arrival_of(event, self.node, self.node.host)
         prior = wanted(self.node, arrival.study_instance_uid) if arrival is not None else None
