@@ -1,22 +1,42 @@
 """What enters the outbox, and what may leave it."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
 from tests.delivery.conftest import send_all
-from tests.factories import make_patient, make_prediction, make_radiograph, make_study
+from tests.factories import (
+    make_model_version,
+    make_patient,
+    make_prediction,
+    make_radiograph,
+    make_study,
+    make_uploader,
+)
 from tests.helpers import let_time_pass
+from tests.inference import cases
 from tests.reading import add_addendum, read, sign
 from webportal.accounts.models import Role, User
 from webportal.delivery import planning
 from webportal.delivery.destinations import change_destination
 from webportal.delivery.making import make
-from webportal.delivery.models import Content, Delivery, DeliveryState, Destination, Document, Kind
+from webportal.delivery.models import (
+    Content,
+    Delivery,
+    DeliveryState,
+    Destination,
+    Document,
+    Kind,
+    Protocol,
+)
 from webportal.delivery.release import may_send_results
+from webportal.inference.claims import claim, write_back
 from webportal.inference.models import Prediction
+from webportal.inference.queue import enqueue
 from webportal.records.choices import Category, ReadingState
 from webportal.records.models import Study
 from webportal.records.services import change_patient
@@ -247,3 +267,19 @@ def test_a_study_that_cannot_be_planned_stops_no_other_and_is_looked_at_again(
     destination.refresh_from_db()
     assert destination.looked_until == before
     assert planning.plan() == 1
+
+
+@pytest.mark.parametrize("hours", [(0, -2), (2, 0)])
+def test_a_worker_whose_clock_is_wrong_delays_no_result(
+    make_destination: Make, monkeypatch: pytest.MonkeyPatch, hours: tuple[int, int]
+) -> None:
+    make_destination(protocol=Protocol.FHIR, sends=[Content.RESULTS], results_when="at_once")
+    study, version = make_study(), make_model_version()
+    for _number in hours:
+        enqueue(cases.make_radiograph(study), make_uploader())
+    for job, wrong_by in zip(claim("one", 2), hours, strict=True):
+        its_now = timezone.now() + timedelta(hours=wrong_by)
+        with monkeypatch.context() as context:
+            context.setattr(timezone, "now", lambda now=its_now: now)
+            write_back("one", "cpu", version, [cases.likely(job)])
+        assert planning.plan() == 1

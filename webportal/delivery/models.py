@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from webportal.database.clock import clock
 from webportal.inference.models import Prediction
 from webportal.network.models import LONGEST_AE_TITLE
 from webportal.reasons import Reasoned
@@ -101,7 +102,7 @@ class Destination(models.Model):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
     )
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock)
 
     class Meta:
         ordering = ["name"]
@@ -164,7 +165,7 @@ class Document(models.Model):
     )
     content = models.BinaryField(null=True, help_text="None until it is made.")
     sha256 = models.CharField(max_length=64, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock)
     made_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -223,7 +224,7 @@ class Delivery(Reasoned):
     answer = models.CharField(
         max_length=200, blank=True, help_text="What the destination answered last, in its code."
     )
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock)
 
     class Meta:
         ordering = ["-created_at", "-id"]

@@ -1,8 +1,8 @@
 """The workers' side of the queue: claim jobs and report their outcome.
 
 A worker's claim is a lease. Its reports are accepted only while the job is still running under the
-same worker and attempt, so that a worker that lost its lease changes nothing. Leases are measured
-by the database's clock only, because the clocks of several machines differ.
+same worker and attempt, so that a worker that lost its lease changes nothing. Leases are measured,
+and results dated, by the database's clock only, because the clocks of several machines differ.
 
 See `queue` for the states of a job, and for the order in which locks are taken.
 """
@@ -20,10 +20,10 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
+from webportal.database.clock import clock
 from webportal.inference.hints import hint_after_commit
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
 from webportal.inference.purpose.keeping import load_known_facts
@@ -132,10 +132,11 @@ def write_back(
     results = [result for result in results if result.job.id in held]
     if not results:
         return 0
-    now = timezone.now()
     radiograph_ids = [result.job.radiograph_id for result in results]
     study_ids = {job.radiograph.study_id for job in held.values()}
     lock_studies(study_ids)
+    # With the studies locked, so that a later result of a study has a later time on any machine.
+    now = clock()
     known = load_known_facts(radiograph_ids)
     judged = {
         radiograph: judge(model_version.population, facts) for radiograph, facts in known.items()
@@ -327,7 +328,7 @@ def _end_attempt(job: Job, reason: Reason, *, is_final: bool = False) -> None:
     job.reason_code, job.reason_params = reason.code, dict(reason.params)
     detail = {"reason": reason.code, "attempt": job.attempt, "worker": job.worker}
     if is_final or job.attempt >= settings.INFERENCE_MAX_ATTEMPTS:
-        job.state, job.finished_at = JobState.QUARANTINED, timezone.now()
+        job.state, job.finished_at = JobState.QUARANTINED, clock()
         action = Action.JOB_QUARANTINED
     else:
         job.state, job.worker = JobState.QUEUED, ""

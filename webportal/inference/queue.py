@@ -15,7 +15,6 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from webportal import tracing
@@ -143,7 +142,7 @@ def cancel(job: Job, by: User) -> Job:
         )
     if locked.state not in (JobState.QUEUED, JobState.QUARANTINED):
         raise QueueError(_("This job is closed; there is nothing to cancel."))
-    locked.state, locked.finished_at = JobState.CANCELLED, timezone.now()
+    locked.state, locked.finished_at = JobState.CANCELLED, clock()
     locked.save(update_fields=["state", "finished_at"])
     refresh_summaries([locked.radiograph.study_id])
     append(Event(Action.JOB_CANCELLED, "job", locked.pk, locked.radiograph.study_id), by)

@@ -3,12 +3,12 @@
 import hashlib
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.database.clock import clock
 from webportal.records.choices import ReadingState
 from webportal.records.identity import version_of
 from webportal.records.models import Radiograph, Study
@@ -71,7 +71,7 @@ def add_addendum(
         drafts = Read.objects.filter(study=read.study_id, reader=author, state=ReadState.DRAFT)
         drafts.filter(amends=None).delete()
         addendum = Addendum.objects.create(
-            read=read, author=author, reason=reason, text=text, signed_at=timezone.now()
+            read=read, author=author, reason=reason, text=text, signed_at=clock()
         )
         detail: dict[str, object] = {
             "read": str(read.pk),
