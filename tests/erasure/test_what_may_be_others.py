@@ -15,7 +15,7 @@ from tests.factories import make_patient, make_radiograph, make_study
 from tests.intake.conftest import Send, batch, send
 from tests.network.rows import make_node
 from webportal.accounts.models import User
-from webportal.erasure import execution, services
+from webportal.erasure import certificate, execution, services
 from webportal.erasure import plan as plans
 from webportal.erasure.files import INBOX
 from webportal.erasure.models import Erasure
@@ -24,7 +24,7 @@ from webportal.erasure.traces import Traces, header_of
 from webportal.intake.models import UploadItem
 from webportal.network.models import Node, ReceivedInstance
 from webportal.records.choices import ReadingState
-from webportal.records.models import EmergencyAccess, Patient, Study
+from webportal.records.models import EmergencyAccess, Patient, Radiograph, Study
 from webportal.storage import trash
 
 __all__ = ["batch", "send"]
@@ -109,6 +109,37 @@ def test_refused_files_of_others_stay_in_the_inbox(
     assert {path.name for path in inbox_folder.iterdir()} == {row.file_name for row in left}
     assert not (inbox_folder / own.file_name).exists()
     assert not (inbox_folder / of_study.file_name).exists()
+
+
+def test_copies_in_the_inbox_under_other_names_are_found_by_what_is_in_them(
+    patient: Patient, inbox_folder: Path
+) -> None:
+    image = Radiograph.objects.get(study__patient=patient)
+    with default_storage.open(image.dicom_key) as file:
+        same_bytes = file.read()
+    folder = inbox_folder / "by hand"
+    folder.mkdir(parents=True)
+    own = {
+        "Zoe.dcm": header(),
+        "by hand/copy": same_bytes,
+        f"{hashlib.sha256(b'no').hexdigest()}.dcm": header(
+            StudyInstanceUID=image.study.study_instance_uid, PatientID="", PatientName=""
+        ),
+    }
+    kept = {
+        "other.dcm": header(PatientName="Somebody^Else"),
+        "by hand/note.txt": b"nobody knows",
+        ".incoming-1": header(),
+    }
+    for name, data in (own | kept).items():
+        (inbox_folder / name).write_bytes(data)
+    erasure = execution.carry_out(confirmed(patient))
+    assert (erasure.state, erasure.unreadable) == ("done", 1)
+    left = {str(each.relative_to(inbox_folder)) for each in inbox_folder.rglob("*")}
+    assert left - {"by hand"} == set(kept)
+    assert {hashlib.sha256(data).hexdigest() for data in own.values()} <= set(erasure.hashes)
+    limits = "\n".join(certificate.limits(erasure))
+    assert "nobody can tell whose they are: 1. They stay." in limits
 
 
 def test_an_issuer_that_is_not_said_tells_only_where_one_patient_has_the_number(

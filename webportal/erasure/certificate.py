@@ -44,7 +44,7 @@ def as_pdf(erasure: Erasure) -> bytes:
     for sha256 in erasure.hashes:
         _write(document, sha256, size=8)
     _heading(document, _("What this certificate does not cover"))
-    for line in _limits(erasure):
+    for line in limits(erasure):
         _write(document, line, size=9)
     return bytes(document.output())
 
@@ -68,7 +68,13 @@ def _facts(erasure: Erasure) -> Iterator[str]:
     yield f"Chestline {VERSION}"
 
 
-def _limits(erasure: Erasure) -> Iterator[str]:
+def limits(erasure: Erasure) -> Iterator[str]:
+    """What a certificate does not cover, a sentence each."""
+    if erasure.unreadable:
+        yield _(
+            "Files in the storage and in the folder of the DICOM inbox that cannot be read, so that"
+            " nobody can tell whose they are: {count}. They stay."
+        ).format(count=erasure.unreadable)
     if settings.BACKUP_REPOSITORY and settings.BACKUP_KEEP_DAYS > 0 and erasure.finished_at:
         until = erasure.finished_at + timedelta(days=settings.BACKUP_KEEP_DAYS)
         yield _(

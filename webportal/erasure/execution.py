@@ -174,6 +174,7 @@ def _erase(erasure: Erasure, plan: Plan) -> None:
     erasure.entries.append(entry.sequence)
     erasure.files = sorted({*erasure.files, *plan.files, *withdrawn})
     erasure.hashes = sorted({*erasure.hashes, *plan.hashes})
+    erasure.unreadable = max(erasure.unreadable, len(plan.unreadable))
     erasure.counts = dict(Counter(erasure.counts) + Counter(counts))
     for model in _ROOTS:
         known = erasure.gone.setdefault(model._meta.label_lower, [])

@@ -1,6 +1,7 @@
 """A patient's files: finds them by records and DICOM headers, and deletes them permanently."""
 
 import logging
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -89,6 +90,31 @@ def in_inbox(unreadable: set[str]) -> Iterator[tuple[ReceivedInstance, bytes]]:
             _report(f"{INBOX}{row.file_name}", error, unreadable)
             continue
         yield row, data
+
+
+def beside_inbox(unreadable: set[str]) -> Iterator[tuple[str, bytes]]:
+    """Files in the folder of the DICOM inbox that no row names, such as copies made by hand.
+
+    Yields keys with the content, and adds keys to `unreadable`. Not what is just being written.
+    """
+    folder: Path = settings.DICOM_INBOX
+    named = set(ReceivedInstance.objects.filter(has_file=True).values_list("sha256", flat=True))
+    for path in sorted(folder.rglob("*")):
+        is_written = path.name.startswith(inbox.UNFINISHED)
+        if is_written or path.is_symlink() or not path.is_file():
+            continue
+        name = str(path.relative_to(folder))
+        if name.endswith(".dcm") and name.removesuffix(".dcm") in named:
+            continue
+        try:
+            name.encode()
+            yield f"{INBOX}{name}", path.read_bytes()
+        except FileNotFoundError:
+            continue
+        except UnicodeEncodeError:
+            unreadable.add(f"{INBOX}{os.fsencode(name).decode(errors='backslashreplace')}")
+        except OSError as error:
+            _report(f"{INBOX}{name}", error, unreadable)
 
 
 def without_record(unreadable: set[str]) -> Iterator[tuple[str, bytes]]:

@@ -60,6 +60,9 @@ class Erasure(models.Model):
     files = models.JSONField(default=list, help_text="The files that are still to be removed.")
     counts = models.JSONField(default=dict, help_text="How much of each kind was erased.")
     hashes = models.JSONField(default=list, help_text="The SHA-256 of each file.")
+    unreadable = models.PositiveIntegerField(
+        default=0, help_text="How many files stay because nobody can tell whose they are."
+    )
     entries = models.JSONField(default=list, help_text="The entries of the trail that say so.")
     skipped = models.JSONField(
         default=list, help_text="Studies that were not erased: pairs of an id and a code."

@@ -1,13 +1,14 @@
 """The data that an erasure deletes, found anew whenever it is shown, confirmed or carried out."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from ml.images import ImageFacts
 from webportal.audit.erasure import ERASED_BY
 from webportal.audit.models import Action, AuditEntry
 from webportal.erasure import elsewhere, files
@@ -120,12 +121,34 @@ def of_patient(patient: Patient) -> Plan:
     )
     plan.kept = _kept(patient, plan.studies)
     plan.undecided, plan.others, plan.unreadable = undecided, others, unreadable
+
+    def is_of_patient(facts: ImageFacts) -> bool:
+        is_denied = traces.are_denied_in_header(facts)
+        return traces.are_surely_in_header(facts) or (
+            traces.are_of_studies(facts) and not is_denied
+        )
+
+    _add_beside_inbox(plan, is_of_patient)
     return plan
 
 
 def of_study(study: Study) -> Plan:
     """The data of one study, without the patient."""
-    return _plan(None, {study.pk}, {Study: [study.pk]})
+    plan = _plan(None, {study.pk}, {Study: [study.pk]})
+    _add_beside_inbox(plan, lambda facts: facts.study_instance_uid == study.study_instance_uid)
+    return plan
+
+
+def _add_beside_inbox(plan: Plan, is_of: Callable[[ImageFacts], bool]) -> None:
+    """Add files of the inbox's folder that no row names: by the same bytes, or by their header."""
+    for key, data in files.beside_inbox(plan.unreadable):
+        sha256 = hashlib.sha256(data).hexdigest()
+        facts = header_of(data)
+        if sha256 in plan.hashes or (facts is not None and is_of(facts)):
+            plan.files.add(key)
+            plan.hashes.add(sha256)
+        elif facts is None:
+            plan.unreadable.add(key)
 
 
 def of_files(items: Iterable[Any], received: Iterable[Any]) -> Plan:
@@ -182,6 +205,8 @@ def _received(traces: Traces, unreadable: set[str]) -> set[UUID]:
     for row, data in files.in_inbox(unreadable):
         facts = header_of(data)
         if facts is None:
+            if row.pk not in received:
+                unreadable.add(f"{files.INBOX}{row.file_name}")
             continue
         if traces.are_surely_in_header(facts):
             received.add(row.pk)

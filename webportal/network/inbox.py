@@ -32,6 +32,8 @@ from webportal.storage.locks import lock_inbox_file
 
 #: The states in which the inbox keeps the file.
 KEPT = (InboxState.FOUND, InboxState.WAITING, InboxState.REFUSED, InboxState.SET_ASIDE)
+#: The beginning of the names of files that are being written.
+UNFINISHED = ".incoming-"
 #: The states in which a person may discard it.
 DISCARDABLE = (InboxState.FOUND, InboxState.REFUSED, InboxState.SET_ASIDE)
 _CLEARED_AT_ONCE = 100
@@ -185,7 +187,7 @@ def _clear_some() -> bool:
 def _write(name: str, data: bytes) -> None:
     """Write a file completely, and flush it and its folder to disk."""
     place = folder()
-    descriptor, temporary = tempfile.mkstemp(prefix=".incoming-", dir=place)
+    descriptor, temporary = tempfile.mkstemp(prefix=UNFINISHED, dir=place)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -207,7 +209,7 @@ def remove_unfinished() -> None:
 
     To be called while nothing is received.
     """
-    for file in folder().glob(".incoming-*"):
+    for file in folder().glob(f"{UNFINISHED}*"):
         file.unlink(missing_ok=True)
 
 
