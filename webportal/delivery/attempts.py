@@ -39,7 +39,7 @@ def due(destination: Destination) -> QuerySet[Delivery]:
     """
     now = clock()
     waiting = Delivery.objects.filter(destination=destination, state=DeliveryState.WAITING)
-    chosen = [kind for kind in Kind if kind.content in destination.sends]
+    chosen = [kind for kind in Kind if kind.is_among(destination.sends)]
     earlier = waiting.filter(
         document__kind__in=chosen,
         document__study=OuterRef("document__study"),

@@ -30,7 +30,10 @@ def tables() -> str:
         f"| {results.STATUS} | the model's observations; the report until a read is released |",
         f"| {reads.FIRST} | the first report of a read, and its observations |",
         f"| {reads.LATER} | the same after an addendum or an amended read |",
-        f"| {reads.WITHDRAWN} | an observation of an earlier report that the present one lacks |",
+        f"| {reads.WITHDRAWN} | an observation of an earlier report that the present one lacks;"
+        " one of the model whose result was withdrawn |",
+        f"| {results.CANCELLED} | a preliminary report whose results were all withdrawn, until a"
+        " read is released |",
         "",
         "| concept | code | RadLex |",
         "| --- | --- | --- |",

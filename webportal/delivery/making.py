@@ -10,10 +10,10 @@ from pydicom.uid import ComprehensiveSRStorage, SecondaryCaptureImageStorage
 from webportal.database.clock import clock
 from webportal.delivery.documents import captures, hl7, hottest, reports
 from webportal.delivery.documents.fhir.reads import read_transaction
-from webportal.delivery.documents.fhir.results import results_transaction
+from webportal.delivery.documents.fhir.results import results_transaction, withdrawal_transaction
 from webportal.delivery.documents.reports import Verification, uid_of
 from webportal.delivery.documents.sources import Place, source_of
-from webportal.delivery.models import OF_FHIR, Document, Kind
+from webportal.delivery.models import OF_FHIR, WITHDRAWALS, Document, Kind
 from webportal.delivery.release import ObsoleteError, results_to_send
 from webportal.records.identity import identity_version
 from webportal.review.models import Addendum, Read
@@ -26,6 +26,12 @@ _SERIES = {
     Kind.RESULT: 9003,
     Kind.RESULT_REGION: 9004,
     Kind.CAPTURE: 9005,
+    Kind.WITHDRAWN: 9006,
+}
+#: What a document supersedes: the latest of each group of kinds; others only those of their kind.
+_SUPERSEDES: dict[Kind, list[list[Kind]]] = {
+    Kind.RESULT: [[Kind.RESULT, Kind.WITHDRAWN]],
+    Kind.WITHDRAWN: [[Kind.RESULT], [Kind.RESULT_REGION]],
 }
 
 
@@ -57,6 +63,10 @@ def _message(document: Document) -> bytes:
 
 def _transaction(document: Document) -> bytes:
     study, read = document.study, document.read
+    if document.kind in WITHDRAWALS:
+        assert document.prediction is not None
+        with_report = document.kind == Kind.NO_EARLY_FHIR
+        return withdrawal_transaction(study, document.prediction, with_report=with_report)
     if read is None:
         with_report = document.kind == Kind.EARLY_FHIR
         return results_transaction(study, results_to_send(study), with_report=with_report)
@@ -79,12 +89,13 @@ def _instance(document: Document, identity: str) -> bytes:
 
 def _place(document: Document, identity: str) -> Place:
     kind, study = Kind(document.kind), document.study
-    what = (document.read_id, document.addendum_id, document.prediction_id)
+    what = (document.read_id, document.addendum_id, document.prediction_id, identity)
+    again = (document.revision,) if document.revision else ()
     earlier = Document.objects.filter(study=study, kind=kind, created_at__lt=document.created_at)
     return Place(
         series_instance_uid=uid_of("series", study.study_instance_uid, kind),
         series_number=_SERIES[kind],
-        sop_instance_uid=uid_of("instance", kind, *what, identity),
+        sop_instance_uid=uid_of("instance", kind, *what, *again),
         instance_number=earlier.count() + 1,
     )
 
@@ -111,6 +122,8 @@ def _of_result(document: Document, place: Place) -> bytes:
     if document.kind == Kind.CAPTURE:
         return captures.capture(prediction, source, place)
     previous = _previous(document)
+    if document.kind == Kind.WITHDRAWN:
+        return reports.withdrawal(prediction, source, place, previous)
     if document.kind == Kind.RESULT:
         return reports.result_report(prediction, source, place, previous)
     region = hottest.region_to_send(prediction)
@@ -135,18 +148,22 @@ def _verifications(read: Read, addenda: Sequence[Addendum]) -> list[Verification
 
 
 def _previous(document: Document) -> list[Dataset]:
-    """The document that this one supersedes, if one has been created."""
+    """The documents that this one supersedes, if any has been created."""
     made = Document.objects.filter(
-        study=document.study, kind=document.kind, created_at__lt=document.created_at
+        study=document.study, created_at__lt=document.created_at
     ).exclude(made_at=None)
     if document.prediction is not None:
         made = made.filter(prediction__radiograph=document.prediction.radiograph)
-    last = made.order_by("-created_at").first()
-    if last is None:
-        return []
+    kind = Kind(document.kind)
+    groups = _SUPERSEDES.get(kind, [[kind]])
+    latest = (made.filter(kind__in=each).order_by("-created_at").first() for each in groups)
+    return [_reference(each) for each in latest if each is not None]
+
+
+def _reference(document: Document) -> Dataset:
     reference = Dataset()
     reference.StudyInstanceUID = document.study.study_instance_uid
-    reference.SeriesInstanceUID = last.series_instance_uid
-    reference.SOPInstanceUID = last.sop_instance_uid
-    reference.SOPClassUID = last.sop_class_uid
-    return [reference]
+    reference.SeriesInstanceUID = document.series_instance_uid
+    reference.SOPInstanceUID = document.sop_instance_uid
+    reference.SOPClassUID = document.sop_class_uid
+    return reference

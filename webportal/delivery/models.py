@@ -1,6 +1,7 @@
 """Destinations, their documents, and the outbox of deliveries."""
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 
 from django.conf import settings
@@ -53,19 +54,33 @@ class Kind(models.TextChoices):
     RESULT_FHIR = "result_fhir", _("Results of the model (FHIR)")
     EARLY_FHIR = "early_fhir", _("Preliminary report (FHIR)")
     CAPTURE = "capture", _("Heat map")
+    WITHDRAWN = "withdrawn", _("Withdrawal of a result")
+    WITHDRAWN_FHIR = "withdrawn_fhir", _("Withdrawal of a result (FHIR)")
+    NO_EARLY_FHIR = "no_early_fhir", _("Withdrawal of a preliminary report (FHIR)")
 
-    @property
-    def content(self) -> Content:
-        """The content that it belongs to, which a destination is sent or not."""
+    def is_among(self, contents: Collection[str]) -> bool:
+        """Whether it belongs to what a destination is sent."""
+        if self == Kind.WITHDRAWN:
+            return not OF_MODEL.isdisjoint(contents)
         if self == Kind.CAPTURE:
-            return Content.CAPTURES
-        return Content.READS if self in OF_READS else Content.RESULTS
+            return Content.CAPTURES in contents
+        return (Content.READS if self in OF_READS else Content.RESULTS) in contents
 
 
 #: The kinds that contain a read.
 OF_READS = (Kind.REPORT, Kind.REPORT_MARKS, Kind.REPORT_HL7, Kind.REPORT_FHIR)
+#: The content that comes from the model.
+OF_MODEL = {Content.RESULTS, Content.CAPTURES}
+#: The kinds that say of a result that has left that it does not hold.
+WITHDRAWALS = (Kind.WITHDRAWN, Kind.WITHDRAWN_FHIR, Kind.NO_EARLY_FHIR)
 #: The kinds that are sent by FHIR.
-OF_FHIR = (Kind.REPORT_FHIR, Kind.RESULT_FHIR, Kind.EARLY_FHIR)
+OF_FHIR = (
+    Kind.REPORT_FHIR,
+    Kind.RESULT_FHIR,
+    Kind.EARLY_FHIR,
+    Kind.WITHDRAWN_FHIR,
+    Kind.NO_EARLY_FHIR,
+)
 #: The kinds that contain the results of all images of a study; the other kinds contain one.
 OF_ALL_RESULTS = (Kind.RESULT_FHIR, Kind.EARLY_FHIR)
 
@@ -143,6 +158,7 @@ class Document(models.Model):
 
     It is created when it is first sent, and does not change afterwards: a destination that gets it
     twice sees the same bytes with the same UID. `addendum` is the last addendum that it contains.
+    `revision` counts how often its result was withdrawn before.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -157,6 +173,7 @@ class Document(models.Model):
     prediction = models.ForeignKey(
         Prediction, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    revision = models.PositiveSmallIntegerField(default=0)
     sop_instance_uid = models.CharField("SOP Instance UID", max_length=64, blank=True)
     series_instance_uid = models.CharField("Series Instance UID", max_length=64, blank=True)
     sop_class_uid = models.CharField("SOP Class UID", max_length=64, blank=True)
@@ -172,7 +189,7 @@ class Document(models.Model):
         ordering = ["created_at", "id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["kind", "study", "read", "addendum", "prediction"],
+                fields=["kind", "study", "read", "addendum", "prediction", "revision"],
                 nulls_distinct=False,
                 name="one_document_of_a_kind",
             ),

@@ -10,15 +10,17 @@ import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q
 
 from webportal.database.clock import clock
 from webportal.delivery.documents.hottest import region_to_send
 from webportal.delivery.models import (
     OF_ALL_RESULTS,
+    OF_MODEL,
     Content,
     Delivery,
     DeliveryState,
@@ -33,6 +35,7 @@ from webportal.delivery.release import (
     may_send_results,
     results_to_send,
 )
+from webportal.delivery.withdrawals import left, times_withdrawn, to_withdraw
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.records.models import Study
 from webportal.review.models import Addendum, Read
@@ -43,7 +46,6 @@ logger = logging.getLogger(__name__)
 
 # Signatures become final some time after signing, and transactions become visible on commit.
 OVERLAP = timedelta(minutes=10)
-OF_MODEL = {Content.RESULTS, Content.CAPTURES}
 
 
 def active_destinations() -> list[Destination]:
@@ -108,14 +110,20 @@ def _studies(destination: Destination, since: datetime) -> Iterator[uuid.UUID]:
             missing.filter(radiograph__study__in=closed),
         ):
             yield from found.values_list("radiograph__study", flat=True)
+        # What has left for these may not hold any more, or hold again.
+        refused = Job.objects.filter(state=JobState.REFUSED, finished_at__gt=since)
+        changed = Prediction.objects.filter(Q(job__in=refused) | Q(rejudged_at__gt=since))
+        of_study = own.filter(document__study=OuterRef("radiograph__study"))
+        changed = changed.filter(Exists(of_study))
+        yield from changed.values_list("radiograph__study", flat=True)
 
 
 @transaction.atomic
 def _plan_study(destination: Destination, study: Study) -> int:
-    documents = [*_of_read(destination, study), *_of_results(destination, study)]
     now = clock()
     added = 0
-    for document in documents:
+    # One by one: a result that holds again, or still, follows from the withdrawals in the outbox.
+    for document in chain(_of_read(destination, study), _of_results(destination, study)):
         _delivery, is_new = Delivery.objects.get_or_create(
             destination=destination, document=document, defaults={"next_attempt_at": now}
         )
@@ -142,27 +150,17 @@ def _kinds_of_read(destination: Destination, report: Report) -> list[Kind]:
 
 def _has_marks_there(destination: Destination, read: Read) -> bool:
     """Whether a destination has the marks of a former read, which an empty document replaces."""
-    former = _left(destination, Kind.REPORT_MARKS, read.study).exclude(document__read=read).first()
+    former = left(destination, read.study, Kind.REPORT_MARKS).exclude(document__read=read).first()
     return former is not None and bool(former.document.read and former.document.read.marks)
 
 
 def _has_region_there(destination: Destination, result: Prediction) -> bool:
     """Whether a destination has the region of a former result of the image."""
-    left = _left(destination, Kind.RESULT_REGION, result.radiograph.study)
-    of_image = left.filter(document__prediction__radiograph=result.radiograph)
+    there = left(destination, result.radiograph.study, Kind.RESULT_REGION)
+    of_image = there.filter(document__prediction__radiograph=result.radiograph)
     former = of_image.exclude(document__prediction=result).first()
     prediction = former.document.prediction if former is not None else None
     return prediction is not None and region_to_send(prediction) is not None
-
-
-def _left(destination: Destination, kind: Kind, study: Study) -> QuerySet[Delivery]:
-    """What has left for a destination, the latest first; it may have arrived unacknowledged."""
-    left = Delivery.objects.filter(
-        destination=destination, document__kind=kind, document__study=study, attempts__gt=0
-    ).exclude(state=DeliveryState.REJECTED)
-    return left.select_related(
-        "document__read", "document__prediction__model_version", "document__prediction__radiograph"
-    ).order_by("-document__created_at")
 
 
 def _signed_at(report: Report) -> datetime:
@@ -174,16 +172,23 @@ def _signed_at(report: Report) -> datetime:
 
 
 def _of_results(destination: Destination, study: Study) -> Iterator[Document]:
-    if OF_MODEL.isdisjoint(destination.sends) or not may_send_results(study, destination):
+    if OF_MODEL.isdisjoint(destination.sends):
         return
     results = results_to_send(study)
+    for kind, result, revision in to_withdraw(destination, study, results):
+        yield _document(kind=kind, study=study, prediction=result, revision=revision)
+    if not results or not may_send_results(study, destination):
+        return
     if destination.protocol == Protocol.FHIR:
-        if results and (kind := _kind_of_all(destination, study, results[-1])):
-            yield _document(kind=kind, study=study, prediction=results[-1])
+        newest = results[-1]
+        revision = times_withdrawn(destination, study, newest)
+        if kind_of_all := _kind_of_all(destination, study, newest, revision):
+            yield _document(kind=kind_of_all, study=study, prediction=newest, revision=revision)
         return
     for result in results:
+        revision = times_withdrawn(destination, study, result)
         for kind in _kinds_of(destination, result):
-            yield _document(kind=kind, study=study, prediction=result)
+            yield _document(kind=kind, study=study, prediction=result, revision=revision)
 
 
 def _kinds_of(destination: Destination, result: Prediction) -> Iterator[Kind]:
@@ -195,7 +200,9 @@ def _kinds_of(destination: Destination, result: Prediction) -> Iterator[Kind]:
         yield Kind.CAPTURE
 
 
-def _kind_of_all(destination: Destination, study: Study, newest: Prediction) -> Kind | None:
+def _kind_of_all(
+    destination: Destination, study: Study, newest: Prediction, revision: int
+) -> Kind | None:
     """What is made of a study's results; None if the destination has them already.
 
     They come with a preliminary report where the signed read is to follow and replace it.
@@ -208,11 +215,12 @@ def _kind_of_all(destination: Destination, study: Study, newest: Prediction) -> 
         destination=destination,
         document__kind=Kind.EARLY_FHIR,
         document__prediction=newest,
+        document__revision=revision,
         state=DeliveryState.DELIVERED,
     )
     return None if early.exists() else Kind.RESULT_FHIR
 
 
 def _document(**what: Any) -> Document:
-    named = {"read": None, "addendum": None, "prediction": None} | what
+    named = {"read": None, "addendum": None, "prediction": None, "revision": 0} | what
     return Document.objects.get_or_create(**named)[0]

@@ -10,6 +10,7 @@ from django.conf import settings
 from webportal.delivery.models import (
     OF_ALL_RESULTS,
     OF_READS,
+    WITHDRAWALS,
     Destination,
     Document,
     Kind,
@@ -84,10 +85,12 @@ def check(document: Document, destination: Destination) -> None:
     """Raise NotNowError or ObsoleteError unless a document may be sent to a destination now."""
     if document.study.is_phantom:
         raise ObsoleteError("demonstration")
-    if Kind(document.kind).content not in destination.sends:
+    if not Kind(document.kind).is_among(destination.sends):
         raise NotNowError("not_chosen")
     if document.kind in OF_READS:
         _check_read(document)
+    elif document.kind in WITHDRAWALS:
+        _check_withdrawal(document)
     else:
         _check_result(document, destination)
     if document.study.patient.is_temporary:
@@ -102,6 +105,17 @@ def _check_read(document: Document) -> None:
         raise ObsoleteError
     if corrections_of(report.read):
         raise NotNowError("identity_corrected")
+
+
+def _check_withdrawal(document: Document) -> None:
+    """It leaves whoever reads: it has no result. A newer result of the image replaces it."""
+    prediction = document.prediction
+    assert prediction is not None
+    images = {result.radiograph_id for result in results_to_send(document.study)}
+    if prediction.radiograph_id in images:
+        raise ObsoleteError
+    if document.kind == Kind.NO_EARLY_FHIR and (images or is_reported(document.study)):
+        raise ObsoleteError
 
 
 def _check_result(document: Document, destination: Destination) -> None:

@@ -215,6 +215,9 @@ class Prediction(ShownResult, Reasoned, OfStudy):
         default=list,
         help_text="Why not plainly so: pairs of a code and values, the gravest first.",
     )
+    rejudged_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the purpose last became another; null if never."
+    )
     heatmap = models.BinaryField(help_text="Class activation map, row by row, one byte a cell.")
     heatmap_rows = models.PositiveSmallIntegerField(default=0)
     heatmap_columns = models.PositiveSmallIntegerField(default=0)
@@ -225,6 +228,13 @@ class Prediction(ShownResult, Reasoned, OfStudy):
 
     class Meta:
         ordering = ["-created_at"]
+        indexes = [
+            models.Index(
+                fields=["rejudged_at"],
+                name="prediction_rejudged",
+                condition=Q(rejudged_at__isnull=False),
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["radiograph"],

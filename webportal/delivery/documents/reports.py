@@ -59,6 +59,11 @@ from webportal.records.choices import Category
 from webportal.review.models import Addendum, Decision, Read
 from webportal.review.reads.marks import PNEUMONIA, Mark
 
+#: What is said of an image whose result is withdrawn.
+WITHDRAWN = (
+    "The AI result of this image and its heat map are withdrawn:"
+    " the image is not one that the model assesses."
+)
 _NOT_IN_NAMES = str.maketrans("\\^=", "   ")
 Group = MeasurementsAndQualitativeEvaluations | PlanarROIMeasurementsAndQualitativeEvaluations
 
@@ -126,6 +131,13 @@ def result_region(
         qualitative_evaluations=[QualitativeEvaluation(coding.PNEUMONIA, assessment)],
     )
     return _unverified([group], [], prediction, source, place, previous)
+
+
+def withdrawal(
+    prediction: Prediction, source: Dataset, place: Place, previous: Sequence[Dataset]
+) -> bytes:
+    """That a result and its region, which are `previous`, do not hold; unverified."""
+    return _unverified([], [_text(coding.COMMENT, WITHDRAWN)], prediction, source, place, previous)
 
 
 def _unverified(

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from django.db import transaction
 from django.db.models import QuerySet
 
+from webportal.database.clock import clock
 from webportal.inference.models import Prediction
 from webportal.inference.purpose.rule import KnownFacts, judge
 from webportal.inference.summary import lock_studies, refresh_summaries
@@ -60,6 +61,7 @@ def _write(results: QuerySet[Prediction]) -> int:
         judgement = judge(result.model_version.population, known[result.radiograph_id])
         fields = {"purpose": judgement.purpose.value, "purpose_reasons": judgement.stored}
         if fields != {"purpose": result.purpose, "purpose_reasons": result.purpose_reasons}:
-            Prediction.objects.filter(pk=result.pk).update(**fields)
+            again = {"rejudged_at": clock()} if result.purpose else {}
+            Prediction.objects.filter(pk=result.pk).update(**fields, **again)
             changed += 1
     return changed

@@ -112,9 +112,14 @@ def _unsigned(number: int | None) -> int | None:
     return number if number is not None and number >= 0 else None
 
 
+def observation_id(study: Study, key: object) -> str:
+    """The id of an observation on a study."""
+    return id_of("observation", study.pk, key)
+
+
 def observation(study: Study, key: object, status: str, code: Json, **more: Any) -> Json:
     """An observation on a study; `key` tells it from the others of the study."""
-    identity = id_of("observation", study.pk, key)
+    identity = observation_id(study, key)
     return filled(
         {
             "resourceType": "Observation",

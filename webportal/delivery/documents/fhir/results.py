@@ -1,7 +1,9 @@
 """The model's results of a study: preliminary observations, and a preliminary report of them."""
 
+import uuid
 from collections.abc import Sequence
 
+from webportal.database.clock import clock
 from webportal.delivery.documents import coding
 from webportal.delivery.documents.fhir.elements import (
     Json,
@@ -29,6 +31,11 @@ from webportal.review.reads import codes
 
 #: The status of an observation of the model, whatever a reader has signed.
 STATUS = "preliminary"
+#: The status of an observation of the model that does not hold any more.
+WITHDRAWN = "entered-in-error"
+#: The status of a preliminary report whose results are all withdrawn.
+CANCELLED = "cancelled"
+NO_REPORT = "The AI result is withdrawn. The study is to be read by a radiologist."
 
 
 def results_transaction(study: Study, results: Sequence[Prediction], *, with_report: bool) -> bytes:
@@ -50,6 +57,36 @@ def results_transaction(study: Study, results: Sequence[Prediction], *, with_rep
     return transaction(resources)
 
 
+def withdrawal_transaction(study: Study, result: Prediction, *, with_report: bool) -> bytes:
+    """That a result which has left does not hold, and that there is no preliminary report.
+
+    The report is cancelled and not an error, because it has never been final.
+    """
+    imaging = imaging_study(study, list(study.radiographs.select_related("series")))
+    model = device(result.model_version)
+    found = observation(
+        study,
+        key_of(result.radiograph_id),
+        WITHDRAWN,
+        concept(coding.PNEUMONIA, *radlex(codes.PNEUMONIA.radlex)),
+        method=concept(BY_MODEL, words=NOT_VERIFIED),
+        device=reference(model),
+        derivedFrom=image_references(imaging, [result.radiograph]),
+    )
+    resources = [model, imaging, found]
+    if with_report:
+        words = [NO_REPORT]
+        resources.append(
+            diagnostic_report(study, imaging, [], CANCELLED, clock(), words, conclusion=NO_REPORT)
+        )
+    return transaction(resources)
+
+
+def key_of(radiograph: uuid.UUID) -> tuple[str, uuid.UUID]:
+    """What tells the model's observation on an image from the others of a study."""
+    return "model", radiograph
+
+
 def _observation(study: Study, imaging: Json, model: Json, result: Prediction) -> Json:
     says = coding.MODEL_SAYS[Category(result.shown_category)]
     probability = percent(result)
@@ -59,7 +96,7 @@ def _observation(study: Study, imaging: Json, model: Json, result: Prediction) -
         components = [{"code": code, "valueQuantity": percentage(probability)}]
     return observation(
         study,
-        ("model", result.radiograph_id),
+        key_of(result.radiograph_id),
         STATUS,
         concept(coding.PNEUMONIA, *radlex(codes.PNEUMONIA.radlex)),
         issued=instant(result.created_at),

@@ -46,6 +46,12 @@ def is_stored(content: bytes, found: Json) -> bool:
     return _compared(found) == _compared(_last(content)["resource"])
 
 
+def observations_in(content: bytes) -> list[str]:
+    """The ids of the observations of a transaction."""
+    resources = [entry["resource"] for entry in json.loads(content).get("entry", [])]
+    return [each["id"] for each in resources if each["resourceType"] == "Observation"]
+
+
 def _last(content: bytes) -> dict[str, Any]:
     last: dict[str, Any] = json.loads(content)["entry"][-1]
     return last

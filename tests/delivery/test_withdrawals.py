@@ -1,0 +1,199 @@
+"""A result that has left and holds no more is withdrawn, and comes back if it holds again."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pydicom
+import pytest
+from django.utils import timezone
+from pydicom.dataset import FileDataset
+
+from tests.conftest import PASSWORD
+from tests.delivery.conftest import StoreScp, send_all
+from tests.delivery.fhir_peer import FhirServer, faults
+from tests.delivery.test_documents import check
+from tests.factories import make_prediction, make_radiograph, make_study
+from tests.helpers import let_time_pass
+from tests.reading import read, sign
+from webportal.accounts.models import User
+from webportal.delivery import planning
+from webportal.delivery.models import Content, DeliveryState, Destination, Document, Kind
+from webportal.inference.models import Prediction
+from webportal.records.choices import Category
+from webportal.records.models import Patient, Radiograph
+from webportal.review.reads.services import Entry
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Destination]
+MakeServer = Callable[..., FhirServer]
+
+
+def withdraw(image: Radiograph) -> None:
+    """The model does not assess the image any more."""
+    make_prediction(image, Category.NOT_ASSESSABLE)
+
+
+def statuses(server: FhirServer, kind: str) -> list[list[str]]:
+    """The statuses through which each resource of a type has gone."""
+    return [
+        [each["status"] for each in versions]
+        for place, versions in server.versions.items()
+        if kind in place
+    ]
+
+
+def instances(folder: Path) -> list[FileDataset]:
+    found = [pydicom.dcmread(path) for path in folder.iterdir()]
+    return sorted(found, key=lambda each: (each.ContentDate, each.ContentTime))
+
+
+def test_by_fhir_the_observation_is_an_error_and_the_preliminary_report_is_cancelled(
+    make_ehr: Make, make_fhir_server: MakeServer, radiologist: User
+) -> None:
+    server = make_fhir_server()
+    destination = make_ehr(server)
+    prediction = make_prediction()
+    send_all(destination)
+    withdraw(prediction.radiograph)
+    rows = send_all(destination)
+    assert [row.document.kind for row in rows] == [Kind.EARLY_FHIR, Kind.NO_EARLY_FHIR]
+    assert {row.state for row in rows} == {DeliveryState.DELIVERED}
+    assert faults(server.posted[-1]) == []
+    assert statuses(server, "Observation") == [["preliminary", "entered-in-error"]]
+    assert statuses(server, "DiagnosticReport") == [["preliminary", "cancelled"]]
+    (observation,) = server.of("Observation")
+    assert "valueCodeableConcept" not in observation
+    (report,) = server.of("DiagnosticReport")
+    assert "result" not in report
+    assert "withdrawn" in report["conclusion"]
+    assert len(send_all(destination)) == 2
+    study = prediction.radiograph.study
+    seen = Prediction.objects.get(is_current=True)
+    sign(study, radiologist, Entry(seen.pk, "unaided", "none"), PASSWORD)
+    let_time_pass()
+    send_all(destination)
+    assert statuses(server, "DiagnosticReport") == [["preliminary", "cancelled", "final"]]
+
+
+def test_by_fhir_the_report_keeps_what_still_holds_of_other_images(
+    make_ehr: Make, make_fhir_server: MakeServer
+) -> None:
+    server = make_fhir_server()
+    destination = make_ehr(server)
+    study = make_study()
+    first, second = make_radiograph(study), make_radiograph(study)
+    make_prediction(first)
+    make_prediction(second, Category.UNLIKELY)
+    send_all(destination)
+    withdraw(first)
+    rows = send_all(destination)
+    assert [(row.document.kind, row.document.revision) for row in rows] == [
+        (Kind.EARLY_FHIR, 0),
+        (Kind.WITHDRAWN_FHIR, 0),
+        (Kind.EARLY_FHIR, 1),
+    ]
+    assert len(send_all(destination)) == 3
+    (report,) = server.of("DiagnosticReport")
+    assert report["status"] == "preliminary"
+    found = {f"Observation/{each['id']}": each["status"] for each in server.of("Observation")}
+    assert sorted(found.values()) == ["entered-in-error", "preliminary"]
+    assert [found[each["reference"]] for each in report["result"]] == ["preliminary"]
+
+
+def test_a_final_report_stays_when_a_result_is_withdrawn(
+    make_ehr: Make, make_fhir_server: MakeServer, radiologist: User
+) -> None:
+    server = make_fhir_server()
+    destination = make_ehr(server)
+    prediction = make_prediction()
+    send_all(destination)
+    read(prediction, radiologist, "definite")
+    let_time_pass()
+    send_all(destination)
+    withdraw(prediction.radiograph)
+    rows = send_all(destination)
+    assert rows[-1].document.kind == Kind.WITHDRAWN_FHIR
+    assert statuses(server, "DiagnosticReport") == [["preliminary", "final"]]
+    of_model = [each for each in server.of("Observation") if "device" in each]
+    assert [each["status"] for each in of_model] == ["entered-in-error"]
+
+
+def test_a_pacs_gets_a_report_that_supersedes_the_result_and_its_region(
+    make_destination: Make, store_scp: StoreScp, tmp_path: Path
+) -> None:
+    store_scp.start()
+    destination = make_destination(store_scp.port, results_when="at_once")
+    prediction = make_prediction()
+    send_all(destination)
+    withdraw(prediction.radiograph)
+    rows = send_all(destination)
+    assert [row.document.kind for row in rows][-1] == Kind.WITHDRAWN
+    assert len(rows) == len(send_all(destination)) == 3
+    *former, last = instances(store_scp.folder)
+    assert "are withdrawn" in check(last, tmp_path)
+    assert last.VerificationFlag == "UNVERIFIED"
+    (study,) = last.PredecessorDocumentsSequence
+    superseded = {
+        item.ReferencedSOPInstanceUID
+        for series in study.ReferencedSeriesSequence
+        for item in series.ReferencedSOPSequence
+    }
+    assert superseded == {each.SOPInstanceUID for each in former}
+
+
+def test_a_destination_of_heat_maps_alone_is_told_too(
+    make_destination: Make, store_scp: StoreScp
+) -> None:
+    store_scp.start()
+    destination = make_destination(store_scp.port, sends=[Content.CAPTURES], results_when="at_once")
+    prediction = make_prediction()
+    send_all(destination)
+    withdraw(prediction.radiograph)
+    rows = send_all(destination)
+    assert [(row.document.kind, row.state) for row in rows] == [
+        (Kind.CAPTURE, DeliveryState.DELIVERED),
+        (Kind.WITHDRAWN, DeliveryState.DELIVERED),
+    ]
+
+
+def test_a_result_that_a_corrected_date_excludes_is_withdrawn_and_comes_back(
+    make_destination: Make, store_scp: StoreScp
+) -> None:
+    store_scp.start()
+    destination = make_destination(store_scp.port, results_when="at_once")
+    prediction = make_prediction(category=Category.UNLIKELY)
+    send_all(destination)
+    later = timezone.now() + timedelta(days=1)
+    kinds = [Kind.RESULT, Kind.WITHDRAWN, Kind.RESULT]
+    for number, purpose in enumerate(["outside", "within"], 2):
+        Prediction.objects.update(purpose=purpose, rejudged_at=later)
+        rows = send_all(destination)
+        assert [row.document.kind for row in rows] == kinds[:number]
+    assert [row.document.revision for row in rows] == [0, 0, 1]
+    first, withdrawn, again = instances(store_scp.folder)
+    assert len({each.SOPInstanceUID for each in (first, withdrawn, again)}) == 3
+    (study,) = again.PredecessorDocumentsSequence
+    ((item,),) = [each.ReferencedSOPSequence for each in study.ReferencedSeriesSequence]
+    assert item.ReferencedSOPInstanceUID == withdrawn.SOPInstanceUID
+    assert prediction.pk == Document.objects.get(kind=Kind.WITHDRAWN).prediction_id
+
+
+def test_a_purpose_that_becomes_another_is_dated() -> None:
+    prediction = make_prediction()
+    assert prediction.rejudged_at is None
+    Prediction.objects.update(purpose="outside")
+    patient = Patient.objects.get()
+    patient.save(update_fields=["birth_date"])
+    prediction.refresh_from_db()
+    assert prediction.rejudged_at is not None
+
+
+def test_what_never_left_is_not_withdrawn(make_destination: Make) -> None:
+    destination = make_destination(results_when="at_once")
+    prediction = make_prediction()
+    planning.plan()
+    withdraw(prediction.radiograph)
+    rows = send_all(destination)
+    assert {row.state for row in rows} == {DeliveryState.CANCELLED}
+    assert {row.document.kind for row in rows} == {Kind.RESULT, Kind.RESULT_REGION}

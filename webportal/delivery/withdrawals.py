@@ -1,0 +1,115 @@
+"""What has left for a destination, and what of it does not hold any more.
+
+A newer result of an image replaces the one before. But an image may have no result any more: the
+model does not assess it after all, or its purpose excludes it once a date was corrected.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from webportal.delivery.documents.fhir.resources import observation_id
+from webportal.delivery.documents.fhir.results import key_of
+from webportal.delivery.documents.fhir.transactions import observations_in
+from webportal.delivery.models import (
+    OF_ALL_RESULTS,
+    WITHDRAWALS,
+    Content,
+    Delivery,
+    DeliveryState,
+    Destination,
+    Kind,
+    Protocol,
+)
+from webportal.delivery.release import ASSESSED, is_reported
+from webportal.inference.models import Prediction
+from webportal.records.models import Study
+
+Withdrawal = tuple[Kind, Prediction, int]
+
+
+def left(destination: Destination, study: Study, *kinds: Kind) -> QuerySet[Delivery]:
+    """What has left for a destination, the latest first; it may have arrived unacknowledged."""
+    found = Delivery.objects.filter(
+        destination=destination, document__kind__in=kinds, document__study=study, attempts__gt=0
+    ).exclude(state=DeliveryState.REJECTED)
+    return found.select_related(
+        "document__read", "document__prediction__model_version", "document__prediction__radiograph"
+    ).order_by("-document__created_at")
+
+
+def times_withdrawn(destination: Destination, study: Study, result: Prediction) -> int:
+    """How often a destination is told that the result does not hold, before it held again.
+
+    By FHIR a study's results leave together, so that each withdrawal counts for all.
+    """
+    told = _withdrawals(destination, study)
+    if destination.protocol != Protocol.FHIR:
+        told = told.filter(document__prediction=result)
+    return told.count()
+
+
+def to_withdraw(
+    destination: Destination, study: Study, results: Sequence[Prediction]
+) -> Iterator[Withdrawal]:
+    """The results that have left for images which have none now: kind of document, and revision."""
+    images = {result.radiograph_id for result in results}
+    kind = Kind.WITHDRAWN
+    if destination.protocol == Protocol.FHIR:
+        has_early = Content.READS in destination.sends and not images and not is_reported(study)
+        kind = Kind.NO_EARLY_FHIR if has_early else Kind.WITHDRAWN_FHIR
+    find = _by_fhir if destination.protocol == Protocol.FHIR else _one_by_one
+    for result in find(destination, study):
+        if result.radiograph_id not in images:
+            yield kind, result, times_withdrawn(destination, study, result)
+
+
+def _withdrawals(destination: Destination, study: Study) -> QuerySet[Delivery]:
+    """The withdrawals that a destination has or gets, the latest first."""
+    told = Delivery.objects.filter(
+        destination=destination, document__kind__in=WITHDRAWALS, document__study=study
+    )
+    to_come = Q(attempts__gt=0) | Q(state=DeliveryState.WAITING)
+    found = told.filter(to_come).exclude(state=DeliveryState.REJECTED)
+    return found.select_related("document__prediction").order_by("-document__created_at")
+
+
+def _withdrawn_at(destination: Destination, study: Study) -> dict[UUID, datetime]:
+    """When the result of each image was last withdrawn."""
+    found: dict[UUID, datetime] = {}
+    for delivery in _withdrawals(destination, study):
+        result = delivery.document.prediction
+        assert result is not None
+        found.setdefault(result.radiograph_id, delivery.document.created_at)
+    return found
+
+
+def _one_by_one(destination: Destination, study: Study) -> Iterator[Prediction]:
+    """The last result of each image that has left and was not withdrawn since."""
+    withdrawn = _withdrawn_at(destination, study)
+    seen = set()
+    for delivery in left(destination, study, Kind.RESULT, Kind.CAPTURE):
+        document, result = delivery.document, delivery.document.prediction
+        assert result is not None
+        image = result.radiograph_id
+        if image not in seen and withdrawn.get(image, document.created_at) <= document.created_at:
+            yield result
+        seen.add(image)
+
+
+def _by_fhir(destination: Destination, study: Study) -> Iterator[Prediction]:
+    """Likewise; a transaction has the results of all images, and names the newest alone."""
+    withdrawn = _withdrawn_at(destination, study)
+    said: dict[str, datetime] = {}
+    for delivery in left(destination, study, *OF_ALL_RESULTS):
+        document = delivery.document
+        for observation in observations_in(bytes(document.content or b"{}")):
+            said.setdefault(observation, document.created_at)
+    for image in study.radiographs.all():
+        at = said.get(observation_id(study, key_of(image.pk)))
+        former = Prediction.objects.filter(radiograph=image, category__in=ASSESSED)
+        result = former.select_related("model_version").order_by("-created_at").first()
+        if at is not None and withdrawn.get(image.pk, at) <= at and result is not None:
+            yield result
