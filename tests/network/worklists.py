@@ -122,9 +122,9 @@ def step(**elements: str) -> Dataset:
     return item
 
 
-def make_ris(port: int) -> Node:
+def make_ris(port: int, **fields: Any) -> Node:
     """A worklist on this machine that Chestline asks."""
-    return make_node(AE_TITLE, port=port, is_worklist=True)
+    return make_node(AE_TITLE, port=port, is_worklist=True, **fields)
 
 
 def arrived(**fields: Any) -> Study:

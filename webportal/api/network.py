@@ -16,6 +16,10 @@ from webportal.api.base import Endpoint, NoBody
 from webportal.network import echo, found, inbox, nodes
 from webportal.network.models import InboxState, Node, ReceivedInstance
 
+_OF_TLS = ("uses_tls", "certificate_name")
+_TLS = "Whether Chestline calls it by TLS."
+_CERTIFICATE_NAME = "The name in its certificate, if that is not for the address."
+
 
 class NodeSerializer(serializers.ModelSerializer[Node]):
     """A modality, PACS or worklist."""
@@ -32,6 +36,8 @@ class NodeSerializer(serializers.ModelSerializer[Node]):
             "description",
             "addresses",
             "port",
+            "uses_tls",
+            "certificate_name",
             "department",
             "is_active",
             "is_worklist",
@@ -54,6 +60,10 @@ class NewNode(serializers.Serializer[Any]):
     port = serializers.IntegerField(
         min_value=1, max_value=65535, allow_null=True, default=None, help_text="If it listens."
     )
+    uses_tls = serializers.BooleanField(default=False, help_text=_TLS)
+    certificate_name = serializers.CharField(
+        max_length=253, allow_blank=True, default="", help_text=_CERTIFICATE_NAME
+    )
     department = serializers.PrimaryKeyRelatedField(
         queryset=Department.objects.all(),
         required=False,
@@ -73,6 +83,10 @@ class NodeChange(serializers.Serializer[Any]):
         child=serializers.CharField(max_length=50), min_length=1, max_length=50, required=False
     )
     port = serializers.IntegerField(min_value=1, max_value=65535, allow_null=True, required=False)
+    uses_tls = serializers.BooleanField(required=False, help_text=_TLS)
+    certificate_name = serializers.CharField(
+        max_length=253, allow_blank=True, required=False, help_text=_CERTIFICATE_NAME
+    )
     is_active = serializers.BooleanField(required=False, help_text="Whether it may send.")
     is_worklist = serializers.BooleanField(
         required=False, help_text="Whether to ask it for orders; it needs a port then."
@@ -113,7 +127,7 @@ class NodeEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Node]):
         node = self.get_object()
         given = NodeChange(data=request.data)
         given.is_valid(raise_exception=True)
-        kept = ("description", "addresses", "port", "is_active", "is_worklist")
+        kept = ("description", "addresses", "port", "is_active", "is_worklist", *_OF_TLS)
         now = {name: getattr(node, name) for name in kept}
         changed = nodes.change_node(node, **now | given.validated_data, by=self.person)
         return Response(self.get_serializer(changed).data)

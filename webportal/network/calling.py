@@ -1,5 +1,7 @@
 """Chestline's application entity, and the associations that it requests from nodes."""
 
+import socket
+import ssl
 from typing import Any
 
 from django.conf import settings
@@ -9,10 +11,13 @@ from pynetdicom.association import Association
 
 from webportal.network.models import Node
 from webportal.network.sop_classes import PLAIN_SYNTAXES, VERIFICATION
+from webportal.tls import client_context
 
 IMPLEMENTATION_UID = uid.UID("2.25.193456070265131786394041312164364512107")
 IMPLEMENTATION_NAME = "CHESTLINE"
 _CONNECT_SECONDS = 10
+# How long a node has for saying that it does not accept our certificate.
+_ALERT_SECONDS = 1
 
 
 class NotReachedError(Exception):
@@ -31,6 +36,53 @@ def own_entity() -> AE:
     return entity
 
 
+def tls_to(node: Node, host: str) -> tuple[ssl.SSLContext, str] | None:
+    """The context of an association, and the name that the node's certificate has to have.
+
+    None if the node is called without TLS. Raises NotReachedError if a certificate of ours cannot
+    be read.
+    """
+    if not node.uses_tls:
+        return None
+    try:
+        return client_context(), node.certificate_name or host
+    except OSError:
+        raise NotReachedError("own_certificate_unreadable") from None
+
+
+def refused_tls(node: Node, host: str) -> str:
+    """Why no association by TLS comes about; '' if the handshake is not what fails.
+
+    pynetdicom does not say. A node that does not accept our certificate says so after the
+    handshake by TLS 1.3, so that is waited for.
+    """
+    tls = tls_to(node, host)
+    if tls is None or node.port is None:
+        return ""
+    context, name = tls
+    try:
+        connection = socket.create_connection((host, node.port), timeout=_CONNECT_SECONDS)
+    except OSError:
+        return ""
+    try:
+        wrapped = context.wrap_socket(connection, server_hostname=name)
+    except ssl.SSLCertVerificationError:
+        return "node_not_trusted"
+    except OSError:
+        return "node_refuses_tls"
+    finally:
+        connection.close()
+    with wrapped:
+        wrapped.settimeout(_ALERT_SECONDS)
+        try:
+            wrapped.recv(1)
+        except TimeoutError:
+            return ""
+        except OSError:
+            return "node_refuses_tls"
+    return ""
+
+
 def associate(node: Node, host: str, entity: AE, **options: Any) -> Association:
     """Associate with a node; `options` are those of pynetdicom. Raises NotReachedError."""
     if node.port is None:
@@ -41,7 +93,10 @@ def associate(node: Node, host: str, entity: AE, **options: Any) -> Association:
     entity.maximum_pdu_size = settings.DICOM_PDU_BYTES
     # Where a node accepts nothing else, this keeps the association, so that the reason is known.
     entity.add_requested_context(VERIFICATION, list(PLAIN_SYNTAXES))
-    association = entity.associate(host, node.port, ae_title=node.ae_title, **options)
+    tls = tls_to(node, host)
+    association = entity.associate(host, node.port, ae_title=node.ae_title, tls_args=tls, **options)
     if association.is_established:
         return association
-    raise NotReachedError("node_rejects" if association.is_rejected else "node_away")
+    if association.is_rejected:
+        raise NotReachedError("node_rejects")
+    raise NotReachedError(refused_tls(node, host) or "node_away")

@@ -8,11 +8,12 @@ from pynetdicom.association import Association
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.network import worklist
-from webportal.network.calling import own_entity
+from webportal.network import calling, worklist
+from webportal.network.calling import NotReachedError, own_entity
 from webportal.network.models import Node
 from webportal.network.sop_classes import PLAIN_SYNTAXES, VERIFICATION, WORKLIST
 from webportal.orders import questions
+from webportal.reasons import Reason
 
 _PATIENCE_SECONDS = 5
 
@@ -24,14 +25,24 @@ def echo(node: Node, by: User) -> tuple[bool, str]:
     """
     if not node.host or node.port is None:
         return False, _("Give a single address and the port on which the node listens.")
+    try:
+        answered, words = _echo(node, node.port)
+    except NotReachedError as error:
+        answered, words = False, str(Reason(error.code))
+    append(Event(Action.NODE_TESTED, "node", node.pk, detail={"answered": answered}), by)
+    return answered, words
+
+
+def _echo(node: Node, port: int) -> tuple[bool, str]:
     entity = own_entity()
     entity.acse_timeout = entity.dimse_timeout = _PATIENCE_SECONDS
     entity.connection_timeout = entity.network_timeout = _PATIENCE_SECONDS
     entity.add_requested_context(VERIFICATION)
     if node.is_worklist:
         entity.add_requested_context(WORKLIST, list(PLAIN_SYNTAXES))
-    association = entity.associate(node.host, node.port, ae_title=node.ae_title)
     answered, words = False, ""
+    tls = calling.tls_to(node, node.host)
+    association = entity.associate(node.host, port, ae_title=node.ae_title, tls_args=tls)
     if association.is_established:
         status = association.send_c_echo()
         answered = bool(status) and status.Status == 0
@@ -48,9 +59,10 @@ def echo(node: Node, by: User) -> tuple[bool, str]:
         words = _(
             "It rejected the association. Add Chestline's AE title {title} and address there."
         ).format(title=settings.DICOM_AE_TITLE)
+    elif why := calling.refused_tls(node, node.host):
+        words = str(Reason(why))
     else:
-        words = _("Nothing responds at {host}, port {port}.").format(host=node.host, port=node.port)
-    append(Event(Action.NODE_TESTED, "node", node.pk, detail={"answered": answered}), by)
+        words = _("Nothing responds at {host}, port {port}.").format(host=node.host, port=port)
     return answered, words
 
 

@@ -27,6 +27,17 @@ class NodeForm(forms.Form):
         required=False,
         help_text=_("On which the device listens. Chestline needs it to call the device."),
     )
+    uses_tls = forms.BooleanField(
+        label=_("Encrypt with TLS"),
+        required=False,
+        help_text=_("When Chestline calls the device, on the port that it has for TLS."),
+    )
+    certificate_name = forms.CharField(
+        label=_("Name in its certificate"),
+        max_length=253,
+        required=False,
+        help_text=_("Empty if its certificate is for the address."),
+    )
     department = forms.ModelChoiceField(
         Department.objects.all(),
         label=_("Department"),
@@ -60,6 +71,8 @@ class NodeChangeForm(NodeForm):
             "description": node.description,
             "addresses": " ".join(node.addresses),
             "port": node.port,
+            "uses_tls": node.uses_tls,
+            "certificate_name": node.certificate_name,
             "is_active": node.is_active,
             "department": node.department_id,
             "is_worklist": node.is_worklist,

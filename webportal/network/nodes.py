@@ -15,6 +15,16 @@ from webportal.network.models import LONGEST_AE_TITLE, Node
 from webportal.orders.sources import change_worklist, create_worklist
 from webportal.refusals import Conflict
 
+_SAVED = [
+    "description",
+    "addresses",
+    "port",
+    "is_active",
+    "department",
+    "uses_tls",
+    "certificate_name",
+]
+
 
 class NodeError(Conflict):
     """A node cannot be added or changed like this; the message says why and what to do."""
@@ -50,6 +60,8 @@ def create_node(
     *,
     is_active: bool = True,
     is_worklist: bool = False,
+    uses_tls: bool = False,
+    certificate_name: str = "",
 ) -> Node:
     """Add a node with its account; `department` is that of its studies, by default the only one.
 
@@ -70,6 +82,8 @@ def create_node(
                 port=port,
                 department=department,
                 is_active=is_active,
+                uses_tls=uses_tls,
+                certificate_name=certificate_name,
                 account=account,
                 created_by=by,
             )
@@ -91,6 +105,8 @@ def change_node(
     port: int | None,
     is_active: bool,
     is_worklist: bool,
+    uses_tls: bool,
+    certificate_name: str,
     by: User,
     department: Department | None = None,
 ) -> Node:
@@ -104,12 +120,13 @@ def change_node(
     before = _settings_of(locked)
     locked.description, locked.addresses = description, read_addresses(addresses)
     locked.port, locked.is_active = port, is_active
+    locked.uses_tls, locked.certificate_name = uses_tls, certificate_name
     locked.department = department or locked.department
     _set_worklist(locked, is_worklist, by)
     after = _settings_of(locked)
     if after == before:
         return locked
-    locked.save(update_fields=["description", "addresses", "port", "is_active", "department"])
+    locked.save(update_fields=_SAVED)
     accounts.describe_node_account(locked.account, locked.ae_title, description)
     detail = {
         name: {"from": before[name], "to": value}
@@ -142,4 +159,6 @@ def _settings_of(node: Node) -> dict[str, object]:
         "active": node.is_active,
         "department": str(node.department_id),
         "worklist": node.is_worklist,
+        "tls": node.uses_tls,
+        "certificate_name": node.certificate_name,
     }

@@ -14,6 +14,18 @@ register(
         "node_rejects": gettext_noop(
             "The device rejects the association. Add Chestline's AE title and address there."
         ),
+        "node_not_trusted": gettext_noop(
+            "The certificate of the device is not trusted. Add the authority that signed it to"
+            " DELIVERY_CA, and enter the name in the certificate if it is not for the address."
+        ),
+        "node_refuses_tls": gettext_noop(
+            "The device does not take the TLS connection, or ends it. Enter its port for TLS; if it"
+            " requires a certificate, have it accept that of DICOM_TLS_CERTIFICATE."
+        ),
+        "own_certificate_unreadable": gettext_noop(
+            "A certificate cannot be read. Check DELIVERY_CA, DICOM_TLS_CERTIFICATE and"
+            " DICOM_TLS_KEY."
+        ),
         "node_silent": gettext_noop("The device did not answer."),
         "storage_away": gettext_noop(
             "The storage of the images cannot be reached; it is reported once it can."

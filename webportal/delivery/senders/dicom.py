@@ -1,6 +1,5 @@
 """C-STORE to a PACS."""
 
-import ssl
 from io import BytesIO
 from typing import Any
 
@@ -24,6 +23,7 @@ from webportal.delivery.senders.outcome import (
 )
 from webportal.network.calling import own_entity
 from webportal.network.sop_classes import DOCUMENTS, PLAIN_SYNTAXES, VERIFICATION, name_of
+from webportal.tls import client_context
 
 #: SOP classes sent, with the transfer syntaxes proposed for each.
 PROPOSED: list[tuple[UID, tuple[UID, ...]]] = [
@@ -106,7 +106,7 @@ class StoreSender(Sender):
             entity.add_requested_context(sop_class, list(syntaxes))
         to = self.destination
         assert to.port is not None
-        tls = tls_context() if to.uses_tls else None
+        tls = client_context() if to.uses_tls else None
         association = entity.associate(
             to.host,
             to.port,
@@ -120,15 +120,6 @@ class StoreSender(Sender):
             title = settings.DICOM_AE_TITLE
             return Outcome(Result.AWAY, "association_rejected", {"title": title})
         return NOT_REACHED
-
-
-def tls_context() -> ssl.SSLContext:
-    """The TLS context for destinations: TLS 1.2 or later, and the trusted certificates."""
-    context = ssl.create_default_context(cafile=settings.DELIVERY_CA or None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if settings.DICOM_TLS_CERTIFICATE:
-        context.load_cert_chain(settings.DICOM_TLS_CERTIFICATE, settings.DICOM_TLS_KEY or None)
-    return context
 
 
 def _outcome(status: Any) -> Outcome:

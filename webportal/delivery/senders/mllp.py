@@ -8,7 +8,6 @@ from django.conf import settings
 
 from webportal.delivery.documents import hl7
 from webportal.delivery.models import Delivery
-from webportal.delivery.senders.dicom import tls_context
 from webportal.delivery.senders.outcome import (
     NO_ANSWER,
     NOT_REACHED,
@@ -18,6 +17,7 @@ from webportal.delivery.senders.outcome import (
     delivered,
     doubtful,
 )
+from webportal.tls import client_context
 
 _CONNECT_SECONDS = 10
 _START, _END = b"\x0b", b"\x1c\r"
@@ -53,7 +53,7 @@ class MllpSender(Sender):
         return delivered()
 
     def _tls(self) -> ssl.SSLContext | None:
-        return tls_context() if self.destination.uses_tls else None
+        return client_context() if self.destination.uses_tls else None
 
     def _connect(self, tls: ssl.SSLContext | None) -> socket.socket:
         to = self.destination

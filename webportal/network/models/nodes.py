@@ -31,6 +31,15 @@ class Node(models.Model):
     port = models.PositiveIntegerField(
         _("port"), null=True, blank=True, help_text="On which it listens, if it does."
     )
+    uses_tls = models.BooleanField(
+        _("encrypted by TLS"), default=False, help_text=_("When Chestline calls the device.")
+    )
+    certificate_name = models.CharField(
+        _("name in its certificate"),
+        max_length=253,
+        blank=True,
+        help_text=_("Empty if its certificate is for the address."),
+    )
     department = models.ForeignKey(
         Department,
         verbose_name=_("department"),
