@@ -6,6 +6,8 @@ says what a second one does):
     celery --app scheduler.app worker --pool solo --queues maintenance --beat
 """
 
+import os
+import signal
 from typing import Any
 
 from celery.signals import task_postrun, task_prerun, worker_ready, worker_shutdown
@@ -15,6 +17,7 @@ from django.conf import settings
 from webportal import tracing
 from webportal.access.system import record_start, record_stop
 from webportal.audit import anchors
+from webportal.database import compatibility
 from webportal.delivery import starting
 from workers.app import app
 from workers.heartbeat_file import touch_heartbeat_file
@@ -89,6 +92,7 @@ def _begin(**kwargs: Any) -> None:
     """Record the start, and write an anchor: the last one may be hours old."""
     # Only now: the beat has been forked.
     tracing.start("chestline-scheduler")
+    compatibility.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
     record_start("scheduler")
     anchors.anchor()
     touch_heartbeat_file()

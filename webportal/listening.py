@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from webportal import keys
+from webportal.database import compatibility
 from webportal.stopping import on_signal
 
 
@@ -69,6 +70,7 @@ class ListeningCommand(BaseCommand):
                 f"Cannot listen on {address}, port {port} ({self.prefix}_ADDRESS,"
                 f" {self.prefix}_PORT): {error.strerror}."
             ) from error
+        compatibility.watch(stopping.set)
         self.prepare()
         server.start()
         self.stdout.write(f"{self.receiving} on port {server.server_address[1]}.")

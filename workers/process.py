@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from webportal import tracing
+from webportal.database import compatibility
 from webportal.inference.claims import extend_leases, release_worker
 from webportal.inference.hints import INFERENCE_QUEUE, send_hint
 from webportal.inference.presence import (
@@ -111,17 +112,22 @@ class Process:
         if held:
             extend_leases(self.name, held)
         if orders.is_to_stop:
-            self._end()
+            self._end("Hospital IT has told this worker to stop")
+            return
+        try:
+            compatibility.check()
+        except compatibility.TooOldError as error:
+            self._end(f"This worker ends. {error}")
             return
         self._consume(not orders.is_draining)
         if not orders.is_draining:
             self._look_after_overdue_jobs()
             self._shadowing.look()
 
-    def _end(self) -> None:
+    def _end(self, why: str) -> None:
         """Shut the worker down as a service manager would: the broker may be away."""
         if not self.is_stopping():
-            logger.info("Hospital IT has told this worker to stop")
+            logger.warning(why)
             os.kill(self._main_process, signal.SIGTERM)
 
     def _consume(self, wanted: bool) -> None:

@@ -16,6 +16,7 @@ from kombu.exceptions import OperationalError
 from ml.serving.package import PackageError
 from ml.serving.runtimes.choice import DEVICES, LIBRARIES, RUNTIMES
 from webportal import keys
+from webportal.database import compatibility
 from webportal.inference.registry import active_model, verified_package
 from webportal.storage import storage_folder
 from workers.limits import DRAIN_SECONDS, HARD_LIMIT_SECONDS, VISIBILITY_SECONDS
@@ -90,6 +91,10 @@ def _check_database() -> Iterator[str]:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             yield "The database is not migrated. Run 'manage.py prepare' first."
+            return
+        compatibility.check()
+    except compatibility.TooOldError as error:
+        yield str(error)
     except DatabaseError as error:
         yield f"The database (DATABASE_URL) cannot be reached: {error}"
 

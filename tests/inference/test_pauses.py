@@ -14,6 +14,7 @@ from tests.helpers import audit_actions
 from tests.inference.cases import queued
 from webportal.accounts.models import User
 from webportal.audit.models import Action, AuditEntry
+from webportal.database.compatibility import PROTOCOL
 from webportal.inference.claims import CLAIM, claim
 from webportal.inference.health import QUEUE_PAUSED, QUEUE_STUCK, queue_health
 from webportal.inference.models import Job, QueuePause
@@ -118,6 +119,7 @@ def test_paused_jobs_at_the_head_of_the_line_are_never_read(it_person: User) -> 
         "busy": False,
         "lease": timedelta(seconds=60),
         "priorities": Priority.values,
+        "protocol": PROTOCOL,
     }
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")

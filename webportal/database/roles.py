@@ -16,6 +16,7 @@ _WITHHELD = {
     "audit_chainhead": "INSERT, DELETE",
     "audit_anchorstate": "INSERT, DELETE",
     "django_migrations": "INSERT, UPDATE, DELETE",
+    "inference_oldestprotocol": "INSERT, UPDATE, DELETE",
 }
 
 

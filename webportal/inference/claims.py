@@ -24,6 +24,7 @@ from django.db.models.functions import Now
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.database.clock import clock
+from webportal.database.compatibility import IS_TOO_OLD, PROTOCOL
 from webportal.inference.hints import hint_after_commit
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
 from webportal.inference.purpose.keeping import load_known_facts
@@ -43,7 +44,7 @@ _LONGEST_LEASE = timedelta(minutes=10)
 # otherwise those before the first such job are claimed. `MATERIALIZED` because the planner may
 # otherwise run the locking part more than once. The priorities that are not paused are an array, so
 # that the index of the queue is read in its order and paused jobs are never looked at.
-CLAIM = """
+CLAIM = f"""
 WITH line AS MATERIALIZED (
     SELECT id, attempt, priority, queued_at FROM inference_job
     WHERE state = 'queued'
@@ -52,6 +53,7 @@ WITH line AS MATERIALIZED (
                 SELECT FROM inference_queuepause AS pause
                 WHERE pause.priority IS NULL OR pause.priority = open)))
         AND NOT EXISTS (SELECT FROM inference_worker WHERE name = %(worker)s AND is_draining)
+        AND NOT {IS_TOO_OLD}
     ORDER BY priority, queued_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), numbered AS (
     SELECT id, row_number() OVER in_order AS number,
@@ -66,7 +68,7 @@ WHERE job.id = numbered.id AND radiograph.id = job.radiograph_id
     AND (numbered.retries = 0 OR numbered.number = 1 AND NOT %(busy)s)
 RETURNING job.id, job.attempt, job.radiograph_id, radiograph.dicom_key,
     radiograph.dicom_sha256, job.traceparent
-"""
+"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ def claim(worker: str, limit: int, *, busy: bool = False) -> list[ClaimedJob]:
 
     Counts the attempt. A job that failed before is claimed alone, and not while the worker is
     `busy` with others, because it may crash the process and take them with it. A draining worker
-    gets nothing, and nobody gets what is paused.
+    gets nothing, as does one of a release that the database is too new for, and nobody gets what is
+    paused.
     """
     parameters: dict[str, Any] = {
         "worker": worker,
@@ -109,6 +112,7 @@ def claim(worker: str, limit: int, *, busy: bool = False) -> list[ClaimedJob]:
         "busy": busy,
         "lease": _lease(),
         "priorities": Priority.values,
+        "protocol": PROTOCOL,
     }
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, parameters)

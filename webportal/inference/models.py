@@ -334,6 +334,18 @@ class QueuePause(models.Model):
         return "" if self.priority is None else Priority(self.priority).name.lower()
 
 
+class OldestProtocol(models.Model):
+    """Programs of an older protocol must not work on this database; none is refused without a row.
+
+    Only migrations write it; see webportal.database.compatibility.
+    """
+
+    protocol = models.PositiveSmallIntegerField(primary_key=True)
+
+    def __str__(self) -> str:
+        return str(self.protocol)
+
+
 class PeriodLength(models.TextChoices):
     """How long a period of `QueuePeriod` is."""
 

@@ -31,7 +31,9 @@ def main() -> None:
     from webportal.wsgi import application  # noqa: I001
 
     from django.conf import settings
+    from django.db import DatabaseError
     from webportal import keys, tracing
+    from webportal.database import compatibility
     from webportal.access.system import record_start, record_stop
     from webportal.server.bridge import Bridge
     from webportal.server.connections import Connection, prepare_listener
@@ -40,6 +42,13 @@ def main() -> None:
         keys.check_at_start()
     except keys.RefusedKeyError as error:
         raise SystemExit(f"The portal does not start. {error}") from error
+    try:
+        compatibility.check()
+    except compatibility.TooOldError as error:
+        raise SystemExit(f"The portal does not start. {error}") from error
+    except DatabaseError:
+        # It may come later; pages say so until then.
+        pass
     _prepare_folder(settings.UPLOAD_TEMP_DIR)
     listener = _listener(options)
     prepare_listener(listener)
@@ -65,6 +74,7 @@ def main() -> None:
     tracing.start("chestline-portal", socket.gethostname())
     # uvicorn re-raises the signal that stopped it, which would end the process at once.
     signal.signal(signal.SIGTERM, lambda *_: None)
+    compatibility.watch(lambda: os.kill(os.getpid(), signal.SIGINT))
     logger.info("listening on %s", listener.getsockname())
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])

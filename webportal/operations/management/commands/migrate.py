@@ -1,0 +1,39 @@
+"""Django's `migrate`, for a database that is in use.
+
+A statement that changes a table waits for everybody who uses it, and everybody who comes later
+waits behind it. So it waits for seconds only, and is tried again.
+"""
+
+import time
+from typing import Any
+
+import psycopg
+from django.core.management.commands import migrate
+from django.db import OperationalError, connections
+
+LOCK_SECONDS = 3
+PAUSE_SECONDS = 5
+ATTEMPTS = 60
+
+
+class Command(migrate.Command):
+    """Migrate; nobody else waits for longer than LOCK_SECONDS because of it."""
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        connection = connections[options["database"]]
+        for attempt in range(1, ATTEMPTS + 1):
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{LOCK_SECONDS}s"])
+            try:
+                super().handle(*args, **options)
+            except OperationalError as error:
+                is_locked = isinstance(error.__cause__, psycopg.errors.LockNotAvailable)
+                if not is_locked or attempt == ATTEMPTS:
+                    raise
+                self.stderr.write("A table is in use; trying again.")
+                time.sleep(PAUSE_SECONDS)
+            else:
+                return
+            finally:
+                with connection.cursor() as cursor:
+                    cursor.execute("RESET lock_timeout")
