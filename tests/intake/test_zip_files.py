@@ -1,6 +1,7 @@
 """ZIP files: a verdict for each file, and resuming after an interruption."""
 
 import io
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from tests.intake.conftest import counts, zip_of
 from webportal.accounts.models import User
 from webportal.inference.models import Job
 from webportal.intake import pipeline
-from webportal.intake.models import UploadBatch, UploadItem
+from webportal.intake.models import UploadBatch
 from webportal.intake.pipeline import store
 from webportal.intake.pipeline.upload import Upload
 from webportal.records.models import Radiograph
@@ -45,14 +46,14 @@ def test_a_zip_that_was_interrupted_continues_where_it_stopped(
     batch: UploadBatch, uploader: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = zip_of(**{f"{n}__png": files.png(files.phantom(seed=n)) for n in range(4)})
-    accept = store.accept
+    put_files = store.put_files
 
-    def lose_the_database_at_the_third(upload: Upload, *args: object) -> UploadItem:
+    def lose_the_database_at_the_third(upload: Upload, *args: Any) -> store.Files:
         if upload.file_name == "a.zip/2.png":
             raise OSError("connection lost")
-        return accept(upload, *args)  # type: ignore[arg-type]
+        return put_files(upload, *args)
 
-    monkeypatch.setattr(store, "accept", lose_the_database_at_the_third)
+    monkeypatch.setattr(store, "put_files", lose_the_database_at_the_third)
     with pytest.raises(OSError, match="connection lost"):
         receive(batch, uploader, data)
     assert Radiograph.objects.count() == 2

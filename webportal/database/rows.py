@@ -11,7 +11,7 @@ from django.utils import timezone
 Row = TypeVar("Row", bound=Model)
 
 
-def insert(rows: Sequence[Model], *, ignore_conflicts: bool = False) -> int:
+def insert(rows: Sequence[Row], *, ignore_conflicts: bool = False) -> int:
     """Insert rows of one model with one statement; returns how many.
 
     With `ignore_conflicts`, a row that conflicts with an existing one is left out, after waiting
@@ -19,6 +19,8 @@ def insert(rows: Sequence[Model], *, ignore_conflicts: bool = False) -> int:
     expressions, and columns that the database fills in, are not supported. Composing the statement
     takes a fraction of the time of `bulk_create`, which does not tell how many rows are new.
     """
+    if not rows:
+        return 0
     statement, values, fields = _insert_into(type(rows[0]))
     parameters = [
         field.get_db_prep_save(field.pre_save(row, True), connection)

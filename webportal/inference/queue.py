@@ -10,6 +10,7 @@ Locks are taken in one order everywhere: radiograph, job, study, head of the aud
 """
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import transaction
@@ -22,6 +23,7 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.database.clock import clock
+from webportal.database.rows import insert
 from webportal.inference.hints import hint_after_commit
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction
 from webportal.inference.pauses import claimable
@@ -53,19 +55,18 @@ def enqueue(radiograph: Radiograph, by: User) -> Job:
     open_job = Job.objects.filter(radiograph=radiograph, state__in=OPEN_STATES).first()
     if open_job is not None:
         return open_job
-    job, event = _queued(radiograph, by)
+    [(job, event)] = _queued([radiograph], by)
     append(event, by)
     return job
 
 
-def enqueue_new(radiograph: Radiograph, by: User) -> Event:
-    """Queue the first job of a radiograph that the caller's transaction has created.
+def enqueue_new(radiographs: Sequence[Radiograph], by: User) -> list[Event]:
+    """Queue the first job of each radiograph that the caller's transaction has created.
 
-    Nobody else can see the radiograph yet, so nothing is locked. Returns what to audit, which the
+    Nobody else can see the radiographs yet, so nothing is locked. Returns what to audit, which the
     caller appends with its own events.
     """
-    _, event = _queued(radiograph, by)
-    return event
+    return [event for _, event in _queued(radiographs, by)]
 
 
 def enqueue_unanalysed(study: Study, by: User) -> list[Event]:
@@ -74,21 +75,28 @@ def enqueue_unanalysed(study: Study, by: User) -> list[Event]:
     The study must be locked.
     """
     images = Radiograph.objects.filter(study=study, jobs=None).select_related("study")
-    return [_queued(each, by)[1] for each in images.order_by("pk")]
+    return enqueue_new(list(images.order_by("pk")), by)
 
 
-def _queued(radiograph: Radiograph, by: User) -> tuple[Job, Event]:
-    job = Job.objects.create(
-        radiograph=radiograph,
-        study_id=radiograph.study_id,
-        priority=radiograph.study.priority,
-        # How long it waits is measured by the database's clock, too.
-        queued_at=clock(),
-        created_by=by,
-        traceparent=tracing.traceparent(),
-    )
+def _queued(radiographs: Sequence[Radiograph], by: User) -> list[tuple[Job, Event]]:
+    if not radiographs:
+        return []
+    # How long they wait is measured by the database's clock, too.
+    now, traceparent = clock(), tracing.traceparent()
+    jobs = [
+        Job(
+            radiograph=radiograph,
+            study_id=radiograph.study_id,
+            priority=radiograph.study.priority,
+            queued_at=now,
+            created_by=by,
+            traceparent=traceparent,
+        )
+        for radiograph in radiographs
+    ]
+    insert(jobs)
     hint_after_commit()
-    return job, Event(Action.JOB_QUEUED, "job", job.pk, radiograph.study_id)
+    return [(job, Event(Action.JOB_QUEUED, "job", job.pk, job.study_id)) for job in jobs]
 
 
 @transaction.atomic

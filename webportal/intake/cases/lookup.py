@@ -38,11 +38,12 @@ def matching_key(records: Mapping[str, Any], file_name: str) -> str | None:
 
 def record_for(batch: UploadBatch, file_name: str) -> CaseRecord | None:
     """Return the uploader's case record for a file, if any."""
-    key = _record_key(batch, file_name)
+    key = record_key(batch, file_name)
     return None if key is None else CaseRecord.from_json(batch.case_records[key])
 
 
-def _record_key(batch: UploadBatch, file_name: str) -> str | None:
+def record_key(batch: UploadBatch, file_name: str) -> str | None:
+    """Return the key of a file's case record among those of its batch, None if it has none."""
     if batch.identity_mode == IdentityMode.FORM:
         return FORM_KEY
     if batch.identity_mode == IdentityMode.SHEET:
@@ -59,15 +60,20 @@ def refuse_second_use_of_line(batch: UploadBatch, file_name: str) -> None:
     """
     if batch.identity_mode != IdentityMode.SHEET:
         return
-    key = _record_key(batch, file_name)
+    key = record_key(batch, file_name)
     if key is None:
         return
-    UploadBatch.objects.select_for_update(no_key=True).get(pk=batch.pk)
+    lock_lines(batch)
     others = batch.items.exclude(file_name=file_name).exclude(verdict=Verdict.REFUSED)
     may_be_alike = Q(file_name__iendswith=key.rsplit("/", 1)[-1]) | Q(file_name__regex=r"[^ -~]")
     for name in others.filter(may_be_alike).values_list("file_name", flat=True):
-        if _record_key(batch, name) == key:
+        if record_key(batch, name) == key:
             raise RefusedError("ambiguous_sheet_line")
+
+
+def lock_lines(batch: UploadBatch) -> None:
+    """Let only one transaction at a time give files of the batch their lines."""
+    UploadBatch.objects.select_for_update(no_key=True).get(pk=batch.pk)
 
 
 def not_in_sheet() -> RefusedError:

@@ -181,7 +181,7 @@ def _carry_out(
     decision: Decision,
     by: User,
 ) -> UploadItem:
-    with store.alone(asked.upload.sha256) as put:
+    with store.alone([asked.upload.sha256]) as put:
         held_key = _lock_held(item)
         resolved = store.duplicate(asked.upload, None)
         if resolved is None:

@@ -1,8 +1,10 @@
 """The only path of a file into the portal: receive, check, identify, match, store."""
 
 import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from typing import IO
+from functools import partial
+from typing import IO, TypeVar
 
 from django.db import InterfaceError, OperationalError
 
@@ -12,30 +14,107 @@ from webportal.intake.cases import lookup
 from webportal.intake.checks.doubts import check_certain
 from webportal.intake.errors import PatientDoubtError, RefusedError, StorageRefusesError
 from webportal.intake.models import UploadBatch, UploadItem
-from webportal.intake.pipeline import check, identify, match, receive, repair, store
+from webportal.intake.pipeline import check, group, identify, match, receive, repair, store
+from webportal.intake.pipeline.group import Ready
 from webportal.intake.pipeline.upload import Upload
 from webportal.reasons import Reason
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 
 def receive_file(batch: UploadBatch, file_name: str, file: IO[bytes], by: User) -> list[UploadItem]:
     """Receive one file and return the verdict: one item, or one for each file of a ZIP.
 
+    See `receive_files`.
+    """
+    return receive_files(batch, [(file_name, file)], by)
+
+
+def receive_files(
+    batch: UploadBatch, files: Iterable[tuple[str, IO[bytes]]], by: User
+) -> list[UploadItem]:
+    """Receive files with their names, and return the verdict on each; a ZIP has one for each file.
+
     Sending a file again returns the same verdict and creates nothing; only a refused file is
     checked again, and a ZIP whose connection broke continues where it stopped. Raises
     StorageRefusesError if nothing can be stored, and ArchiveWaitsError if a ZIP has to wait;
-    nothing of the file is then kept.
+    nothing is then kept of the file, but of files before it.
     """
     # Closed at once in any case: a ZIP in progress keeps its user from sending another.
-    with closing(receive.uploads(batch, file_name, file, by)) as uploads:
-        return [_verdict_on(upload) for upload in uploads]
+    with closing(receive.uploads(batch, files, by)) as uploads:
+        return [item for some in _bounded(uploads) for item in _verdicts_on(some)]
+
+
+def _bounded(uploads: Iterable[Upload]) -> Iterator[list[Upload]]:
+    """Divide files into groups that fit into memory and into a transaction."""
+    some: list[Upload] = []
+    for upload in uploads:
+        held = sum(len(each.data) for each in some)
+        if some and (len(some) == group.MOST_FILES or held + upload.size > group.MOST_BYTES):
+            yield some
+            some = []
+        some.append(upload)
+    if some:
+        yield some
+
+
+def _verdicts_on(uploads: Sequence[Upload]) -> list[UploadItem]:
+    """Accept, hold or refuse files: plain ones together, then each of the others by itself."""
+    if len(uploads) == 1:
+        return [_verdict_on(uploads[0])]
+    verdicts: dict[int, UploadItem] = {}
+    ready: dict[int, Ready] = {}
+    known = store.with_traces(uploads, [""] * len(uploads))
+    hashes: set[str] = set()
+    for number, upload in enumerate(uploads):
+        if number in known or upload.refusal is not None or upload.sha256 in hashes:
+            continue
+        hashes.add(upload.sha256)
+        checked = _or_refusal(upload, partial(_ready, upload))
+        if not isinstance(checked, Ready):
+            verdicts[number] = checked
+            continue
+        ready[number] = checked
+        if sum(each.bytes_held for each in ready.values()) > group.MOST_BYTES:
+            verdicts |= _stored(ready)
+            ready = {}
+    verdicts |= _stored(ready)
+    return [
+        verdicts[number] if number in verdicts else _verdict_on(upload)
+        for number, upload in enumerate(uploads)
+    ]
+
+
+def _stored(ready: dict[int, Ready]) -> dict[int, UploadItem]:
+    """Store checked files together, and one by one those for which that was not possible."""
+    stored: Sequence[UploadItem | None] = [None] * len(ready)
+    if len(ready) > 1:
+        try:
+            stored = group.store_plain(list(ready.values()))
+        except Exception as error:
+            # One of them may be the reason, or another request that stored the same meanwhile; what
+            # concerns all of them is raised again. The text of the error may quote a patient.
+            kind = type(error).__name__
+            logger.warning("Storing %d files together failed with %s", len(ready), kind)
+    return {
+        number: _or_refusal(file.upload, partial(_store, file)) if item is None else item
+        for (number, file), item in zip(ready.items(), stored, strict=True)
+    }
 
 
 def _verdict_on(upload: Upload) -> UploadItem:
-    """Accept, hold or refuse a file. An internal error is a refusal too, and stops no other."""
+    return _or_refusal(upload, partial(_process, upload))
+
+
+def _or_refusal(upload: Upload, step: Callable[[], T]) -> T | UploadItem:
+    """Return the outcome of a step, or the refusal of the file by it.
+
+    An internal error is a refusal too, and stops no other file.
+    """
     try:
-        return _process(upload)
+        return step()
     except ImageError as error:
         return store.refuse(upload, Reason.of(error))
     except RefusedError as error:
@@ -53,27 +132,38 @@ def _process(upload: Upload) -> UploadItem:
     """Run a file through the steps. Raises ImageError or RefusedError if one refuses it."""
     if upload.refusal is not None:
         raise upload.refusal
-    record = lookup.record_for(upload.batch, upload.file_name)
     # A stored file was checked before, and is not decoded again.
-    if store.has_traces(upload) and (item := store.known(upload, record)) is not None:
-        repair.repair(upload, item)
-        return item
+    if store.has_traces(upload):
+        record = lookup.record_for(upload.batch, upload.file_name)
+        if (item := store.known(upload, record)) is not None:
+            repair.repair(upload, item)
+            return item
+    return _store(_ready(upload))
+
+
+def _ready(upload: Upload) -> Ready:
+    record = lookup.record_for(upload.batch, upload.file_name)
     checked = check.check(upload, record)
-    claim = identify.identify(upload.batch, record, checked.facts)
-    instance = checked.facts.sop_instance_uid
-    with store.alone(upload.sha256, instance) as put:
+    return Ready(upload, record, checked, identify.identify(upload.batch, record, checked.facts))
+
+
+def _store(file: Ready) -> UploadItem:
+    """Store a checked file by itself, or hold it."""
+    upload, facts, claim = file.upload, file.checked.facts, file.claim
+    instance = facts.sop_instance_uid
+    with store.alone([upload.sha256], [instance]) as put:
         has_traces = store.has_traces(upload, instance)
-        if has_traces and (item := store.known(upload, record)) is not None:
+        if has_traces and (item := store.known(upload, file.record)) is not None:
             return item
         lookup.refuse_second_use_of_line(upload.batch, upload.file_name)
         try:
             if has_traces:
-                store.refuse_to_overwrite(checked.facts, upload.by)
-            check_certain(checked.facts, claim.moment)
+                store.refuse_to_overwrite(facts, upload.by)
+            check_certain(facts, claim.moment)
             department = upload.batch.department_id
             found = match.match(claim.patient, claim.study, upload.by, department)
         except PatientDoubtError as doubt:
             if not upload.batch.is_prior:
                 store.have_prior_read(instance, claim.study.study_instance_uid, upload.by)
             return store.hold(upload, doubt, put)
-        return store.accept(upload, checked, found, put)
+        return store.accept(upload, file.checked, found, put)

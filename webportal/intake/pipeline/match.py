@@ -49,15 +49,11 @@ def _patient(identity: Identity, accession_number: str) -> tuple[Patient, list[E
     key = {"patient_id": identity.patient_id, "issuer": identity.issuer}
     patient, created = insert_or_get(Patient(**vars(identity)), **key)
     if created:
-        return (
-            patient,
-            [Event(Action.PATIENT_CREATED, "patient", patient.pk, detail=identity_made(patient))],
-            NO_REASON,
-        )
-    if not _missing(patient, identity) or differences(patient, identity):
+        return patient, [patient_created(patient)], NO_REASON
+    if not missing_in(patient, identity) or differences(patient, identity):
         return patient, [], NO_REASON
     patient = lock_patient(patient)
-    missing = _missing(patient, identity)
+    missing = missing_in(patient, identity)
     if not missing or differences(patient, identity):
         return patient, [], NO_REASON
     # Completing it may append to the trail, before the study looks for its orders.
@@ -79,7 +75,12 @@ def refuse_elsewhere(study: Study, by: User) -> None:
         raise RefusedError("study_elsewhere")
 
 
-def _missing(patient: Patient, identity: Identity) -> dict[str, Any]:
+def patient_created(patient: Patient) -> Event:
+    """What to audit of a new patient."""
+    return Event(Action.PATIENT_CREATED, "patient", patient.pk, detail=identity_made(patient))
+
+
+def missing_in(patient: Patient, identity: Identity) -> dict[str, Any]:
     """The values of `identity` that the patient's record lacks."""
     return {
         name: getattr(identity, name)
@@ -95,7 +96,25 @@ def _study_of(
     by: User,
     department: uuid.UUID,
 ) -> Match:
-    new = Study(
+    new = new_study(patient, facts, by, department)
+    study, created = insert_or_get(new, study_instance_uid=facts.study_instance_uid)
+    if created:
+        return Match(study, [*events, *link_created(study)], is_new=True)
+    refuse_elsewhere(study, by)
+    if study.patient_id != patient.pk:
+        raise PatientDoubtError("study_mismatch")
+    if facts.priority >= study.priority:
+        return Match(study, events, is_new=False)
+    detail = {"priority": facts.priority, "previous_priority": study.priority}
+    study.priority = facts.priority
+    study.save(update_fields=["priority"])
+    changed = Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail)
+    return Match(study, [*events, changed], is_new=False)
+
+
+def new_study(patient: Patient, facts: StudyFacts, by: User, department: uuid.UUID) -> Study:
+    """Return a study as a file describes it, not yet saved."""
+    return Study(
         study_instance_uid=facts.study_instance_uid,
         patient=patient,
         accession_number=facts.accession_number,
@@ -110,25 +129,17 @@ def _study_of(
         department_id=department,
         created_by=by,
     )
-    study, created = insert_or_get(new, study_instance_uid=facts.study_instance_uid)
-    if created:
-        detail: dict[str, Any] = {
-            "patient": str(patient.pk),
-            "study_instance_uid": study.study_instance_uid,
-            "priority": study.priority,
-            "department": str(department),
-        }
-        if facts.is_prior:
-            detail["prior"] = True
-        made = Event(Action.STUDY_CREATED, "study", study.pk, study.pk, detail)
-        return Match(study, [*events, made, *link_study(study)], is_new=True)
-    refuse_elsewhere(study, by)
-    if study.patient_id != patient.pk:
-        raise PatientDoubtError("study_mismatch")
-    if facts.priority >= study.priority:
-        return Match(study, events, is_new=False)
-    detail = {"priority": facts.priority, "previous_priority": study.priority}
-    study.priority = facts.priority
-    study.save(update_fields=["priority"])
-    changed = Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail)
-    return Match(study, [*events, changed], is_new=False)
+
+
+def link_created(study: Study) -> list[Event]:
+    """Link a study that was just created to its orders; return what to audit of it."""
+    detail: dict[str, Any] = {
+        "patient": str(study.patient_id),
+        "study_instance_uid": study.study_instance_uid,
+        "priority": study.priority,
+        "department": str(study.department_id),
+    }
+    if study.reading_state == ReadingState.PRIOR:
+        detail["prior"] = True
+    made = Event(Action.STUDY_CREATED, "study", study.pk, study.pk, detail)
+    return [made, *link_study(study)]

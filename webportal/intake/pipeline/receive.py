@@ -2,7 +2,7 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import IO
 
 from django.conf import settings
@@ -22,12 +22,18 @@ _DIRECTION_CHANGES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "P
 
 
 def uploads(
-    batch: UploadBatch, file_name: str, file: IO[bytes], by: User
+    batch: UploadBatch, files: Iterable[tuple[str, IO[bytes]]], by: User
 ) -> Generator[Upload, None, None]:
-    """Yield the file, or each file of a ZIP. One refused without being read comes with its refusal.
+    """Yield each file, with its name, or each file of a ZIP.
 
-    Raises StorageRefusesError if nothing can be stored, and ArchiveWaitsError if a ZIP has to wait.
+    One refused without being read comes with its refusal. Raises StorageRefusesError if nothing can
+    be stored, and ArchiveWaitsError if a ZIP has to wait.
     """
+    for file_name, file in files:
+        yield from _uploads_of(batch, file_name, file, by)
+
+
+def _uploads_of(batch: UploadBatch, file_name: str, file: IO[bytes], by: User) -> Iterator[Upload]:
     name = _clean_name(file_name)
     size = file.seek(0, 2)
     file.seek(0)

@@ -2,9 +2,9 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import connection, transaction
@@ -38,19 +38,34 @@ MEDIA_TYPES = {"dicom": "application/dicom", "jpeg": "image/jpeg", "png": "image
 # known terms and never identifies anything.
 HEADER_TEXT = 64
 _UID = re.compile(r"[0-9.]{1,64}")
-_LOCK_INSTANCE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+# In the order of the numbers, so that two groups of files never wait for each other.
+_LOCK_CONTENTS = "SELECT pg_advisory_xact_lock(number) FROM unnest(%s::bigint[]) AS number"
+_LOCK_INSTANCES = """
+SELECT pg_advisory_xact_lock(number) FROM (
+    SELECT DISTINCT hashtextextended(uid, 0) AS number FROM unnest(%s::text[]) AS uid
+    ORDER BY number
+) AS numbers
+"""
 _TRACES = """
-SELECT EXISTS (
-        SELECT FROM intake_uploaditem
-        WHERE batch_id = %(batch)s AND file_name = %(file_name)s AND sha256 = %(sha256)s
-    ),
-    EXISTS (SELECT FROM records_radiograph WHERE original_sha256 = %(sha256)s),
-    EXISTS (SELECT FROM records_radiograph WHERE sop_instance_uid = %(instance)s)
+SELECT file.number - 1
+FROM unnest(%(names)s::text[], %(hashes)s::text[], %(instances)s::text[])
+    WITH ORDINALITY AS file (name, sha256, instance, number)
+WHERE EXISTS (
+        SELECT FROM intake_uploaditem AS item
+        WHERE batch_id = %(batch)s AND file_name = file.name AND item.sha256 = file.sha256
+    )
+    OR EXISTS (SELECT FROM records_radiograph WHERE original_sha256 = file.sha256)
+    OR EXISTS (SELECT FROM records_radiograph WHERE sop_instance_uid = file.instance)
 """
 
 
 def has_traces(upload: Upload, sop_instance_uid: str = "") -> bool:
-    """Whether the file has had a verdict, or it, or an image with the UID, is stored.
+    """Whether the file has had a verdict, or it, or an image with the UID, is stored."""
+    return bool(with_traces([upload], [sop_instance_uid]))
+
+
+def with_traces(uploads: Sequence[Upload], sop_instance_uids: Sequence[str]) -> set[int]:
+    """The positions of the files of one batch of which `has_traces` is true.
 
     One statement, which spares almost every file those that would tell more.
     """
@@ -58,13 +73,13 @@ def has_traces(upload: Upload, sop_instance_uid: str = "") -> bool:
         cursor.execute(
             _TRACES,
             {
-                "batch": upload.batch.pk,
-                "file_name": upload.file_name,
-                "sha256": upload.sha256,
-                "instance": sop_instance_uid,
+                "batch": uploads[0].batch.pk,
+                "names": [upload.file_name for upload in uploads],
+                "hashes": [upload.sha256 for upload in uploads],
+                "instances": list(sop_instance_uids),
             },
         )
-        return any(cursor.fetchone())
+        return {position for (position,) in cursor.fetchall()}
 
 
 def settled(upload: Upload) -> UploadItem | None:
@@ -101,20 +116,20 @@ def refuse_taken(facts: ImageFacts) -> None:
     Nobody else stores one until the transaction of the caller ends.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK_INSTANCE, [facts.sop_instance_uid])
+        cursor.execute(_LOCK_INSTANCES, [[facts.sop_instance_uid]])
     if has_instance(facts.sop_instance_uid):
         raise RefusedError("instance_exists")
 
 
 @contextmanager
-def alone(sha256: str, sop_instance_uid: str | None = None) -> Iterator[blobs.Put]:
+def alone(hashes: Iterable[str], sop_instance_uids: Iterable[str] = ()) -> Iterator[blobs.Put]:
     """Yield a function that stores bytes, in a transaction that stores all or nothing.
 
-    Concurrent requests with the same content, or the same image, wait for each other here; the
+    Concurrent requests with the same contents, or the same images, wait for each other here; the
     later one finds what the earlier one stored.
     """
     with transaction.atomic():
-        _lock(sha256, sop_instance_uid)
+        _lock(hashes, sop_instance_uids)
         with blobs.writing() as put:
             yield put
 
@@ -163,7 +178,7 @@ def have_prior_read(sop_instance_uid: str, study_instance_uid: str, by: User) ->
 @transaction.atomic
 def refuse(upload: Upload, reason: Reason) -> UploadItem:
     """Record that a file was refused and why; nothing of it is stored."""
-    _lock(upload.sha256)
+    _lock([upload.sha256])
     earlier = UploadItem.objects.filter(**upload.key).first()
     if earlier is not None and (
         earlier.verdict != Verdict.REFUSED or earlier.reason_code == reason.code
@@ -208,38 +223,59 @@ def accept(upload: Upload, checked: CheckedImage, found: Match, put: blobs.Put) 
             # What was fetched for comparison is now sent like any other study.
             before = queue.enqueue_unanalysed(study, upload.by)
             events = [*events, *return_to_worklist(study), *before]
-    radiograph = _store_radiograph(upload, study, checked, put)
+    radiograph = radiograph_of(
+        upload, checked, study, series_of(study, checked.facts), put_files(upload, checked, put)
+    )
+    insert([radiograph])
     item = _save(upload, verdict=Verdict.ACCEPTED, radiograph=radiograph, reason=found.note)
+    # A prior is there to be compared with, and the model has nothing to say of it.
+    is_prior = study.reading_state == ReadingState.PRIOR
+    queued = [] if is_prior else queue.enqueue_new([radiograph], upload.by)
+    # Last, because the end of the trail stays locked until the transaction ends.
+    append_all([*events, stored_event(upload, radiograph), *queued], upload.by)
+    return item
+
+
+def stored_event(upload: Upload, radiograph: Radiograph) -> Event:
+    """What to audit of a stored image."""
     detail = {
         "sha256": upload.sha256,
         "dicom_sha256": radiograph.dicom_sha256,
         "batch": str(upload.batch.pk),
     }
-    stored = Event(Action.RADIOGRAPH_STORED, "radiograph", radiograph.pk, study.pk, detail)
-    # A prior is there to be compared with, and the model has nothing to say of it.
-    is_prior = study.reading_state == ReadingState.PRIOR
-    queued = [] if is_prior else [queue.enqueue_new(radiograph, upload.by)]
-    # Last, because the end of the trail stays locked until the transaction ends.
-    append_all([*events, stored, *queued], upload.by)
-    return item
+    return Event(Action.RADIOGRAPH_STORED, "radiograph", radiograph.pk, radiograph.study_id, detail)
 
 
-def _store_radiograph(
-    upload: Upload, study: Study, checked: CheckedImage, put: blobs.Put
-) -> Radiograph:
-    facts = checked.facts
+@dataclass(frozen=True)
+class Files:
+    """Under which keys the files of an image are stored, and the hash of the DICOM instance."""
+
+    original_key: str
+    dicom_key: str
+    dicom_sha256: str
+
+
+def put_files(upload: Upload, checked: CheckedImage, put: blobs.Put) -> Files:
+    """Store the bytes as received, and the DICOM instance if it was made from them."""
     if checked.wrapped is None:
-        dicom_sha256 = upload.sha256
-        original_key = dicom_key = blobs.dicom_key(dicom_sha256)
-        put(dicom_key, upload.data)
-    else:
-        dicom_sha256 = hashlib.sha256(checked.wrapped).hexdigest()
-        original_key, dicom_key = blobs.original_key(upload.sha256), blobs.dicom_key(dicom_sha256)
-        put(original_key, upload.data)
-        put(dicom_key, checked.wrapped)
-    radiograph = Radiograph(
+        key = blobs.dicom_key(upload.sha256)
+        put(key, upload.data)
+        return Files(key, key, upload.sha256)
+    dicom_sha256 = hashlib.sha256(checked.wrapped).hexdigest()
+    files = Files(blobs.original_key(upload.sha256), blobs.dicom_key(dicom_sha256), dicom_sha256)
+    put(files.original_key, upload.data)
+    put(files.dicom_key, checked.wrapped)
+    return files
+
+
+def radiograph_of(
+    upload: Upload, checked: CheckedImage, study: Study, series: Series, files: Files
+) -> Radiograph:
+    """Return a new radiograph, not yet saved."""
+    facts = checked.facts
+    return Radiograph(
         study=study,
-        series=series_of(study, facts),
+        series=series,
         instance_number=facts.instance_number,
         acquired_at=acquisition_moment(facts),
         sop_instance_uid=facts.sop_instance_uid,
@@ -255,20 +291,25 @@ def _store_radiograph(
         bits_stored=facts.bits_stored,
         media_type=MEDIA_TYPES[checked.kind],
         original_sha256=upload.sha256,
-        original_key=original_key,
+        original_key=files.original_key,
         original_bytes=upload.size,
-        dicom_sha256=dicom_sha256,
-        dicom_key=dicom_key,
+        dicom_sha256=files.dicom_sha256,
+        dicom_key=files.dicom_key,
     )
-    insert([radiograph])
-    return radiograph
 
 
 def series_of(study: Study, facts: ImageFacts) -> Series:
-    """Return the series of an image, found or created; images that name none are one together."""
+    """Return the series of an image, found or created."""
+    new = new_series(study, facts)
+    series, _ = insert_or_get(new, study=study, series_instance_uid=new.series_instance_uid)
+    return series
+
+
+def new_series(study: Study, facts: ImageFacts) -> Series:
+    """Return the series of an image, not yet saved; images that name none are one together."""
     own = facts.series_instance_uid
     named = own if _UID.fullmatch(own) else make_uid("series", study.study_instance_uid)
-    new = Series(
+    return Series(
         study=study,
         series_instance_uid=named,
         number=facts.series_number,
@@ -282,8 +323,6 @@ def series_of(study: Study, facts: ImageFacts) -> Series:
         ae_title=facts.source_ae_title[:HEADER_TEXT],
         institution=facts.institution_name,
     )
-    series, _ = insert_or_get(new, study=study, series_instance_uid=named)
-    return series
 
 
 def _save(upload: Upload, *, reason: Reason, **fields: Any) -> UploadItem:
@@ -297,14 +336,15 @@ def _save(upload: Upload, *, reason: Reason, **fields: Any) -> UploadItem:
     return item
 
 
-def _lock(sha256: str, sop_instance_uid: str | None = None) -> None:
-    """Lock a content until the transaction ends, so that only one request at a time stores it.
+def _lock(hashes: Iterable[str], sop_instance_uids: Iterable[str] = ()) -> None:
+    """Lock contents until the transaction ends, so that only one request at a time stores them.
 
-    The UID of an image is locked likewise.
+    The UIDs of images are locked likewise.
     """
-    number = int.from_bytes(bytes.fromhex(sha256[:16]), "big", signed=True)
+    numbers = {int.from_bytes(bytes.fromhex(each[:16]), "big", signed=True) for each in hashes}
+    instances = list(sop_instance_uids)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+        cursor.execute(_LOCK_CONTENTS, [sorted(numbers)])
         lock_storing()
-        if sop_instance_uid is not None:
-            cursor.execute(_LOCK_INSTANCE, [sop_instance_uid])
+        if instances:
+            cursor.execute(_LOCK_INSTANCES, [instances])
