@@ -164,20 +164,70 @@ def test_a_request_without_a_file_says_so(client: APIClient) -> None:
     assert response.json()["errors"][0]["pointer"] == "#/file"
 
 
-@pytest.mark.parametrize("names", [("file", "file"), ("file", "second")])
-def test_several_files_in_a_request_are_refused(names: tuple[str, str], client: APIClient) -> None:
+def named(name: str, data: bytes) -> io.BytesIO:
+    file = io.BytesIO(data)
+    file.name = name
+    return file
+
+
+def send_all(client: APIClient, batch: str, files: dict[str, bytes], **form: Any) -> Any:
+    parts = [named(name, data) for name, data in files.items()]
+    return client.post(f"{batch}/files", form | {"file": parts}, format="multipart")
+
+
+def test_several_files_in_a_request_have_their_verdicts_in_order(client: APIClient) -> None:
     batch = make_batch(client)
-    form: dict[str, list[Any]] = {}
-    for seed, name in enumerate(names):
-        file = io.BytesIO(png(seed))
-        file.name = f"{seed}.png"
-        form.setdefault(name, []).append(file)
+    files = {"b.png": png(1), "a.txt": b"no image", "c.png": png(2)}
+    expected = [("b.png", "accepted"), ("a.txt", "refused"), ("c.png", "accepted")]
+    for _ in range(2):
+        items = send_all(client, batch, files).json()["items"]
+        assert [(item["file_name"], item["verdict"]) for item in items] == expected
+    assert Radiograph.objects.count() == 2
+    items = send_all(client, batch, {"d.png": png(3), "d2.png": png(4)}, path=["1/d", "2/d"])
+    assert [item["file_name"] for item in items.json()["items"]] == ["1/d", "2/d"]
+
+
+def test_several_files_in_a_request_cost_few_statements_more_than_one(client: APIClient) -> None:
+    batch = make_batch(client)
+    send(client, batch, "a.png", png(1))
+    with CaptureQueriesContext(connection) as queries:
+        send_all(client, batch, {f"{seed}.png": png(seed) for seed in range(2, 10)})
+    assert len(queries) <= STATEMENTS + 6, "\n".join(each["sql"] for each in queries)
+
+
+def archive() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as target:
+        target.writestr("a.png", png(1))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("parts", "pointer", "words"),
+    [
+        ({"file": ["a.png"], "second": ["b.png"]}, "#/file", "part named “file”"),
+        ({"file": ["a.png", "b.png"], "path": ["only"]}, "#/path", "a path for each file"),
+        ({"file": ["a.png", "b.zip"]}, "#/file", "ZIP in a request of its own"),
+        ({"file": [f"{n}.png" for n in range(51)]}, "#/file", "no more than 50"),
+    ],
+)
+def test_files_of_a_request_that_could_be_overlooked_are_refused(
+    parts: dict[str, list[str]], pointer: str, words: str, client: APIClient
+) -> None:
+    batch = make_batch(client)
+    contents = {"b.zip": archive()}
+    form = {
+        part: values
+        if part == "path"
+        else [named(name, contents.get(name) or png(0)) for name in values]
+        for part, values in parts.items()
+    }
     response = client.post(f"{batch}/files", form, format="multipart")
     assert response.status_code == 400
     assert response["Content-Type"] == "application/problem+json"
     (error,) = response.json()["errors"]
-    assert error["pointer"].startswith("#/file")
-    assert "one file" in error["detail"]
+    assert error["pointer"] == pointer
+    assert words in error["detail"]
     assert not UploadItem.objects.exists()
 
 

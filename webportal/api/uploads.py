@@ -2,7 +2,7 @@
 
 import uuid
 from http import HTTPStatus
-from typing import Any
+from typing import IO, Any
 
 import django_filters
 from django.conf import settings
@@ -18,6 +18,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ml import images
 from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import Endpoint, PriorityField
 from webportal.api.forms import FormSerializer
@@ -34,6 +35,9 @@ from webportal.records.choices import Priority
 
 # A request contains names and boundaries besides the file.
 REQUEST_OVERHEAD = 1024**2
+#: In one request: they share a thread of the portal until all have their verdicts.
+MOST_FILES = 50
+_SNIFFED_BYTES = 132
 
 
 class TooLarge(APIException):
@@ -138,12 +142,18 @@ class ItemSerializer(serializers.ModelSerializer[UploadItem]):
         ]
 
 
-class NewFile(serializers.Serializer[Any]):
-    """One file, or a ZIP of files."""
+class NewFiles(serializers.Serializer[Any]):
+    """Files, or one ZIP of files."""
 
-    file = serializers.FileField(allow_empty_file=True, max_length=400)
-    path = serializers.CharField(
-        required=False, help_text="The file's path within its folder; by default its name."
+    file = serializers.ListField(
+        child=serializers.FileField(allow_empty_file=True, max_length=400),
+        max_length=MOST_FILES,
+        help_text="One or several files, each in a part of this name; a ZIP only by itself.",
+    )
+    path = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="The path of each file within its folder, in their order; by default its name.",
     )
     expected = serializers.IntegerField(
         required=False,
@@ -154,7 +164,7 @@ class NewFile(serializers.Serializer[Any]):
 
 
 class Verdicts(serializers.Serializer[Any]):
-    """The verdict on a file: one item, or one for each file of a ZIP."""
+    """The verdicts: an item for each file, in their order, or for each file of a ZIP."""
 
     items = ItemSerializer(many=True)
 
@@ -264,25 +274,40 @@ class BatchFileEndpoint(Endpoint[UploadItem]):
         page = without_others(found, self.person)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
-    @extend_schema(request={"multipart/form-data": NewFile}, responses={200: Verdicts})
+    @extend_schema(request={"multipart/form-data": NewFiles}, responses={200: Verdicts})
     def create(self, request: Request, batch_id: uuid.UUID) -> Response:
-        """Send one file, or a ZIP of files, and get the verdict.
+        """Send one file, several, or a ZIP of files, and get the verdicts.
 
         Sending a file again returns the same verdict and creates nothing, so that a broken
         connection costs one repetition.
         """
         batch = get_object_or_404(UploadBatch.objects.visible_to(self.person), pk=batch_id)
-        if sum(len(files) for _, files in request.FILES.lists()) > 1:
-            raise ValidationError(
-                {"file": "Send one file per request, or several as one ZIP. Nothing was stored."}
-            )
-        given = NewFile(data=request.data)
+        given = NewFiles(data=request.data)
         given.is_valid(raise_exception=True)
-        file = given.validated_data["file"]
         if "expected" in given.validated_data:
             services.announce(batch, given.validated_data["expected"])
-        path = given.validated_data.get("path") or file.name
-        items = pipeline.receive_file(batch, path, file, self.person)
-        items = without_others(items, self.person)
+        files = _named(request, given.validated_data)
+        items = without_others(pipeline.receive_files(batch, files, self.person), self.person)
         show_all(request, items)
         return Response(Verdicts({"items": items}).data)
+
+
+def _named(request: Request, values: dict[str, Any]) -> list[tuple[str, IO[bytes]]]:
+    """Return the files with their paths. Raises ValidationError if one could be overlooked."""
+    files = values["file"]
+    paths = values.get("path") or [file.name for file in files]
+    if sum(len(found) for _, found in request.FILES.lists()) > len(files):
+        raise ValidationError(
+            {"file": "Send every file in a part named “file”. Nothing was stored."}
+        )
+    if len(paths) != len(files):
+        raise ValidationError({"path": "Send a path for each file, or none. Nothing was stored."})
+    if len(files) > 1 and any(_is_zip(file) for file in files):
+        raise ValidationError({"file": "Send a ZIP in a request of its own. Nothing was stored."})
+    return list(zip(paths, files, strict=True))
+
+
+def _is_zip(file: UploadedFile[bytes]) -> bool:
+    kind = images.sniff(file.read(_SNIFFED_BYTES))
+    file.seek(0)
+    return kind == "zip"
