@@ -1,5 +1,6 @@
 """The pages of uploads, and the upload endpoint."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +53,52 @@ def test_an_upload_returns_its_verdict(browser: Client, batch: UploadBatch) -> N
     (item,) = response.json()["items"]
     assert (item["file_name"], item["verdict"]) == ("Röntgen/ä.png", "accepted")
     assert Radiograph.objects.count() == 1
+
+
+def post_files(browser: Client, batch: UploadBatch, listed: Any, *contents: bytes) -> Any:
+    head = json.dumps(listed).encode()
+    return post_file(
+        browser, batch, b"".join([head, *contents]), **{"X-List-Bytes": str(len(head))}
+    )
+
+
+def test_several_files_in_a_body_have_their_verdicts_in_order(
+    browser: Client, batch: UploadBatch
+) -> None:
+    contents = [files.png(files.phantom(seed=1)), b"nonsense", b"", files.dicom(files.phantom())]
+    names = ["b/ä.png", "a.png", "empty", "c.dcm"]
+    listed = [{"path": n, "size": len(d)} for n, d in zip(names, contents, strict=True)]
+    items = post_files(browser, batch, listed, *contents).json()["items"]
+    assert [(item["file_name"], item["verdict"]) for item in items] == [
+        ("b/ä.png", "accepted"),
+        ("a.png", "refused"),
+        ("empty", "refused"),
+        ("c.dcm", "accepted"),
+    ]
+    assert Radiograph.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("listed", "content"),
+    [
+        ([{"path": "a.png", "size": 3}], b"ab"),
+        ([{"path": "a.png", "size": 3}], b"abcd"),
+        ([{"path": "a.png", "size": -1}, {"path": "b.png", "size": 3}], b"ab"),
+        ([{"path": "a.png", "size": "2"}], b"ab"),
+        ([{"path": None, "size": 2}], b"ab"),
+        ([{"size": 2}], b"ab"),
+        ({"path": "a.png", "size": 2}, b"ab"),
+        ([], b""),
+        ([{"path": "a", "size": 0}] * 17, b""),
+        ([{"path": "a.zip", "size": 22}], b"PK\5\6" + bytes(18)),
+    ],
+)
+def test_a_body_that_cannot_be_divided_stores_nothing(
+    listed: Any, content: bytes, browser: Client, batch: UploadBatch
+) -> None:
+    response = post_files(browser, batch, listed, content)
+    assert (response.status_code, response.json()["code"]) == (400, "not_divisible")
+    assert not UploadItem.objects.exists()
 
 
 def test_a_refusal_is_a_verdict_too(browser: Client, batch: UploadBatch) -> None:

@@ -1,8 +1,16 @@
 import { type Found, isSystemFile } from "./dropped";
 import { MOST_PATH, SendError, send, type Verdict } from "./sending";
 
-/** How many files are sent in parallel. */
+/** How many requests are sent in parallel. */
 const LANES = 4;
+/**
+ * How many files, bytes and seconds a request may have: enough to spare the server work, and so few that
+ * progress is seen and a lost connection costs little. The first requests, which show how fast the
+ * connection is, carry one file each.
+ */
+const MOST_FILES = 8;
+const MOST_BYTES = 4 * 1024 ** 2;
+const MOST_SECONDS = 2;
 /** Delays between retries of a file, in milliseconds; after the last one the user has to ask. */
 const BACK_OFF = [1000, 2000, 4000, 8000, 16000];
 /** The retry delay of a file that has to wait its turn, in milliseconds. */
@@ -19,6 +27,8 @@ export interface Upload extends Found {
   waitsFor: string;
   verdicts: Verdict[];
   words: string;
+  /** Whether it is sent by itself, because a request with it and others failed. */
+  isAlone: boolean;
 }
 
 export interface Address {
@@ -41,6 +51,8 @@ export class Sender {
   private readonly received = new Map<string, Verdict[]>();
   private active = 0;
   private losses = 0;
+  /** How many bytes the connection takes in MOST_SECONDS, as far as that is known. */
+  private pace = 0;
   private wake: (() => void) | undefined;
 
   /** `refuse` returns why a file is not even tried, or ""; `describe` returns an error's message. */
@@ -66,7 +78,8 @@ export class Sender {
       this.known.add(key);
       const words = this.refuse(one);
       const state = words ? "failed" : "waiting";
-      this.uploads.push({ ...one, state, words, sent: 0, isRetried: false, waitsFor: "", verdicts: [] });
+      const fresh = { sent: 0, isRetried: false, waitsFor: "", verdicts: [], isAlone: false };
+      this.uploads.push({ ...one, ...fresh, state, words });
     }
     this.fillLanes();
     this.onChange();
@@ -129,14 +142,10 @@ export class Sender {
   private fillLanes(): void {
     // While the connection is lost, a single file tests whether it is back.
     while (!this.isHalted && this.active < (this.isLost ? 1 : LANES)) {
-      // The portal unpacks one ZIP per user at a time.
-      const isUnpacking = this.uploads.some(({ state, path }) => state === "sending" && isArchive(path));
-      const next = this.uploads.find(
-        ({ state, path }) => state === "waiting" && !(isUnpacking && isArchive(path)),
-      );
-      if (!next) return;
+      const next = this.nextOnes();
+      if (!next.length) return;
       this.active += 1;
-      next.state = "sending";
+      for (const upload of next) upload.state = "sending";
       void this.deliver(next).finally(() => {
         this.active -= 1;
         this.fillLanes();
@@ -145,50 +154,95 @@ export class Sender {
     }
   }
 
-  /** Process one file until it is delivered, has failed, or has to wait with all others. */
-  private async deliver(upload: Upload): Promise<void> {
+  /** The files of the next request: the first that waits, and those after it as far as they fit. */
+  private nextOnes(): Upload[] {
+    // The portal unpacks one ZIP per user at a time.
+    const isUnpacking = this.uploads.some(({ state, path }) => state === "sending" && isArchive(path));
+    const next: Upload[] = [];
+    let bytes = 0;
+    for (const upload of this.uploads) {
+      if (upload.state !== "waiting" || (isUnpacking && isArchive(upload.path))) continue;
+      bytes += upload.file.size;
+      const fits = next.length < MOST_FILES && bytes <= Math.min(MOST_BYTES, this.pace);
+      if (next.length && !(fits && maySendTogether(upload))) break;
+      next.push(upload);
+      if (this.isLost || !maySendTogether(upload)) break;
+    }
+    return next;
+  }
+
+  /** Process files until each is delivered, has failed, or has to wait with all others. */
+  private async deliver(uploads: Upload[]): Promise<void> {
+    const unsent: Upload[] = [];
+    for (const upload of uploads) {
+      try {
+        const verdicts = await this.arrivedBefore(upload);
+        if (verdicts) settle(upload, verdicts);
+        else unsent.push(upload);
+      } catch (error) {
+        Object.assign(upload, { state: "failed", words: this.describe(error as SendError) });
+      }
+    }
+    if (unsent.length) await this.sendUntilAnswered(unsent);
+  }
+
+  private async sendUntilAnswered(uploads: Upload[]): Promise<void> {
+    const each = (values: Partial<Upload>): void => {
+      for (const upload of uploads) Object.assign(upload, values);
+    };
     for (let attempt = 0; ; attempt += 1) {
       try {
-        upload.verdicts = (await this.arrivedBefore(upload)) ?? (await this.sendNow(upload));
-        Object.assign(upload, { state: "delivered", sent: upload.file.size });
-        upload.words = upload.verdicts[0]?.reason ?? "";
+        const verdicts = await this.sendNow(uploads);
+        if (uploads.length === 1) settle(uploads[0]!, verdicts);
+        else for (const [index, upload] of uploads.entries()) settle(upload, [verdicts[index]!]);
         return;
       } catch (error) {
-        upload.sent = 0;
+        each({ sent: 0 });
         const { obstacle } = error as SendError;
         if (obstacle === "lost" || obstacle === "blocked") {
-          upload.state = "waiting";
+          each({ state: "waiting" });
           if (obstacle === "blocked") this.blockedBy = error as SendError;
           else await this.waitForConnection();
           return;
         }
-        const wait = obstacle === "busy" ? ITS_TURN : BACK_OFF[attempt];
-        if (!["busy", "passing"].includes(obstacle) || wait === undefined) {
-          Object.assign(upload, { state: "failed", words: this.describe(error as SendError) });
+        if (uploads.length > 1 && obstacle !== "busy") {
+          // It may concern only one of them.
+          each({ state: "waiting", isAlone: true });
           return;
         }
-        upload.isRetried = true;
-        upload.waitsFor = obstacle === "busy" ? this.describe(error as SendError) : "";
+        const wait = obstacle === "busy" ? ITS_TURN : BACK_OFF[attempt];
+        if (!["busy", "passing"].includes(obstacle) || wait === undefined) {
+          each({ state: "failed", words: this.describe(error as SendError) });
+          return;
+        }
+        each({ isRetried: true, waitsFor: obstacle === "busy" ? this.describe(error as SendError) : "" });
         this.onChange();
         await new Promise((resolve) => setTimeout(resolve, wait));
-        [upload.isRetried, upload.waitsFor] = [false, ""];
+        each({ isRetried: false, waitsFor: "" });
         if (this.isHalted) {
-          upload.state = "waiting";
+          each({ state: "waiting" });
           return;
         }
       }
     }
   }
 
-  private async sendNow(upload: Upload): Promise<Verdict[]> {
-    const verdicts = await send(upload.file, upload.path, {
+  private async sendNow(uploads: Upload[]): Promise<Verdict[]> {
+    const began = performance.now();
+    const verdicts = await send(uploads, {
       ...this.address,
       expected: this.uploads.filter(({ path }) => !isArchive(path)).length,
       onProgress: (sent) => {
-        upload.sent = Math.min(sent, upload.file.size);
+        let left = sent;
+        for (const upload of uploads) {
+          upload.sent = Math.min(left, upload.file.size);
+          left -= upload.sent;
+        }
         this.onChange();
       },
     });
+    const bytes = uploads.reduce((sum, { file }) => sum + file.size, 0);
+    this.pace = (1000 * MOST_SECONDS * bytes) / Math.max(performance.now() - began, 1);
     [this.isLost, this.losses] = [false, 0];
     return verdicts;
   }
@@ -211,6 +265,7 @@ export class Sender {
   private async waitForConnection(): Promise<void> {
     if (this.isLost && this.active > 1) return; // another file is already waiting
     this.isLost = true;
+    this.pace = 0;
     const wait = BACK_OFF[Math.min(this.losses, BACK_OFF.length - 1)];
     this.losses += 1;
     this.onChange();
@@ -219,6 +274,15 @@ export class Sender {
       setTimeout(resolve, wait);
     });
   }
+}
+
+function settle(upload: Upload, verdicts: Verdict[]): void {
+  Object.assign(upload, { state: "delivered", sent: upload.file.size, verdicts });
+  upload.words = verdicts[0]?.reason ?? "";
+}
+
+function maySendTogether({ path, isAlone }: Upload): boolean {
+  return !isAlone && !isArchive(path);
 }
 
 function isArchive(path: string): boolean {

@@ -46,14 +46,27 @@ const AWAY = [502, 503, 504];
 const BUSY = 429;
 const DISK_FULL = 507;
 
-/** Send one file as the body of one request. Sending a file again is harmless. */
-export function send(file: File, path: string, options: Options): Promise<Verdict[]> {
+/** A file, and its path within the folder that was chosen. */
+interface Named {
+  file: File;
+  path: string;
+}
+
+/**
+ * Send files in one request and return the verdicts, of several files one each in their order. Sending a
+ * file again is harmless. The body is the file, or a list of the files and then one after the other.
+ */
+export function send(files: Named[], options: Options): Promise<Verdict[]> {
+  const [only, ...more] = files as [Named, ...Named[]];
+  const list = more.length ? listOf(files) : new Blob();
+  const size = files.reduce((sum, { file }) => sum + file.size, 0);
   return new Promise((resolve, reject) => {
     // Not fetch, which does not report upload progress.
     const request = new XMLHttpRequest();
     request.open("POST", options.url);
     request.setRequestHeader("X-CSRFToken", csrfToken());
-    request.setRequestHeader("X-File-Path", encodeURIComponent(path.slice(-MOST_PATH)));
+    if (list.size) request.setRequestHeader("X-List-Bytes", String(list.size));
+    else request.setRequestHeader("X-File-Path", encodeURIComponent(only.path.slice(-MOST_PATH)));
     request.setRequestHeader("X-Expected-Files", String(options.expected));
     request.setRequestHeader("Content-Type", "application/octet-stream");
     const abort = (): void => request.abort();
@@ -61,8 +74,8 @@ export function send(file: File, path: string, options: Options): Promise<Verdic
     request.upload.onprogress = ({ loaded }) => {
       clearTimeout(stalled);
       // Once everything has been sent, the server may take its time to check it.
-      if (loaded < file.size) stalled = setTimeout(abort, STALLED);
-      options.onProgress(loaded);
+      if (loaded < list.size + size) stalled = setTimeout(abort, STALLED);
+      options.onProgress(Math.max(0, loaded - list.size));
     };
     window.addEventListener("offline", abort);
     request.onloadend = () => {
@@ -72,15 +85,23 @@ export function send(file: File, path: string, options: Options): Promise<Verdic
     request.onabort = () => reject(new SendError("lost"));
     request.onerror = () => {
       // The browser reports a lost connection and an unreadable file alike.
-      isReadable(file).then((readable) => reject(new SendError(readable ? "lost" : "unreadable")));
+      Promise.all(files.map(({ file }) => isReadable(file))).then((readable) =>
+        reject(new SendError(readable.every(Boolean) ? "lost" : "unreadable")),
+      );
     };
     request.onload = () => {
       const answer = parsed(request.responseText);
-      if (request.status === 200 && answer?.items) resolve(answer.items);
+      if (request.status === 200 && answer?.items && (!more.length || answer.items.length === files.length))
+        resolve(answer.items);
       else reject(errorOf(request, answer, options.url));
     };
-    request.send(file);
+    request.send(list.size ? new Blob([list, ...files.map(({ file }) => file)]) : only.file);
   });
+}
+
+function listOf(files: Named[]): Blob {
+  const listed = files.map(({ file, path }) => ({ path: path.slice(-MOST_PATH), size: file.size }));
+  return new Blob([JSON.stringify(listed)]);
 }
 
 function errorOf(request: XMLHttpRequest, answer: Answer | undefined, url: string): SendError {

@@ -13,7 +13,7 @@ let take: (request: Request) => Answer | Promise<Answer>;
 beforeEach(async () => {
   received = [];
   portal.requests.length = 0;
-  take = ({ headers }) => accepted(pathOf(headers));
+  take = (request) => accepted(...pathsOf(request));
   portal.respond = (request) => (request.path === "/received" ? { json: { items: received } } : take(request));
   if (!window.location.href.includes("/page")) await portal.start();
 });
@@ -24,8 +24,20 @@ function pathOf(headers: Request["headers"]): string {
   return decodeURIComponent(String(headers["x-file-path"]));
 }
 
-function accepted(file_name: string): Answer {
-  return { json: { items: [{ file_name, size: 1, sha256: "", verdict: "accepted", reason_code: "", reason: "" }] } };
+/** The paths of the files in a request: of one, or of several that are listed at the beginning of the body. */
+function pathsOf({ headers, body }: Request): string[] {
+  const length = Number(headers["x-list-bytes"] ?? 0);
+  if (!length) return [pathOf(headers)];
+  const listed = JSON.parse(body.slice(0, length)) as { path: string; size: number }[];
+  // The content of each file is its path.
+  expect(body.slice(length)).toBe(listed.map(({ path }) => path).join(""));
+  expect(listed.map(({ size }) => size)).toEqual(listed.map(({ path }) => path.length));
+  return listed.map(({ path }) => path);
+}
+
+function accepted(...names: string[]): Answer {
+  const rest = { size: 1, sha256: "", verdict: "accepted", reason_code: "", reason: "" };
+  return { json: { items: names.map((file_name) => ({ file_name, ...rest })) } };
 }
 
 function files(...paths: string[]) {
@@ -45,22 +57,83 @@ async function until(sender: Sender, ...expected: string[]): Promise<void> {
   await vi.waitFor(() => expect(states(sender)).toEqual(expected), PATIENCE);
 }
 
-test("every file arrives, at most four of them at a time", async () => {
+test("every file arrives, in at most four requests at a time", async () => {
   let now = 0;
   let most = 0;
-  take = async ({ headers }) => {
+  take = async (request) => {
     most = Math.max(most, ++now);
     await new Promise((resolve) => setTimeout(resolve, 20));
     now -= 1;
-    return accepted(pathOf(headers));
+    return accepted(...pathsOf(request));
   };
   const sender = newSender();
-  const names = Array.from({ length: 12 }, (_, number) => `day/${number}.dcm`);
+  const names = Array.from({ length: 40 }, (_, number) => `day/${number}.dcm`);
   await sender.add(files(...names));
   await vi.waitFor(() => expect(sender.isBusy).toBe(false), PATIENCE);
-  expect(new Set(portal.to("/send").map(({ headers }) => pathOf(headers)))).toEqual(new Set(names));
-  expect(portal.to("/send")).toHaveLength(12);
+  expect(portal.to("/send").flatMap(pathsOf).sort()).toEqual(names.sort());
   expect(most).toBe(4);
+  for (const { path, sent, file, verdicts } of sender.uploads) {
+    expect([sent, ...verdicts.map(({ file_name }) => file_name)]).toEqual([file.size, path]);
+  }
+});
+
+async function requestsFor(sender: Sender, ...names: string[]): Promise<string[][]> {
+  portal.requests.length = 0;
+  await sender.add(files(...names));
+  await vi.waitFor(() => expect(sender.isBusy).toBe(false), PATIENCE);
+  return portal.to("/send").map(pathsOf);
+}
+
+test("small files travel together over a connection that has shown to be fast, and a ZIP by itself", async () => {
+  const sender = newSender();
+  const names = Array.from({ length: 18 }, (_, number) => `${number}.dcm`);
+  expect(await requestsFor(sender, "a", "b", "c", "d".repeat(300))).toHaveLength(4);
+  const together = await requestsFor(sender, ...names, "c.zip");
+  expect(together.map((paths) => paths.length).sort()).toEqual([1, 2, 8, 8]);
+  expect(together).toContainEqual(["c.zip"]);
+});
+
+test("over a slow connection each file travels by itself", async () => {
+  take = async (request) => {
+    await new Promise((resolve) => setTimeout(resolve, 2100));
+    return accepted(...pathsOf(request));
+  };
+  const sender = newSender();
+  expect(await requestsFor(sender, "a")).toHaveLength(1);
+  expect(await requestsFor(sender, "b", "c")).toHaveLength(2);
+});
+
+test("files whose request fails are each sent by themselves", async () => {
+  const sender = newSender();
+  await sender.add(files("first"));
+  await until(sender, "delivered");
+  take = (request) => {
+    const paths = pathsOf(request);
+    if (!paths.includes("bad")) return accepted(...paths);
+    return { status: 422, json: { message: "No pixels." } };
+  };
+  portal.requests.length = 0;
+  await sender.add(files("good", "bad", "fine"));
+  await until(sender, "delivered", "delivered", "failed", "delivered");
+  expect(portal.to("/send").map(pathsOf)).toEqual([["good", "bad", "fine"], ["good"], ["bad"], ["fine"]]);
+  expect(sender.uploads.map(({ words }) => words)).toEqual(["", "", "No pixels.", ""]);
+});
+
+test("files whose connection is lost are sent again, the first by itself", async () => {
+  const sender = newSender();
+  await sender.add(files("first"));
+  await until(sender, "delivered");
+  take = () => ({ status: 503 });
+  portal.requests.length = 0;
+  await sender.add(files("a", "b", "c"));
+  await vi.waitFor(() => expect(sender.isLost).toBe(true), PATIENCE);
+  take = (request) => accepted(...pathsOf(request));
+  window.dispatchEvent(new Event("online"));
+  await until(sender, "delivered", "delivered", "delivered", "delivered");
+  const [lost, ...others] = portal.to("/send").map(pathsOf);
+  expect(lost).toEqual(["a", "b", "c"]);
+  expect(others[0]).toEqual(["a"]);
+  expect(others.flat().sort()).toEqual(["a", "b", "c"]);
 });
 
 test("of several ZIP files one travels at a time, and other files beside it", async () => {
@@ -136,7 +209,7 @@ test.each([401, 507])("after %i everything waits until a person has seen to it",
   await sender.add(files("a.dcm", "b.dcm"));
   await vi.waitFor(() => expect(sender.blockedBy?.status).toBe(status), PATIENCE);
   await until(sender, "waiting", "waiting");
-  take = ({ headers }) => accepted(pathOf(headers));
+  take = (request) => accepted(...pathsOf(request));
   sender.unblock();
   await until(sender, "delivered", "delivered");
 });
@@ -146,7 +219,7 @@ test("without the portal files wait, and are sent when it is back", async () => 
   const sender = newSender();
   await sender.add(files("a.dcm", "b.dcm"));
   await vi.waitFor(() => expect(sender.isLost).toBe(true), PATIENCE);
-  take = ({ headers }) => accepted(pathOf(headers));
+  take = (request) => accepted(...pathsOf(request));
   window.dispatchEvent(new Event("online"));
   await until(sender, "delivered", "delivered");
   expect(sender.isLost).toBe(false);

@@ -214,10 +214,11 @@ def received(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
 @allow(*UPLOADERS)
 @require_POST
 def upload(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
-    """Receive one file and return its verdicts as JSON.
+    """Receive files and return their verdicts as JSON.
 
-    The body is the file itself. `X-File-Path` is its path, percent-encoded; `X-Expected-Files` may
-    give the total number of files.
+    The body is one file, and `X-File-Path` its path, percent-encoded; or it has several, and
+    `X-List-Bytes` is the length of their list at its beginning. `X-Expected-Files` may give the
+    total number of files.
     """
     found = get_object_or_404(UploadBatch.objects.visible_to(request.user), pk=batch_id)
     expected = request.headers.get("X-Expected-Files", "")
@@ -229,7 +230,9 @@ def upload(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
             # Before its body is read, which may be large.
             turns.refuse_if_no_turn(request.user)
         with body.received(request) as file:
-            items = pipeline.receive_file(found, path, file, request.user)
+            listed = request.headers.get("X-List-Bytes")
+            files = [(path, file)] if listed is None else body.divided(file, listed)
+            items = pipeline.receive_files(found, files, request.user)
     except IntakeError as reason:
         return _problem(reason)
     return JsonResponse({"items": [_as_json(item) for item in items]})

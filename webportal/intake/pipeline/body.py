@@ -1,5 +1,7 @@
-"""Receiving a file as a request body: completely and within the limits, or not at all."""
+"""Receiving files as a request body: completely and within the limits, or not at all."""
 
+import io
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +13,10 @@ from django.http import HttpRequest
 from django.http.request import UnreadablePostError
 from django.utils.translation import gettext as _
 
+from ml import images
 from webportal.intake import blobs
 from webportal.intake.errors import IntakeError
+from webportal.intake.pipeline import group
 from webportal.intake.pipeline.receive import too_large
 
 # Key of the request's environment for a body that the server has already spooled to a file.
@@ -62,6 +66,40 @@ def received(request: HttpRequest) -> Iterator[IO[bytes]]:
             raise _interrupted()
         file.seek(0)
         yield file
+
+
+def divided(body: IO[bytes], list_bytes: str) -> list[tuple[str, IO[bytes]]]:
+    """Return the files, with their paths, of a body that holds several small ones.
+
+    It begins with a list of so many bytes (JSON: of each file `path` and `size`); the files follow
+    one after the other. Raises BodyError if that is not so, if a file is a ZIP, which has several
+    verdicts, or if there are more or larger ones than are stored together.
+    """
+    length = body.seek(0, 2)
+    body.seek(0)
+    if length > group.MOST_BYTES or not list_bytes.isdecimal():
+        raise _not_divisible()
+    try:
+        listed = json.loads(body.read(int(list_bytes)))
+        named = [(each["path"], each["size"]) for each in listed]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise _not_divisible() from None
+    is_list = all(isinstance(path, str) and type(size) is int and size >= 0 for path, size in named)
+    if not is_list or not 0 < len(named) <= group.MOST_FILES:
+        raise _not_divisible()
+    files = [(path, body.read(size)) for path, size in named]
+    is_whole = all(len(data) == size for (_, data), (_, size) in zip(files, named, strict=True))
+    if not is_whole or body.read(1) or any(images.sniff(data) == "zip" for _, data in files):
+        raise _not_divisible()
+    return [(path, io.BytesIO(data)) for path, data in files]
+
+
+def _not_divisible() -> BodyError:
+    return BodyError(
+        HTTPStatus.BAD_REQUEST,
+        "not_divisible",
+        _("These files cannot be received in one request. Send each by itself."),
+    )
 
 
 def _interrupted() -> BodyError:
