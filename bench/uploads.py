@@ -1,8 +1,8 @@
 """python -m bench.uploads: full-size JPEGs from upload over REST to the last stored result.
 
-The upload and the drain of the queue alternate with the bare loop over the same files, so that
-other load on the machine affects both. Besides images per second it prints the processor time per
-file in each process, which other load hardly changes.
+The uploads, one file a request and several, and the drain of the queue alternate with the bare loop
+over the same files, so that other load on the machine affects all of them. Besides images per
+second it prints the processor time per file in each process, which other load hardly changes.
 """
 
 import argparse
@@ -73,29 +73,35 @@ class Sender:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=RESULT_SECONDS)
         self._token, self._batch = token, batch
 
-    def send(self, name: str, data: bytes) -> str:
-        """Send one JPEG and return the id of its radiograph. Raises RuntimeError if refused."""
+    def send(self, files: Sequence[tuple[str, bytes]]) -> list[str]:
+        """Send JPEGs in one request, and return the ids of their radiographs.
+
+        Raises RuntimeError if one is refused.
+        """
         boundary = uuid.uuid4().hex
-        head = (
+        body = b"".join(
             f"--{boundary}\r\n"
             f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n'
-            "Content-Type: image/jpeg\r\n\r\n"
+            "Content-Type: image/jpeg\r\n\r\n".encode()
+            + data
+            + b"\r\n"
+            for name, data in files
         )
-        body = head.encode() + data + f"\r\n--{boundary}--\r\n".encode()
         headers = {
             "Authorization": f"Token {self._token}",
             "Content-Type": f"multipart/form-data; boundary={boundary}",
         }
         path = f"/api/v1/batches/{self._batch}/files"
-        self._connection.request("POST", path, body, headers)
+        self._connection.request("POST", path, body + f"--{boundary}--\r\n".encode(), headers)
         response = self._connection.getresponse()
         answer = response.read()
         if response.status != http.HTTPStatus.OK:
             raise RuntimeError(f"POST {path}: {response.status} {answer.decode()}")
-        (item,) = json.loads(answer)["items"]
-        if item["verdict"] != "accepted":
-            raise RuntimeError(f"{name} was not accepted: {item['reason']}")
-        return str(item["radiograph"])
+        items = json.loads(answer)["items"]
+        for item in items:
+            if item["verdict"] != "accepted":
+                raise RuntimeError(f"{item['file_name']} was not accepted: {item['reason']}")
+        return [str(item["radiograph"]) for item in items]
 
     def close(self) -> None:
         """Close the connection."""
@@ -108,14 +114,21 @@ def numbered(picture: bytes, number: int) -> bytes:
     return picture[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + picture[2:]
 
 
-def send_all(senders: Sequence[Sender], files: Sequence[tuple[str, bytes]]) -> list[str]:
-    """Send the files over all connections in parallel; return the ids of their radiographs."""
-    waiting: SimpleQueue[tuple[str, bytes] | None] = SimpleQueue()
-    for file in [*files, *[None] * len(senders)]:
-        waiting.put(file)
+def send_all(
+    senders: Sequence[Sender], files: Sequence[tuple[str, bytes]], together: int = 1
+) -> list[str]:
+    """Send the files over all connections in parallel; return the ids of their radiographs.
+
+    `together`: how many are sent in a request.
+    """
+    waiting: SimpleQueue[Sequence[tuple[str, bytes]]] = SimpleQueue()
+    for start in range(0, len(files), together):
+        waiting.put(files[start : start + together])
+    for _ in senders:
+        waiting.put([])
 
     def work(sender: Sender) -> list[str]:
-        return [sender.send(*file) for file in iter(waiting.get, None)]
+        return [sent for some in iter(waiting.get, []) for sent in sender.send(some)]
 
     with ThreadPoolExecutor(len(senders)) as threads:
         return [radiograph for sent in threads.map(work, senders) for radiograph in sent]
@@ -150,17 +163,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.uploads", description=__doc__)
     parser.add_argument("--files", type=int, default=300, help="files to send")
     parser.add_argument("--connections", type=int, default=8, help="connections that send at once")
+    parser.add_argument("--together", type=int, default=8, help="files of a request with several")
     options = parser.parse_args()
     # Unwinds like Ctrl-C, so that no started process is left behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
         services = stack.enter_context(database_and_broker(folder))
-        return 0 if _measure(stack, folder, services, options.files, options.connections) else 1
+        return 0 if _measure(stack, folder, services, options) else 1
 
 
 def _measure(
-    stack: ExitStack, folder: Path, services: dict[str, int], count: int, connections: int
+    stack: ExitStack, folder: Path, services: dict[str, int], options: argparse.Namespace
 ) -> bool:
     # Can only be imported now that the settings exist.
     from bench import measures, pictures, records
@@ -168,13 +182,17 @@ def _measure(
     from webportal.inference.models import Prediction
     from webportal.records.models import Radiograph
 
+    count: int = options.files
     say(f"Drawing {min(count, DIFFERENT_PICTURES)} phantoms")
     drawn = [
         pictures.as_jpeg(pictures.draw(number, rows))
         for number, rows in enumerate(_sizes(min(count, DIFFERENT_PICTURES)))
     ]
-    files = [(f"{n}.jpeg", numbered(drawn[n % len(drawn)], n)) for n in range(count)]
-    warm_up = [(f"w{n}.jpeg", numbered(drawn[n % len(drawn)], count + n)) for n in range(16)]
+
+    def named(first: int, number: int) -> list[tuple[str, bytes]]:
+        numbers = range(first, first + number)
+        return [(f"{n}.jpeg", numbered(drawn[n % len(drawn)], n)) for n in numbers]
+
     by = records.make_uploader()
     portal = Portal(stack, folder / "portal.log")
     worker = InferenceWorker(stack, folder / "worker.log")
@@ -183,14 +201,14 @@ def _measure(
     batch = api.post_json("/api/v1/batches", {"name": "bench"})["id"]
     token = create_token(by, "another script")
 
-    def upload(chunk: Sequence[tuple[str, bytes]]) -> list[Radiograph]:
+    def upload(files: Sequence[tuple[str, bytes]], together: int) -> list[Radiograph]:
         # New ones for each chunk: the portal closes idle connections.
         with ExitStack() as opened:
             senders = [
                 opened.enter_context(closing(Sender(portal.port, token, batch)))
-                for _ in range(connections)
+                for _ in range(options.connections)
             ]
-            sent = send_all(senders, chunk)
+            sent = send_all(senders, files, together)
         stored = list(Radiograph.objects.filter(pk__in=sent).select_related("study"))
         has_result = Prediction.objects.filter(radiograph__in=stored, is_current=True)
         give_up = time.perf_counter() + RESULT_SECONDS
@@ -200,50 +218,52 @@ def _measure(
             time.sleep(0.02)
         return stored
 
-    loop.run([records.file_of(radiograph) for radiograph in upload(warm_up)])
+    warm_up = [*upload(named(0, 8), 1), *upload(named(8, 8), options.together)]
+    loop.run([records.file_of(radiograph) for radiograph in warm_up])
     time.sleep(measures.SETTLE_SECONDS)
-    system = Measured(ProcessorTime({"portal": portal.pid, "worker": worker.pid} | services))
+    processes = {"portal": portal.pid, "worker": worker.pid} | services
+    uploads = {together: Measured(ProcessorTime(processes)) for together in (1, options.together)}
     drain = Measured(ProcessorTime({"worker": worker.pid} | services))
     bare = Measured(ProcessorTime({"loop": loop.pid}))
+    files = named(16, count)
     say(f"Sending {count} files of {sum(len(data) for _, data in files) // count // 1000} kB")
     for start in range(0, count, CHUNK):
-        with system:
-            stored = upload(files[start : start + CHUNK])
-        time.sleep(measures.SETTLE_SECONDS)
+        for together, system in uploads.items():
+            # The same images, but other files.
+            chunk = named(16 + start + together * count, min(CHUNK, count - start))
+            with system:
+                stored = upload(chunk, together)
+            time.sleep(measures.SETTLE_SECONDS)
         with bare:
             loop.run([records.file_of(radiograph) for radiograph in stored])
         with drain as measured:
             measured.seconds -= measures.SETTLE_SECONDS  # which it waits for afterwards
             measures.through_the_queue(stored, by)
-    return _report(count, system, drain, bare)
+    return _report(count, uploads, drain, bare)
 
 
 def _sizes(count: int) -> list[int]:
     return [SMALLEST + (LARGEST - SMALLEST) * n // max(count - 1, 1) for n in range(count)]
 
 
-def _report(count: int, system: Measured, drain: Measured, bare: Measured) -> bool:
+def _report(count: int, uploads: dict[int, Measured], drain: Measured, bare: Measured) -> bool:
     load = os.getloadavg()[0]
     say(f"\n{cores()} cores; load average {load:.1f}, the benchmark's own included\n")
     say(f"{'':36} {'files/s':>8} {'ratio':>6} {'processor, ms a file':>22}")
     loop_time = bare.processor.total()
-    for name, figure in (
-        ("bare loop", bare),
-        ("upload to stored result", system),
-        ("queue to stored result", drain),
-    ):
+    ways = {f"upload to stored result, {n} a request": each for n, each in uploads.items()}
+    for name, figure in {"bare loop": bare, **ways, "queue to stored result": drain}.items():
         parts = ", ".join(f"{part} {spent / count:.1f}" for part, spent in figure.processor.items())
         say(
             f"{name:36} {count / figure.seconds:8.1f} {bare.seconds / figure.seconds:6.2f}"
             f" {figure.processor.total() / count:22.1f}  ({parts})"
         )
-    share = loop_time / system.processor.total()
-    say(f"\nprocessor time of the loop / of the path of an upload: {share:.2f}")
+    say("\nprocessor time of the loop / of the path of an upload:")
+    for together, figure in uploads.items():
+        say(f"{together} a request: {loop_time / figure.processor.total():.2f}")
     met = True
-    for name, figure, target in (
-        ("upload to stored result", system, UPLOAD_TARGET),
-        ("queue to stored result", drain, DRAIN_TARGET),
-    ):
+    targets = [(name, figure, UPLOAD_TARGET) for name, figure in ways.items()]
+    for name, figure, target in [*targets, ("queue to stored result", drain, DRAIN_TARGET)]:
         is_met = bare.seconds / figure.seconds >= target
         met = met and is_met
         say(f"{name}: ratio of at least {target}: {'met' if is_met else 'MISSED'}")
