@@ -9,12 +9,15 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 # Increasing delays as in the browser's uploader, but shorter because the outages are.
 DELAYS = (0.2, 0.5, 1.0, 2.0)
 TIMEOUT_SECONDS = 15
+#: The most files of a request.
+MOST_TOGETHER = 5
 #: How the portal asks to be tried again: too many at once, something is away, no room. Any other
 #: error would blame the client.
 TRY_AGAIN = {429, 503, 507}
@@ -30,15 +33,18 @@ class Ledger:
     wrong: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, sha256: str, status: int, body: bytes) -> bool:
-        """Record an answer; returns whether the file is done."""
+    def note(self, hashes: Sequence[str], status: int, body: bytes) -> bool:
+        """Record an answer; returns whether the files are done."""
         with self.lock:
             self.statuses[status] += 1
             if 200 <= status < 300:
-                (item,) = json.loads(body)["items"]
-                self.accepted[sha256] = item
-                if item["verdict"] not in ("accepted", "duplicate"):
-                    self.wrong.append(f"A good file was {item['verdict']}: {item['reason_code']}")
+                for sha256, item in zip(hashes, json.loads(body)["items"], strict=True):
+                    self.accepted[sha256] = item
+                    if item["sha256"] != sha256:
+                        self.wrong.append("A file had the answer of another one")
+                    if item["verdict"] not in ("accepted", "duplicate"):
+                        words = f"{item['verdict']}: {item['reason_code']}"
+                        self.wrong.append(f"A good file was {words}")
                 return True
             if status not in TRY_AGAIN:
                 self.wrong.append(f"{status}: {body[:300].decode(errors='replace')}")
@@ -56,40 +62,43 @@ class Sender:
     def __init__(self, port: int, token: str, batch: str, ledger: Ledger) -> None:
         self._port, self._token, self._batch, self._ledger = port, token, batch, ledger
 
-    def send_once(self, data: bytes) -> bool:
-        """Send a file; returns whether the answer is final."""
-        sha256 = hashlib.sha256(data).hexdigest()
+    def send_once(self, *files: bytes) -> bool:
+        """Send files in one request; returns whether the answer is final."""
+        hashes = [hashlib.sha256(data).hexdigest() for data in files]
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT_SECONDS)
         try:
-            status, body = self._post(connection, f"{sha256[:12]}.jpeg", data)
+            status, body = self._post(connection, dict(zip(hashes, files, strict=True)))
         except (OSError, http.client.HTTPException):
             self._ledger.note_broken()
             return False
         finally:
             connection.close()
-        return self._ledger.note(sha256, status, body)
+        return self._ledger.note(hashes, status, body)
 
     def _post(
-        self, connection: http.client.HTTPConnection, name: str, data: bytes
+        self, connection: http.client.HTTPConnection, files: dict[str, bytes]
     ) -> tuple[int, bytes]:
         boundary = uuid.uuid4().hex
-        head = (
+        parts = b"".join(
             f"--{boundary}\r\n"
-            f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n'
-            "Content-Type: application/octet-stream\r\n\r\n"
+            f'Content-Disposition: form-data; name="file"; filename="{sha256[:12]}.jpeg"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n".encode()
+            + data
+            + b"\r\n"
+            for sha256, data in files.items()
         )
-        body = head.encode() + data + f"\r\n--{boundary}--\r\n".encode()
         headers = {
             "Authorization": f"Token {self._token}",
             "Content-Type": f"multipart/form-data; boundary={boundary}",
         }
+        body = parts + f"--{boundary}--\r\n".encode()
         connection.request("POST", f"/api/v1/batches/{self._batch}/files", body, headers)
         response = connection.getresponse()
         return response.status, response.read()
 
 
 class Client(threading.Thread):
-    """Takes files from a queue, and sends each until it gets a final answer."""
+    """Takes one or some files at a time from a queue, and sends them until they are answered."""
 
     def __init__(self, sender: Sender, line: deque[bytes], seed: int) -> None:
         super().__init__(daemon=True, name=f"client-{seed}")
@@ -100,22 +109,27 @@ class Client(threading.Thread):
     def run(self) -> None:
         """Send until the queue is empty and `finish` has been called."""
         while True:
-            try:
-                data = self._line.popleft()
-            except IndexError:
-                if self._end.wait(0.05):
-                    return
-                continue
-            self._send(data)
-            time.sleep(self._random.uniform(0, 0.2))
+            files = self._take(self._random.randint(1, MOST_TOGETHER))
+            if files:
+                self._send(files)
+                time.sleep(self._random.uniform(0, 0.2))
+            elif self._end.wait(0.05):
+                return
+
+    def _take(self, count: int) -> list[bytes]:
+        files: list[bytes] = []
+        with suppress(IndexError):
+            while len(files) < count:
+                files.append(self._line.popleft())
+        return files
 
     def finish(self) -> None:
         """Let the client end once the queue is empty."""
         self._end.set()
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, files: list[bytes]) -> None:
         tries = 0
-        while not self._sender.send_once(data):
+        while not self._sender.send_once(*files):
             time.sleep(DELAYS[min(tries, len(DELAYS) - 1)] * self._random.uniform(0.5, 1))
             tries += 1
 

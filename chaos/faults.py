@@ -319,7 +319,7 @@ FAULTS: dict[str, Fault] = {
 
 #: Faults of the short form, which `make test` runs.
 SHORT = [
-    "portal killed: committed",
+    "portal killed: group-committed",
     "worker killed: results-uncommitted",
     "broker killed and wiped",
     "database stopped",

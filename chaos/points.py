@@ -13,7 +13,10 @@ from typing import Any
 
 FOLDER = "CHAOS_POINTS"
 
-PORTAL = ("half-written", "file-stored", "before-commit", "committed", "hinted")
+PORTAL = (
+    *("half-written", "file-stored", "before-commit", "committed", "hinted"),
+    *("group-half-stored", "group-before-commit", "group-committed"),
+)
 WORKER = ("claimed", "decoded", "predicted", "results-uncommitted", "results-written")
 SCHEDULER = ("leases-expired", "anchor-written")
 
@@ -33,13 +36,16 @@ def take_back(folder: Path, point: str) -> None:
     (folder / point).unlink(missing_ok=True)
 
 
-def die_before(owner: Any, name: str, point: str) -> None:
-    """Insert the point before the function `owner.name`."""
+def die_before(
+    owner: Any, name: str, point: str, applies: Callable[..., bool] = lambda **_: True
+) -> None:
+    """Insert the point before the function `owner.name`; `applies` as with `die_after`."""
     function = getattr(owner, name)
 
     @wraps(function)
     def die_or_call(*arguments: Any, **named: Any) -> Any:
-        _die(point)
+        if applies(**named):
+            _die(point)
         return function(*arguments, **named)
 
     setattr(owner, name, die_or_call)
