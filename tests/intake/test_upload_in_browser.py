@@ -93,6 +93,22 @@ def test_four_files_are_sent_at_once(page: Page, folder: Path) -> None:
     arrived(page, 8)
 
 
+def test_small_files_are_sent_together_with_a_verdict_for_each(page: Page, folder: Path) -> None:
+    for number in range(40):
+        (folder / f"letter {number}.txt").write_text("Dear colleague")
+    together: list[str] = []
+    page.on(
+        "request",
+        lambda request: together.extend(name for name in request.headers if name == "x-list-bytes"),
+    )
+    choose_folder(page, folder)
+    arrived(page, 48)
+    assert together
+    assert Radiograph.objects.count() == 8
+    names = UploadItem.objects.filter(verdict="refused").values_list("file_name", flat=True)
+    assert set(names) == {f"night/letter {number}.txt" for number in range(40)}
+
+
 def test_an_upload_can_be_paused_and_resumed(page: Page, folder: Path) -> None:
     hold = Hold(page)
     choose_folder(page, folder)
@@ -259,7 +275,8 @@ def test_a_remembered_folder_resumes_automatically_after_a_reload(page: Page, fo
     page.reload()
     arrived(page, 8)
     assert UploadItem.objects.count() == Radiograph.objects.count() == 8
-    assert sum(url.endswith("/files") for url in sent) == 5, "only what was missing is sent"
+    requests = sum(url.endswith("/files") for url in sent)
+    assert 0 < requests <= 5, "only what was missing is sent"
 
 
 def test_a_paused_upload_stays_paused_after_a_reload(page: Page, folder: Path) -> None:
@@ -289,7 +306,8 @@ def test_the_folder_is_chosen_again_if_there_are_no_handles(page: Page, folder: 
     choose_folder(page, folder)
     arrived(page, 8)
     assert UploadItem.objects.count() == 8
-    assert sum(url.endswith("/files") for url in sent) == 5, "only what was missing is sent"
+    requests = sum(url.endswith("/files") for url in sent)
+    assert 0 < requests <= 5, "only what was missing is sent"
 
 
 def test_a_changed_file_is_sent_although_name_and_size_are_the_same(
