@@ -26,7 +26,7 @@ from webportal.erasure import execution
 from webportal.inference import history
 from webportal.notifications import mail, run
 from webportal.orders import cleanup
-from webportal.oversight.drift import weeks
+from webportal.oversight.drift import starting as drift
 from webportal.oversight.shadow import planning
 from webportal.research import building, services
 from webportal.upkeep import checking, pauses
@@ -117,8 +117,8 @@ def plan_shadow() -> None:
 
 @app.task(name="scheduler.tasks.compute_drift")
 def compute_drift() -> None:
-    """Compute the weeks of the active model version that are over."""
-    weeks.compute_due()
+    """Start the process that computes the weeks that are over, if one is missing."""
+    drift.start_if_due()
 
 
 @app.task(name="scheduler.tasks.watch_database")

@@ -26,6 +26,7 @@ from webportal.oversight.shadow.work import (
     give_back,
     has_died_loading,
     is_free,
+    note_failing,
     note_loading,
     record,
     running_shadow,
@@ -38,6 +39,9 @@ from workers.loading import load_input
 
 logger = logging.getLogger(__name__)
 
+# After an error, which may repeat at every attempt, it pauses, each time for twice as long.
+_FIRST_RETRY_SECONDS = 30.0
+_LAST_RETRY_SECONDS = 1800.0
 # A process whose predecessor died while it loaded the version serves live images for so long first.
 _PAUSE_SECONDS = 300.0
 
@@ -57,6 +61,10 @@ class Shadowing:
         self._predictor: Predictor | None = None
         self._failed: Shadow | None = None
         self._holds = False
+        # The trial that was tried last, how often in a row that failed, and when to try it again.
+        self._tried: Shadow | None = None
+        self._failures = 0
+        self._retry_at = 0.0
         self._thread: threading.Thread | None = None
         # Set in the predicting process: this is made before it is forked.
         self._begun: float | None = None
@@ -70,9 +78,16 @@ class Shadowing:
         if self._holds:
             give_back(self._engine.worker)
             self._holds = False
+            # One error may be the database's that was stopped; the next one is worth a look.
+            if self._failures > 1 and (shadow := running_shadow()) is not None:
+                note_failing(shadow, self._engine.worker, failing=True)
         shadow = running_shadow()
+        if shadow != self._tried:
+            self._tried, self._failures, self._retry_at = shadow, 0, 0.0
         if shadow is None:
             self._unload()
+        elif time.monotonic() < self._retry_at:
+            return
         elif (
             shadow != self._failed
             and self._is_idle()
@@ -92,9 +107,12 @@ class Shadowing:
     def _work(self) -> None:
         try:
             while not self._is_stopping() and self._is_idle() and self._do_batch():
-                pass
+                self._failures = 0
         except Exception:
-            logger.exception("Working in shadow mode failed")
+            pause = min(_FIRST_RETRY_SECONDS * 2**self._failures, _LAST_RETRY_SECONDS)
+            logger.exception("Working in shadow mode failed; trying again in %.0f s", pause)
+            self._failures += 1
+            self._retry_at = time.monotonic() + pause
             # Given back once the database answers: the worker has not died.
             self._holds = True
         finally:
@@ -114,6 +132,8 @@ class Shadowing:
             give_back(self._engine.worker)
             return False
         self._record(answers)
+        if shadow.failing == self._engine.worker:
+            note_failing(shadow, self._engine.worker, failing=False)
         return True
 
     def _record(self, answers: Mapping[int, ShadowAnswer]) -> None:

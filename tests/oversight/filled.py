@@ -8,7 +8,7 @@ from django.utils import timezone
 from tests.oversight.cases import make_answer
 from webportal.accounts.models import User
 from webportal.inference.models import ModelVersion, Prediction
-from webportal.oversight.drift.weeks import BINS, WEEK, last_complete_week
+from webportal.oversight.drift.weeks import WEEK, last_complete_week
 from webportal.oversight.models import DriftWeek, Shadow
 
 
@@ -40,7 +40,6 @@ def _fill_weeks(active: ModelVersion, random: np.random.Generator) -> None:
     for number in range(weeks):
         is_reference, is_new = number < 4, number > 16
         scored = int(random.integers(230, 330))
-        scores = random.beta(0.9 if is_new else 0.4, 0.6, scored)
         refused, newcomer = int(random.integers(2, 9)), 60 if is_new else 0
         DriftWeek.objects.create(
             model_version=active,
@@ -53,7 +52,6 @@ def _fill_weeks(active: ModelVersion, random: np.random.Generator) -> None:
             ks=None if is_reference else float(random.uniform(0.04, 0.09)) + 0.12 * is_new,
             figures={
                 "results": {"scored": scored, "refused": refused, "outside": 12, "withheld": 7},
-                "bins": np.histogram(scores, BINS, (0, 1))[0].tolist(),
                 "ages": {"under_1": 12, "1_to_5": scored - 20, "18_to_64": 12, "unknown": 15},
                 "views": {"ap": scored - 40, "pa": 40, "not_frontal": 7, "unknown": 12},
                 "equipment": {

@@ -242,3 +242,23 @@ def test_the_network_is_unloaded_and_the_trial_ends_when_another_version_is_acti
     wait_until(
         lambda: worker.child().memory_info().rss < with_both, "the second network was unloaded"
     )
+
+
+def test_an_error_that_repeats_is_tried_at_growing_intervals_and_shown(
+    start: Start, trial: Shadow, make_radiographs: MakeRadiographs
+) -> None:
+    enqueue_all(make_radiographs(3))
+    worker = start(app="tests.workers.faulty_shadow")
+    wait_until_finished(3)
+    plan()
+    tries = [f"Working in shadow mode failed; trying again in {n} s" for n in (1, 2, 4, 8)]
+    wait_until(lambda: tries[-1] in worker.log.read_text(), "it was tried four times")
+    log = worker.log.read_text()
+    assert [log.count(each) for each in tries] == [1, 1, 1, 1]
+    trial.refresh_from_db()
+    assert trial.failing == "a@test"
+    worker.stop()
+    start()
+    wait_until(lambda: done() == 3, "another process went on")
+    trial.refresh_from_db()
+    assert trial.failing == ""

@@ -58,6 +58,13 @@ class Shadow(models.Model):
     cannot_load = models.CharField(
         max_length=150, blank=True, help_text="The worker that last failed to load the version."
     )
+    failing = models.CharField(
+        max_length=150,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The worker whose work on it last ended in errors, again and again.",
+    )
     ended_at = models.DateTimeField(null=True, blank=True)
     ended_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True, blank=True
@@ -162,8 +169,8 @@ class ShadowResult(OfStudy):
 class DriftWeek(models.Model):
     """A week of the active version in figures, without ids; see webportal.oversight.drift.
 
-    `figures` counts images by `results`, `ages`, `views`, `equipment` and score (`bins`), and the
-    signed `reads` and how many of them `overruled` the result.
+    `figures` counts images by `results`, `ages`, `views` and `equipment`, and the signed `reads`
+    and how many of them `overruled` the result.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

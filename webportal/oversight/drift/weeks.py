@@ -1,10 +1,9 @@
-"""Computing the weeks of the active version, one after the other, by the scheduler.
+"""Computing the weeks of the active version, one after the other.
 
 The first weeks with images are the reference, until they have enough scores: a model card has no
 distribution of scores, and none of another hospital's would tell what has changed here.
 """
 
-import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +26,6 @@ from webportal.records.models import Radiograph
 from webportal.review.models import Decision
 from webportal.review.reports.agreement import reads_between
 
-BINS = 20
 _AT_ONCE = 500
 WEEK = timedelta(days=7)
 # What happened in a week may be committed after its end.
@@ -50,22 +48,24 @@ class _Result(NamedTuple):
         return "outside" if self.purpose == Purpose.OUTSIDE else "scored"
 
 
-def compute_due(most_seconds: float = 5.0) -> int:
-    """Compute the complete weeks that are missing, oldest first, for at most so long.
-
-    Returns how many. After a pause of the scheduler, or an upgrade, the missing ones follow.
-    """
-    until = time.monotonic() + most_seconds
+def is_due() -> bool:
+    """Whether a complete week of the active version is missing."""
     model = active_model()
-    computed = 0
+    return model is not None and next(_missing(model), None) is not None
+
+
+def compute_due() -> int:
+    """Compute the complete weeks that are missing, oldest first; return how many.
+
+    After a pause of the scheduler, or an upgrade, the missing ones follow.
+    """
+    model = active_model()
     if model is None:
-        return computed
-    for monday in _missing(model):
+        return 0
+    mondays = list(_missing(model))
+    for monday in mondays:
         _compute(model, monday)
-        computed += 1
-        if time.monotonic() > until:
-            break
-    return computed
+    return len(mondays)
 
 
 def last_complete_week() -> date:
@@ -111,7 +111,7 @@ def _compute(model: ModelVersion, monday: date) -> None:
         computed_at=timezone.now(),
         scored=len(scores),
         is_reference=is_reference,
-        figures=_figures(results, scores) | _reads(model, monday),
+        figures=_figures(results) | _reads(model, monday),
     )
     if not is_reference and reference:
         before = np.concatenate([_scores(_results(model, each.starts_on)) for each in reference])
@@ -145,7 +145,7 @@ def _scores(results: Mapping[uuid.UUID, _Result]) -> Floats:
     return np.array([each.score for each in counting], np.float64)
 
 
-def _figures(results: Mapping[uuid.UUID, _Result], scores: Floats) -> dict[str, Any]:
+def _figures(results: Mapping[uuid.UUID, _Result]) -> dict[str, Any]:
     ages: Counter[str] = Counter()
     views: Counter[str] = Counter()
     equipment: Counter[str] = Counter()
@@ -160,7 +160,6 @@ def _figures(results: Mapping[uuid.UUID, _Result], scores: Floats) -> dict[str, 
         equipment.update(equipment_name(maker or "", model or "") for maker, model in rows)
     return {
         "results": dict(Counter(result.kind for result in results.values())),
-        "bins": np.histogram(scores, BINS, (0.0, 1.0))[0].tolist(),
         "ages": dict(ages),
         "views": dict(views),
         "equipment": most_frequent(equipment),

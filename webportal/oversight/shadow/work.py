@@ -168,5 +168,13 @@ def note_loading(shadow: Shadow, worker: str, *, failed: bool) -> None:
         Shadow.objects.filter(pk=shadow.pk, cannot_load=worker).update(cannot_load="")
 
 
+def note_failing(shadow: Shadow, worker: str, *, failing: bool) -> None:
+    """Record that the worker's work on the trial ends in errors, or that it now goes on."""
+    if failing:
+        Shadow.objects.filter(pk=shadow.pk).exclude(failing=worker).update(failing=worker)
+    else:
+        Shadow.objects.filter(pk=shadow.pk, failing=worker).update(failing="")
+
+
 def _held_by(worker: str) -> QuerySet[ShadowResult]:
     return ShadowResult.objects.filter(worker=worker, state=ShadowState.RUNNING)

@@ -1,0 +1,16 @@
+"""`manage.py compute_drift`: computes the weeks that are missing; started by the scheduler."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from webportal.oversight.drift import weeks
+
+
+class Command(BaseCommand):
+    """Compute what is due, and end."""
+
+    help = "Compute the weeks of the active model version that are over."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        weeks.compute_due()
