@@ -1,16 +1,28 @@
 """The fingerprint of a patient's identity."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date
+from typing import Any
 
 import pytest
 
-from ml.images import ImageFacts
+from ml.images import ImageFacts, describe
+from tests import dicom_files as files
 from tests.factories import make_patient
 from webportal.dicomweb.attributes import ATTRIBUTES
+from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks import wrapping
-from webportal.intake.claimed_identity import Identity
+from webportal.intake.claimed_identity import (
+    COMPARED,
+    Identity,
+    differing,
+    identity_in_header,
+    temporary_identity,
+)
+from webportal.intake.models import UploadBatch
+from webportal.intake.pipeline.identify import identify
+from webportal.reasons import FIELDS
 from webportal.records.fields import PatientFields
 from webportal.records.identity import (
     IDENTITY_FIELDS,
@@ -44,6 +56,35 @@ def test_what_identifies_a_patient_is_known_wherever_it_has_to_be() -> None:
         assert {each.name for each in fields(facts)} >= of_files, facts
     typed = set(PatientFields.base_fields) - {"family_name", "given_name"} | {"name"}
     assert typed == named, "webportal/records/fields.py"
+
+
+def test_no_value_is_lost_between_a_file_or_case_record_and_the_identity() -> None:
+    header: dict[str, Any] = dict.fromkeys(KEYWORDS.values(), "PHANTOM-7")
+    header |= {"PatientBirthDate": "19710203", "PatientSex": "F"}
+    facts = describe(files.dicom(files.phantom(), **header))
+    given = identity_in_header(facts)
+    assert all(getattr(given, name) for name in KEYWORDS), "webportal/intake/claimed_identity.py"
+    unnamed = replace(facts, patient_id="")
+    kept = temporary_identity(unnamed, "1.2")
+    expected = replace(
+        given, patient_id=kept.patient_id, issuer=kept.issuer, is_temporary=kept.is_temporary
+    )
+    assert kept == expected, "webportal/intake/claimed_identity.py"
+    record = CaseRecord(**{name: getattr(given, name) for name in KEYWORDS})
+    claim = identify(UploadBatch(), record, unnamed)
+    assert claim.patient == given, "webportal/intake/pipeline/identify.py"
+
+
+def test_all_but_the_id_tells_two_people_apart_and_is_filled_in_when_a_later_file_has_it() -> None:
+    """Otherwise a file that contradicts the record is not held."""
+    own: dict[str, Any] = {"name": "Phantom^Ewa", "birth_date": date(1971, 2, 3), "sex": "F"}
+    others: dict[str, Any] = {"name": "Doe^Jane", "birth_date": date(1980, 1, 2), "sex": "M"}
+    told_apart = set(KEYWORDS) - {"patient_id", "issuer"}
+    one = {name: own.get(name, "one") for name in told_apart}
+    other = {name: others.get(name, "other") for name in told_apart}
+    found = differing(Identity("P-1", **one), Identity("P-1", **other))
+    assert set(found) == set(COMPARED) == told_apart, "webportal/intake/claimed_identity.py"
+    assert told_apart <= set(FIELDS), "webportal/reasons.py"
 
 
 def test_fingerprints_kept_in_the_trail_stay_those_of_their_identities() -> None:
