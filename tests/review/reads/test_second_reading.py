@@ -93,19 +93,23 @@ def test_all_places_agree_on_who_may_read(
         lambda: read(prediction, readers[1], "definite"),
         lambda: read(prediction, readers[2], "none"),
     ]
-    may = []
+    may, people = [], [*readers, auditor]
     for step in steps:
         step()
         let_time_pass()
         fresh = Study.objects.get(pk=study.pk)
-        may.append([may_read(fresh, prediction, person) for person in (*readers, auditor)])
+        may.append([may_read(fresh, prediction, person) for person in people])
         is_second = due_read(fresh) == "second"
-        for person, is_allowed in zip((*readers, auditor), may[-1], strict=True):
+        for person, is_allowed in zip(people, may[-1], strict=True):
             blind = [each for each in signed_reads(fresh) if not sees_read(person, each)]
             visible = Read.objects.filter(visible_reads(person), study=study).count()
             assert visible == len(signed_reads(fresh)) - len(blind)
             assert bool(blind) == (is_second and is_allowed), person
             assert waits_blind(fresh, person) == (is_second and is_allowed), person
+            free = [each for each, may_too in zip(people, may[-1], strict=True) if may_too]
+            if free := [each for each in free if each != person]:
+                is_kept = keeps_from(free[0], study, person)
+                assert is_kept == is_allowed, "MAY_HAVE in webportal/review/reads/reservation.py"
     rest = [True] * len(readers[3:])
     assert may == [
         [True, True, True, *rest, True],
@@ -141,6 +145,15 @@ def may_read(study: Study, seen: Prediction, person: User) -> bool:
             read(seen, person, "none", comment="My own words.")
         transaction.set_rollback(True)
     return bool(may_sign)
+
+
+def keeps_from(other: User, study: Study, person: User) -> bool:
+    """Whether *Next* does not give the study to another, because it is assigned to this person."""
+    with transaction.atomic():
+        Study.objects.filter(pk=study.pk).update(assigned_reader=person)
+        is_kept = reserve_next(other) is None
+        transaction.set_rollback(True)
+    return is_kept
 
 
 def waits_blind(study: Study, person: User) -> bool:
