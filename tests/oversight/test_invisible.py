@@ -95,7 +95,8 @@ def world() -> World:
 def clients(world: World) -> dict[Role, Client]:
     """Somebody who uploads and reads, and those who do neither, signed in."""
     found = {}
-    for role in (Role.RADIOLOGIST, Role.REFERRER, Role.RESEARCHER):
+    # Hospital IT runs the trials, and auditors read that in the trail.
+    for role in sorted(set(Role) - {Role.IT, Role.AUDITOR, Role.UPLOADER, Role.COORDINATOR}):
         roles = [role]
         if role == Role.RADIOLOGIST:
             roles += [Role.UPLOADER, Role.COORDINATOR]
