@@ -1,11 +1,9 @@
 """Fine-tune a package's network on adult radiographs in addition to the children's."""
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 
 from ml.commands.errors import CommandError
-from ml.research.dataset import labels
 from ml.serving.package import SHIPPED_PACKAGE, load_package
 
 HELP = "train a package's network further, on adults' radiographs as well as children's"
@@ -42,10 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out.exists():
         raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
     # Imports needed only for training are not loaded for the other commands.
-    from ml.research.refined import CalibrationData, build_refined_package
+    from ml.research.refined import CalibrationData, build_refined_package, training_facts
     from ml.research.refining import RefiningOptions, refine_in_parts
     from ml.research.sources import Sources
-    from ml.research.targets import UNREAD, reading_of
     from ml.serving.runtimes.tensorflow import load_network
 
     start = load_package(arguments.package)
@@ -65,28 +62,21 @@ def run(arguments: argparse.Namespace) -> int:
         options,
         checkpoints,
     )
-    training, adults = sources.split.training, sources.adults
     package = build_refined_package(
         arguments.out,
         refined.network,
         start,
-        training,
+        sources.split.training,
         CalibrationData.of(refined, sources),
-        {
-            "images": len(training),
-            "pneumonia": int(labels(training).sum()),
-            "patients": len({image.patient for image in training}),
-            "adults": {
-                "images": len(adults),
-                "patients": len({image.patient for image in adults}),
-                "read_by_radiologists": sum(reading_of(each) != UNREAD for each in adults),
-                "start": start.version,
-            },
-            "command": "python -m ml refine --data DIR --adults CSV --package"
-            f" {start.version} --out {arguments.out.name}"
+        training_facts(
+            sources.split.training,
+            sources.adults,
+            options,
+            f"python -m ml refine --data DIR --adults CSV --package {start.version}"
+            f" --out {arguments.out.name}"
             + "".join(f" --{name} {value}" for name, value in given.items()),
-            "options": asdict(options),
-        },
+            start=start.version,
+        ),
         arguments.fullres,
     )
     print(f"Wrote {package.path} (SHA-256 {package.sha256})")

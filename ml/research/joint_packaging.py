@@ -1,21 +1,18 @@
 """From a network trained on children and adults together to a package with a gate of its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ml.research.dataset import labels
 from ml.research.gate.fitting import PER_KIND, VARIED
 from ml.research.gate.refitting import Sheets, refit
 from ml.research.joint import JointOptions
 from ml.research.parts import InParts
 from ml.research.pointing import measure_pointing
-from ml.research.refined import CalibrationData, build_refined_package
+from ml.research.refined import CalibrationData, build_refined_package, training_facts
 from ml.research.sources import Sources
-from ml.research.targets import UNREAD, reading_of
 from ml.serving.package import ModelPackage
 
 
@@ -60,7 +57,6 @@ def package_jointly(
     """
     split, adults, network = sources.split, sources.adults, trained.network
     material, children = sources.material, len(sources.split.training)
-    read = np.array([reading_of(image) != UNREAD for image in adults])
     calibration_data = CalibrationData.of(trained, sources)
     gated = refit(
         lambda pictures: network.predict(pictures, verbose=0)["layout"],
@@ -80,27 +76,20 @@ def package_jointly(
     if len(options.left_out) == 1:
         seen = material.parts[children:] != options.left_out[0]
     trained_on = [image for image, is_seen in zip(adults, seen, strict=True) if is_seen]
-    facts: dict[str, Any] = {
-        "images": children,
-        "pneumonia": int(labels(split.training).sum()),
-        "patients": len({image.patient for image in split.training}),
-        "adults": {
-            "images": len(trained_on),
-            "patients": len({image.patient for image in trained_on}),
-            "read_by_radiologists": int((read & seen).sum()),
-            "start": options.start,
-            "teacher": teacher.version,
-        },
-        "command": command,
-        "options": asdict(options),
-    }
     return build_refined_package(
         out,
         network,
         teacher,
         split.training,
         calibration_data,
-        facts,
+        training_facts(
+            split.training,
+            trained_on,
+            options,
+            command,
+            start=options.start,
+            teacher=teacher.version,
+        ),
         measuring.fullres,
         gated,
         pointing,

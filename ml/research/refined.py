@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ import numpy as np
 from ml.research.dataset import LabelledImage, labels, load_inputs
 from ml.research.evaluation import Cases, measure
 from ml.research.export import export
+from ml.research.learning import LearningOptions
 from ml.research.operating_points import operating_points
 from ml.research.packaging import (
     Responses,
@@ -91,6 +92,33 @@ class CalibrationData:
         of_children, of_all = points(children), points([*children, *lent, plain])
         highest = max(of_children["likely"], of_all["likely"], key=lambda point: point.threshold)
         return Scale(pneumonia, fitted.bacterial, {**of_children, "likely": highest})
+
+
+def training_facts(
+    children: Sequence[LabelledImage],
+    adults: Sequence[LabelledImage],
+    options: LearningOptions,
+    command: str,
+    **origin: str,
+) -> dict[str, Any]:
+    """Return what a package says of its training on children and adults, for JSON.
+
+    ``origin`` is the version of the network that it started from (``start``) and of its
+    ``teacher``, if it had one.
+    """
+    return {
+        "images": len(children),
+        "pneumonia": int(labels(list(children)).sum()),
+        "patients": len({image.patient for image in children}),
+        "adults": {
+            "images": len(adults),
+            "patients": len({image.patient for image in adults}),
+            "read_by_radiologists": sum(reading_of(image) != UNREAD for image in adults),
+            **origin,
+        },
+        "command": command,
+        "options": asdict(options),
+    }
 
 
 def build_refined_package(
