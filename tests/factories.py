@@ -15,6 +15,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
+from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
@@ -83,8 +84,12 @@ def make_study(**fields: Any) -> Study:
 
 @cache
 def drawn(seed: int, size: tuple[int, int]) -> "np.ndarray[Any, np.dtype[np.uint8]]":
-    """A phantom that is drawn once: one of 700 rows takes a second."""
-    return draw_phantom(seed, size, opacity=False)
+    """A phantom, drawn once and small: drawing one of 700 rows takes a second."""
+    rows, columns = size
+    factor = max(1, max(size) // 200)
+    small = draw_phantom(seed, (rows // factor, columns // factor), opacity=False)
+    # Bilinear: what overshoots would change the range of the greys.
+    return np.asarray(Image.fromarray(small).resize((columns, rows), Image.Resampling.BILINEAR))
 
 
 def make_radiograph(

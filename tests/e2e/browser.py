@@ -21,8 +21,13 @@ from pytest_django.live_server_helper import LiveServer
 
 from tools.chromium import find_chromium
 
-# What draws WebGL on a machine without a graphics card.
-WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+# What draws WebGL on a machine without a graphics card. Composing the page that way too would
+# double the processor time of a test.
+WEBGL = (
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-gpu-compositing",
+)
 NO_WEBGL = ("--disable-3d-apis",)
 # On a busy machine the first start is slow.
 START_SECONDS = 180

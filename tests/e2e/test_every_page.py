@@ -12,7 +12,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.db import connections
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import (
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    ViewportSize,
+    WebError,
+    expect,
+)
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.conftest import PASSWORD
@@ -34,6 +42,7 @@ CHECKS = Path(__file__).with_name("page_checks.js")
 PATIENCE = 120_000  # milliseconds
 MOST_SHIFT = 0.1  # what Web Vitals call good
 LONGEST_LINE = 130  # characters
+SIZE: ViewportSize = {"width": 1280, "height": 800}
 SCREENS = [(1280, 800), (1024, 768), (768, 1024), (2560, 1440)]
 # Each person's pages; the coordinator's are those of the radiologist, who has both roles here.
 # The portal's radiologist is the coordinator too.
@@ -104,50 +113,88 @@ def portal(
         yield portal
 
 
+@pytest.fixture(scope="module")
+def pages_of_people(portal: Portal) -> Iterator[Callable[[Role | None], Page]]:
+    """The page of somebody's browser, a tablet; opening one for each address costs too much."""
+    pages: dict[Role | None, Page] = {}
+
+    def page_of(role: Role | None) -> Page:
+        if role not in pages:
+            pages[role] = _context_of(portal, role).new_page()
+        return pages[role]
+
+    yield page_of
+    for page in pages.values():
+        page.context.close()
+
+
+def _context_of(portal: Portal, role: Role | None) -> BrowserContext:
+    context = shared_chromium(*NO_WEBGL).new_context(
+        base_url=portal.url,
+        viewport=SIZE,
+        has_touch=True,
+        # Colours and outlines are then there at once rather than after a transition.
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(PATIENCE)
+    # Scripts given this way run before the page's own and are not subject to its policy.
+    context.add_init_script(path=AXE)
+    context.add_init_script(path=CHECKS)
+    if role is not None:
+        session = {"name": "sessionid", "value": portal.sessions[role], "url": portal.url}
+        context.add_cookies([session])  # type: ignore[list-item]
+    return context
+
+
 @pytest.fixture
-def open_context(portal: Portal) -> Iterator[Callable[[Role | None], BrowserContext]]:
-    """Open a tablet's browser for somebody; the test fails when one of its pages complains."""
+def watch(portal: Portal) -> Iterator[Callable[[Page], Page]]:
+    """Let the test fail when the page complains, or asks another host."""
     problems: list[str] = []
+    watched: list[BrowserContext] = []
+    host = urlsplit(portal.url).netloc
+
+    def note_request(request: Request) -> None:
+        if urlsplit(request.url).netloc not in (host, ""):
+            problems.append(f"asked another host: {request.url}")
+
+    def note_message(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            problems.append(message.text)
+
+    def note_error(error: WebError) -> None:
+        problems.append(str(error.error))
+
+    def watch(page: Page) -> Page:
+        watched.append(page.context)
+        page.context.on("request", note_request)
+        page.context.on("console", note_message)
+        page.context.on("weberror", note_error)
+        return page
+
+    yield watch
+    for context in watched:
+        context.remove_listener("request", note_request)
+        context.remove_listener("console", note_message)
+        context.remove_listener("weberror", note_error)
+    # The answer that a page is not there, or not for this person, is an error to the browser.
+    pattern = re.compile(r"status of (403|404|422)")
+    assert [problem for problem in problems if not pattern.search(problem)] == []
+
+
+@pytest.fixture
+def open_page(
+    portal: Portal, watch: Callable[[Page], Page]
+) -> Iterator[Callable[[Role | None], Page]]:
+    """Open a page of its own for somebody."""
     contexts: list[BrowserContext] = []
 
-    def opened(role: Role | None) -> BrowserContext:
-        context = shared_chromium(*NO_WEBGL).new_context(
-            base_url=portal.url,
-            viewport={"width": 1280, "height": 800},
-            has_touch=True,
-            # Colours and outlines are then there at once rather than after a transition.
-            reduced_motion="reduce",
-        )
-        context.set_default_timeout(PATIENCE)
-        # Scripts given this way run before the page's own and are not subject to its policy.
-        context.add_init_script(path=AXE)
-        context.add_init_script(path=CHECKS)
-        if role is not None:
-            session = {"name": "sessionid", "value": portal.sessions[role], "url": portal.url}
-            context.add_cookies([session])  # type: ignore[list-item]
-        host = urlsplit(portal.url).netloc
-        context.on(
-            "request",
-            lambda request: (
-                problems.append(f"asked another host: {request.url}")
-                if urlsplit(request.url).netloc not in (host, "")
-                else None
-            ),
-        )
-        context.on(
-            "console",
-            lambda message: problems.append(message.text) if message.type == "error" else None,
-        )
-        context.on("weberror", lambda error: problems.append(str(error.error)))
-        contexts.append(context)
-        return context
+    def opened(role: Role | None) -> Page:
+        contexts.append(_context_of(portal, role))
+        return watch(contexts[-1].new_page())
 
     yield opened
     for context in contexts:
         context.close()
-    # The answer that a page is not there, or not for this person, is an error to the browser.
-    pattern = re.compile(r"status of (403|404|422)")
-    assert [problem for problem in problems if not pattern.search(problem)] == []
 
 
 def settle(page: Page) -> None:
@@ -171,9 +218,11 @@ def test_a_page_is_accessible_fits_the_screen_and_loads_nothing_external(
     pattern: str,
     role: Role | None,
     portal: Portal,
-    open_context: Callable[[Role | None], BrowserContext],
+    pages_of_people: Callable[[Role | None], Page],
+    watch: Callable[[Page], Page],
 ) -> None:
-    page = open_context(role).new_page()
+    page = watch(pages_of_people(role))
+    page.set_viewport_size(SIZE)
     page.goto(address_of(pattern, portal))
     settle(page)
     assert page.evaluate("checks.violations()") == []
@@ -189,9 +238,9 @@ def test_a_page_is_accessible_fits_the_screen_and_loads_nothing_external(
 
 
 def test_the_checks_detect_violations(
-    portal: Portal, open_context: Callable[[Role | None], BrowserContext]
+    portal: Portal, open_page: Callable[[Role | None], Page]
 ) -> None:
-    page = open_context(None).new_page()
+    page = open_page(None)
     page.goto("/sign-in")
     settle(page)
     page.evaluate("""() => {
@@ -232,9 +281,9 @@ def test_dialogs_and_menus_of_a_page_are_accessible_too(
     opener: str,
     opened: str,
     portal: Portal,
-    open_context: Callable[[Role | None], BrowserContext],
+    open_page: Callable[[Role | None], Page],
 ) -> None:
-    page = open_context(Role.RADIOLOGIST).new_page()
+    page = open_page(Role.RADIOLOGIST)
     page.goto(address_of(address, portal))
     settle(page)
     if opener.startswith("key "):
@@ -272,9 +321,9 @@ def test_live_updates_cause_no_layout_shift(
     address: str,
     role: Role,
     portal: Portal,
-    open_context: Callable[[Role | None], BrowserContext],
+    open_page: Callable[[Role | None], Page],
 ) -> None:
-    page = open_context(role).new_page()
+    page = open_page(role)
     page.goto(address_of(address, portal))
     settle(page)
     page.evaluate("document.addEventListener('htmx:afterSettle', () => { window.hasNews = true })")
@@ -286,9 +335,9 @@ def test_live_updates_cause_no_layout_shift(
 
 
 def test_from_sign_in_to_signature_with_the_keyboard_alone(
-    portal: Portal, open_context: Callable[[Role | None], BrowserContext]
+    portal: Portal, open_page: Callable[[Role | None], Page]
 ) -> None:
-    page = open_context(None).new_page()
+    page = open_page(None)
     page.goto("/sign-in")
     for text in ("rita", PASSWORD):
         if text != "rita" or not page.get_by_label("User name").evaluate(
