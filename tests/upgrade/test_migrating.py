@@ -53,7 +53,7 @@ def faults(statements: list[str]) -> list[str]:
     return found
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)  # AddIndexConcurrently refuses to be in one
 def test_no_new_migration_locks_a_table_or_breaks_the_previous_release() -> None:
     loader = MigrationLoader(connection, replace_migrations=False)
     old = {node for each in previous.MIGRATIONS for node in loader.graph.forwards_plan(each)}

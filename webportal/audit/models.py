@@ -102,6 +102,7 @@ class Action(models.TextChoices):
     DESTINATION_REMOVED = "destination.removed", _("Destination removed")
     DESTINATION_TESTED = "destination.tested", _("Destination tested")
     DELIVERY_SENT = "delivery.sent", _("Document sent to a destination")
+    DELIVERY_CONFIRMED = "delivery.confirmed", _("Document confirmed by a destination")
     DELIVERY_REJECTED = "delivery.rejected", _("Document rejected by a destination")
     DELIVERY_RETRIED = "delivery.retried", _("Document to be sent again")
     DELIVERY_CANCELLED = "delivery.cancelled", _("Delivery cancelled")

@@ -29,6 +29,8 @@ LONGEST_WAIT_SECONDS = 3600.0
 # A doubtful rejection stands once it has been repeated for most of an hour.
 MOST_REFUSALS = 12
 _LOOK_AGAIN_SECONDS = 60.0
+#: A PACS has this long before it is asked whether it has stored something.
+CONFIRM_AFTER_SECONDS = 2.0
 
 
 def due(destination: Destination) -> QuerySet[Delivery]:
@@ -135,24 +137,40 @@ def _record(delivery: Delivery, outcome: Outcome) -> None:
         _postpone(delivery, code, pause_seconds(delivery.refusals), outcome.params)
         return
     is_there = outcome.result == Result.DELIVERED
+    if is_there and delivery.destination.confirms:
+        note_stored(delivery)
+        return
     state = DeliveryState.DELIVERED if is_there else DeliveryState.REJECTED
     settle(delivery, state, outcome.code, outcome.params)
+    append(event_of(delivery, Action.DELIVERY_SENT if is_there else Action.DELIVERY_REJECTED))
+
+
+def note_stored(delivery: Delivery) -> None:
+    """Record that a destination has taken a document, which it has yet to confirm."""
+    now = clock()
+    delivery.state, delivery.stored_at, delivery.confirmation = DeliveryState.STORED, now, None
+    delivery.next_attempt_at = now + timedelta(seconds=CONFIRM_AFTER_SECONDS)
+    delivery.reason_code, delivery.reason_params = "", {}
+    delivery.save()
+    append(event_of(delivery, Action.DELIVERY_SENT))
+
+
+def event_of(delivery: Delivery, action: Action) -> Event:
+    """What the trail says of a delivery."""
     document = delivery.document
-    append(
-        Event(
-            Action.DELIVERY_SENT if is_there else Action.DELIVERY_REJECTED,
-            "delivery",
-            delivery.pk,
-            document.study_id,
-            {
-                "destination": delivery.destination.name,
-                "address": delivery.destination.address,
-                "kind": document.kind,
-                "sop_instance_uid": document.sop_instance_uid,
-                "sha256": document.sha256,
-                "answer": delivery.answer,
-            },
-        )
+    return Event(
+        action,
+        "delivery",
+        delivery.pk,
+        document.study_id,
+        {
+            "destination": delivery.destination.name,
+            "address": delivery.destination.address,
+            "kind": document.kind,
+            "sop_instance_uid": document.sop_instance_uid,
+            "sha256": document.sha256,
+            "answer": delivery.answer,
+        },
     )
 
 

@@ -18,7 +18,17 @@ from webportal.delivery.senders.outcome import Outcome, Result, of_error
 from webportal.refusals import Conflict
 
 #: Fields of a destination that users edit.
-EDITABLE = ("name", "ae_title", "host", "port", "uses_tls", "url", "sends", "results_when")
+EDITABLE = (
+    "name",
+    "ae_title",
+    "host",
+    "port",
+    "uses_tls",
+    "url",
+    "sends",
+    "results_when",
+    "confirms",
+)
 
 
 class DestinationError(Conflict):
@@ -74,7 +84,8 @@ def remove(destination: Destination, by: User) -> int:
     locked = _locked(destination)
     locked.removed_at = clock()
     locked.save(update_fields=["removed_at"])
-    waiting = Delivery.objects.filter(destination=locked, state=DeliveryState.WAITING)
+    unsettled = (DeliveryState.WAITING, DeliveryState.STORED)
+    waiting = Delivery.objects.filter(destination=locked, state__in=unsettled)
     cancelled = waiting.update(
         state=DeliveryState.CANCELLED,
         settled_at=clock(),

@@ -20,7 +20,7 @@ class DestinationForm(forms.Form):
     protocol: Protocol
     contents: tuple[Content, ...] = tuple(Content)
     # `sends` and `results_when` come last.
-    field_order = ("name", "ae_title", "host", "port", "uses_tls", "url", "token")
+    field_order = ("name", "ae_title", "host", "port", "uses_tls", "url", "token", "confirms")
 
     name = forms.CharField(
         label=_("Name"), max_length=60, help_text=_("The name people use for it.")
@@ -52,6 +52,18 @@ class DestinationForm(forms.Form):
         sends.choices = [(each.value, each.label) for each in self.contents]
 
 
+class ConfirmingForm(DestinationForm):
+    """A destination that can say what it has stored."""
+
+    confirms = forms.BooleanField(
+        label=_("Have it confirm what it has stored"),
+        required=False,
+        help_text=_(
+            "Asked by storage commitment, or looked for by QIDO-RS. What is missing is sent again."
+        ),
+    )
+
+
 class HostForm(DestinationForm):
     """The fields of a destination at a host and port."""
 
@@ -75,7 +87,7 @@ class HostForm(DestinationForm):
         return host
 
 
-class StoreForm(HostForm):
+class StoreForm(HostForm, ConfirmingForm):
     """A PACS reached over DICOM (C-STORE)."""
 
     protocol = Protocol.DICOM
@@ -136,7 +148,7 @@ class UrlForm(DestinationForm):
         return values
 
 
-class StowForm(UrlForm):
+class StowForm(UrlForm, ConfirmingForm):
     """A DICOMweb server."""
 
     protocol = Protocol.DICOMWEB

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from webportal.database.clock import clock
 from webportal.inference.models import Prediction
-from webportal.network.models import LONGEST_AE_TITLE
+from webportal.network.models import LONGEST_AE_TITLE, StorageRequest
 from webportal.reasons import Reasoned
 from webportal.records.models import Study
 from webportal.review.models import Addendum, Read
@@ -103,6 +103,12 @@ class Destination(models.Model):
     sends = ArrayField(models.CharField(max_length=10, choices=Content.choices))
     results_when = models.CharField(
         max_length=10, choices=ResultsWhen.choices, default=ResultsWhen.CLOSED
+    )
+    confirms = models.BooleanField(
+        _("confirms what it has stored"),
+        default=False,
+        db_default=False,
+        help_text="Asked by storage commitment, or looked for by QIDO-RS.",
     )
     is_paused = models.BooleanField(default=False)
     removed_at = models.DateTimeField(null=True, blank=True)
@@ -212,6 +218,7 @@ class DeliveryState(models.TextChoices):
     """The state of a delivery."""
 
     WAITING = "waiting", _("Waiting")
+    STORED = "stored", _("Stored, to be confirmed")
     DELIVERED = "delivered", _("Delivered")
     REJECTED = "rejected", _("Rejected")
     CANCELLED = "cancelled", _("Cancelled")
@@ -235,7 +242,20 @@ class Delivery(Reasoned):
     refusals = models.PositiveIntegerField(
         default=0, help_text="How often it was rejected doubtfully; see `attempts`."
     )
+    missing = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="How often it was not there when it was to be confirmed."
+    )
+    confirmation = models.ForeignKey(
+        StorageRequest,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="deliveries",
+        db_index=False,
+        help_text="What it was asked for; see the partial index.",
+    )
     attempted_at = models.DateTimeField(null=True, blank=True)
+    stored_at = models.DateTimeField(null=True, blank=True)
     next_attempt_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
     answer = models.CharField(
@@ -253,13 +273,23 @@ class Delivery(Reasoned):
                 condition=Q(state="waiting"),
             ),
             models.Index(fields=["state", "-created_at"], name="delivery_state"),
+            models.Index(
+                fields=["destination", "next_attempt_at"],
+                name="delivery_to_confirm",
+                condition=Q(state="stored"),
+            ),
+            models.Index(
+                fields=["confirmation"],
+                name="delivery_confirmation",
+                condition=Q(confirmation__isnull=False),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
                 fields=["destination", "document"], name="one_delivery_of_a_document"
             ),
             models.CheckConstraint(
-                condition=Q(state="waiting", settled_at=None)
+                condition=Q(state__in=["waiting", "stored"], settled_at=None)
                 | Q(state__in=["delivered", "rejected", "cancelled"], settled_at__isnull=False),
                 name="delivery_settled",
             ),

@@ -34,6 +34,8 @@ def send_again(ids: Collection[uuid.UUID], by: User) -> int:
         "state": DeliveryState.WAITING,
         "settled_at": None,
         "refusals": 0,
+        "missing": 0,
+        "confirmation": None,
         "next_attempt_at": clock(),
         "reason_code": "",
         "reason_params": {},
@@ -55,8 +57,8 @@ def send_rejected_again(destination: Destination, by: User) -> int:
 
 
 def cancel(ids: Collection[uuid.UUID], by: User) -> int:
-    """Cancel waiting and rejected deliveries; return their number. Raises DeliveryError."""
-    states = [DeliveryState.WAITING, DeliveryState.REJECTED]
+    """Cancel deliveries that are not delivered yet; return their number. Raises DeliveryError."""
+    states = [DeliveryState.WAITING, DeliveryState.STORED, DeliveryState.REJECTED]
     chosen = Delivery.objects.filter(pk__in=ids, state__in=states)
     fields: dict[str, Any] = {
         "state": DeliveryState.CANCELLED,

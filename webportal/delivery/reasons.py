@@ -36,6 +36,21 @@ register(
         ),
         "busy": gettext_noop("It cannot accept it at present ({answer}). Sending will be retried."),
         "rejected_by_destination": gettext_noop("It rejects the object ({answer})."),
+        "confirmation_waits": gettext_noop("It has been asked whether it has stored it."),
+        "commitment_not_offered": gettext_noop(
+            "The destination offers no storage commitment. Allow it there, or no longer have it"
+            " confirm what it has stored, under Destinations."
+        ),
+        "not_confirmed": gettext_noop(
+            "It has not reported whether it has stored it. Let its reports of storage commitment"
+            " through to the DICOM receiver."
+        ),
+        "missing_there": gettext_noop(
+            "It took the object, but does not have it ({answer}). It is sent again."
+        ),
+        "not_kept": gettext_noop(
+            "It has taken the object several times, and does not keep it ({answer})."
+        ),
         "being_read": gettext_noop(
             "The study is being read again, or by a second reader. It waits until that is signed."
         ),

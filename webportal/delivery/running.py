@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from django.db import Error, connection
 
 from webportal.database.locks import trying_lock
-from webportal.delivery import attempts, planning
+from webportal.delivery import attempts, confirming, planning
 from webportal.delivery.models import Destination
 from webportal.delivery.senders import sender_for
 from webportal.delivery.senders.outcome import Result
@@ -52,7 +52,9 @@ def run(stopping: threading.Event) -> None:
 
 
 def _has_work(destination: Destination) -> bool:
-    return attempts.is_open(destination) and attempts.due(destination).exists()
+    if not attempts.is_open(destination):
+        return False
+    return attempts.due(destination).exists() or confirming.to_confirm(destination).exists()
 
 
 def _start(destination: Destination, stopping: threading.Event) -> threading.Thread:
@@ -89,6 +91,8 @@ def serve(destination: Destination, stopping: threading.Event) -> int:
                 made += outcome is not None
                 if outcome is not None and outcome.result in _CLOSE_AFTER:
                     sender.close()
+            if not stopping.is_set() and attempts.is_open(destination):
+                confirming.confirm(destination, sender)
         finally:
             sender.close()
         return made

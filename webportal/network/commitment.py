@@ -26,7 +26,14 @@ from webportal.intake.models import Verdict
 from webportal.network import calling, inbox
 from webportal.network.backoff import pause_seconds
 from webportal.network.health import LONGEST_WAIT
-from webportal.network.models import Commitment, CommitmentState, InboxState, Node, ReceivedInstance
+from webportal.network.models import (
+    Commitment,
+    CommitmentState,
+    InboxState,
+    Node,
+    ReceivedInstance,
+    StorageRequest,
+)
 from webportal.network.sop_classes import COMMITMENT, PLAIN_SYNTAXES
 from webportal.records.files import StoredFileError, read_original
 from webportal.records.models import Radiograph
@@ -307,4 +314,6 @@ def send_again(row: Commitment, by: User) -> None:
 
 def remove_old() -> None:
     """Remove requests that were settled long ago; the trail has what was reported."""
-    Commitment.objects.filter(settled_at__lt=clock() - _KEPT).delete()
+    long_ago = clock() - _KEPT
+    Commitment.objects.filter(settled_at__lt=long_ago).delete()
+    StorageRequest.objects.filter(asked_at__lt=long_ago).delete()

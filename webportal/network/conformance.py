@@ -20,6 +20,10 @@ BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
 _STATUSES = (
     (scp.SUCCESS, "the instance and its record are on the disk"),
     (scp.PROCESSING_FAILURE, "the database does not answer; send it again"),
+    (
+        scp.NOT_AUTHORIZED,
+        "the caller is let in for a report on storage commitment alone",
+    ),
     (scp.OUT_OF_RESOURCES, "the disk has too little space, or cannot be written to; send it again"),
     (
         scp.NOT_MATCHING,
@@ -36,6 +40,7 @@ _ACTIONS = (
         "no Transaction UID or no instance; or the UID names other instances already",
     ),
     (commitment.NO_SUCH_ACTION, "the action type is not 1"),
+    (scp.NOT_AUTHORIZED, "the caller is let in for a report on storage commitment alone"),
     (commitment.RESOURCE_LIMITATION, f"more than {commitment.MOST_INSTANCES:,} instances"),
 )
 _FAILURES = (
@@ -65,7 +70,7 @@ def tables() -> str:
         "| SOP class | UID | role | transfer syntaxes |",
         "| --- | --- | --- | --- |",
         f"| {name_of(VERIFICATION)} | `{VERIFICATION}` | SCP, SCU | plain |",
-        f"| {name_of(COMMITMENT)} | `{COMMITMENT}` | SCP | plain |",
+        f"| {name_of(COMMITMENT)} | `{COMMITMENT}` | SCP, SCU | plain |",
         f"| {name_of(WORKLIST)} | `{WORKLIST}` | SCU | plain |",
         *(f"| {name_of(each)} | `{each}` | {_of_image(each)} | all below |" for each in IMAGES),
         *(f"| {name_of(each)} | `{each}` | {_role(each)} | plain |" for each in OTHERS),

@@ -18,8 +18,6 @@ from django.conf import settings
 from pynetdicom.events import Event
 from pynetdicom.pdu import P_DATA_TF
 
-from webportal.network.models import Node
-
 logger = logging.getLogger(__name__)
 
 # In total, and per address, which several devices may share. pynetdicom polls every connection a
@@ -122,16 +120,16 @@ class Associations:
         self._lock = threading.Lock()
         self._nodes: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
-    def admit(self, association: Any, node: Node) -> bool:
+    def admit(self, association: Any, ae_title: str) -> bool:
         """Count an association of a node; returns False if there are too many."""
         with self._lock:
-            others = [pk for each, pk in self._nodes.items() if each.is_alive()]
+            others = [title for each, title in self._nodes.items() if each.is_alive()]
             if (
                 len(others) >= settings.DICOM_ASSOCIATIONS
-                or others.count(node.pk) >= settings.DICOM_ASSOCIATIONS_PER_NODE
+                or others.count(ae_title) >= settings.DICOM_ASSOCIATIONS_PER_NODE
             ):
                 return False
-            self._nodes[association] = node.pk
+            self._nodes[association] = ae_title
             return True
 
 

@@ -20,7 +20,7 @@ from pynetdicom import evt
 from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
 
-from webportal.network import callers, commitment, inbox
+from webportal.network import callers, commitment, confirming, inbox
 from webportal.network.calling import own_entity
 from webportal.network.files import arrival_of
 from webportal.network.limits import (
@@ -39,13 +39,14 @@ from webportal.network.priors.arrivals import (
     is_one_too_many,
     moved_here,
 )
-from webportal.network.sop_classes import offered
+from webportal.network.sop_classes import COMMITMENT, offered
 from webportal.tls import server_context
 
 logger = logging.getLogger(__name__)
 
 SUCCESS = 0x0000
 PROCESSING_FAILURE = 0x0110
+NOT_AUTHORIZED = 0x0124
 OUT_OF_RESOURCES = 0xA700
 NOT_MATCHING = 0xA900
 CANNOT_UNDERSTAND = 0xC000
@@ -123,11 +124,15 @@ def listen(address: str, port: int) -> Server:
     entity.network_timeout = settings.DICOM_IDLE_SECONDS
     entity.dimse_timeout = entity.acse_timeout = settings.DICOM_ANSWER_SECONDS
     for sop_class, syntaxes in offered():
-        entity.add_supported_context(sop_class, list(syntaxes))
+        # Of storage commitment a device is the SCU, and a PACS that reports to us is the SCP.
+        roles: dict[str, Any] = {"scu_role": True, "scp_role": True}
+        of_both = roles if sop_class == COMMITMENT else {}
+        entity.add_supported_context(sop_class, list(syntaxes), **of_both)
     handlers: list[Any] = [
         (evt.EVT_REQUESTED, _closing_connection(_admit), [Associations()]),
         (evt.EVT_C_STORE, _closing_connection(_store)),
         (evt.EVT_N_ACTION, _closing_connection(_commit)),
+        (evt.EVT_N_EVENT_REPORT, confirming.take_report),
         (evt.EVT_PDU_RECV, _limit_unanswered),
         (evt.EVT_DIMSE_RECV, _count_request),
         (evt.EVT_DIMSE_SENT, _count_answer),
@@ -168,21 +173,25 @@ def _closing_connection(handle: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _admit(event: Event, associations: Associations) -> None:
-    """Reject an association unless a known node requests it; see webportal.network.callers."""
+    """Reject an association unless a known node requests it; see webportal.network.callers.
+
+    Others have none as their node: they are let in to report what they were asked to confirm.
+    """
     association: Any = event.assoc
     request = association.requestor.primitive
     calling, called = request.calling_ae_title.strip(), request.called_ae_title.strip()
     address = association.requestor.address
     try:
         found = callers.known_caller(calling, address)
-        if not isinstance(found, Node):
+        node = found if isinstance(found, Node) else None
+        if isinstance(found, str) and not confirming.may_report(calling, address):
             reason, why = CALLING_NOT_RECOGNISED, found
         elif called != settings.DICOM_AE_TITLE:
             reason, why = CALLED_NOT_RECOGNISED, callers.CALLED
         else:
-            association.chestline_node = found
+            association.chestline_node = node
             association.chestline_unanswered = Unanswered()
-            if not associations.admit(association, found):
+            if not associations.admit(association, calling):
                 logger.warning("An association of %s is rejected: too many are open", address)
                 _reject(association, _TRANSIENT, _BY_PROVIDER, LOCAL_LIMIT)
             return
@@ -252,6 +261,8 @@ def _store(event: Event) -> int:
     association: Any = event.assoc
     request: Any = event.request
     node = association.chestline_node
+    if node is None:
+        return NOT_AUTHORIZED
     arrival = arrival_of(event, node, association.requestor.address)
     if arrival is None:
         return CANNOT_UNDERSTAND
@@ -278,6 +289,8 @@ def _commit(event: Event) -> tuple[int, None]:
     """Record what a node asks to have committed; returns the N-ACTION status."""
     association: Any = event.assoc
     node, address = association.chestline_node, association.requestor.address
+    if node is None:
+        return NOT_AUTHORIZED, None
     try:
         return commitment.request(node, address, event), None
     except Error as error:

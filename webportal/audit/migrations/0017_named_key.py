@@ -24,7 +24,7 @@ DROP FUNCTION audit_keep_key;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0001_squashed_0016_erased_details")]
+    dependencies = [("audit", "0016_erased_details")]
 
     operations = [
         migrations.AddField(

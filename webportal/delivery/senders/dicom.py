@@ -1,5 +1,6 @@
 """C-STORE to a PACS."""
 
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
@@ -13,6 +14,7 @@ from webportal.delivery.models import Delivery, Destination
 from webportal.delivery.senders.outcome import (
     NO_ANSWER,
     NOT_REACHED,
+    Confirmation,
     Outcome,
     Result,
     Sender,
@@ -21,6 +23,7 @@ from webportal.delivery.senders.outcome import (
     doubtful,
     rejected,
 )
+from webportal.network import confirming
 from webportal.network.calling import own_entity
 from webportal.network.sop_classes import DOCUMENTS, PLAIN_SYNTAXES, VERIFICATION, name_of
 from webportal.tls import client_context
@@ -88,6 +91,22 @@ class StoreSender(Sender):
             return NO_ANSWER
         return delivered() if "Status" in status and status.Status == 0 else NO_ANSWER
 
+    def confirm(self, deliveries: Sequence[Delivery]) -> Confirmation | Outcome:
+        """Ask for storage commitment; the report comes now, or later to the receiver."""
+        association = self._open()
+        if isinstance(association, Outcome):
+            return association
+        to = self.destination
+        documents = [each.document for each in deliveries]
+        instances = [(each.sop_class_uid, each.sop_instance_uid) for each in documents]
+        try:
+            request = confirming.ask(association, to.ae_title, to.host, instances)
+        except confirming.NotOfferedError:
+            return Outcome(Result.AGAIN, "commitment_not_offered")
+        except confirming.NotAcceptedError as error:
+            return busy(error.answer) if error.answer else NO_ANSWER
+        return Confirmation(request=request)
+
     def close(self) -> None:
         """Release the association."""
         if self._association is not None and self._association.is_established:
@@ -106,12 +125,14 @@ class StoreSender(Sender):
             entity.add_requested_context(sop_class, list(syntaxes))
         to = self.destination
         assert to.port is not None
+        handlers = confirming.propose(entity) if to.confirms else []
         tls = client_context() if to.uses_tls else None
         association = entity.associate(
             to.host,
             to.port,
             ae_title=to.ae_title,
             tls_args=(tls, to.host) if tls else None,
+            evt_handlers=handlers,
         )
         if association.is_established:
             self._association = association

@@ -1,6 +1,7 @@
 """STOW-RS (PS3.18 10.5) to a DICOMweb server."""
 
 import uuid
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -18,7 +19,14 @@ from webportal.delivery.senders.http import (
     objects_in,
     status_of,
 )
-from webportal.delivery.senders.outcome import Outcome, Result, busy, delivered, rejected
+from webportal.delivery.senders.outcome import (
+    Confirmation,
+    Outcome,
+    Result,
+    busy,
+    delivered,
+    rejected,
+)
 
 # Tags of the response to a store transaction (PS3.18 I.2).
 _REFERENCED, _FAILED = "00081199", "00081198"
@@ -55,12 +63,30 @@ class StowSender(HttpSender):
             return not_allowed(answer)
         return delivered() if answer.status_code < 300 else not_a_server(answer)
 
+    def confirm(self, deliveries: Sequence[Delivery]) -> Confirmation | Outcome:
+        """Look for each instance by QIDO-RS."""
+        present: set[str] = set()
+        missing: dict[str, str] = {}
+        for delivery in deliveries:
+            answer = self._look(delivery)
+            if isinstance(answer, Outcome):
+                return answer
+            instance = delivery.document.sop_instance_uid
+            if answer.status_code == HTTPStatus.OK and instance in answer.text:
+                present.add(instance)
+            elif answer.status_code in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
+                missing[instance] = status_of(answer)
+        return Confirmation(frozenset(present), missing)
+
+    def _look(self, delivery: Delivery) -> requests.Response | Outcome:
+        document = delivery.document
+        place = f"studies/{document.study.study_instance_uid}/instances"
+        return self.ask("GET", place, params={"SOPInstanceUID": document.sop_instance_uid})
+
     def _looked(self, delivery: Delivery, otherwise: Outcome) -> Outcome:
         """Look for the instance; return `otherwise` if it is not found."""
         document = delivery.document
-        place = f"studies/{document.study.study_instance_uid}/instances"
-        params = {"SOPInstanceUID": document.sop_instance_uid}
-        answer = self.ask("GET", place, params=params)
+        answer = self._look(delivery)
         if isinstance(answer, Outcome) or answer.status_code != HTTPStatus.OK:
             return otherwise
         return delivered("found") if document.sop_instance_uid in answer.text else otherwise

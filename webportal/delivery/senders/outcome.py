@@ -1,11 +1,13 @@
 """Outcomes of delivery attempts, and the interface of senders."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
 from webportal.delivery.models import Delivery, Destination
+from webportal.network.models import StorageRequest
 
 
 class Result(Enum):
@@ -69,6 +71,18 @@ NO_ANSWER = Outcome(Result.AGAIN, "no_answer")
 NOT_REACHED = Outcome(Result.AWAY, "not_reached")
 
 
+@dataclass(frozen=True)
+class Confirmation:
+    """What a destination says that it has, by SOP Instance UID, or the request that it reports on.
+
+    `missing` has its reason for each.
+    """
+
+    present: frozenset[str] = frozenset()
+    missing: dict[str, str] = field(default_factory=dict)
+    request: StorageRequest | None = None
+
+
 class Sender(ABC):
     """Sends documents to one destination, one at a time."""
 
@@ -82,6 +96,10 @@ class Sender(ABC):
     @abstractmethod
     def test(self) -> Outcome:
         """Test whether the destination answers, without sending patient data."""
+
+    def confirm(self, deliveries: Sequence[Delivery]) -> Confirmation | Outcome:
+        """Ask which documents the destination keeps. Only for protocols that can tell."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Close the connection, if any."""

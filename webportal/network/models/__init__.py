@@ -11,6 +11,7 @@ from webportal.network.models.priors import (
     PriorState,
     PriorStudy,
 )
+from webportal.network.models.storage_requests import StorageRequest, StorageRequestState
 
 __all__ = [
     "LONGEST_AE_TITLE",
@@ -26,4 +27,6 @@ __all__ = [
     "PriorStudy",
     "ReceivedInstance",
     "RejectedCaller",
+    "StorageRequest",
+    "StorageRequestState",
 ]
