@@ -20,8 +20,9 @@ from webportal.audit.macs import compute_mac
 from webportal.audit.models import Action, AuditEntry
 from webportal.audit.trail import Event, append
 from webportal.auditexport.address import is_syslog_address
+from webportal.auditexport.content import Records
 from webportal.auditexport.events import EVENTS, UNKNOWN, EventID, EventType, event_of
-from webportal.auditexport.message import MOST_BYTES, Records, audit_message
+from webportal.auditexport.message import MOST_BYTES, audit_message
 from webportal.auditexport.syslog import frame
 from webportal.origin import Origin
 from webportal.records.models import Patient

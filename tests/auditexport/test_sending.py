@@ -165,7 +165,7 @@ def test_nothing_is_sent_and_nothing_noted_without_the_setting() -> None:
     assert send_some(30) == 0
     assert not Target.objects.exists()
     assert health.problems() == []
-    assert health.state() is None
+    assert health.states() == []
 
 
 def test_hospital_it_is_alerted_while_the_trail_does_not_get_on(settings: Settings) -> None:
@@ -176,8 +176,7 @@ def test_hospital_it_is_alerted_while_the_trail_does_not_get_on(settings: Settin
     assert health.problems() == []
     settings.AUDIT_EXPORT_LATE_MINUTES = 0
     assert health.problems() == [health.LATE]
-    state = health.state()
-    assert state is not None
+    [state] = health.states()
     assert (state.waiting, "refused" in state.error) == (len(all_sequences()), True)
     # A long trail on its way to a new server.
     settings.AUDIT_EXPORT_LATE_MINUTES = 15

@@ -1,4 +1,4 @@
-"""The address of the syslog server, as the settings name it."""
+"""The addresses of the servers, as the settings name them."""
 
 from urllib.parse import urlsplit
 
@@ -20,4 +20,22 @@ def is_syslog_address(text: str) -> bool:
         and "@" not in address.netloc
         and len(text) <= 300
         and text == plain
+    )
+
+
+def is_fhir_address(text: str) -> bool:
+    """Whether it is `https://host/path`, the base of a FHIR server, with or without a port."""
+    try:
+        address = urlsplit(text)
+        _port = address.port
+    except ValueError:
+        return False
+    plain = f"{address.scheme}://{address.netloc}{address.path}"
+    return (
+        address.scheme == "https"
+        and bool(address.hostname)
+        and "@" not in address.netloc
+        and len(text) <= 300
+        and text == plain
+        and not any(character.isspace() for character in text)
     )

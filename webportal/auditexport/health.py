@@ -10,15 +10,15 @@ from django.utils.translation import gettext_lazy as _
 
 from webportal.audit.models import AuditEntry, ChainHead
 from webportal.auditexport.models import Target
-from webportal.auditexport.sending import is_configured
+from webportal.auditexport.sending import addresses
 
 LATE = "audit_export_late"
 
 WORDS: dict[str, str | Promise] = {
     LATE: _(
-        "The audit trail does not reach the syslog server. Nothing is lost: it is sent once the"
-        " server confirms what it gets. Check AUDIT_EXPORT and the server; the page of the queue"
-        " says why the last attempt failed."
+        "The audit trail does not reach a server that it is sent to. Nothing is lost: it is sent"
+        " once the server confirms what it gets. Check AUDIT_EXPORT, AUDIT_EXPORT_FHIR and the"
+        " server; the page of the queue says why the last attempt failed."
     ),
 }
 
@@ -33,14 +33,16 @@ class State:
     error: str
 
 
-def state() -> State | None:
-    """How far the export is; None where none is configured."""
-    if not is_configured():
-        return None
-    target = Target.objects.filter(address=settings.AUDIT_EXPORT).first()
+def states() -> list[State]:
+    """How far the export to each address is."""
+    return [_state(address) for address in addresses()]
+
+
+def _state(address: str) -> State:
+    target = Target.objects.filter(address=address).first()
     position = target.position if target else 0
     return State(
-        address=settings.AUDIT_EXPORT,
+        address=address,
         waiting=ChainHead.objects.get(pk=1).sequence - position,
         moved_at=target.moved_at if target and position else None,
         error=target.error if target else "",
@@ -52,12 +54,14 @@ def problems() -> list[str]:
 
     A long trail that is on its way to a new server is not late, however old its entries are.
     """
-    if not is_configured():
-        return []
+    return [LATE] if any(map(_is_late, addresses())) else []
+
+
+def _is_late(address: str) -> bool:
     longest = timezone.now() - timedelta(minutes=settings.AUDIT_EXPORT_LATE_MINUTES)
-    target = Target.objects.filter(address=settings.AUDIT_EXPORT).first()
+    target = Target.objects.filter(address=address).first()
     if target is not None and target.moved_at > longest:
-        return []
+        return False
     position = target.position if target else 0
     following = AuditEntry.objects.filter(sequence__gt=position).order_by("sequence").first()
-    return [LATE] if following is not None and following.at < longest else []
+    return following is not None and following.at < longest

@@ -1,53 +1,21 @@
 """An entry of the trail as a DICOM Audit Message (PS3.15, A.5.1)."""
 
 import json
-import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
 from datetime import UTC
-from typing import Any
-from uuid import UUID
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from django.conf import settings
-from django.utils.translation import override
 
-from webportal.audit.models import Action, AuditEntry
+from webportal.audit.models import AuditEntry
+from webportal.auditexport.content import Records, as_json, fit, is_by_person, label_of
 from webportal.auditexport.events import event_of
 from webportal.records.models import Patient, Study
 
 # The size that every receiver of the profile takes (PS3.15, A.6), less the header of syslog.
 MOST_BYTES = 32768 - 1024
 _SCHEME = "Chestline"
-# What XML or a line of syslog cannot hold; the detail has the text as it is.
-_UNFIT = re.compile("[^\u0020-\u007e\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-class Records:
-    """The studies and patients that entries are about, as they are now, with a query for each."""
-
-    def __init__(self, entries: Iterable[AuditEntry]) -> None:
-        entries = list(entries)
-        studies = {entry.study_id for entry in entries if entry.study_id is not None}
-        found = Study.objects.filter(pk__in=studies).select_related("patient")
-        self._studies: Mapping[UUID, Study] = {study.pk: study for study in found}
-        patients = {entry.object_id for entry in entries if entry.object_type == "patient"}
-        self._patients: Mapping[str, Patient] = {
-            str(patient.pk): patient
-            for patient in Patient.objects.filter(pk__in=filter(_is_uuid, patients))
-        }
-
-    def study_of(self, entry: AuditEntry) -> Study | None:
-        """The study, if it still exists."""
-        return self._studies.get(entry.study_id) if entry.study_id else None
-
-    def patient_of(self, entry: AuditEntry) -> Patient | None:
-        """The patient, if they still exist."""
-        if entry.object_type == "patient" and entry.object_id in self._patients:
-            return self._patients[entry.object_id]
-        study = self.study_of(entry)
-        return study.patient if study else None
 
 
 def audit_message(entry: AuditEntry, records: Records) -> bytes:
@@ -65,7 +33,7 @@ def _message(entry: AuditEntry, records: Records, *, with_details: bool) -> byte
     SubElement(
         root,
         "AuditSourceIdentification",
-        AuditEnterpriseSiteID=_fit(settings.ORGANIZATION),
+        AuditEnterpriseSiteID=fit(settings.ORGANIZATION),
         AuditSourceID=settings.DICOM_AE_TITLE,
     )
     _add_patient(root, records.patient_of(entry))
@@ -80,7 +48,7 @@ def _message(entry: AuditEntry, records: Records, *, with_details: bool) -> byte
         role="13",
         name="Security Audit Log",
     )
-    _add_detail(trail, "entry", json.dumps(_as_json(entry, with_details=with_details)))
+    _add_detail(trail, "entry", json.dumps(as_json(entry, with_details=with_details)))
     return ElementTree.tostring(root, encoding="unicode").encode()
 
 
@@ -96,20 +64,20 @@ def _add_event(root: Element, entry: AuditEntry) -> None:
     _add_code(event, "EventID", described.event_id.value, "DCM", described.event_id.meaning)
     if described.kind is not None:
         _add_code(event, "EventTypeCode", described.kind.value, "DCM", described.kind.meaning)
-    _add_code(event, "EventTypeCode", entry.action, _SCHEME, _label(entry.action))
+    _add_code(event, "EventTypeCode", entry.action, _SCHEME, label_of(entry.action))
 
 
 def _add_participants(root: Element, entry: AuditEntry) -> None:
     """The person, and the portal, which acts by itself where there is no person."""
-    is_of_person = entry.actor_id is not None or entry.origin is not None
+    is_of_person = is_by_person(entry)
     if is_of_person:
         person = SubElement(
-            root, "ActiveParticipant", UserID=_fit(entry.actor), UserIsRequestor="true"
+            root, "ActiveParticipant", UserID=fit(entry.actor), UserIsRequestor="true"
         )
         if entry.actor_id is not None:
             person.set("AlternativeUserID", str(entry.actor_id))
         if address := (entry.origin or {}).get("address"):
-            person.set("NetworkAccessPointID", _fit(address))
+            person.set("NetworkAccessPointID", fit(address))
             person.set("NetworkAccessPointTypeCode", "2")
     portal = SubElement(
         root,
@@ -119,7 +87,7 @@ def _add_participants(root: Element, entry: AuditEntry) -> None:
     )
     if not is_of_person:
         # Who the system is here, such as the identity provider or a command.
-        portal.set("UserName", _fit(entry.actor))
+        portal.set("UserName", fit(entry.actor))
     _add_code(portal, "RoleIDCode", "110150", "DCM", "Application")
 
 
@@ -154,59 +122,22 @@ def _add_object(
     added = SubElement(
         root,
         "ParticipantObjectIdentification",
-        ParticipantObjectID=_fit(key),
+        ParticipantObjectID=fit(key),
         ParticipantObjectTypeCode=kind,
     )
     if role:
         added.set("ParticipantObjectTypeCodeRole", role)
     _add_code(added, "ParticipantObjectIDTypeCode", *code)
     # The schema wants a name.
-    SubElement(added, "ParticipantObjectName").text = _fit(name or key)
+    SubElement(added, "ParticipantObjectName").text = fit(name or key)
     return added
 
 
 def _add_code(parent: Element, element: str, code: str, scheme: str, meaning: str) -> None:
-    attributes = {"csd-code": code, "codeSystemName": scheme, "originalText": _fit(meaning)}
+    attributes = {"csd-code": code, "codeSystemName": scheme, "originalText": fit(meaning)}
     SubElement(parent, element, attributes)
 
 
 def _add_detail(parent: Element, kind: str, text: str) -> None:
     value = b64encode(text.encode()).decode()
     SubElement(parent, "ParticipantObjectDetail", type=kind, value=value)
-
-
-def _as_json(entry: AuditEntry, *, with_details: bool) -> dict[str, Any]:
-    """All that the MAC covers, and the MAC; an erased entry has nothing left but the erasure."""
-    return {
-        "sequence": entry.sequence,
-        "at": entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "actor_id": str(entry.actor_id) if entry.actor_id else None,
-        "actor": entry.actor,
-        "action": entry.action,
-        "object_type": entry.object_type,
-        "object_id": entry.object_id,
-        "study_id": str(entry.study_id) if entry.study_id else None,
-        **({"detail": entry.detail} if with_details else {"is_detail_left_out": True}),
-        "origin": entry.origin,
-        "previous_mac": entry.previous_mac,
-        "mac": entry.mac,
-    }
-
-
-def _label(action: str) -> str:
-    if action not in Action.values:
-        return action
-    with override("en"):
-        return str(Action(action).label)
-
-
-def _fit(text: str) -> str:
-    return _UNFIT.sub("\ufffd", text)
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Target(models.Model):
-    """A syslog server, by its address in AUDIT_EXPORT, and the last entry that it has.
+    """A server, by its address in AUDIT_EXPORT or AUDIT_EXPORT_FHIR, and the last entry it has.
 
     The trail itself is the outbox: whatever comes after `position` is still to be sent.
     """

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from django.conf import settings
@@ -10,8 +11,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from webportal.audit.models import AuditEntry
+from webportal.auditexport import fhir
+from webportal.auditexport.content import Records
 from webportal.auditexport.events import SUCCESS, event_of
-from webportal.auditexport.message import Records, audit_message
+from webportal.auditexport.message import audit_message
 from webportal.auditexport.models import Target
 from webportal.auditexport.syslog import connected, frame
 
@@ -22,45 +25,65 @@ FIRST_PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 60.0
 
 
-def is_configured() -> bool:
-    """Whether the trail is to be sent anywhere."""
-    return bool(settings.AUDIT_EXPORT)
+LONGEST_ASKED_SECONDS = 600.0
+
+# Sends what follows a position until a monotonic time, and yields the positions reached.
+_Send = Callable[[int, float], Iterator[int]]
+
+
+def addresses() -> list[str]:
+    """Where the trail is to be sent."""
+    return [address for address in (settings.AUDIT_EXPORT, settings.AUDIT_EXPORT_FHIR) if address]
 
 
 def send_some(most_seconds: float) -> int:
     """Send entries that have not been sent, for about so long; return how many have arrived.
 
-    One process at a time sends, because the order counts. What is not confirmed is sent again.
+    Each address has its own position, and its share of the time. One process at a time sends to
+    one, because the order counts. What is not confirmed is sent again.
     """
-    if not is_configured():
-        return 0
-    Target.objects.get_or_create(address=settings.AUDIT_EXPORT)
+    targets: list[tuple[str, _Send]] = []
+    if settings.AUDIT_EXPORT:
+        targets.append((settings.AUDIT_EXPORT, _by_syslog))
+    if settings.AUDIT_EXPORT_FHIR:
+        targets.append((settings.AUDIT_EXPORT_FHIR, fhir.send))
+    return sum(_send_to(address, send, most_seconds / len(targets)) for address, send in targets)
+
+
+def _send_to(address: str, send: _Send, most_seconds: float) -> int:
+    Target.objects.get_or_create(address=address)
     now = timezone.now()
     with transaction.atomic():
         target = (
             Target.objects.select_for_update(skip_locked=True)
             .filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=now))
-            .filter(address=settings.AUDIT_EXPORT)
+            .filter(address=address)
             .first()
         )
         if target is None or not AuditEntry.objects.filter(sequence__gt=target.position).exists():
             return 0
         before = target.position
+        failure = None
         try:
-            target.position = _send(before, time.monotonic() + most_seconds)
+            for position in send(before, time.monotonic() + most_seconds):
+                target.position = position
         except OSError as error:
-            _note_failure(target, error)
-            return 0
+            failure = error
+        has_moved = target.position > before
+        if has_moved:
+            target.moved_at = timezone.now()
+        if failure is not None:
+            _note_failure(target, failure, is_first=has_moved or not target.failures)
+            return target.position - before
         if target.failures:
-            logger.warning("Sending the audit trail works again")
-        target.moved_at, target.failures = timezone.now(), 0
-        target.next_attempt_at, target.error = None, ""
+            logger.warning("Sending the audit trail to %s works again", address)
+        target.failures, target.next_attempt_at, target.error = 0, None, ""
         target.save()
         return target.position - before
 
 
-def _send(position: int, until: float) -> int:
-    """Send what follows a position; return the position up to which all has arrived."""
+def _by_syslog(position: int, until: float) -> Iterator[int]:
+    """Nothing is known to have arrived before the server has confirmed all."""
     with connected() as connection:
         while time.monotonic() < until:
             entries = list(
@@ -74,14 +97,15 @@ def _send(position: int, until: float) -> int:
                 position = entry.sequence
             if len(entries) < BATCH:
                 break
-    return position
+    yield position
 
 
-def _note_failure(target: Target, error: OSError) -> None:
-    target.failures += 1
+def _note_failure(target: Target, error: OSError, *, is_first: bool) -> None:
+    target.failures = 1 if is_first else target.failures + 1
     pause = min(FIRST_PAUSE_SECONDS * 2 ** min(target.failures - 1, 10), LONGEST_PAUSE_SECONDS)
-    target.next_attempt_at = timezone.now() + timedelta(seconds=pause)
+    asked = min(getattr(error, "wait_seconds", 0.0), LONGEST_ASKED_SECONDS)
+    target.next_attempt_at = timezone.now() + timedelta(seconds=max(pause, asked))
     target.error = str(error) or type(error).__name__
     target.save()
-    if target.failures == 1:
+    if is_first:
         logger.warning("The audit trail cannot be sent to %s: %s", target.address, target.error)

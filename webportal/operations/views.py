@@ -108,7 +108,7 @@ def _upkeep(request: SignedInRequest) -> dict[str, Any]:
         "all_faults": open_faults().count(),
         "check": StorageCheck.objects.first(),
         "complete_check": StorageCheck.objects.exclude(finished_at=None).first(),
-        "audit_export": audit_export.state(),
+        "audit_exports": audit_export.states(),
         "backs_up": backups.is_configured(),
         "backup": backup,
         "backup_failure": backups.why(backup) if backup else "",
