@@ -81,6 +81,16 @@ OPERATIONS: dict[str, Operation] = {
     "model_versions_retrieve": Operation(R, path=_of("model")),
     "model_versions_activate_create": Operation(IT, path=_of("shipped")),
     "patients_list": Operation(U),
+    "patients_erasure_create": Operation(
+        U, 201, path={"id": "erasable"}, body={"reason": "Request of 3 May"}
+    ),
+    "erasures_list": Operation(IT),
+    "erasures_retrieve": Operation(IT, path=_of("erasure")),
+    "erasures_confirm_create": Operation(
+        IT, path=_of("erasure"), body={"digest": "@erasure_digest", "password": PASSWORD}
+    ),
+    "erasures_decline_create": Operation(IT, path=_of("erasure")),
+    "erasures_certificate_retrieve": Operation(IT, path=_of("erased")),
     "patients_retrieve": Operation(U, path=_of("patient")),
     "patients_search_create": Operation(U, body={"text": "phantom"}),
     "patients_partial_update": Operation(U, path=_of("patient"), body={"sex": "F"}),

@@ -22,6 +22,8 @@ from webportal.accounts.models import ApiToken, Department, User
 from webportal.accounts.services import create_token
 from webportal.audit import runs
 from webportal.demo.phantoms import draw_phantom
+from webportal.erasure import services as erasures
+from webportal.erasure.models import Erasure, State
 from webportal.inference import registry
 from webportal.inference.models import JobState, Prediction, Worker
 from webportal.intake import pipeline
@@ -30,6 +32,7 @@ from webportal.intake.cases.case_record import FORM_KEY, CaseRecord
 from webportal.intake.models import UploadItem
 from webportal.network.models import InboxState, Node
 from webportal.notifications.models import Kind, Notification
+from webportal.records.models import Patient
 from webportal.review.models import SecondReading, TextTemplate
 from webportal.review.reads import reservation
 from webportal.review.reads.services import Entry, save_draft
@@ -56,6 +59,7 @@ LISTED = {
     "text_templates_list": "text",
     "tokens_list": "token",
     "dicom_nodes_list": "node",
+    "erasures_list": "erasure",
     "received_instances_list": "received",
     "users_list": "person",
     "workers_list": "worker",
@@ -109,6 +113,33 @@ class World:
     @property
     def patient(self) -> Any:
         return self.result.radiograph.study.patient_id
+
+    @cached_property
+    def erasable(self) -> Any:
+        return make_patient().pk
+
+    @cached_property
+    def erasure(self) -> Any:
+        patient = Patient.objects.get(pk=self.erasable)
+        return erasures.request(patient, "Request of 3 May", "", self.uploader).pk
+
+    @property
+    def erasure_digest(self) -> Any:
+        plan = erasures.plan_of(Erasure.objects.get(pk=self.erasure))
+        assert plan is not None
+        return plan.digest
+
+    @property
+    def erased(self) -> Any:
+        now = timezone.now()
+        return Erasure.objects.create(
+            reason="Request of 3 May",
+            state=State.DONE,
+            requested_at=now,
+            requested_by=self.uploader,
+            decided_at=now,
+            finished_at=now,
+        ).pk
 
     @property
     def model(self) -> Any:

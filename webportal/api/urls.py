@@ -10,6 +10,7 @@ from webportal.api.agreement import AgreementEndpoint
 from webportal.api.batch_results import BatchResultEndpoint
 from webportal.api.bulk import BulkEndpoint
 from webportal.api.departments import DepartmentEndpoint
+from webportal.api.erasures import ErasureEndpoint, PatientErasureEndpoint
 from webportal.api.held import HeldFileEndpoint
 from webportal.api.jobs import JobEndpoint, ModelVersionEndpoint, PredictionEndpoint
 from webportal.api.network import NodeEndpoint, ReceivedEndpoint
@@ -30,6 +31,8 @@ app_name = "api"
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("tokens", TokenEndpoint, "token")
 router.register("patients", PatientEndpoint, "patient")
+router.register("patients", PatientErasureEndpoint, "patient-erasure")
+router.register("erasures", ErasureEndpoint, "erasure")
 router.register("studies", StudyEndpoint, "study")
 router.register("studies", ReadingEndpoint, "reading")
 router.register("studies", BulkEndpoint, "bulk")

@@ -95,6 +95,18 @@ def decline(erasure: Erasure, by: User) -> None:
     _note(Action.ERASURE_DECLINED, locked, by)
 
 
+def certificate_of(erasure: Erasure, by: User) -> bytes:
+    """The certificate of a finished erasure, as a PDF. Raises ErasureError until it is done."""
+    # Imported here, because the PDF libraries take a fifth of a portal process's memory.
+    from webportal.erasure.certificate import as_pdf
+
+    if erasure.state != State.DONE:
+        raise ErasureError(_("There is a certificate once the erasure is done."))
+    content = as_pdf(erasure)
+    append(Event(Action.CERTIFICATE_OPENED, "erasure", erasure.pk), by)
+    return content
+
+
 def digest_of_due() -> str:
     """Digest of the list of studies due for erasure."""
     return _digest([str(key) for key in rule.due().values_list("pk", flat=True)])

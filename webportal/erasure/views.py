@@ -13,8 +13,6 @@ from django.views.decorators.http import require_POST, require_safe
 from webportal.accounts import passkey_forms
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
-from webportal.audit.models import Action
-from webportal.audit.trail import Event, append
 from webportal.erasure import services
 from webportal.erasure.messages import KINDS, OBSTACLES, WAITING
 from webportal.erasure.models import Erasure, State
@@ -136,12 +134,8 @@ def passkey_options(request: SignedInRequest) -> HttpResponse:
 @require_safe
 def certificate(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse:
     """The certificate of a finished erasure, as a PDF."""
-    # Imported here, because the PDF libraries take a fifth of a portal process's memory.
-    from webportal.erasure.certificate import as_pdf
-
     done = get_object_or_404(Erasure, pk=erasure_id, state=State.DONE)
-    content = as_pdf(done)
-    append(Event(Action.CERTIFICATE_OPENED, "erasure", done.pk), request.user)
+    content = services.certificate_of(done, request.user)
     answer = HttpResponse(content, content_type="application/pdf")
     answer["Content-Disposition"] = f'attachment; filename="erasure-{done.pk}.pdf"'
     return answer
