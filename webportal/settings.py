@@ -125,6 +125,15 @@ OIDC_NAME = env.str("OIDC_NAME", default="your hospital account")
 OIDC_SCOPES = env.list("OIDC_SCOPES", default=["openid", "profile", "email"])
 OIDC_USERNAME_CLAIM = env.str("OIDC_USERNAME_CLAIM", default="preferred_username")
 OIDC_GROUPS_CLAIM = env.str("OIDC_GROUPS_CLAIM", default="groups")
+# The same by SAML 2.0 (webportal.accounts.saml): the provider's metadata, and for requests and
+# that are signed a key and a certificate, all of them PEM or XML.
+SAML_METADATA = env.str("SAML_METADATA", default="")
+SAML_KEY = env.str("SAML_KEY", default="")
+SAML_CERTIFICATE = env.str("SAML_CERTIFICATE", default="")
+SAML_NAME = env.str("SAML_NAME", default="your hospital account")
+SAML_USERNAME_ATTRIBUTE = env.str("SAML_USERNAME_ATTRIBUTE", default="")
+SAML_FULL_NAME_ATTRIBUTE = env.str("SAML_FULL_NAME_ATTRIBUTE", default="displayName")
+SAML_GROUPS_ATTRIBUTE = env.str("SAML_GROUPS_ATTRIBUTE", default="groups")
 # The hospital's directory (LDAP, webportal.accounts.directory), if people sign in by it. What is
 # not set fits Active Directory.
 LDAP_URL = env.str("LDAP_URL", default="")

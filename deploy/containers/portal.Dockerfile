@@ -22,7 +22,7 @@ RUN python -m venv /opt/uv \
     && /opt/uv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r uv.txt \
     && /opt/uv/bin/uv venv /opt/venv \
     && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --no-cache --compile-bytecode \
-        --require-hashes -r pyproject.toml -c requirements.lock --extra ldap --extra tracing
+        --require-hashes -r pyproject.toml -c requirements.lock --extra ldap --extra saml --extra tracing
 
 FROM python:3.13-slim-bookworm
 # hadolint ignore=DL3008

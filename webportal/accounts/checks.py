@@ -8,6 +8,7 @@ from django.core.checks import Error, register
 
 from webportal.accounts.directory import channels, connection
 from webportal.accounts.models import Role
+from webportal.accounts.saml import provider as saml
 
 
 @register()
@@ -40,12 +41,40 @@ def identity_provider_is_complete(**kwargs: Any) -> list[Error]:
     if address.scheme == "http" and address.hostname not in ("localhost", "127.0.0.1", "::1"):
         message = "OIDC_ISSUER must begin with https: whoever is between could sign in as anybody."
         found.append(Error(message, id="accounts.E004"))
-    if not (settings.LOCAL_SIGN_IN or settings.OIDC_ISSUER or settings.LDAP_URL):
+    ways = (settings.OIDC_ISSUER, settings.SAML_METADATA, settings.LDAP_URL)
+    if not (settings.LOCAL_SIGN_IN or any(ways)):
         message = (
-            "LOCAL_SIGN_IN is off, and OIDC_ISSUER and LDAP_URL are empty, so that nobody could"
-            " sign in."
+            "LOCAL_SIGN_IN is off, and OIDC_ISSUER, SAML_METADATA and LDAP_URL are empty, so that"
+            " nobody could sign in."
         )
         found.append(Error(message, id="accounts.E005"))
+    return found
+
+
+@register()
+def saml_is_complete(**kwargs: Any) -> list[Error]:
+    """The settings of a provider by SAML are complete and consistent."""
+    if not settings.SAML_METADATA:
+        return []
+    found = []
+    if not saml.is_installed():
+        message = "SAML_METADATA needs the extra saml (docs/sign-in.md)."
+        return [Error(message, id="accounts.E011")]
+    try:
+        saml.issuer()
+    except saml.MetadataError as error:
+        message = f"SAML_METADATA is not the metadata of an identity provider: {error}."
+        found.append(Error(message, id="accounts.E012"))
+    if settings.OIDC_ISSUER:
+        message = "OIDC_ISSUER and SAML_METADATA are both set: choose one of them."
+        found.append(Error(message, id="accounts.E013"))
+    address = urlsplit(settings.PORTAL_URL)
+    if address.scheme != "https" and address.hostname != "localhost":
+        message = "SAML_METADATA needs PORTAL_URL, the address that people open, with https."
+        found.append(Error(message, id="accounts.E014"))
+    if bool(settings.SAML_KEY) != bool(settings.SAML_CERTIFICATE):
+        message = "SAML_KEY and SAML_CERTIFICATE belong together."
+        found.append(Error(message, id="accounts.E015"))
     return found
 
 

@@ -1,6 +1,7 @@
 """People whom another system authenticates: their accounts, and roles from their groups.
 
-That system is the hospital's identity provider (webportal.accounts.oidc) or its directory
+That system is the hospital's identity provider (webportal.accounts.oidc, webportal.accounts.saml)
+or its directory
 (webportal.accounts.directory). Its own identifier, not the name, identifies a person once they have
 signed in.
 """
@@ -53,6 +54,8 @@ class Source:
     actor: str
     #: Whether people type its passwords here, and have none of their own besides.
     has_passwords: bool = False
+    #: What it calls the user name, for the refusal of a person without one.
+    name_from: str = ""
 
 
 def account_of(person: Person, source: Source) -> User:
@@ -141,7 +144,7 @@ def _first_time(person: Person, source: Source) -> User:
     if not person.name:
         raise FederatedRefusal(
             _("The identity provider sent no user name ({claim}). Ask hospital IT.").format(
-                claim=settings.OIDC_USERNAME_CLAIM
+                claim=source.name_from
             )
         )
     user = User.objects.filter(username__iexact=person.name).first()

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from webportal.accounts import codes, confirmation, encryption, second_factor, services
+from webportal.accounts import codes, confirmation, encryption, providers, second_factor, services
 from webportal.accounts import passkeys as keys
 from webportal.accounts.confirmation import confirmed
 from webportal.accounts.directory.passwords import is_of_directory
@@ -37,7 +37,12 @@ def confirm(request: SignedInRequest) -> HttpResponse:
             return redirect("accounts:second-factor")
     user = request.user
     has_password = user.has_usable_password() or is_of_directory(user)
-    return render(request, "accounts/confirm.html", {"form": form, "has_password": has_password})
+    context = {
+        "form": form,
+        "has_password": has_password,
+        "provider_address": providers.address(),
+    }
+    return render(request, "accounts/confirm.html", context)
 
 
 @allow()

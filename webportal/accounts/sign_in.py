@@ -13,6 +13,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
 
 from webportal.access.shown import sign_in_tried
+from webportal.accounts import providers
 from webportal.accounts.devices import remember_device
 from webportal.accounts.directory.passwords import is_of_directory
 from webportal.accounts.models import User
@@ -35,8 +36,8 @@ class LocalSignInError(Refusal):
 
     def __init__(self) -> None:
         instead = (
-            gettext("Sign in with {name} instead.").format(name=settings.OIDC_NAME)
-            if settings.OIDC_ISSUER
+            gettext("Sign in with {name} instead.").format(name=providers.name())
+            if providers.name()
             else gettext("Use the user name and password of your hospital account instead.")
         )
         super().__init__("local_sign_in_off", instead)

@@ -4,6 +4,7 @@ from django.urls import path
 
 from webportal.accounts import department_views, second_factor_views, sign_in_views, views
 from webportal.accounts.oidc import views as oidc_views
+from webportal.accounts.saml import views as saml_views
 
 app_name = "accounts"
 urlpatterns = [
@@ -13,6 +14,10 @@ urlpatterns = [
     path("sign-in/passkey/options", sign_in_views.passkey_options, name="passkey-options"),
     path("sign-in/provider", oidc_views.start, name="oidc"),
     path("sign-in/provider/callback", oidc_views.callback, name="oidc-callback"),
+    path("sign-in/saml", saml_views.start, name="saml"),
+    path("sign-in/saml/acs", saml_views.consume, name="saml-acs"),
+    path("sign-in/saml/logout", saml_views.log_out, name="saml-logout"),
+    path("sign-in/saml/metadata", saml_views.metadata, name="saml-metadata"),
     path("sign-in/provider/logout", oidc_views.back_channel_logout, name="oidc-logout"),
     path("sign-out", views.sign_out, name="sign-out"),
     path("account/password", views.change_password, name="change-password"),

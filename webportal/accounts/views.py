@@ -18,12 +18,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from webportal.accounts import departments, second_factor, separation, services, sessions
+from webportal.accounts import departments, providers, second_factor, separation, services, sessions
 from webportal.accounts.devices import remember_device
 from webportal.accounts.directory.passwords import is_of_directory
 from webportal.accounts.forms import NewUserForm, PasswordForm, SignInForm, TokenForm, UserForm
 from webportal.accounts.models import ApiToken, Role, User
-from webportal.accounts.oidc import provider
 from webportal.accounts.passkeys import why_unavailable
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.accounts.sign_in import note_password, wait_for_second_step
@@ -51,7 +50,8 @@ class SignIn(LoginView):
         """Add the available sign-in methods."""
         return super().get_context_data(
             no_passkeys=why_unavailable(self.request),
-            provider_name=settings.OIDC_NAME if provider.is_offered() else "",
+            provider_name=providers.name(),
+            provider_address=providers.address(),
             has_local_sign_in=settings.LOCAL_SIGN_IN,
             has_directory=bool(settings.LDAP_URL),
             **kwargs,

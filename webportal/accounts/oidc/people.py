@@ -31,7 +31,7 @@ def update_roles(user: User, claims: Mapping[str, Any]) -> None:
 
 
 def _source() -> Source:
-    return Source(settings.OIDC_ISSUER, PROVIDER)
+    return Source(settings.OIDC_ISSUER, PROVIDER, name_from=settings.OIDC_USERNAME_CLAIM)
 
 
 def _groups_of(claims: Mapping[str, Any]) -> list[str]:

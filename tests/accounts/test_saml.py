@@ -1,0 +1,355 @@
+"""Single sign-on by SAML: only what the provider signed, for this browser, now, and once."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("onelogin", reason="the extra saml is not installed")
+pytest.importorskip("saml2", reason="pysaml2 is not installed")
+
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.test import Client
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+from saml2.saml import NAMEID_FORMAT_TRANSIENT
+
+from tests.accounts.saml_provider import (
+    PORTAL,
+    SamlProvider,
+    changed,
+    encoded,
+    parts,
+)
+from tests.certificates import certificate
+from tests.helpers import audit_actions, is_signed_in
+from webportal.accounts import services
+from webportal.accounts.models import ApiToken, Role, Session, User
+from webportal.accounts.saml import views
+from webportal.audit.models import Action, AuditEntry
+
+pytestmark = pytest.mark.django_db
+_NS = {
+    "a": "urn:oasis:names:tc:SAML:2.0:assertion",
+    "p": "urn:oasis:names:tc:SAML:2.0:protocol",
+    "ds": "http://www.w3.org/2000/09/xmldsig#",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the keys of both are, which take a while to make."""
+    made = tmp_path_factory.mktemp("saml")
+    certificate(made, "portal")
+    certificate(made, "other")
+    return made
+
+
+@pytest.fixture(scope="module")
+def made_provider(folder: Path) -> SamlProvider:
+    return SamlProvider(folder)
+
+
+@pytest.fixture
+def provider(
+    made_provider: SamlProvider, folder: Path, settings: Settings, client: Client
+) -> SamlProvider:
+    """The provider, and the portal set to it."""
+    settings.SAML_METADATA = made_provider.metadata
+    settings.SAML_NAME = "Bir Hospital"
+    settings.SAML_KEY = (folder / "portal.key").read_text()
+    settings.SAML_CERTIFICATE = (folder / "portal.pem").read_text()
+    settings.SAML_FULL_NAME_ATTRIBUTE = "urn:mace:dir:attribute-def:displayName"
+    settings.PORTAL_URL = PORTAL
+    settings.CREATE_USERS = True
+    settings.GROUP_ROLES = {"readers": ("radiologist",), "informatics": ("it",)}
+    made_provider.knows(client.get("/sign-in/saml/metadata").content)
+    return made_provider
+
+
+def begin(client: Client) -> str:
+    """Where the portal sends the browser."""
+    return str(client.get("/sign-in/saml", secure=True).headers["Location"])
+
+
+def test_without_a_provider_its_routes_do_not_exist(client: Client) -> None:
+    for address in ("", "/logout", "/metadata"):
+        assert client.get(f"/sign-in/saml{address}").status_code == 404
+    assert client.post("/sign-in/saml/acs").status_code == 404
+
+
+def test_a_new_user_gets_an_account_with_the_roles_of_their_groups(
+    client: Client, provider: SamlProvider
+) -> None:
+    page = client.get("/sign-in?next=/worklist").text
+    assert "Sign in with Bir Hospital" in page
+    assert 'href="/sign-in/saml?next=/worklist"' in page
+    answer = provider.sign_in(
+        client, "asha", "/worklist", groups=["readers", "staff"], displayName=["Asha Tester"]
+    )
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/worklist")
+    assert client.get("/worklist", secure=True).status_code == 200
+    user = User.objects.get()
+    assert (user.username, str(user), user.roles) == ("asha", "Asha Tester", ["radiologist"])
+    assert not user.has_usable_password()
+    assert audit_actions() == [Action.USER_CREATED, Action.IDENTITY_LINKED, Action.SIGNED_IN]
+    assert AuditEntry.objects.latest("sequence").detail == {"identity_provider": True}
+
+
+def test_groups_are_replaced_and_somebody_without_one_is_refused(
+    client: Client, provider: SamlProvider
+) -> None:
+    provider.sign_in(client, "asha", groups=["readers"])
+    provider.sign_in(Client(), "asha", groups=["informatics"])
+    assert User.objects.get().roles == ["it"]
+    refused = provider.sign_in(Client(), "asha", groups=["staff"])
+    assert (refused.status_code, "None of your groups" in refused.text) == (422, True)
+    assert User.objects.get().roles == []
+
+
+def test_the_user_name_may_be_an_attribute(
+    client: Client, provider: SamlProvider, settings: Settings
+) -> None:
+    settings.SAML_USERNAME_ATTRIBUTE = "urn:mace:dir:attribute-def:uid"
+    refused = provider.sign_in(client, "4711", groups=["readers"])
+    assert (refused.status_code, "attribute-def:uid)" in refused.text) == (422, True)
+    provider.sign_in(client, "4711", groups=["readers"], uid=["asha"])
+    assert User.objects.get().username == "asha"
+    # From then on the identifier counts.
+    provider.sign_in(Client(), "4711", groups=["readers"], uid=["asha2"])
+    assert User.objects.get().username == "asha"
+
+
+def test_the_request_is_signed_and_says_nothing_of_the_page(
+    client: Client, provider: SamlProvider
+) -> None:
+    start = client.get("/sign-in/saml?next=/studies/1", secure=True)
+    address = start.headers["Location"]
+    assert "Signature=" in address
+    assert "studies" not in address
+    cookie = start.cookies[views.COOKIE]
+    assert (cookie["samesite"], bool(cookie["secure"]), bool(cookie["httponly"])) == (
+        "None",
+        True,
+        True,
+    )
+
+
+def refused(client: Client, provider: SamlProvider, response: str) -> None:
+    answer = provider.post(client, response)
+    assert answer.status_code == 422, answer.content
+    assert not is_signed_in(client)
+    assert not User.objects.filter(username="asha").exists()
+
+
+def test_what_is_not_signed_signs_nobody_in(client: Client, provider: SamlProvider) -> None:
+    response = provider.response(begin(client), "asha", sign=False, groups=["readers"])
+    refused(client, provider, response)
+    assert audit_actions() == [Action.SIGN_IN_FAILED]
+
+
+def test_what_was_changed_after_it_was_signed_signs_nobody_in(
+    client: Client, provider: SamlProvider
+) -> None:
+    response = provider.response(begin(client), "ashb", groups=["staff"])
+    refused(client, provider, changed(response, "ashb", "asha"))
+    response = provider.response(begin(client), "asha", groups=["staff"])
+    refused(client, provider, changed(response, ">staff<", ">readers<"))
+
+
+def test_an_assertion_that_is_wrapped_signs_nobody_in(
+    client: Client, provider: SamlProvider
+) -> None:
+    """A forged assertion beside the signed one, wherever others have fallen for it."""
+    for place in ("before", "after", "within"):
+        root = parts(provider.response(begin(client), "ashb", groups=["readers"]))
+        signed = root.find("a:Assertion", _NS)
+        forged = parts(encoded(signed))
+        forged.set("ID", "forged")
+        forged.remove(forged.find("ds:Signature", _NS))
+        for name in forged.iter(f"{{{_NS['a']}}}NameID"):
+            name.text = "asha"
+        if place == "before":
+            signed.addprevious(forged)
+        elif place == "after":
+            signed.addnext(forged)
+        else:
+            root.replace(signed, forged)
+            forged.append(signed)
+        refused(client, provider, encoded(root))
+
+
+def test_another_key_signs_nobody_in(client: Client, provider: SamlProvider, folder: Path) -> None:
+    other = provider._folder
+    key = (other / "idp.key").read_bytes()
+    (other / "idp.key").write_bytes((folder / "other.key").read_bytes())
+    try:
+        response = provider.response(begin(client), "asha", groups=["readers"])
+    finally:
+        (other / "idp.key").write_bytes(key)
+    refused(client, provider, response)
+
+
+def test_a_response_is_used_once_and_by_the_browser_that_asked(
+    client: Client, provider: SamlProvider
+) -> None:
+    stolen = provider.response(begin(client), "asha", groups=["readers"])
+    # Without a request, and with another one.
+    refused(Client(), provider, stolen)
+    other = Client()
+    begin(other)
+    refused(other, provider, stolen)
+    cookie = client.cookies[views.COOKIE].value
+    assert provider.post(client, stolen).status_code == 302
+    again = Client()
+    again.cookies[views.COOKIE] = cookie
+    answer = provider.post(again, stolen)
+    assert (answer.status_code, is_signed_in(again)) == (422, False)
+
+
+def test_a_response_that_nobody_asked_for_signs_nobody_in(
+    client: Client, provider: SamlProvider
+) -> None:
+    root = parts(provider.response(begin(client), "asha", groups=["readers"]))
+    del root.attrib["InResponseTo"]
+    refused(client, provider, encoded(root))
+
+
+@pytest.mark.parametrize("minutes", [-30, 30])
+def test_an_assertion_counts_for_minutes_only(
+    minutes: int, client: Client, provider: SamlProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from onelogin.saml2.utils import OneLogin_Saml2_Utils as Utils
+
+    response = provider.response(begin(client), "asha", groups=["readers"])
+    then = timezone.now() + timedelta(minutes=minutes)
+    monkeypatch.setattr(Utils, "now", staticmethod(lambda: int(then.timestamp())))
+    refused(client, provider, response)
+
+
+@pytest.mark.parametrize("attribute", ["NotOnOrAfter", "InResponseTo", "Recipient"])
+def test_an_assertion_without_its_limits_signs_nobody_in(
+    attribute: str, client: Client, provider: SamlProvider
+) -> None:
+    response = provider.response(begin(client), "asha", without=attribute, groups=["readers"])
+    refused(client, provider, response)
+
+
+def test_an_assertion_for_another_service_signs_nobody_in(
+    client: Client, provider: SamlProvider, settings: Settings
+) -> None:
+    response = provider.response(begin(client), "asha", groups=["readers"])
+    settings.PORTAL_URL = "https://elsewhere.example"
+    refused(client, provider, response)
+
+
+def test_a_name_for_one_session_identifies_nobody(client: Client, provider: SamlProvider) -> None:
+    response = provider.response(
+        begin(client), "asha", name_format=NAMEID_FORMAT_TRANSIENT, groups=["readers"]
+    )
+    refused(client, provider, response)
+
+
+@pytest.mark.parametrize(
+    "response",
+    ["", "AAAA", "%%%", "PGEvPg==", "PCFET0NUWVBFIGEgWzwhRU5USVRZIGIgImMiPl0+PGE+JmI7PC9hPg=="],
+)
+def test_anything_else_signs_nobody_in(
+    response: str, client: Client, provider: SamlProvider
+) -> None:
+    begin(client)
+    refused(client, provider, response)
+
+
+def test_nobody_fills_the_trail_without_a_request(client: Client, provider: SamlProvider) -> None:
+    assert provider.post(client, "AAAA").status_code == 422
+    client.cookies[views.COOKIE] = "forged"
+    assert provider.post(client, "AAAA").status_code == 422
+    assert audit_actions() == []
+
+
+def test_it_leads_nowhere_else(client: Client, provider: SamlProvider) -> None:
+    answer = provider.sign_in(client, "asha", "https://evil.example/", groups=["readers"])
+    assert answer.headers["Location"] == "/"
+
+
+def test_the_provider_ends_one_session_or_all_of_them(
+    client: Client, provider: SamlProvider
+) -> None:
+    first, second = Client(), Client()
+    indexes = []
+    for browser in (first, second):
+        start = begin(browser)
+        response = provider.response(start, "asha", groups=["readers"])
+        statement = parts(response).find(".//a:AuthnStatement", _NS)
+        indexes.append(statement.get("SessionIndex"))
+        assert provider.post(browser, response).status_code == 302
+    assert indexes[0] != indexes[1]
+    user = User.objects.get()
+    services.create_token(user, "a script")
+    answer = client.get(provider.logout("asha", indexes[0]), secure=True)
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith("https://idp.hospital.example/slo?SAMLResponse=")
+    assert "Signature=" in answer.headers["Location"]
+    assert (is_signed_in(first), is_signed_in(second)) == (False, True)
+    assert ApiToken.objects.filter(user=user).exists()
+    assert client.get(provider.logout("asha"), secure=True).status_code == 302
+    assert not is_signed_in(second)
+    assert not Session.objects.filter(user=user).exists()
+    assert audit_actions()[-2:] == [Action.SIGNED_OUT, Action.TOKEN_REVOKED]
+
+
+def test_a_logout_that_is_not_signed_or_was_used_ends_nothing(
+    client: Client, provider: SamlProvider
+) -> None:
+    browser = Client()
+    provider.sign_in(browser, "asha", groups=["readers"])
+    bad: list[Callable[[str], str]] = [
+        lambda address: provider.logout("asha", sign=False),
+        lambda address: address.replace("Signature=", "Signature=AAAA"),
+        lambda address: f"{address}&SAMLRequest=AAAA",
+        lambda address: "/sign-in/saml/logout",
+        lambda address: "/sign-in/saml/logout?SAMLRequest=AAAA&Signature=AAAA",
+    ]
+    for make in bad:
+        answer = client.get(make(provider.logout("asha")), secure=True)
+        assert (answer.status_code, is_signed_in(browser)) == (400, True)
+    used = provider.logout("asha")
+    assert client.get(used, secure=True).status_code == 302
+    assert not is_signed_in(browser)
+    provider.sign_in(browser, "asha", groups=["readers"])
+    assert client.get(used, secure=True).status_code == 400
+    assert is_signed_in(browser)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"SAML_METADATA": "<a/>"}, "not the metadata"),
+        ({"SAML_METADATA": "no XML"}, "not the metadata"),
+        ({"OIDC_ISSUER": "https://x.example", "OIDC_CLIENT_ID": "a"}, "both set"),
+        ({"PORTAL_URL": ""}, "needs PORTAL_URL"),
+        ({"PORTAL_URL": "http://portal.example"}, "with https"),
+        ({"SAML_KEY": ""}, "belong together"),
+    ],
+)
+def test_settings_that_contradict_one_another_are_refused(
+    changes: dict[str, Any], said: str, provider: SamlProvider, settings: Settings
+) -> None:
+    call_command("check")
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    with pytest.raises(SystemCheckError, match=said):
+        call_command("check")
+
+
+def test_a_break_glass_account_is_not_the_providers(
+    client: Client, provider: SamlProvider, make_user: Callable[..., User], settings: Settings
+) -> None:
+    make_user(Role.IT, username="emergency")
+    settings.BREAK_GLASS_USERS = ["emergency"]
+    answer = provider.sign_in(client, "emergency", groups=["informatics"])
+    assert (answer.status_code, is_signed_in(client)) == (422, False)

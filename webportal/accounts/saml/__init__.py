@@ -1,0 +1,1 @@
+"""Single sign-on through the hospital's identity provider by SAML 2.0."""

@@ -1,0 +1,237 @@
+"""The provider as its metadata describes it, and the validation of what it sends.
+
+python3-saml checks signatures, times, audience and recipient; here is what has to be signed, what
+belongs to which request, and what may be used only once. Loaded where SAML is used, because it is
+an extra (`saml`).
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+PATH = "/sign-in/saml"
+TRANSIENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
+_ASSERTION = "urn:oasis:names:tc:SAML:2.0:assertion"
+_REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
+_POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+_UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
+_SIGNED_WITH = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+_DIGEST = "http://www.w3.org/2001/04/xmlenc#sha256"
+
+
+class RefusedByProviderError(Exception):
+    """What came is not valid, or says that nobody signed in; the message is for the log."""
+
+
+class MetadataError(Exception):
+    """SAML_METADATA cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the provider says of a person, once all of it is verified."""
+
+    subject: str
+    session_index: str
+    attributes: dict[str, list[str]]
+    #: The assertion, which may be used once, and until when it could be (Unix time).
+    assertion_id: str
+    until: int
+
+
+@dataclass(frozen=True)
+class LogoutRequest:
+    """Whom the provider signs out: all sessions of the subject if it names none."""
+
+    id: str
+    subject: str
+    session_indexes: list[str]
+    #: Where the browser goes with our answer.
+    answer_address: str
+
+
+def is_offered() -> bool:
+    """Whether a provider is configured."""
+    return bool(settings.SAML_METADATA)
+
+
+def is_installed() -> bool:
+    """Whether the extra `saml` is installed."""
+    return find_spec("onelogin") is not None
+
+
+def issuer() -> str:
+    """The provider's entity ID, from its metadata."""
+    name: str = _provider(settings.SAML_METADATA)["entityId"]
+    return name
+
+
+def ask() -> tuple[str, str]:
+    """The address to which the browser takes a request to sign in, and the request's id."""
+    made = _auth({}, {})
+    # The page that was asked for is none of the provider's business.
+    address: str = made.login(return_to=settings.PORTAL_URL)
+    return address, made.get_last_request_id()
+
+
+def answer_to(request_id: str, encoded: str) -> Answer:
+    """What a response to our request says. Raises RefusedByProviderError.
+
+    The assertion has to be signed, for us, now, and an answer to this request.
+    """
+    made = _auth({}, {"SAMLResponse": encoded})
+    try:
+        made.process_response(request_id=request_id)
+    except Exception as error:
+        # The library raises whatever its parsers do on hostile XML; nothing of it signs anybody in.
+        raise RefusedByProviderError(f"{type(error).__name__}: {error}") from error
+    if made.get_errors() or not made.is_authenticated():
+        raise RefusedByProviderError(str(made.get_last_error_reason() or made.get_errors()))
+    if made.get_last_response_in_response_to() != request_id:
+        raise RefusedByProviderError("it answers no request of this browser")
+    if made.get_nameid_format() == TRANSIENT:
+        raise RefusedByProviderError(
+            "its NameID is transient, and identifies nobody at the next sign-in: have the provider"
+            " send a persistent one"
+        )
+    if not _is_for(made, request_id):
+        raise RefusedByProviderError(
+            "its SubjectConfirmationData lacks one of InResponseTo, Recipient and NotOnOrAfter"
+        )
+    return Answer(
+        subject=made.get_nameid(),
+        session_index=made.get_session_index() or "",
+        attributes=made.get_attributes(),
+        assertion_id=made.get_last_assertion_id(),
+        until=int(made.get_last_assertion_not_on_or_after()),
+    )
+
+
+def _is_for(made: Any, request_id: str) -> bool:
+    """Whether the assertion itself says which request it answers, where, and until when.
+
+    The library compares these where they are there, and takes what the response around the
+    assertion says, which need not be signed.
+    """
+    from onelogin.saml2.xml_utils import OneLogin_Saml2_XML as Xml
+
+    root = Xml.to_etree(made.get_last_response_xml())
+    here = made.get_settings().get_sp_data()["assertionConsumerService"]["url"]
+    return any(
+        data.get("InResponseTo") == request_id
+        and data.get("Recipient") == here
+        and data.get("NotOnOrAfter")
+        for assertion in root.iter(f"{{{_ASSERTION}}}Assertion")
+        if assertion.get("ID") == made.get_last_assertion_id()
+        for data in assertion.iter(f"{{{_ASSERTION}}}SubjectConfirmationData")
+    )
+
+
+def logout_request(query: dict[str, str], raw_query: str) -> LogoutRequest:
+    """The provider's signed request to sign somebody out. Raises RefusedByProviderError."""
+    made = _auth(query, {}, raw_query, wants_signed_messages=True)
+    try:
+        answer_address = made.process_slo(keep_local_session=True)
+        if made.get_errors() or "SAMLRequest" not in query:
+            raise RefusedByProviderError(str(made.get_last_error_reason() or made.get_errors()))
+        return _request_in(made, answer_address)
+    except RefusedByProviderError:
+        raise
+    except Exception as error:
+        # As above.
+        raise RefusedByProviderError(f"{type(error).__name__}: {error}") from error
+
+
+def own_metadata() -> bytes:
+    """What the provider has to know of Chestline, as XML."""
+    made: str | bytes = _auth({}, {}).get_settings().get_sp_metadata()
+    return made if isinstance(made, bytes) else made.encode()
+
+
+def _request_in(made: Any, answer_address: str) -> LogoutRequest:
+    from onelogin.saml2.logout_request import OneLogin_Saml2_Logout_Request as Request
+
+    xml = made.get_last_request_xml()
+    subject = Request.get_nameid(xml, made.get_settings().get_sp_key())
+    return LogoutRequest(
+        made.get_last_message_id(), subject, list(Request.get_session_indexes(xml)), answer_address
+    )
+
+
+def _auth(
+    query: dict[str, str],
+    posted: dict[str, str],
+    raw_query: str = "",
+    *,
+    wants_signed_messages: bool = False,
+) -> Any:
+    """python3-saml's object for one request, which says nothing itself of where we are."""
+    from onelogin.saml2.auth import OneLogin_Saml2_Auth
+
+    address = urlsplit(settings.PORTAL_URL)
+    path = f"{PATH}/logout" if query else f"{PATH}/acs"
+    request = {
+        "https": "on" if address.scheme == "https" else "off",
+        "http_host": address.netloc,
+        "script_name": path,
+        "get_data": query,
+        "post_data": posted,
+        "query_string": raw_query,
+        "validate_signature_from_qs": True,
+    }
+    return OneLogin_Saml2_Auth(request, _configuration(wants_signed_messages))
+
+
+def _configuration(wants_signed_messages: bool) -> dict[str, Any]:
+    base = f"{settings.PORTAL_URL.rstrip('/')}{PATH}"
+    signs = bool(settings.SAML_KEY)
+    return {
+        "strict": True,
+        "debug": False,
+        "sp": {
+            "entityId": f"{base}/metadata",
+            "assertionConsumerService": {"url": f"{base}/acs", "binding": _POST},
+            "singleLogoutService": {"url": f"{base}/logout", "binding": _REDIRECT},
+            "NameIDFormat": _UNSPECIFIED,
+            "x509cert": settings.SAML_CERTIFICATE,
+            "privateKey": settings.SAML_KEY,
+        },
+        "idp": _provider(settings.SAML_METADATA),
+        "security": {
+            "wantAssertionsSigned": True,
+            "wantMessagesSigned": wants_signed_messages,
+            "wantNameId": True,
+            "wantAttributeStatement": False,
+            "authnRequestsSigned": signs,
+            "logoutResponseSigned": signs,
+            "signMetadata": False,
+            "signatureAlgorithm": _SIGNED_WITH,
+            "digestAlgorithm": _DIGEST,
+            "rejectDeprecatedAlgorithm": True,
+            "rejectUnsolicitedResponsesWithInResponseTo": True,
+            "requestedAuthnContext": False,
+            "allowSingleLabelDomains": True,
+        },
+    }
+
+
+@cache
+def _provider(metadata: str) -> dict[str, Any]:
+    """The part of the configuration that the metadata has. Raises MetadataError."""
+    from onelogin.saml2.idp_metadata_parser import OneLogin_Saml2_IdPMetadataParser as Parser
+
+    try:
+        found: dict[str, Any] = Parser.parse(
+            metadata, required_sso_binding=_REDIRECT, required_slo_binding=_REDIRECT
+        ).get("idp", {})
+    except Exception as error:
+        raise MetadataError(f"it cannot be read ({type(error).__name__})") from error
+    if not found.get("entityId") or not found.get("singleSignOnService"):
+        raise MetadataError("it has no identity provider that takes requests by HTTP-Redirect")
+    if not (found.get("x509cert") or found.get("x509certMulti")):
+        raise MetadataError("it has no certificate for signatures")
+    return found

@@ -1,0 +1,134 @@
+"""Sign-in through the identity provider by SAML: to it, back, and its logout.
+
+The provider posts its answer across sites, which a session's cookie (SameSite=Lax) does not come
+with. A cookie of its own, signed and good for ten minutes, says which request the browser made.
+"""
+
+import logging
+
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_not_required
+from django.core import signing
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST, require_safe
+
+from webportal.access.shown import sign_in_tried
+from webportal.accounts.devices import remember_device
+from webportal.accounts.federation import FederatedRefusal
+from webportal.accounts.saml import people, provider
+from webportal.accounts.sign_in import BACKEND, safe_target, set_sign_in_details
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+
+COOKIE = "saml_request"
+PATIENCE_SECONDS = 600
+_SALT = "webportal.accounts.saml"
+_LOGOUT_PARAMETERS = ("SAMLRequest", "RelayState", "SigAlg", "Signature")
+
+logger = logging.getLogger(__name__)
+
+
+@login_not_required
+@never_cache
+@require_safe
+def start(request: HttpRequest) -> HttpResponse:
+    """Redirect the browser to the provider."""
+    _require_provider()
+    target = safe_target(request, request.GET.get("next", ""))
+    address, request_id = provider.ask()
+    response = HttpResponseRedirect(address)
+    # Not Secure it would not be sent across sites; browsers send it to localhost without HTTPS.
+    response.set_cookie(
+        COOKIE,
+        signing.dumps([request_id, target], salt=_SALT),
+        max_age=PATIENCE_SECONDS,
+        path=provider.PATH,
+        secure=True,
+        httponly=True,
+        samesite="None",
+    )
+    return response
+
+
+@csrf_exempt
+@login_not_required
+@never_cache
+@require_POST
+def consume(request: HttpRequest) -> HttpResponse:
+    """Sign in whom the provider's response names (Assertion Consumer Service, HTTP-POST)."""
+    _require_provider()
+    try:
+        request_id, target = signing.loads(
+            request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=PATIENCE_SECONDS
+        )
+    except (signing.BadSignature, ValueError):
+        # No sign-in was started here: anonymous clients must not be able to fill the trail.
+        return _show_refusal(request, _("The identity provider did not sign you in. Try again."))
+    try:
+        answer = provider.answer_to(request_id, request.POST.get("SAMLResponse", ""))
+        user = people.person_of(answer)
+    except provider.RefusedByProviderError as error:
+        logger.warning("sign-in by the identity provider refused: %r", str(error))
+        return _refused(request, _("The identity provider did not sign you in. Try again."))
+    except FederatedRefusal as refusal:
+        return _refused(request, str(refusal))
+    except ValidationError as error:
+        return _refused(request, " ".join(error.messages))
+    set_sign_in_details(request, identity_provider=True)
+    login(request, user, BACKEND)
+    people.begin(request.session, answer)
+    response = HttpResponseRedirect(safe_target(request, target))
+    response.delete_cookie(COOKIE, path=provider.PATH, samesite="None")
+    remember_device(request, response, user)
+    return response
+
+
+@login_not_required
+@never_cache
+@require_safe
+def log_out(request: HttpRequest) -> HttpResponse:
+    """End sessions at the provider's signed request (Single Logout, HTTP-Redirect)."""
+    _require_provider()
+    query = {name: request.GET[name] for name in _LOGOUT_PARAMETERS if name in request.GET}
+    try:
+        # What is signed must be what is read.
+        if any(len(request.GET.getlist(name)) > 1 for name in query):
+            raise provider.RefusedByProviderError("a parameter is repeated")
+        asked = provider.logout_request(query, request.META.get("QUERY_STRING", ""))
+        people.sign_out(asked)
+    except provider.RefusedByProviderError as error:
+        logger.warning("logout by the identity provider refused: %r", str(error))
+        error_text = _("The identity provider’s request to sign out is not valid.")
+        return render(request, "accounts/sign_in_refused.html", {"error": error_text}, status=400)
+    return HttpResponseRedirect(asked.answer_address)
+
+
+@login_not_required
+@require_safe
+def metadata(request: HttpRequest) -> HttpResponse:
+    """What the provider has to know of Chestline."""
+    _require_provider()
+    return HttpResponse(provider.own_metadata(), content_type="application/samlmetadata+xml")
+
+
+def _require_provider() -> None:
+    if not provider.is_offered():
+        raise Http404
+
+
+def _refused(request: HttpRequest, error: str) -> HttpResponse:
+    detail = {"identity_provider": True}
+    sign_in_tried(request, people.PROVIDER)
+    append(Event(Action.SIGN_IN_FAILED, "user", "", detail=detail), people.PROVIDER)
+    return _show_refusal(request, error)
+
+
+def _show_refusal(request: HttpRequest, error: str) -> HttpResponse:
+    response = render(request, "accounts/sign_in_refused.html", {"error": error}, status=422)
+    response.delete_cookie(COOKIE, path=provider.PATH, samesite="None")
+    return response
