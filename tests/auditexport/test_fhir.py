@@ -128,9 +128,12 @@ def test_it_says_who_did_what_for_which_patient_and_study(
     assert patient.display_name not in str(event)
 
 
-def test_it_is_valid_whatever_the_trail_holds(repository: Repository) -> None:
+def test_it_is_valid_whatever_the_trail_holds(repository: Repository, settings: Settings) -> None:
     append(Event(Action.STUDY_VIEWED, "study", "gone", uuid4()), ODD)
     assert last_event(repository)["agent"][0]["name"]
+    settings.ORGANIZATION = ""
+    append(Event(Action.SIGNED_OUT), "")
+    last_event(repository)
     append(Event(Action.SIGN_IN_FAILED), "someone")
     assert last_event(repository)["outcome"] == "4"
     entry = append(Event(Action.PATIENT_CHANGED, "patient", "p1", detail={"name": "DOE"}), "ann")

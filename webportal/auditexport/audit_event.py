@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from webportal.audit.models import AuditEntry
-from webportal.auditexport.content import Records, as_json, fit, is_by_person, label_of
+from webportal.auditexport.content import Records, as_json, is_by_person, label_of, text_of
 from webportal.auditexport.events import event_of
 from webportal.records.models import Patient, Study
 
@@ -52,7 +52,7 @@ def _event(entry: AuditEntry, records: Records, *, with_details: bool) -> Json:
         "outcome": str(described.outcome),
         "agent": _agents(entry),
         "source": {
-            "site": fit(settings.ORGANIZATION),
+            "site": text_of(settings.ORGANIZATION),
             "observer": {"type": "Device", "display": settings.DICOM_AE_TITLE},
             "type": [_coding(f"{_TERMINOLOGY}/security-source-type", "4", "Application Server")],
         },
@@ -70,11 +70,11 @@ def _agents(entry: AuditEntry) -> list[Json]:
     agents: list[Json] = []
     is_of_person = is_by_person(entry)
     if is_of_person:
-        person: Json = {"who": {"display": fit(entry.actor)}, "requestor": True}
+        person: Json = {"who": {"display": text_of(entry.actor)}, "requestor": True}
         if entry.actor_id is not None:
             person["altId"] = str(entry.actor_id)
         if address := (entry.origin or {}).get("address"):
-            person["network"] = {"address": fit(address), "type": "2"}
+            person["network"] = {"address": text_of(address), "type": "2"}
         agents.append(person)
     portal: Json = {
         "type": {"coding": [_coding(_DCM, "110150", "Application")]},
@@ -83,17 +83,17 @@ def _agents(entry: AuditEntry) -> list[Json]:
     }
     if not is_of_person:
         # Who the system is here, such as the identity provider or a command.
-        portal["name"] = fit(entry.actor)
+        portal["name"] = text_of(entry.actor)
     return [*agents, portal]
 
 
 def _patient(patient: Patient) -> Json:
     """By Patient ID and issuer; the trail names nobody, and neither does what leaves."""
-    identifier: Json = {"value": fit(patient.patient_id)}
+    identifier: Json = {"value": text_of(patient.patient_id)}
     if system := settings.FHIR_PATIENT_SYSTEMS.get(patient.issuer):
         identifier["system"] = system
     if patient.issuer.strip():
-        identifier["assigner"] = {"display": fit(patient.issuer)}
+        identifier["assigner"] = {"display": text_of(patient.issuer)}
     what = {"type": "Patient", "identifier": identifier}
     return _entity(what, "1", "Person", "1", "Patient")
 
@@ -114,8 +114,8 @@ def _study(entry: AuditEntry, study: Study | None) -> list[Json]:
 def _object(entry: AuditEntry) -> list[Json]:
     if not entry.object_id or entry.object_type == "study":
         return []
-    what = {"identifier": {"system": OBJECTS, "value": fit(entry.object_id)}}
-    name = {"name": fit(entry.object_type)} if entry.object_type else {}
+    what = {"identifier": {"system": OBJECTS, "value": text_of(entry.object_id)}}
+    name = {"name": text_of(entry.object_type)} if entry.object_type else {}
     return [{**_entity(what, "2", "System Object", "", ""), **name}]
 
 

@@ -45,6 +45,11 @@ def is_by_person(entry: AuditEntry) -> bool:
     return entry.actor_id is not None or entry.origin is not None
 
 
+def text_of(text: str) -> str:
+    """The same where FHIR wants something: its strings are never empty."""
+    return fit(text) or "-"
+
+
 def as_json(entry: AuditEntry, *, with_details: bool) -> dict[str, Any]:
     """All that the MAC covers, and the MAC; an erased entry has nothing left but the erasure."""
     return {
