@@ -127,6 +127,8 @@ def test_a_process_without_the_key_neither_starts_nor_appends(settings: Settings
         give(settings, wrong)
         with pytest.raises(keys.RefusedKeyError, match=r"neither AUDIT_KEY nor in AUDIT_OLD_KEYS"):
             keys.check_at_start()
+        with pytest.raises(CommandError, match="neither AUDIT_KEY"):
+            call_command("prepare", verbosity=0)
         with pytest.raises(MissingKeyError), transaction.atomic():
             view()
         with pytest.raises(MissingKeyError), transaction.atomic():

@@ -24,6 +24,7 @@ class Command(BaseCommand):
             keys.check_secret_key()
             schema.migrate(options["verbosity"])
             keys.check_audit_key(is_in_use=AuditEntry.objects.exists())
+            keys.check_trail_key()
         except (keys.RefusedKeyError, roles.RoleError, schema.MigrationError) as error:
             raise CommandError(str(error)) from error
         call_command("register_model", stdout=self.stdout)
