@@ -1,11 +1,16 @@
 """Inserting rows, where they may exist already."""
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
+from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from tests.factories import make_patient, make_uploader
+from webportal.accounts.models import GENERAL
+from webportal.audit.models import Action, AuditEntry
 from webportal.database.rows import insert, insert_or_get
-from webportal.records.models import Patient
+from webportal.records.models import Patient, Study
 
 pytestmark = pytest.mark.django_db
 
@@ -21,6 +26,41 @@ def test_rows_are_inserted_with_all_their_values() -> None:
         stored = Patient.objects.get(pk=row.pk)
         for field in Patient._meta.concrete_fields:
             assert getattr(stored, field.attname) == getattr(row, field.attname)
+
+
+def test_values_of_every_kind_are_inserted_as_they_are() -> None:
+    study = Study(
+        patient=make_patient(),
+        study_instance_uid="1.2.3",
+        description="Röntgen “Thorax” \\ 100 % {0}\n",
+        performed_at=timezone.now(),
+        symptoms=["cough", "fever"],
+        department_id=GENERAL,
+        created_by=make_uploader(),
+    )
+    entry = AuditEntry(
+        sequence=10**9,
+        at=timezone.now(),
+        action=Action.BATCH_CREATED,
+        detail={"a": [1, 2.5, 1e16, None, {"b": "é"}], "c": None},
+        origin=None,
+        previous_mac="",
+        mac="0" * 64,
+    )
+    rows: list[Model] = [study, entry]
+    for row in rows:
+        insert([row])
+        stored = type(row)._default_manager.get(pk=row.pk)
+        for field in row._meta.concrete_fields:
+            if field.name not in ("sort_name", "sort_patient_id"):  # which triggers fill
+                assert getattr(stored, field.attname) == getattr(row, field.attname), field.name
+
+
+@pytest.mark.parametrize("patient_id", ["1" * 1000, "a\0b"])
+def test_a_value_that_does_not_fit_is_an_error_and_not_changed(patient_id: str) -> None:
+    with pytest.raises(DataError), transaction.atomic():
+        insert([make(patient_id)])
+    assert not Patient.objects.exists()
 
 
 def test_an_inserted_row_can_be_changed_and_saved() -> None:

@@ -108,6 +108,8 @@ def link_study(study: Study) -> list[Event]:
 
     Where it has none, worklists are asked.
     """
+    if not study.accession_number:
+        return []
     lock_numbers([study.accession_number])
     events: list[Event] = []
     for order in of_number(study).select_for_update(of=("self",)):
