@@ -1,8 +1,12 @@
 """STOW-RS: what is stored, and what is answered of each instance."""
 
+import errno
 from typing import Any
 
 import pytest
+from django.core.files import File
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pydicom import uid
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
@@ -14,8 +18,10 @@ from webportal.access.models import AccessEntry
 from webportal.accounts.models import Role, TokenScope, User
 from webportal.dicomweb import multipart
 from webportal.intake.models import UploadBatch, UploadItem
+from webportal.intake.pipeline import group
 from webportal.records.files import read_original
 from webportal.records.models import Radiograph
+from webportal.storage import DurableFileSystemStorage
 
 FAILED, REFERENCED, OTHERS = "00081198", "00081199", "0008119A"
 REASON, WARNING = "00081197", "00081196"
@@ -220,6 +226,40 @@ def test_a_storage_that_takes_nothing_is_said_so(
         507,
         "urn:chestline:problem:storage-read-only",
     )
+
+
+def test_plain_instances_of_a_request_are_stored_together(
+    reader: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group, "MOST_FILES", 3)
+    with CaptureQueriesContext(connection) as queries:
+        response = stow(reader, *(phantom(seed) for seed in range(5)))
+    assert len(response.json()[REFERENCED]["Value"]) == Radiograph.objects.count() == 5
+    inserts = [each for each in queries if 'INSERT INTO "records_radiograph"' in each["sql"]]
+    assert len(inserts) == 2
+    assert UploadBatch.objects.get().expected_files == 5
+
+
+def test_a_storage_that_fills_up_keeps_and_says_what_there_was_room_for(
+    reader: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = DurableFileSystemStorage._save
+
+    def full(self: DurableFileSystemStorage, name: str, content: File[bytes]) -> str:
+        if Radiograph.objects.count() >= 2:
+            raise OSError(errno.ENOSPC, "It cannot be written")
+        return save(self, name, content)
+
+    def fail(_: object) -> None:
+        raise OSError("together it does not fit")
+
+    monkeypatch.setattr(DurableFileSystemStorage, "_save", full)
+    monkeypatch.setattr(group, "store_plain", fail)
+    response = stow(reader, *(phantom(seed) for seed in range(4)))
+    assert response.status_code == 202
+    answer = response.json()
+    assert len(answer[REFERENCED]["Value"]) == Radiograph.objects.count() == 2
+    assert [each[REASON]["Value"] for each in answer[FAILED]["Value"]] == [[0xA700]] * 2
 
 
 def test_roles_and_scopes_decide_who_stores(calling: Call, uploader: User, auditor: User) -> None:

@@ -1,6 +1,6 @@
 """Stores instances (STOW-RS) through the same intake as all other received files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from io import BytesIO
@@ -21,6 +21,7 @@ from webportal.intake.batches import services
 from webportal.intake.checks import image_file
 from webportal.intake.errors import StorageRefusesError
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
+from webportal.intake.pipeline import group
 from webportal.intake.pipeline.receive import too_large
 from webportal.records.models import Radiograph
 
@@ -100,6 +101,29 @@ class Outcomes:
         return HTTPStatus.OK if is_plain else HTTPStatus.ACCEPTED
 
 
+@dataclass(frozen=True)
+class _Instance:
+    """A part that is received like an uploaded file of this name."""
+
+    name: str
+    content: bytes
+    sop_class_uid: str = ""
+    sop_instance_uid: str = ""
+
+    def failed(self, failure: int, code: str, text: str, item: UploadItem | None = None) -> Outcome:
+        return Outcome(
+            self.sop_class_uid, self.sop_instance_uid, item, failure, code=code, text=text
+        )
+
+    def outcome(self, item: UploadItem) -> Outcome:
+        """Its outcome by the verdict on it."""
+        code, text = item.reason.code, item.reason.english if item.reason else ""
+        if item.verdict in (Verdict.REFUSED, Verdict.DISCARDED):
+            return self.failed(FAILURE_BY_CODE.get(code, REFUSED), code, text, item)
+        warning = HELD if item.verdict == Verdict.HELD else None
+        return Outcome(self.sop_class_uid, self.sop_instance_uid, item, None, warning, code, text)
+
+
 class Storing:
     """The instances of one request, in a separate batch.
 
@@ -121,9 +145,8 @@ class Storing:
         harmless.
         """
         outcomes = Outcomes()
-        for part in _until_broken(parts, outcomes):
-            self._number += 1
-            outcomes.each.append(self._store(part, outcomes))
+        for some in _bounded(_until_broken(parts)):
+            outcomes.each += self._store(some, outcomes)
         if not outcomes.each:
             raise BadBody("The body has no parts.")
         if outcomes.refused_by_storage is not None and not outcomes.items:
@@ -132,33 +155,51 @@ class Storing:
             services.announce(self._batch, len(outcomes.items))
         return outcomes
 
-    def _store(self, part: Part, outcomes: Outcomes) -> Outcome:
+    def _store(self, parts: Sequence[Part | Outcome], outcomes: Outcomes) -> list[Outcome]:
+        """Store parts together, or one by one if the storage refuses them together."""
+        read = [self._read(part) if isinstance(part, Part) else part for part in parts]
+        instances = [each for each in read if isinstance(each, _Instance)]
+        try:
+            items = self._receive(instances)
+        except StorageRefusesError:
+            # Some of them may be stored, and others may fit.
+            stored = iter([self._receive_one(each, outcomes) for each in instances])
+        else:
+            stored = iter([each.outcome(item) for each, item in zip(instances, items, strict=True)])
+        return [next(stored) if isinstance(each, _Instance) else each for each in read]
+
+    def _read(self, part: Part) -> "_Instance | Outcome":
+        """Return what a part holds, or why it is not even received."""
+        self._number += 1
         if part.content is None:
             refusal = too_large(settings.UPLOAD_MAX_BYTES)
             return Outcome(failure=REFUSED, code=refusal.code, text=refusal.message)
         if part.media_type != DICOM or images.sniff(part.content[:132]) != "dicom":
             return Outcome(failure=CANNOT_UNDERSTAND, text="The part is not a DICOM file.")
-        name = f"{self._number}.dcm"
-        sop_class = sop_instance = ""
         try:
             facts = image_file.describe_apart(part.content)
         except ImageError:
-            pass  # refused and recorded below
-        else:
-            sop_class, sop_instance = facts.sop_class_uid, facts.sop_instance_uid
-            name = f"{sop_instance or self._number}.dcm"
-            if self._study and facts.study_instance_uid != self._study:
-                text = "The instance belongs to a different study than the URL names."
-                return Outcome(sop_class, sop_instance, failure=OTHER_STUDY, text=text)
+            return _Instance(f"{self._number}.dcm", part.content)  # refused and recorded
+        sop_class, sop_instance = facts.sop_class_uid, facts.sop_instance_uid
+        if self._study and facts.study_instance_uid != self._study:
+            text = "The instance belongs to a different study than the URL names."
+            return Outcome(sop_class, sop_instance, failure=OTHER_STUDY, text=text)
+        name = f"{sop_instance or self._number}.dcm"
+        return _Instance(name, part.content, sop_class, sop_instance)
+
+    def _receive(self, instances: Sequence["_Instance"]) -> list[UploadItem]:
+        if not instances:
+            return []
+        files = [(each.name, BytesIO(each.content)) for each in instances]
+        return pipeline.receive_files(self._open_batch(), files, self._by)
+
+    def _receive_one(self, instance: "_Instance", outcomes: Outcomes) -> Outcome:
         try:
-            [item] = pipeline.receive_file(
-                self._open_batch(), name, BytesIO(part.content), self._by
-            )
+            [item] = self._receive([instance])
         except StorageRefusesError as error:
             outcomes.refused_by_storage = error
-            code, text = error.code, error.message
-            return Outcome(sop_class, sop_instance, None, OUT_OF_RESOURCES, None, code, text)
-        return _outcome(sop_class, sop_instance, item)
+            return instance.failed(OUT_OF_RESOURCES, error.code, error.message)
+        return instance.outcome(item)
 
     def _open_batch(self) -> UploadBatch:
         if self._batch is None:
@@ -169,29 +210,32 @@ class Storing:
         return self._batch
 
 
-def _until_broken(parts: Iterable[Part], outcomes: Outcomes) -> Iterator[Part]:
-    """Yield the parts; a body cut off after some of them adds a failure to the outcomes."""
-    iterator = iter(parts)
-    while True:
-        try:
-            part = next(iterator)
-        except StopIteration:
-            return
-        except BadBody as error:
-            if not outcomes.each:
-                raise
-            outcomes.each.append(Outcome(failure=CANNOT_UNDERSTAND, text=str(error.detail)))
-            return
-        yield part
+def _bounded(parts: Iterable[Part | Outcome]) -> Iterator[list[Part | Outcome]]:
+    """Divide parts into groups of as many as are stored together."""
+    some: list[Part | Outcome] = []
+    size = 0
+    for part in parts:
+        length = len(part.content or b"") if isinstance(part, Part) else 0
+        if some and (len(some) == group.MOST_FILES or size + length > group.MOST_BYTES):
+            yield some
+            some, size = [], 0
+        some.append(part)
+        size += length
+    if some:
+        yield some
 
 
-def _outcome(sop_class: str, sop_instance: str, item: UploadItem) -> Outcome:
-    code, text = item.reason.code, item.reason.english if item.reason else ""
-    if item.verdict in (Verdict.REFUSED, Verdict.DISCARDED):
-        failure = FAILURE_BY_CODE.get(code, REFUSED)
-        return Outcome(sop_class, sop_instance, item, failure, None, code, text)
-    warning = HELD if item.verdict == Verdict.HELD else None
-    return Outcome(sop_class, sop_instance, item, None, warning, code, text)
+def _until_broken(parts: Iterable[Part]) -> Iterator[Part | Outcome]:
+    """Yield the parts; a body cut off after some of them ends with a failure as its outcome."""
+    has_part = False
+    try:
+        for part in parts:
+            has_part = True
+            yield part
+    except BadBody as error:
+        if not has_part:
+            raise
+        yield Outcome(failure=CANNOT_UNDERSTAND, text=str(error.detail))
 
 
 def answer(outcomes: Outcomes, root: str) -> Json:
