@@ -17,6 +17,7 @@ from django.db import DataError, IntegrityError, connection
 
 from ml.images import ImageError
 from ml.serving.predictor import Predictor
+from webportal.backoff import pause_seconds
 from webportal.inference.registry import verified_package
 from webportal.oversight.models import Shadow
 from webportal.oversight.shadow.work import (
@@ -41,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 # After an error, which may repeat at every attempt, it pauses, each time for twice as long.
 _FIRST_RETRY_SECONDS = 30.0
-_LAST_RETRY_SECONDS = 1800.0
+_LONGEST_RETRY_SECONDS = 1800.0
 # A process whose predecessor died while it loaded the version serves live images for so long first.
 _PAUSE_SECONDS = 300.0
 
@@ -109,9 +110,11 @@ class Shadowing:
             while not self._is_stopping() and self._is_idle() and self._do_batch():
                 self._failures = 0
         except Exception:
-            pause = min(_FIRST_RETRY_SECONDS * 2**self._failures, _LAST_RETRY_SECONDS)
-            logger.exception("Working in shadow mode failed; trying again in %.0f s", pause)
             self._failures += 1
+            pause = pause_seconds(
+                self._failures, first=_FIRST_RETRY_SECONDS, longest=_LONGEST_RETRY_SECONDS
+            )
+            logger.exception("Working in shadow mode failed; trying again in %.1f s", pause)
             self._retry_at = time.monotonic() + pause
             # Given back once the database answers: the worker has not died.
             self._holds = True

@@ -98,7 +98,6 @@ def entry_in(message: ElementTree.Element) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What failed is tried again at once: no test waits for a pause."""
-    monkeypatch.setattr(sending, "FIRST_PAUSE_SECONDS", 0)
     monkeypatch.setattr(sending, "LONGEST_PAUSE_SECONDS", 0)
 
 

@@ -19,9 +19,9 @@ from pytest_django.fixtures import Settings
 from tests.delivery.fhir_peer import Answer, FhirServer
 from tests.delivery.rows import make_pacs
 from tests.helpers import free_port, listens, wait_until
+from webportal import backoff
 from webportal.delivery import planning, running
 from webportal.delivery.models import Content, Delivery, Destination, Protocol
-from webportal.network import backoff
 from webportal.storage import storage_from_url
 
 

@@ -17,11 +17,11 @@ from webportal.auditexport.events import SUCCESS, event_of
 from webportal.auditexport.message import audit_message
 from webportal.auditexport.models import Target
 from webportal.auditexport.syslog import connected, frame
+from webportal.backoff import pause_seconds
 
 logger = logging.getLogger(__name__)
 
 BATCH = 200
-FIRST_PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 60.0
 
 
@@ -102,7 +102,7 @@ def _by_syslog(position: int, until: float) -> Iterator[int]:
 
 def _note_failure(target: Target, error: OSError, *, is_first: bool) -> None:
     target.failures = 1 if is_first else target.failures + 1
-    pause = min(FIRST_PAUSE_SECONDS * 2 ** min(target.failures - 1, 10), LONGEST_PAUSE_SECONDS)
+    pause = pause_seconds(target.failures, longest=LONGEST_PAUSE_SECONDS)
     asked = min(getattr(error, "wait_seconds", 0.0), LONGEST_ASKED_SECONDS)
     target.next_attempt_at = timezone.now() + timedelta(seconds=max(pause, asked))
     target.error = str(error) or type(error).__name__

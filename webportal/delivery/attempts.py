@@ -14,12 +14,12 @@ from django.db.models.functions import Coalesce
 
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.backoff import LONGEST_PAUSE_SECONDS, pause_seconds
 from webportal.database.clock import clock
 from webportal.delivery.making import make
 from webportal.delivery.models import Delivery, DeliveryState, Destination, Kind
 from webportal.delivery.release import NotNowError, ObsoleteError, check
 from webportal.delivery.senders.outcome import Outcome, Result, Sender, of_error
-from webportal.network.backoff import LONGEST_PAUSE_SECONDS, pause_seconds
 from webportal.records.files import StoredFileError
 
 logger = logging.getLogger(__name__)

@@ -12,11 +12,11 @@ from django.db.models import Q, QuerySet
 
 from webportal.audit.models import Action
 from webportal.audit.trail import append
+from webportal.backoff import pause_seconds
 from webportal.database.clock import clock
 from webportal.delivery.attempts import event_of, settle
 from webportal.delivery.models import Delivery, DeliveryState, Destination
 from webportal.delivery.senders.outcome import NO_ANSWER, Outcome, Result, Sender
-from webportal.network.backoff import pause_seconds
 from webportal.network.confirming import MOST_AT_ONCE
 from webportal.network.models import StorageRequest, StorageRequestState
 

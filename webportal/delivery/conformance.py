@@ -5,13 +5,13 @@ from http import HTTPStatus
 
 from pydicom.sr.coding import Code
 
+from webportal.backoff import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from webportal.delivery.attempts import LONGEST_WAIT_SECONDS, MOST_REFUSALS
 from webportal.delivery.documents import coding
 from webportal.delivery.documents.fhir import reads, resources, results
 from webportal.delivery.documents.fhir.elements import SYSTEMS
 from webportal.delivery.documents.fhir.transactions import RESOURCES
 from webportal.delivery.senders import fhir, http
-from webportal.network.backoff import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from webportal.review.models import OtherFinding, Pneumonia, Zone
 from webportal.review.reads import codes
 

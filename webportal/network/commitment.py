@@ -21,10 +21,10 @@ from pynetdicom.presentation import build_role
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.backoff import pause_seconds
 from webportal.database.clock import clock
 from webportal.intake.models import Verdict
 from webportal.network import calling, inbox
-from webportal.network.backoff import pause_seconds
 from webportal.network.health import LONGEST_WAIT
 from webportal.network.models import (
     Commitment,

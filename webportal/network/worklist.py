@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pynetdicom.association import Association
 
 from webportal.audit.trail import append_all
-from webportal.network.backoff import pause_seconds
+from webportal.backoff import pause_seconds
 from webportal.network.calling import NotReachedError, associate, own_entity
 from webportal.network.models import Node
 from webportal.network.sop_classes import PLAIN_SYNTAXES, WORKLIST

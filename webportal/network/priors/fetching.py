@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.backoff import pause_seconds
 from webportal.database.clock import clock
-from webportal.network.backoff import pause_seconds
 from webportal.network.calling import NotReachedError
 from webportal.network.models import (
     PriorRequest,
