@@ -83,7 +83,7 @@ screenshots: install-dev  ## photograph the pages for docs/images
 	@$(VENV_PYTHON) -m tests.e2e.screenshots
 
 bench: install-dev  ## measure throughput, latency and memory
-	@status=0; for part in bench bench.uploads bench.viewer; do \
+	@status=0; for part in bench bench.uploads bench.latency "bench.growth --rows 1000 100000" bench.peers bench.viewer; do \
 		$(VENV_PYTHON) -m $$part || status=1; \
 	done; exit $$status
 

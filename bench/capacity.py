@@ -122,17 +122,17 @@ def _runs(
 ) -> list[Measurement]:
     """A burst, which gives the capacity, then each load, then stat behind a backlog."""
     images = cycle(radiographs)
-    burst, seconds = _timed(lambda: _burst([next(images) for _ in range(BURST)], by))
+    first, seconds = timed(lambda: burst([next(images) for _ in range(BURST)], by))
     capacity = BURST / seconds
     say(f"{workers} worker(s) do {capacity:.1f} images/s")
-    runs = [Measurement(workers, "burst", capacity, burst, os.getloadavg()[0])]
+    runs = [Measurement(workers, "burst", capacity, first, os.getloadavg()[0])]
     for load in options.loads:
         rate = load * capacity
 
-        def send(rate: float = rate) -> None:
-            _send(images, by, rate, options.seconds)
+        def at_this_rate(rate: float = rate) -> None:
+            send(images, by, rate, options.seconds)
 
-        jobs, _ = _timed(send)
+        jobs, _ = timed(at_this_rate)
         runs.append(Measurement(workers, f"{load:.0%}", rate, jobs, os.getloadavg()[0]))
     if options.backlog:
         jobs, left = _stat_behind(radiographs, by, options)
@@ -144,7 +144,7 @@ def _runs(
 # ── Sending ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _timed(send: Any) -> "tuple[list[ClosedJob], float]":
+def timed(send: Any) -> "tuple[list[ClosedJob], float]":
     """Let `send` queue images; return the closed jobs, and the seconds until the last one was."""
     from django.utils import timezone
 
@@ -166,7 +166,8 @@ def _timed(send: Any) -> "tuple[list[ClosedJob], float]":
     return jobs, seconds
 
 
-def _burst(radiographs: "Sequence[Radiograph]", by: "User") -> None:
+def burst(radiographs: "Sequence[Radiograph]", by: "User") -> None:
+    """Queue images in one transaction."""
     from django.db import transaction
 
     from webportal.inference.queue import enqueue
@@ -176,7 +177,7 @@ def _burst(radiographs: "Sequence[Radiograph]", by: "User") -> None:
             enqueue(radiograph, by)
 
 
-def _send(images: "Iterator[Radiograph]", by: "User", rate: float, seconds: float) -> None:
+def send(images: "Iterator[Radiograph]", by: "User", rate: float, seconds: float) -> None:
     """Queue images at random times for so long, each in a transaction of its own."""
     from django.db import connections
 
@@ -207,7 +208,7 @@ def _stat_behind(
     since = timezone.now()
     backlog, stat = radiographs[: options.backlog], radiographs[options.backlog :][:60]
     Study.objects.filter(radiographs__in=stat).update(priority=Priority.STAT)
-    Job.objects.bulk_create(_routine(radiograph, by, since) for radiograph in backlog)
+    Job.objects.bulk_create(routine_job(radiograph, by, since) for radiograph in backlog)
     random = np.random.default_rng(2)
     for radiograph in stat:
         radiograph.study.priority = Priority.STAT
@@ -225,7 +226,8 @@ def _stat_behind(
     return closed_jobs(since, timezone.now() + timedelta(seconds=1)), left
 
 
-def _routine(radiograph: "Radiograph", by: "User", at: datetime) -> "Job":
+def routine_job(radiograph: "Radiograph", by: "User", at: datetime) -> "Job":
+    """A job of routine priority, not stored yet."""
     from webportal.inference.models import Job
 
     return Job(
@@ -284,7 +286,7 @@ def _simulated(run: Measurement, measured_on: "Sequence[ClosedJob]") -> dict[str
     arrivals = Arrivals(queued, queued, priorities)
     is_stat = priorities == Priority.STAT
     chosen = is_stat if is_stat.any() else np.ones(len(queued), bool)
-    assumptions = Assumptions(Load(1), _speed(measured_on))
+    assumptions = Assumptions(Load(1), speed_of(measured_on))
     found: dict[str, list[dict[str, float]]] = {"wait": [], "to result": []}
     for seed in range(REPLICATIONS):
         simulated = simulate(assumptions, run.workers, arrivals, np.random.default_rng(seed))
@@ -296,7 +298,8 @@ def _simulated(run: Measurement, measured_on: "Sequence[ClosedJob]") -> dict[str
     }
 
 
-def _speed(jobs: "Sequence[ClosedJob]") -> "WorkerSpeed":
+def speed_of(jobs: "Sequence[ClosedJob]") -> "WorkerSpeed":
+    """The speed that the planner reads from jobs. Raises RuntimeError if they are too few."""
     from webportal.operations.capacity.measured import devices
 
     found = devices(jobs)

@@ -1,0 +1,218 @@
+"""python -m bench.latency: how long a result takes under load.
+
+Starts PostgreSQL, Valkey, a portal and one worker. A stat study is uploaded over REST to the idle
+system, and then behind a backlog of routine ones. After that images are queued at random times (a
+Poisson process) at shares of what the worker can do, and the capacity planner's simulation gets the
+same arrivals with the speeds of the same run.
+"""
+
+import argparse
+import os
+import signal
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.capacity import (
+    BURST,
+    DIFFERENT_FILES,
+    STAND_IN,
+    burst,
+    routine_job,
+    send,
+    speed_of,
+    timed,
+)
+from bench.system import InferenceWorker, Portal, database_and_broker, say
+from ml.serving.runtimes.interface import cores
+
+if TYPE_CHECKING:
+    from bench.measures import Api
+    from webportal.accounts.models import User
+    from webportal.operations.capacity.measured import ClosedJob
+    from webportal.records.models import Radiograph
+
+#: A stat study may take this many times as long as at idle, and one batch.
+FACTOR = 1.5
+PERCENTILES = (50, 95, 99)
+REPLICATIONS = 10
+STAT_ROWS = 1200
+
+
+def main() -> int:
+    """Measure, print the tables, and return 1 if a stat study behind the backlog takes too long."""
+    parser = argparse.ArgumentParser(prog="python -m bench.latency", description=__doc__)
+    parser.add_argument("--backlog", type=int, default=10_000, help="routine images")
+    parser.add_argument("--stat", type=int, default=20, help="stat studies, idle and behind it")
+    parser.add_argument("--loads", type=float, nargs="+", default=[0.2, 0.5, 0.8, 0.95])
+    parser.add_argument("--seconds", type=int, default=30, help="of each load")
+    parser.add_argument(
+        "--stand-in",
+        metavar="BATCH,IMAGE",
+        help="seconds that a wait takes in place of the network, for machines with other load",
+    )
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    if options.stand_in:
+        os.environ[STAND_IN] = options.stand_in
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
+        stack.enter_context(database_and_broker(folder))
+        return 0 if _measure(stack, folder, options) else 1
+
+
+def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> bool:
+    # Can only be imported now that the settings exist.
+    from django.conf import settings
+
+    from bench import pictures, records
+    from bench.measures import Api
+    from webportal.accounts.services import create_token
+
+    say(f"Making {options.backlog} studies")
+    by = records.make_uploader()
+    # With a wait in place of the network decoding is all that takes a processor.
+    files = (
+        pictures.stored_files(8)[:4] if options.stand_in else pictures.stored_files(DIFFERENT_FILES)
+    )
+    radiographs = records.store_radiographs(files, max(options.backlog, BURST), by)
+    portal = Portal(stack, folder / "portal.log")
+    application = "bench.stand_in" if options.stand_in else "workers.app"
+    InferenceWorker(stack, folder / "worker.log", application=application)
+    jobs, seconds = timed(lambda: burst(radiographs[:BURST], by))
+    capacity = BURST / seconds
+    batch = settings.INFERENCE_BATCH_SIZE / capacity
+    say(f"The worker does {capacity:.1f} images/s; a full batch takes {1000 * batch:.0f} ms\n")
+    api = Api(portal.port, create_token(by, "a script"))
+    is_met = _stat(api, radiographs[: options.backlog], by, options.stat, batch)
+    _loads(radiographs, by, jobs, capacity, options)
+    say(f"\n{cores()} cores; load average {os.getloadavg()[0]:.1f}, the benchmark's own included")
+    return is_met
+
+
+# ── A stat study behind a backlog ───────────────────────────────────────────────────────────────
+
+
+def _stat(
+    api: "Api", backlog: "Sequence[Radiograph]", by: "User", count: int, batch: float
+) -> bool:
+    from django.utils import timezone
+
+    from bench import pictures
+    from webportal.inference.models import Job, JobState
+
+    drawn = iter([pictures.as_jpeg(pictures.draw(20_000 + n, STAT_ROWS)) for n in range(2 * count)])
+    upload = _uploading(api)
+    idle = [upload(next(drawn)) for _ in range(count)]
+    since = timezone.now()
+    Job.objects.bulk_create((routine_job(each, by, since) for each in backlog), batch_size=2000)
+    waiting = Job.objects.filter(state=JobState.QUEUED)
+    left = [waiting.count()]
+    # Wakes the worker.
+    behind = [upload(next(drawn))]
+    while len(behind) < count and (remaining := waiting.count()):
+        left.append(remaining)
+        behind.append(upload(next(drawn)))
+    waiting.update(state=JobState.CANCELLED, finished_at=timezone.now())
+    while Job.objects.filter(state=JobState.RUNNING).exists():
+        time.sleep(0.05)
+    limit = FACTOR * statistics.median(idle) + batch
+    found = statistics.median(behind)
+    say("| stat study, upload to result | studies | routine waiting | median, ms | longest, ms |")
+    say("| --- | --- | --- | --- | --- |")
+    for name, times, waits in (
+        ("idle", idle, "0"),
+        (f"behind {len(backlog)}", behind, f"{max(left)} to {min(left)}"),
+    ):
+        say(
+            f"| {name} | {len(times)} | {waits} | {1000 * statistics.median(times):.0f}"
+            f" | {1000 * max(times):.0f} |"
+        )
+    is_met = found <= limit
+    say(
+        f"\nmedian behind the backlog at most {FACTOR} times that at idle and a batch"
+        f" ({1000 * limit:.0f} ms): {'met' if is_met else 'MISSED'}\n"
+    )
+    return is_met
+
+
+def _uploading(api: "Api") -> Callable[[bytes], float]:
+    """Return what uploads a stat study, and returns the seconds from then to its result."""
+    from webportal.inference.models import Prediction
+
+    batch = api.post_json("/api/v1/batches", {"name": "stat", "priority": "stat"})["id"]
+
+    def upload(picture: bytes) -> float:
+        began = time.perf_counter()
+        [item] = api.post_file(f"/api/v1/batches/{batch}/files", picture)["items"]
+        result = Prediction.objects.filter(
+            radiograph=uuid.UUID(item["radiograph"]), is_current=True
+        )
+        while not result.exists():
+            time.sleep(0.005)
+        return time.perf_counter() - began
+
+    return upload
+
+
+# ── Loads ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _loads(
+    radiographs: "Sequence[Radiograph]",
+    by: "User",
+    full: "Sequence[ClosedJob]",
+    capacity: float,
+    options: argparse.Namespace,
+) -> None:
+    """Print what was measured at each load and what was predicted; `full` are jobs of a burst."""
+    heads = ["load", "images", "queue to result", "measured, ms", "predicted, ms", "ratio"]
+    say(f"| {' | '.join(heads)} |")
+    say(f"|{' --- |' * len(heads)}")
+    images = cycle(radiographs)
+    for load in options.loads:
+        rate = load * capacity
+
+        def at_this_rate(rate: float = rate) -> None:
+            send(images, by, rate, options.seconds)
+
+        jobs, _ = timed(at_this_rate)
+        times = [(job.finished_at - job.queued_at).total_seconds() for job in jobs]
+        real, predicted = np.percentile(times, PERCENTILES), _predicted(jobs, full)
+        for name, measured, expected in zip(PERCENTILES, real, predicted, strict=True):
+            say(
+                f"| {load:.0%} | {len(jobs)} | p{name} | {1000 * measured:.0f}"
+                f" | {1000 * expected:.0f} | {measured / expected:.2f} |"
+            )
+
+
+def _predicted(jobs: "Sequence[ClosedJob]", full: "Sequence[ClosedJob]") -> np.ndarray:
+    """The percentiles of the simulation with the same arrivals and the speeds of the same run."""
+    from webportal.operations.capacity.arrivals import Arrivals
+    from webportal.operations.capacity.assumptions import Assumptions, Load
+    from webportal.operations.capacity.simulation import simulate
+
+    ordered = sorted(jobs, key=lambda job: job.queued_at)
+    first = ordered[0].queued_at
+    queued = np.array([(job.queued_at - first).total_seconds() for job in ordered])
+    arrivals = Arrivals(queued, queued, np.array([job.priority for job in ordered], np.int8))
+    assumptions = Assumptions(Load(1), speed_of([*jobs, *full]))
+    runs = [
+        simulate(assumptions, 1, arrivals, np.random.default_rng(seed)).times
+        for seed in range(REPLICATIONS)
+    ]
+    found: np.ndarray = np.mean([np.percentile(times, PERCENTILES) for times in runs], axis=0)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
