@@ -152,11 +152,12 @@ def test_a_failed_attempt_is_not_repeated_at_once(
     assert timedelta(seconds=40) < pause <= timedelta(seconds=60)
 
 
-def test_a_step_ends_in_time(server: Server) -> None:
-    add(1000)
-    done = send_some(0.05)
-    assert 0 < done < 1000
-    assert Target.objects.get().position == done
+def test_a_step_without_time_left_sends_one_batch(server: Server) -> None:
+    add(sending.BATCH + 1)
+    before = AuditEntry.objects.count()
+    assert send_some(0) == sending.BATCH
+    assert send_some(0) == before - sending.BATCH
+    assert Target.objects.get().position == before
 
 
 def test_nothing_is_sent_and_nothing_noted_without_the_setting() -> None:

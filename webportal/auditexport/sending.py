@@ -83,9 +83,12 @@ def _send_to(address: str, send: _Send, most_seconds: float) -> int:
 
 
 def _by_syslog(position: int, until: float) -> Iterator[int]:
-    """Nothing is known to have arrived before the server has confirmed all."""
+    """Nothing is known to have arrived before the server has confirmed all.
+
+    At least one batch is sent, so that a server to which connecting takes long gets all in time.
+    """
     with connected() as connection:
-        while time.monotonic() < until:
+        while True:
             entries = list(
                 AuditEntry.objects.filter(sequence__gt=position).order_by("sequence")[:BATCH]
             )
@@ -95,7 +98,7 @@ def _by_syslog(position: int, until: float) -> Iterator[int]:
                 message = audit_message(entry, records)
                 connection.sendall(frame(message, entry.at, is_warning=is_warning))
                 position = entry.sequence
-            if len(entries) < BATCH:
+            if len(entries) < BATCH or time.monotonic() >= until:
                 break
     yield position
 
