@@ -11,5 +11,5 @@ class DeliveryConfig(AppConfig):
     verbose_name = "Delivery of results"
 
     def ready(self) -> None:
-        """Register the reasons of deliveries."""
-        from webportal.delivery import reasons  # noqa: F401
+        """Register the reasons of deliveries, and the receivers of signals."""
+        from webportal.delivery import reasons, retractions  # noqa: F401

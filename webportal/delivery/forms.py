@@ -29,10 +29,6 @@ class DestinationForm(forms.Form):
         label=_("What to send"),
         choices=[],
         widget=forms.CheckboxSelectMultiple,
-        help_text=_(
-            "What was sent for a wrong patient is not withdrawn when the patient is corrected here:"
-            " correct it there, too."
-        ),
     )
     results_when = forms.ChoiceField(
         label=_("When to send the model's results"),

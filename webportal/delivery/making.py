@@ -5,16 +5,21 @@ from collections.abc import Sequence
 
 from django.conf import settings
 from pydicom.dataset import Dataset
-from pydicom.uid import ComprehensiveSRStorage, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    ComprehensiveSRStorage,
+    KeyObjectSelectionDocumentStorage,
+    SecondaryCaptureImageStorage,
+)
 
 from webportal.database.clock import clock
-from webportal.delivery.documents import captures, hl7, hottest, reports
+from webportal.delivery.documents import captures, hl7, hottest, reports, retractions
 from webportal.delivery.documents.fhir.reads import read_transaction
 from webportal.delivery.documents.fhir.results import results_transaction, withdrawal_transaction
 from webportal.delivery.documents.reports import Verification, uid_of
 from webportal.delivery.documents.sources import Place, source_of
-from webportal.delivery.models import OF_FHIR, WITHDRAWALS, Document, Kind
+from webportal.delivery.models import OF_FHIR, RETRACTIONS, WITHDRAWALS, Document, Kind
 from webportal.delivery.release import ObsoleteError, results_to_send
+from webportal.delivery.retractions import retracted
 from webportal.records.identity import identity_version
 from webportal.review.models import Addendum, Read
 from webportal.review.reads.marks import parse_marks
@@ -27,6 +32,7 @@ _SERIES = {
     Kind.RESULT_REGION: 9004,
     Kind.CAPTURE: 9005,
     Kind.WITHDRAWN: 9006,
+    Kind.RETRACTION: 9007,
 }
 #: What a document supersedes: the latest of each group of kinds; others only those of their kind.
 _SUPERSEDES: dict[Kind, list[list[Kind]]] = {
@@ -40,7 +46,9 @@ def make(document: Document) -> None:
     identity = identity_version(document.study.patient)
     if document.content is not None and document.identity == identity:
         return
-    if document.kind == Kind.REPORT_HL7:
+    if document.kind in RETRACTIONS:
+        content = _retraction(document, identity)
+    elif document.kind == Kind.REPORT_HL7:
         content = _message(document)
     elif document.kind in OF_FHIR:
         content = _transaction(document)
@@ -50,6 +58,23 @@ def make(document: Document) -> None:
     document.sha256 = hashlib.sha256(content).hexdigest()
     document.made_at = clock()
     document.save()
+
+
+def _retraction(document: Document, identity: str) -> bytes:
+    """Raises ObsoleteError if nothing is to be retracted any more."""
+    contents = [bytes(each.content or b"") for each in retracted(document)]
+    if not contents:
+        raise ObsoleteError
+    if document.kind == Kind.RETRACTION_HL7:
+        control_id = document.pk.hex[:20]
+        return retractions.message(contents[-1], control_id, document.created_at)
+    if document.kind == Kind.RETRACTION_FHIR:
+        return retractions.withdrawn_transaction(contents)
+    place = _place(document, identity)
+    document.sop_instance_uid = place.sop_instance_uid
+    document.series_instance_uid = place.series_instance_uid
+    document.sop_class_uid = KeyObjectSelectionDocumentStorage
+    return retractions.rejection_note(contents, place)
 
 
 def _message(document: Document) -> bytes:

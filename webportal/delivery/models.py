@@ -57,9 +57,14 @@ class Kind(models.TextChoices):
     WITHDRAWN = "withdrawn", _("Withdrawal of a result")
     WITHDRAWN_FHIR = "withdrawn_fhir", _("Withdrawal of a result (FHIR)")
     NO_EARLY_FHIR = "no_early_fhir", _("Withdrawal of a preliminary report (FHIR)")
+    RETRACTION = "retraction", _("Rejection: wrong patient")
+    RETRACTION_HL7 = "retraction_hl7", _("Retraction: wrong patient (HL7)")
+    RETRACTION_FHIR = "retraction_fhir", _("Retraction: wrong patient (FHIR)")
 
     def is_among(self, contents: Collection[str]) -> bool:
         """Whether it belongs to what a destination is sent."""
+        if self in RETRACTIONS:
+            return True
         if self == Kind.WITHDRAWN:
             return not OF_MODEL.isdisjoint(contents)
         if self == Kind.CAPTURE:
@@ -73,7 +78,9 @@ OF_READS = (Kind.REPORT, Kind.REPORT_MARKS, Kind.REPORT_HL7, Kind.REPORT_FHIR)
 OF_MODEL = {Content.RESULTS, Content.CAPTURES}
 #: The kinds that say of a result that has left that it does not hold.
 WITHDRAWALS = (Kind.WITHDRAWN, Kind.WITHDRAWN_FHIR, Kind.NO_EARLY_FHIR)
-#: The kinds that are sent by FHIR.
+#: The kinds that say of what has left that it is of the wrong patient.
+RETRACTIONS = (Kind.RETRACTION, Kind.RETRACTION_HL7, Kind.RETRACTION_FHIR)
+#: The kinds that are sent by FHIR, but for a retraction.
 OF_FHIR = (
     Kind.REPORT_FHIR,
     Kind.RESULT_FHIR,
@@ -164,7 +171,7 @@ class Document(models.Model):
 
     It is created when it is first sent, and does not change afterwards: a destination that gets it
     twice sees the same bytes with the same UID. `addendum` is the last addendum that it contains.
-    `revision` counts how often its result was withdrawn before.
+    `revision` counts how often its result was withdrawn, or its study moved, before.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -212,6 +219,22 @@ class Document(models.Model):
 
     def __str__(self) -> str:
         return f"Document {self.id} ({self.kind})"
+
+
+class MovedStudy(models.Model):
+    """That the Patient ID of a study changed when documents of it had been made."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["at", "id"]
+        verbose_name_plural = "moved studies"
+        indexes = [models.Index(fields=["at"], name="moved_study_at")]
+
+    def __str__(self) -> str:
+        return f"Study {self.study_id}: moved"
 
 
 class DeliveryState(models.TextChoices):

@@ -27,6 +27,7 @@ from webportal.delivery.models import (
     Destination,
     Document,
     Kind,
+    MovedStudy,
     Protocol,
 )
 from webportal.delivery.release import (
@@ -35,6 +36,7 @@ from webportal.delivery.release import (
     may_send_results,
     results_to_send,
 )
+from webportal.delivery.retractions import times_moved, to_retract
 from webportal.delivery.withdrawals import left, times_withdrawn, to_withdraw
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.records.models import Study
@@ -86,6 +88,9 @@ def log_once(words: str, key: str, error: str) -> None:
 def _studies(destination: Destination, since: datetime) -> Iterator[uuid.UUID]:
     """Studies with a signature or result for which this destination has no row."""
     own = Delivery.objects.filter(destination=destination)
+    moved = MovedStudy.objects.filter(at__gt=since)
+    of_moved = own.filter(document__study=OuterRef("study"))
+    yield from moved.filter(Exists(of_moved)).values_list("study", flat=True)
     final = final_reads().filter(signed_at__gt=since)
     if Content.READS in destination.sends:
         of_read = own.filter(document__read=OuterRef("pk"))
@@ -123,12 +128,29 @@ def _plan_study(destination: Destination, study: Study) -> int:
     now = clock()
     added = 0
     # One by one: a result that holds again, or still, follows from the withdrawals in the outbox.
-    for document in chain(_of_read(destination, study), _of_results(destination, study)):
+    documents = chain(
+        _retracting(destination, study),
+        _of_read(destination, study),
+        _of_results(destination, study),
+    )
+    for document in documents:
         _delivery, is_new = Delivery.objects.get_or_create(
             destination=destination, document=document, defaults={"next_attempt_at": now}
         )
         added += is_new
     return added
+
+
+def _retracting(destination: Destination, study: Study) -> Iterator[Document]:
+    for kind, former in to_retract(destination, study):
+        yield _document(
+            kind=kind,
+            study=study,
+            read=former.read,
+            addendum=former.addendum,
+            prediction=former.prediction,
+            revision=times_moved(study),
+        )
 
 
 def _of_read(destination: Destination, study: Study) -> Iterator[Document]:
@@ -181,12 +203,12 @@ def _of_results(destination: Destination, study: Study) -> Iterator[Document]:
         return
     if destination.protocol == Protocol.FHIR:
         newest = results[-1]
-        revision = times_withdrawn(destination, study, newest)
+        revision = times_moved(study) + times_withdrawn(destination, study, newest)
         if kind_of_all := _kind_of_all(destination, study, newest, revision):
             yield _document(kind=kind_of_all, study=study, prediction=newest, revision=revision)
         return
     for result in results:
-        revision = times_withdrawn(destination, study, result)
+        revision = times_moved(study) + times_withdrawn(destination, study, result)
         for kind in _kinds_of(destination, result):
             yield _document(kind=kind, study=study, prediction=result, revision=revision)
 

@@ -10,12 +10,14 @@ from django.conf import settings
 from webportal.delivery.models import (
     OF_ALL_RESULTS,
     OF_READS,
+    RETRACTIONS,
     WITHDRAWALS,
     Destination,
     Document,
     Kind,
     ResultsWhen,
 )
+from webportal.delivery.retractions import times_moved
 from webportal.inference.models import Prediction
 from webportal.inference.summary import counting
 from webportal.records.choices import Category, ReadingState
@@ -87,6 +89,8 @@ def check(document: Document, destination: Destination) -> None:
         raise ObsoleteError("demonstration")
     if not Kind(document.kind).is_among(destination.sends):
         raise NotNowError("not_chosen")
+    if document.kind in RETRACTIONS:
+        return
     if document.kind in OF_READS:
         _check_read(document)
     elif document.kind in WITHDRAWALS:
@@ -120,7 +124,8 @@ def _check_withdrawal(document: Document) -> None:
 
 def _check_result(document: Document, destination: Destination) -> None:
     results = results_to_send(document.study)
-    if document.prediction not in results:
+    # Under another Patient ID it may have left: it is sent as another document.
+    if document.revision < times_moved(document.study) or document.prediction not in results:
         raise ObsoleteError
     if document.kind in OF_ALL_RESULTS and document.prediction != results[-1]:
         raise ObsoleteError

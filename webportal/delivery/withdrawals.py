@@ -24,6 +24,7 @@ from webportal.delivery.models import (
     Protocol,
 )
 from webportal.delivery.release import ASSESSED, is_reported
+from webportal.delivery.retractions import times_moved
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
 
@@ -63,7 +64,7 @@ def to_withdraw(
     find = _by_fhir if destination.protocol == Protocol.FHIR else _one_by_one
     for result in find(destination, study):
         if result.radiograph_id not in images:
-            yield kind, result, times_withdrawn(destination, study, result)
+            yield kind, result, times_moved(study) + times_withdrawn(destination, study, result)
 
 
 def _withdrawals(destination: Destination, study: Study) -> QuerySet[Delivery]:

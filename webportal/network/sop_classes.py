@@ -30,7 +30,10 @@ OTHERS: tuple[uid.UID, ...] = (
     uid.GrayscaleSoftcopyPresentationStateStorage,
 )
 #: What is sent to destinations (webportal.delivery).
-DOCUMENTS: tuple[uid.UID, ...] = (uid.ComprehensiveSRStorage,)
+DOCUMENTS: tuple[uid.UID, ...] = (
+    uid.ComprehensiveSRStorage,
+    uid.KeyObjectSelectionDocumentStorage,
+)
 CAPTURE = uid.SecondaryCaptureImageStorage
 PLAIN_SYNTAXES: tuple[uid.UID, ...] = (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian)
 

@@ -57,6 +57,8 @@ def capture(prediction: Prediction, source: Dataset, place: Place) -> bytes:
     )
     # Taken from the radiograph, where it may be missing.
     image.PatientOrientation = source.get("PatientOrientation", None)
+    if "IssuerOfPatientID" in source:
+        image.IssuerOfPatientID = source.IssuerOfPatientID
     image.BodyPartExamined = "CHEST"
     image.BurnedInAnnotation = "YES"
     image.SeriesDescription = "AI heat map, not verified"

@@ -13,7 +13,7 @@ from webportal.accounts.models import User
 from webportal.delivery.documents import coding
 from webportal.delivery.documents.sources import day_and_time
 from webportal.delivery.documents.texts import measured, zones
-from webportal.records.models import Study
+from webportal.records.models import Patient, Study
 from webportal.review.models import Addendum, Decision, Read
 
 _SENDER = "CHESTLINE"
@@ -54,12 +54,10 @@ def read_message(
     status = "C" if addenda or read.amends_id is not None else "F"
     last = addenda[-1].signed_at if addenda else read.signed_at
     assert last is not None
-    identifier = escape(patient.patient_id)
-    if patient.issuer:
-        identifier += f"^^^{escape(patient.issuer)}^PI"
+    identifier = identifier_of(patient)
     segments = [
         [
-            "MSH", "^~\\&", _SENDER, escape(settings.ORGANIZATION), "", "", _moment(at), "",
+            "MSH", "^~\\&", _SENDER, escape(settings.ORGANIZATION), "", "", moment(at), "",
             "ORU^R01^ORU_R01", control_id, "P", "2.5.1", "", "", "", "", "", "UNICODE UTF-8",
         ],
         [
@@ -70,12 +68,18 @@ def read_message(
             "OBR", "1", "", escape(study.accession_number or study.study_instance_uid),
             _coded(coding.PROCEDURE), "", "",
             _performed(study), *[""] * 14,
-            _moment(last), "", "RAD", status, *[""] * 6, _interpreter(read.reader),
+            moment(last), "", "RAD", status, *[""] * 6, _interpreter(read.reader),
         ],
         ["ZDS", f"{study.study_instance_uid}^Chestline^Application^DICOM"],
         *_observations(read, addenda, status, last),
     ]  # fmt: skip
     return "".join("|".join(fields).rstrip("|") + "\r" for fields in segments).encode()
+
+
+def identifier_of(patient: Patient) -> str:
+    """PID-3: the Patient ID with its issuer."""
+    identifier = escape(patient.patient_id)
+    return f"{identifier}^^^{escape(patient.issuer)}^PI" if patient.issuer else identifier
 
 
 def _observations(
@@ -101,7 +105,7 @@ def _observations(
     for number, (kind, concept, value) in enumerate(values, 1):
         yield [
             "OBX", str(number), kind, concept, str(number), value, "", "", "", "", "",
-            status, "", "", _moment(at),
+            status, "", "", moment(at),
         ]  # fmt: skip
 
 
@@ -120,14 +124,15 @@ def _interpreter(reader: User) -> str:
     return f"{escape(reader.username)}&{escape(str(reader))}"
 
 
-def _moment(at: datetime) -> str:
+def moment(at: datetime) -> str:
+    """A time as HL7 has it, with its offset."""
     return timezone.localtime(at).strftime("%Y%m%d%H%M%S%z")
 
 
 def _performed(study: Study) -> str:
     """When a study was performed; the day alone if nothing else is known."""
     day, time = day_and_time(study)
-    return _moment(study.performed_at) if study.performed_at and time else day
+    return moment(study.performed_at) if study.performed_at and time else day
 
 
 def control_id_of(message: bytes) -> str:

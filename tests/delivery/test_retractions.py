@@ -1,0 +1,245 @@
+"""What left for the wrong patient is retracted there, and sent anew for the right one."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db.models import F
+from pydicom import dcmread
+from pydicom.uid import KeyObjectSelectionDocumentStorage
+
+from tests.delivery.conftest import Orthanc, StoreScp, send_all
+from tests.delivery.fhir_peer import FhirServer, Json, faults
+from tests.delivery.test_documents import check
+from tests.delivery.test_hl7 import Receiver, make_receiver
+from tests.factories import make_patient, make_prediction, make_radiograph, make_study
+from tests.helpers import let_time_pass
+from tests.reading import read
+from webportal.accounts.models import User
+from webportal.delivery.models import (
+    Content,
+    DeliveryState,
+    Destination,
+    Kind,
+    MovedStudy,
+    Protocol,
+)
+from webportal.inference.models import Prediction
+from webportal.records.identity import identity_version
+from webportal.records.models import IdentityCorrection, Patient, Study
+from webportal.records.services import change_patient
+from webportal.review.models import Read
+from webportal.review.study.case_records import assign_known_patient
+
+__all__ = ["make_receiver"]
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Destination]
+MakeServer = Callable[..., FhirServer]
+
+
+@pytest.fixture
+def prediction() -> Prediction:
+    wrong = make_patient(patient_id="WRONG-1", issuer="TEST", name="Wrong^Person")
+    return make_prediction(make_radiograph(make_study(patient=wrong)))
+
+
+def move(prediction: Prediction, by: User) -> Patient:
+    """The study turns out to be another patient's."""
+    right = make_patient(patient_id="RIGHT-1", issuer="TEST", name="Right^Person")
+    study = Study.objects.get(pk=prediction.radiograph.study_id)
+    assign_known_patient(study, right, identity_version(right), by, "The wrong order was chosen.")
+    return right
+
+
+def amend(signed: Read, prediction: Prediction, by: User) -> None:
+    # The signature grows older below, and must not be older than the correction.
+    IdentityCorrection.objects.update(at=F("at") - timedelta(minutes=1))
+    fresh = Prediction.objects.get(pk=prediction.pk)
+    read(fresh, by, "definite", amends=signed.pk, reason="Right patient")
+    let_time_pass()
+
+
+def patients(resources: list[Json]) -> set[tuple[str, str]]:
+    """Patient ID and status of the resources that have both."""
+    return {
+        (each["subject"]["identifier"]["value"], each["status"])
+        for each in resources
+        if "subject" in each
+    }
+
+
+def test_a_pacs_gets_a_rejection_note_and_the_results_of_the_right_patient(
+    prediction: Prediction,
+    make_destination: Make,
+    store_scp: StoreScp,
+    radiologist: User,
+    tmp_path: Path,
+) -> None:
+    store_scp.start()
+    destination = make_destination(store_scp.port, sends=[*Content], results_when="at_once")
+    before = send_all(destination)
+    assert {row.state for row in before} == {DeliveryState.DELIVERED}
+    move(prediction, radiologist)
+    rows = send_all(destination)[len(before) :]
+    assert [(row.document.kind, row.state) for row in rows] == [
+        (Kind.RETRACTION, DeliveryState.DELIVERED),
+        (Kind.RESULT, DeliveryState.DELIVERED),
+        (Kind.RESULT_REGION, DeliveryState.DELIVERED),
+        (Kind.CAPTURE, DeliveryState.DELIVERED),
+    ]
+    came = {each.SOPInstanceUID: each for each in store_scp.received()}
+    note, *anew = [came[row.document.sop_instance_uid] for row in rows]
+    assert note.SOPClassUID == KeyObjectSelectionDocumentStorage
+    assert "Rejected for Patient Safety Reasons" in check(note, tmp_path)
+    assert (note.PatientID, str(note.PatientName)) == ("WRONG-1", "Wrong^Person")
+    (evidence,) = note.CurrentRequestedProcedureEvidenceSequence
+    rejected = {
+        item.ReferencedSOPInstanceUID
+        for series in evidence.ReferencedSeriesSequence
+        for item in series.ReferencedSOPSequence
+    }
+    assert rejected == {row.document.sop_instance_uid for row in before}
+    said = {(each.PatientID, each.IssuerOfPatientID) for each in anew}
+    assert said == {("RIGHT-1", "TEST")}
+    assert rejected.isdisjoint(each.SOPInstanceUID for each in anew)
+    assert len(send_all(destination)) == len(before) + len(rows)
+
+
+def test_orthanc_takes_a_rejection_note(
+    prediction: Prediction, make_destination: Make, orthanc: Orthanc, radiologist: User
+) -> None:
+    orthanc.start()
+    url = f"http://127.0.0.1:{orthanc.http_port}/dicom-web"
+    destination = make_destination(protocol=Protocol.DICOMWEB, url=url, results_when="at_once")
+    send_all(destination)
+    move(prediction, radiologist)
+    rows = send_all(destination)
+    assert {row.state for row in rows} == {DeliveryState.DELIVERED}
+    assert Kind.RETRACTION in {row.document.kind for row in rows}
+
+
+def test_by_hl7_every_observation_is_marked_wrong_for_the_former_patient(
+    prediction: Prediction,
+    make_destination: Make,
+    make_receiver: Callable[..., Receiver],
+    radiologist: User,
+) -> None:
+    ris = make_receiver()
+    destination = make_destination(
+        ris.port, protocol=Protocol.HL7, sends=[Content.READS], ae_title=""
+    )
+    signed = read(prediction, radiologist, "definite", other_findings=("effusion",))
+    let_time_pass()
+    send_all(destination)
+    move(prediction, radiologist)
+    send_all(destination)
+    amend(signed, prediction, radiologist)
+    rows = send_all(destination)
+    assert [row.document.kind for row in rows] == [
+        Kind.REPORT_HL7,
+        Kind.RETRACTION_HL7,
+        Kind.REPORT_HL7,
+    ]
+    first, wrong, right = [
+        {line.split("|")[0]: line.split("|") for line in each.split("\r") if line}
+        for each in ris.messages
+    ]
+    assert wrong["PID"] == first["PID"]
+    assert right["PID"][3] == "RIGHT-1^^^TEST^PI"
+    assert wrong["OBR"][3] == first["OBR"][3]
+    assert (first["OBR"][25], wrong["OBR"][25]) == ("F", "C")
+    assert wrong["MSH"][9] not in (first["MSH"][9], right["MSH"][9])
+    marked = [each.split("|")[11] for each in ris.messages[1].split("\r") if each[:3] == "OBX"]
+    assert marked == ["W"] * ris.messages[0].count("\rOBX")
+
+
+def test_by_fhir_everything_is_in_error_until_it_is_said_of_the_right_patient(
+    prediction: Prediction, make_ehr: Make, make_fhir_server: MakeServer, radiologist: User
+) -> None:
+    server = make_fhir_server()
+    destination = make_ehr(server, results_when="closed")
+    signed = read(prediction, radiologist, "definite")
+    let_time_pass()
+    send_all(destination)
+    assert {name for name, _status in patients(server.of(""))} == {"WRONG-1"}
+    move(prediction, radiologist)
+    rows = send_all(destination)
+    retraction = next(row for row in rows if row.document.kind == Kind.RETRACTION_FHIR)
+    assert retraction.state == DeliveryState.DELIVERED
+    (report,) = server.of("DiagnosticReport")
+    assert (report["status"], report["conclusion"]) == (
+        "entered-in-error",
+        "Issued for the wrong patient. Do not use.",
+    )
+    assert "result" not in report
+    sent = [each["resource"] for each in server.posted[2]["entry"]]
+    assert patients(sent) == {("WRONG-1", "entered-in-error")}
+    assert not any("valueCodeableConcept" in each for each in sent)
+    assert [faults(bundle) for bundle in server.posted] == [[]] * len(server.posted)
+    amend(signed, prediction, radiologist)
+    send_all(destination)
+    assert {name for name, _status in patients(server.of(""))} == {"RIGHT-1"}
+    (report,) = server.of("DiagnosticReport")
+    assert report["status"] == "amended"
+    of_model = [each for each in server.of("Observation") if "device" in each]
+    assert [each["status"] for each in of_model] == ["preliminary"]
+
+
+def test_a_corrected_patient_id_is_a_move_and_a_corrected_name_is_none(
+    prediction: Prediction, make_destination: Make, store_scp: StoreScp, radiologist: User
+) -> None:
+    store_scp.start()
+    destination = make_destination(store_scp.port, results_when="at_once")
+    send_all(destination)
+    patient = prediction.radiograph.study.patient
+    change_patient(patient, {"name": "Other^Name"}, radiologist, "Typing error")
+    patient.refresh_from_db()
+    patient.save()
+    assert not MovedStudy.objects.exists()
+    assert len(send_all(destination)) == 2
+    change_patient(patient, {"patient_id": "RIGHT-2"}, radiologist, "Typing error")
+    kinds = [row.document.kind for row in send_all(destination)]
+    assert kinds[2:] == [Kind.RETRACTION, Kind.RESULT, Kind.RESULT_REGION]
+
+
+def test_what_never_left_is_not_retracted_but_made_for_the_right_patient(
+    prediction: Prediction, make_destination: Make, store_scp: StoreScp, radiologist: User
+) -> None:
+    reached = make_destination(store_scp.port, results_when="at_once")
+    other = make_destination(name="Other", results_when="at_once", is_paused=True)
+    store_scp.start()
+    send_all(reached)
+    move(prediction, radiologist)
+    send_all(reached)
+    Destination.objects.filter(pk=other.pk).update(is_paused=False, port=store_scp.port)
+    other.refresh_from_db()
+    rows = send_all(other)
+    assert [(row.document.kind, row.document.revision, row.state) for row in rows] == [
+        (Kind.RESULT, 0, DeliveryState.CANCELLED),
+        (Kind.RESULT_REGION, 0, DeliveryState.CANCELLED),
+        (Kind.RESULT, 1, DeliveryState.DELIVERED),
+        (Kind.RESULT_REGION, 1, DeliveryState.DELIVERED),
+    ]
+    latest = dcmread(max(store_scp.folder.iterdir(), key=lambda each: each.stat().st_mtime_ns))
+    assert latest.PatientID == "RIGHT-1"
+
+
+def test_a_study_that_moves_on_is_retracted_again_and_what_was_is_not(
+    prediction: Prediction, make_destination: Make, store_scp: StoreScp, radiologist: User
+) -> None:
+    store_scp.start()
+    destination = make_destination(store_scp.port, sends=[Content.RESULTS], results_when="at_once")
+    send_all(destination)
+    right = move(prediction, radiologist)
+    send_all(destination)
+    study = Study.objects.get(pk=prediction.radiograph.study_id)
+    third = make_patient(patient_id="THIRD-1", issuer="TEST")
+    assign_known_patient(study, third, identity_version(third), radiologist)
+    send_all(destination)
+    notes = [
+        each
+        for each in store_scp.received()
+        if each.SOPClassUID == KeyObjectSelectionDocumentStorage
+    ]
+    assert sorted(each.PatientID for each in notes) == [right.patient_id, "WRONG-1"]

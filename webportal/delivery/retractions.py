@@ -1,0 +1,132 @@
+"""What has left under a former Patient ID, and is retracted there.
+
+The amended read and the results are sent anew for the right patient, but nothing would say in the
+former one's record that what lies there is somebody else's. So a study is noted when its Patient ID
+changes, and what has left for each destination is compared by the patient that it names itself.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models.signals import post_save
+from django.dispatch import receiver
+
+from webportal.database.clock import clock
+from webportal.delivery.documents import retractions
+from webportal.delivery.models import (
+    OF_FHIR,
+    Delivery,
+    DeliveryState,
+    Destination,
+    Document,
+    Kind,
+    MovedStudy,
+    Protocol,
+)
+from webportal.records.models import Patient, Study
+
+#: The kinds that are sent as DICOM instances.
+OF_DICOM = (
+    Kind.REPORT,
+    Kind.REPORT_MARKS,
+    Kind.RESULT,
+    Kind.RESULT_REGION,
+    Kind.CAPTURE,
+    Kind.WITHDRAWN,
+)
+_BY_PROTOCOL: dict[str, Kind] = {
+    Protocol.DICOM: Kind.RETRACTION,
+    Protocol.DICOMWEB: Kind.RETRACTION,
+    Protocol.HL7: Kind.RETRACTION_HL7,
+    Protocol.FHIR: Kind.RETRACTION_FHIR,
+}
+_RETRACTED: dict[Kind, tuple[Kind, ...]] = {
+    Kind.RETRACTION: OF_DICOM,
+    Kind.RETRACTION_HL7: (Kind.REPORT_HL7,),
+    Kind.RETRACTION_FHIR: OF_FHIR,
+}
+_NAMES = {
+    Kind.RETRACTION: retractions.dicom_names,
+    Kind.RETRACTION_HL7: retractions.hl7_names,
+    Kind.RETRACTION_FHIR: retractions.fhir_names,
+}
+
+
+@receiver(post_save, sender=Study)
+def study_saved(
+    instance: Study, created: bool, update_fields: frozenset[str] | None, **_: Any
+) -> None:
+    """It may have gone to another patient."""
+    if not created and (update_fields is None or "patient" in update_fields):
+        _note(instance)
+
+
+@receiver(post_save, sender=Patient)
+def patient_saved(
+    instance: Patient, created: bool, update_fields: frozenset[str] | None, **_: Any
+) -> None:
+    """The Patient ID or its issuer may be another."""
+    if not created and (update_fields is None or {"patient_id", "issuer"} & update_fields):
+        for study in Study.objects.filter(patient=instance).order_by("pk"):
+            _note(study)
+
+
+def _note(study: Study) -> None:
+    """Note a study; nothing of a destination is locked, which others lock before the trail."""
+    made = Document.objects.filter(study=study, made_at__isnull=False)
+    for kind, kinds in _RETRACTED.items():
+        if any(not names_patient(kind, each) for each in made.filter(kind__in=kinds)):
+            MovedStudy.objects.create(study=study, at=clock())
+            return
+
+
+def times_moved(study: Study) -> int:
+    """How often a study's Patient ID has changed since documents of it were made."""
+    return MovedStudy.objects.filter(study=study).count()
+
+
+def to_retract(destination: Destination, study: Study) -> Iterator[tuple[Kind, Document]]:
+    """What has left for a destination under another Patient ID: the latest of each content."""
+    if not times_moved(study):
+        return
+    kind = _BY_PROTOCOL[destination.protocol]
+    told = Delivery.objects.filter(
+        destination=destination, document__study=study, attempts__gt=0
+    ).exclude(state=DeliveryState.REJECTED)
+    at: dict[object, Any] = {}
+    for delivery in told.filter(document__kind=kind).select_related("document"):
+        document = delivery.document
+        at[_key(kind, document)] = max(
+            document.created_at, at.get(_key(kind, document), document.created_at)
+        )
+    left = told.filter(document__kind__in=_RETRACTED[kind]).select_related("document")
+    seen: set[object] = set()
+    for delivery in left.order_by("-document__created_at"):
+        document = delivery.document
+        key = _key(kind, document)
+        is_retracted = key in at and document.made_at is not None and document.made_at < at[key]
+        if key not in seen and not is_retracted and not names_patient(kind, document):
+            seen.add(key)
+            yield kind, document
+
+
+def _key(kind: Kind, document: Document) -> object:
+    """What is retracted together: of a read or a result; by FHIR all of a study."""
+    if kind == Kind.RETRACTION_FHIR:
+        return document.study_id
+    return document.read_id, document.addendum_id, document.prediction_id
+
+
+def retracted(document: Document) -> list[Document]:
+    """The documents that a retraction is about, the oldest first; none if it has become void."""
+    kind = Kind(document.kind)
+    made = Document.objects.filter(
+        study=document.study, kind__in=_RETRACTED[kind], made_at__isnull=False
+    ).order_by("created_at")
+    key = _key(kind, document)
+    return [each for each in made if _key(kind, each) == key and not names_patient(kind, each)]
+
+
+def names_patient(kind: Kind, document: Document) -> bool:
+    """Whether a document names the patient that its study has now."""
+    return _NAMES[kind](bytes(document.content or b""), document.study.patient)
