@@ -173,6 +173,20 @@ def test_a_pacs_that_confirms_nothing_is_seen_and_rejects_in_the_end(
     assert len(store_scp.received()) == 1
 
 
+def test_what_waits_for_a_confirmation_is_delivered_once_none_is_wanted(
+    store_scp: StoreScp, make_destination: Make
+) -> None:
+    store_scp.start()
+    destination = make_destination(store_scp.port, results_when="at_once", confirms=True)
+    make_prediction(category="unlikely")
+    assert states(destination) == {STORED}
+    Delivery.objects.update(next_attempt_at=F("created_at"))
+    Destination.objects.update(confirms=False)
+    destination.refresh_from_db()
+    assert states(destination) == {DELIVERED}
+    assert len(store_scp.received()) == 1
+
+
 def test_who_may_report_may_not_store(start_receiver: Start) -> None:
     receiver = start_receiver()
     entity = AE("PACS")

@@ -38,9 +38,16 @@ def to_confirm(destination: Destination) -> QuerySet[Delivery]:
 
 
 def confirm(destination: Destination, sender: Sender) -> None:
-    """Settle what a destination has reported on, and ask about the rest that is due."""
+    """Settle what a destination has reported on, and ask about the rest that is due.
+
+    What was stored before a destination was no longer to confirm it counts as delivered.
+    """
     found = to_confirm(destination).select_related("destination", "document__study", "confirmation")
     due = [each for each in found[:MOST_AT_ONCE] if not _is_settled(each)]
+    if not destination.confirms:
+        for delivery in due:
+            _take_its_word(delivery)
+        return
     if not due:
         return
     answer = sender.confirm(due)
@@ -82,6 +89,13 @@ def note_confirmed(delivery: Delivery) -> None:
         return
     settle(locked, DeliveryState.DELIVERED, "")
     append(event_of(locked, Action.DELIVERY_CONFIRMED))
+
+
+@transaction.atomic
+def _take_its_word(delivery: Delivery) -> None:
+    locked = _locked(delivery)
+    if locked is not None:
+        settle(locked, DeliveryState.DELIVERED, "")
 
 
 @transaction.atomic
