@@ -35,5 +35,7 @@ class Command(migrate.Command):
             else:
                 return
             finally:
-                with connection.cursor() as cursor:
-                    cursor.execute("RESET lock_timeout")
+                # A connection that is broken would hide what broke it.
+                if connection.is_usable():
+                    with connection.cursor() as cursor:
+                        cursor.execute("RESET lock_timeout")
