@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 
 from webportal.database.clock import clock
 from webportal.delivery.documents.hottest import region_to_send
@@ -117,10 +117,14 @@ def _studies(destination: Destination, since: datetime) -> Iterator[uuid.UUID]:
             yield from found.values_list("radiograph__study", flat=True)
         # What has left for these may not hold any more, or hold again.
         refused = Job.objects.filter(state=JobState.REFUSED, finished_at__gt=since)
-        changed = Prediction.objects.filter(Q(job__in=refused) | Q(rejudged_at__gt=since))
         of_study = own.filter(document__study=OuterRef("radiograph__study"))
-        changed = changed.filter(Exists(of_study))
-        yield from changed.values_list("radiograph__study", flat=True)
+        changed = Prediction.objects.filter(Exists(of_study))
+        # Two queries, because one for either would read every result.
+        for found in (
+            changed.filter(job__in=refused.values("pk")),
+            changed.filter(rejudged_at__gt=since),
+        ):
+            yield from found.values_list("radiograph__study", flat=True)
 
 
 @transaction.atomic
