@@ -234,6 +234,25 @@ def test_a_trail_cut_off_before_the_change_is_said_to_be_cut_off(rotated: None) 
     assert "anchor_forged" not in found
 
 
+def test_after_a_restore_of_before_the_change_it_is_made_once_more(
+    settings: Settings,
+) -> None:
+    give(settings, FIRST)
+    view()
+    anchor()
+    before = ChainHead.objects.get()
+    give(settings, SECOND, FIRST)
+    rotation.rotate()
+    anchor()
+    cut_back(before.sequence)
+    behind_its_back(f"UPDATE audit_chainhead SET key_id = '{before.key_id}'")
+    rotation.rotate()
+    view()
+    anchors.begin_anew("restored the backup")
+    assert verify().intact
+    assert Key.of(SECOND).id == ChainHead.objects.get().key_id
+
+
 def test_a_state_that_was_altered_stays_altered_after_a_change(settings: Settings) -> None:
     give(settings, FIRST)
     view()
