@@ -137,12 +137,18 @@ class AnchorWalk:
         return True
 
     def _is_verified(self, anchor: Anchor) -> bool:
-        """Whether an anchor is signed; one that nobody can tell of for want of its key counts."""
+        """Whether an anchor is signed; one that nobody can tell of for want of its key counts.
+
+        One of an entry under a key that was given up has to be from before that: whoever has the
+        key could else go on anchoring that entry, and cut off what follows it.
+        """
+        epoch = self._epochs.at(anchor.sequence)
         signers = self._epochs.keys_at(anchor.sequence)
         signer = next((key for key in signers if anchor.is_signed_with(key)), None)
-        if signer is not None:
+        is_in_time = epoch.until is None or anchor.is_from_before(epoch.until)
+        if signer is not None and is_in_time:
             self.by_key[signer.id] += 1
-        elif self._epochs.at(anchor.sequence).key is None:
+        elif epoch.key is None and is_in_time:
             self._unverified.append(anchor)
         else:
             self._note("anchor_forged", number=anchor.number)

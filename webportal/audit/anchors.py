@@ -17,7 +17,7 @@ import logging
 import os
 import re
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,13 @@ class Anchor:
     def line(self) -> str:
         """The line that `parse` takes, of a signed anchor."""
         return f"{self._content} {self.signature}"
+
+    def is_from_before(self, time: datetime) -> bool:
+        """Whether it says to have been written before a time; clocks may differ by LATE."""
+        try:
+            return datetime.fromisoformat(self.at) < time + LATE
+        except (ValueError, TypeError):
+            return False
 
     def is_signed_with(self, key: Key) -> bool:
         """Whether it has the signature of a key."""

@@ -7,6 +7,7 @@ it is genuine, and it names both.
 
 import hmac
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from webportal.audit.keyring import Key, MissingKeyError, configured, keyed_hash, ring
@@ -25,6 +26,8 @@ class Epoch:
     last: int
     key_id: str
     key: Key | None
+    #: When the key was given up, by the entry that changed it; None for the one in use.
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,11 @@ class Epochs:
         """The keys that may have signed an anchor of this entry.
 
         Beside its own one these are keys that the trail has never begun to use: where its end is
-        missing, the change to them is missing, too. One that was given up signs nothing later.
+        missing, the change to them is missing, too. One that was given up signs nothing later,
+        neither as it was nor with the line feed with which the ring has it as well.
         """
-        known = {epoch.key_id for epoch in self.all}
-        unused = [key for name, key in ring().items() if name not in known]
+        known = {epoch.key.text for epoch in self.all if epoch.key is not None}
+        unused = [key for key in ring().values() if key.text not in known]
         own = self.at(sequence).key
         return [own, *unused] if own is not None else unused
 
@@ -77,6 +81,7 @@ def read() -> Epochs:
     changes = AuditEntry.objects.filter(action=Action.AUDIT_KEY_CHANGED).order_by("-sequence")
     epochs: list[Epoch] = []
     forged, expected, last = set(), "", _END
+    until: datetime | None = None
     for entry in changes:
         new_id, old_id = _names(entry)
         verdict = _is_genuine(entry, keys.get(new_id), keys.get(old_id))
@@ -84,10 +89,10 @@ def read() -> Epochs:
         if verdict is False or not follows:
             forged.add(entry.sequence)
             continue
-        epochs.insert(0, Epoch(entry.sequence, last, new_id, keys.get(new_id)))
-        expected, last = old_id, entry.sequence - 1
+        epochs.insert(0, Epoch(entry.sequence, last, new_id, keys.get(new_id), until))
+        expected, last, until = old_id, entry.sequence - 1, entry.at
     first = expected or _only_key(keys, named) or named or configured().id
-    epochs.insert(0, Epoch(1, last, first, keys.get(first)))
+    epochs.insert(0, Epoch(1, last, first, keys.get(first), until))
     return Epochs(tuple(epochs), frozenset(forged))
 
 

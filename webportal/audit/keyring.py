@@ -38,6 +38,11 @@ class Key:
         """The key with this secret; its name does not reveal it."""
         return _key(secret)
 
+    @property
+    def text(self) -> bytes:
+        """The secret as people know it: a line feed at its end only says that it was in a file."""
+        return self.secret.removesuffix(b"\n")
+
 
 @lru_cache(maxsize=64)
 def _key(secret: str) -> Key:

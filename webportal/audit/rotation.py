@@ -31,7 +31,10 @@ def rotate(actor: Any = None) -> AuditEntry:
             " start every process again, and then run this."
         )
     keys.check_audit_key(is_in_use=False)
-    if new.id in {epoch.key_id for epoch in epochs.read().all}:
+    had = epochs.read().all
+    if new.id in {epoch.key_id for epoch in had} or new.text in {
+        epoch.key.text for epoch in had if epoch.key is not None
+    }:
         raise RotationError(
             f"The trail has had the key {new.id} before. Set AUDIT_KEY to a new one."
         )
