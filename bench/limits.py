@@ -4,7 +4,7 @@ Measures, without a worker so that the cores are free for uploads, and on Postgr
 default durability:
 
 - transactions a second that append to the audit trail, whose head is locked by one at a time;
-- files a second that one portal takes in over REST, one at a time and several at once;
+- files a second that one portal takes in over REST: one at a time, and over several connections;
 - write-ahead log, rows and stored bytes of a study: of its upload, and of its result.
 """
 
@@ -31,6 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.limits", description=__doc__)
     parser.add_argument("--files", type=int, default=150, help="files to send")
     parser.add_argument("--connections", type=int, default=8, help="connections that send at once")
+    parser.add_argument("--together", type=int, default=1, help="files of a request, of several")
     parser.add_argument("--seconds", type=float, default=5, help="of appending to the trail")
     options = parser.parse_args()
     # Unwinds like Ctrl-C, so that no started process is left behind.
@@ -93,7 +94,7 @@ def _upload(
                 for _ in range(connections)
             ]
             started = time.perf_counter()
-            send_all(senders, chunk)
+            send_all(senders, chunk, 1 if connections == 1 else options.together)
             return time.perf_counter() - started
 
     send(1, files[:10])
@@ -103,7 +104,8 @@ def _upload(
     seconds = send(options.connections, files[10 + count : 10 + 2 * count])
     after = spent()
     parts = ", ".join(f"{name} {(after[name] - before[name]) / count:.1f}" for name in after)
-    say(f"{options.connections} at a time: {count / seconds:.1f} files/s; ms of processor: {parts}")
+    say(f"{options.connections} requests at a time: {count / seconds:.1f} files/s")
+    say(f"ms of processor for a file: {parts}")
     say(f"of an upload: {size.grown(count)}")
     size = _Size(folder)
     waiting = _open_jobs()
