@@ -4,20 +4,23 @@ import io
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from tests import dicom_files as files
 from tests.intake.conftest import stored_files
 from webportal.accounts.models import Role, User
+from webportal.audit.trail import append_all
 from webportal.audit.verification import verify
 from webportal.inference.models import Job
 from webportal.intake import pipeline
 from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.records.models import Patient, Radiograph, Study
+from webportal.storage import read_verified
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -84,3 +87,38 @@ def test_images_of_a_new_patient_sent_concurrently_share_patient_and_study(uploa
     assert verdicts_of(send_at_once(uploader, uploads)) == ["accepted"] * 6
     assert Patient.objects.count() == Study.objects.count() == 1
     assert Radiograph.objects.count() == 6
+
+
+def test_who_loses_the_lock_with_the_connection_takes_no_file_from_who_has_it_next(
+    uploader: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database ends the session of a request, and another one stores the same content."""
+    data = files.dicom(files.phantom())
+    mine, other = (services.create_batch(uploader) for _ in range(2))
+    target = "webportal.intake.pipeline.store.append_all"
+
+    def lose_the_connection(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            [session] = cursor.fetchone()
+        end_session(session)
+        assert verdicts_of(send_at_once(uploader, [(other, "a.dcm", data)])) == ["accepted"]
+        return append_all(*arguments)
+
+    monkeypatch.setattr(target, lose_the_connection)
+    [lost] = send_at_once(uploader, [(mine, "a.dcm", data)])
+    assert isinstance(lost, OperationalError)
+    radiograph = Radiograph.objects.get()
+    assert read_verified(radiograph.dicom_key, radiograph.dicom_sha256) == data
+
+
+def end_session(session: int) -> None:
+    def end() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [session])
+        connection.close()
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    ending.join()

@@ -9,6 +9,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from webportal.intake.errors import StorageFullError, StorageNotOursError, StorageReadOnlyError
 from webportal.records.storage_identity import is_our_storage
@@ -64,11 +65,24 @@ def _remove_folders(keys: list[str]) -> None:
                 (root / folder).rmdir()
 
 
+def _has_connection() -> bool:
+    """Whether the database answers, so that what the transaction has locked is still locked."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (InterfaceError, OperationalError):
+        return False
+    except DatabaseError:
+        pass  # it refuses a failed transaction any statement
+    return True
+
+
 @contextmanager
 def writing() -> Iterator[Put]:
     """Yield a function that stores bytes under a key; on an exception, all it stored is removed.
 
-    The caller holds a lock on the content, so that nobody else relies on files that may be removed.
+    The caller's transaction holds a lock on the content, so that nobody else relies on files that
+    may be removed. Where it has lost its connection, and with it the lock, they stay.
     """
     written: list[str] = []
 
@@ -85,7 +99,7 @@ def writing() -> Iterator[Put]:
     try:
         yield put
     except BaseException as error:
-        for key in written:
+        for key in written if _has_connection() else []:
             # Files that cannot be removed, on a read-only disk, have no record and are removed
             # later.
             with suppress(OSError):
