@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from django.contrib.postgres import operations
 from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.db.migrations import RunPython
@@ -14,6 +15,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from tests import services
 from tests.upgrade import previous
+from webportal.database.indexes import AddIndexConcurrently
 from webportal.operations.management.commands import migrate
 
 # What locks a table for longer than a moment, or breaks programs of the previous release.
@@ -22,7 +24,7 @@ _READS = "reads the whole table under a lock; a constraint can be added NOT VALI
 _HAS_ROWS = "the table may have rows"
 _LEFT_OUT = "the previous release leaves the column out: use db_default"
 _NEEDED = "the previous release needs it: drop it one release later"
-_BLOCKS = "nobody can write meanwhile: use AddIndexConcurrently"
+_BLOCKS = "nobody can write meanwhile: use webportal.database.indexes.AddIndexConcurrently"
 _LOCKS_ROWS = "locks every row until the end: let `manage.py prepare` do it in steps"
 FORBIDDEN = {
     r'ALTER TABLE "(\w+)".* TYPE ': _REWRITES,
@@ -151,6 +153,53 @@ def test_nobody_waits_long_behind_a_migration_that_waits(
         cursor.execute("SELECT traceparent FROM inference_job")
         cursor.execute("SHOW lock_timeout")
         assert cursor.fetchone() == ("0",)
+
+
+def test_an_index_waits_for_a_backup_and_replaces_one_that_was_interrupted(
+    another_session: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "LOCK_SECONDS", 1)
+    call_command("migrate", "delivery", "0008", verbosity=0)
+    another_session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+    another_session.execute("SELECT count(*) FROM inference_job")
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '500ms'")
+        with pytest.raises(OperationalError, match="lock timeout"):
+            # What is left of it is invalid, and has the name.
+            cursor.execute(
+                "CREATE INDEX CONCURRENTLY delivery_to_confirm ON delivery_delivery (state)"
+            )
+        cursor.execute("RESET lock_timeout")
+    committing = threading.Timer(4, lambda: another_session.execute("COMMIT"))
+    committing.start()
+    try:
+        call_command("migrate", verbosity=0)
+    finally:
+        committing.join()
+        call_command("migrate", verbosity=0)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indisvalid, pg_get_indexdef(indexrelid) FROM pg_index"
+            " WHERE indexrelid = 'delivery_to_confirm'::regclass"
+        )
+        is_valid, definition = cursor.fetchone()
+        assert is_valid
+        assert "next_attempt_at" in definition
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("0",)
+
+
+def test_only_indexes_that_can_be_built_again_are_built_concurrently() -> None:
+    loader = MigrationLoader(None)
+    built = [
+        operation
+        for migration in loader.disk_migrations.values()
+        for operation in migration.operations
+        if isinstance(operation, operations.AddIndexConcurrently)
+        and migration.__module__.startswith("webportal.")
+    ]
+    assert built
+    assert {type(operation) for operation in built} == {AddIndexConcurrently}
 
 
 def test_a_migration_gives_up_in_the_end(

@@ -1,5 +1,7 @@
-from django.contrib.postgres.operations import AddIndexConcurrently, ValidateConstraint
+from django.contrib.postgres.operations import ValidateConstraint
 from django.db import migrations, models
+
+from webportal.database.indexes import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):
