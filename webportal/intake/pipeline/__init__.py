@@ -39,8 +39,8 @@ def receive_files(
 
     Sending a file again returns the same verdict and creates nothing; only a refused file is
     checked again, and a ZIP whose connection broke continues where it stopped. Raises
-    StorageRefusesError if nothing can be stored, and ArchiveWaitsError if a ZIP has to wait;
-    nothing is then kept of the file, but of files before it.
+    StorageRefusesError if nothing can be stored, and ArchiveWaitsError if a ZIP has to wait; that
+    file is then not kept, but those before it are.
     """
     # Closed at once in any case: a ZIP in progress keeps its user from sending another.
     with closing(receive.uploads(batch, files, by)) as uploads:
@@ -50,12 +50,18 @@ def receive_files(
 def _bounded(uploads: Iterable[Upload]) -> Iterator[list[Upload]]:
     """Divide files into groups that fit into memory and into a transaction."""
     some: list[Upload] = []
-    for upload in uploads:
-        held = sum(len(each.data) for each in some)
-        if some and (len(some) == group.MOST_FILES or held + upload.size > group.MOST_BYTES):
+    try:
+        for upload in uploads:
+            held = sum(len(each.data) for each in some)
+            if some and (len(some) == group.MOST_FILES or held + upload.size > group.MOST_BYTES):
+                yield some
+                some = []
+            some.append(upload)
+    except Exception:
+        # What ends the request concerns the next file, not those that wait for their group to fill.
+        if some:
             yield some
-            some = []
-        some.append(upload)
+        raise
     if some:
         yield some
 
