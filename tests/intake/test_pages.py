@@ -85,6 +85,7 @@ def test_several_files_in_a_body_have_their_verdicts_in_order(
         ([{"path": "a.png", "size": 3}], b"abcd"),
         ([{"path": "a.png", "size": -1}, {"path": "b.png", "size": 3}], b"ab"),
         ([{"path": "a.png", "size": "2"}], b"ab"),
+        ([{"path": "a.png", "size": 10**30}], b"ab"),
         ([{"path": None, "size": 2}], b"ab"),
         ([{"size": 2}], b"ab"),
         ({"path": "a.png", "size": 2}, b"ab"),
@@ -97,6 +98,16 @@ def test_a_body_that_cannot_be_divided_stores_nothing(
     listed: Any, content: bytes, browser: Client, batch: UploadBatch
 ) -> None:
     response = post_files(browser, batch, listed, content)
+    assert (response.status_code, response.json()["code"]) == (400, "not_divisible")
+    assert not UploadItem.objects.exists()
+
+
+@pytest.mark.parametrize("list_bytes", ["", "-1", "1e3", "²", "0", "9" * 25, "9" * 5000])
+def test_a_list_of_an_impossible_length_stores_nothing(
+    list_bytes: str, browser: Client, batch: UploadBatch
+) -> None:
+    data = b'[{"path": "a.png", "size": 2}]ab'
+    response = post_file(browser, batch, data, **{"X-List-Bytes": list_bytes})
     assert (response.status_code, response.json()["code"]) == (400, "not_divisible")
     assert not UploadItem.objects.exists()
 

@@ -80,11 +80,13 @@ def divided(body: IO[bytes], list_bytes: str) -> list[tuple[str, IO[bytes]]]:
     if length > group.MOST_BYTES or not list_bytes.isdecimal():
         raise _not_divisible()
     try:
-        listed = json.loads(body.read(int(list_bytes)))
+        listed = json.loads(body.read(min(int(list_bytes), length)))
         named = [(each["path"], each["size"]) for each in listed]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise _not_divisible() from None
-    is_list = all(isinstance(path, str) and type(size) is int and size >= 0 for path, size in named)
+    is_list = all(
+        isinstance(path, str) and type(size) is int and 0 <= size <= length for path, size in named
+    )
     if not is_list or not 0 < len(named) <= group.MOST_FILES:
         raise _not_divisible()
     files = [(path, body.read(size)) for path, size in named]
