@@ -43,7 +43,7 @@ class _Signer(CryptoBackend):  # type: ignore[misc]
         xmlsec.tree.add_ids(root, ["ID"])
         node = root.xpath(f"//*[@ID='{node_id}']")[0]
         context = xmlsec.SignatureContext()
-        context.key = xmlsec.Key.from_file(str(self._key), xmlsec.KeyFormat.PEM)
+        context.key = xmlsec.Key.from_file(str(self._key), xmlsec.constants.KeyDataFormatPem)
         signature = node.find("{http://www.w3.org/2000/09/xmldsig#}Signature")
         context.sign(signature)
         signed: str = etree.tostring(root).decode()
