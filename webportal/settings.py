@@ -125,8 +125,8 @@ OIDC_NAME = env.str("OIDC_NAME", default="your hospital account")
 OIDC_SCOPES = env.list("OIDC_SCOPES", default=["openid", "profile", "email"])
 OIDC_USERNAME_CLAIM = env.str("OIDC_USERNAME_CLAIM", default="preferred_username")
 OIDC_GROUPS_CLAIM = env.str("OIDC_GROUPS_CLAIM", default="groups")
-# The same by SAML 2.0 (webportal.accounts.saml): the provider's metadata, and for requests and
-# that are signed a key and a certificate, all of them PEM or XML.
+# The same by SAML 2.0 (webportal.accounts.saml): the provider's metadata (XML), and the key and
+# certificate (PEM) with which requests and answers to logouts are signed.
 SAML_METADATA = env.str("SAML_METADATA", default="")
 SAML_KEY = env.str("SAML_KEY", default="")
 SAML_CERTIFICATE = env.str("SAML_CERTIFICATE", default="")

@@ -325,6 +325,21 @@ def test_a_logout_that_is_not_signed_or_was_used_ends_nothing(
     assert is_signed_in(browser)
 
 
+@pytest.mark.parametrize("minutes", [-20, 20])
+def test_a_logout_counts_for_minutes_only(
+    minutes: int, client: Client, provider: SamlProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from onelogin.saml2.utils import OneLogin_Saml2_Utils as Utils
+
+    browser = Client()
+    provider.sign_in(browser, "asha", groups=["readers"])
+    address = provider.logout("asha")
+    then = timezone.now() + timedelta(minutes=minutes)
+    monkeypatch.setattr(Utils, "now", staticmethod(lambda: int(then.timestamp())))
+    assert client.get(address, secure=True).status_code == 400
+    assert is_signed_in(browser)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -21,6 +21,8 @@ _POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 _UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
 _SIGNED_WITH = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 _DIGEST = "http://www.w3.org/2001/04/xmlenc#sha256"
+# How far the clock of the provider may be from the time of a logout request; it is of no use later.
+_LOGOUT_SECONDS = 600
 
 
 class RefusedByProviderError(Exception):
@@ -154,8 +156,14 @@ def own_metadata() -> bytes:
 
 def _request_in(made: Any, answer_address: str) -> LogoutRequest:
     from onelogin.saml2.logout_request import OneLogin_Saml2_Logout_Request as Request
+    from onelogin.saml2.utils import OneLogin_Saml2_Utils as Utils
+    from onelogin.saml2.xml_utils import OneLogin_Saml2_XML as Xml
 
     xml = made.get_last_request_xml()
+    issued = Utils.parse_SAML_to_time(Xml.to_etree(xml).get("IssueInstant"))
+    # NotOnOrAfter, which the library checks, is optional; the address stays in the browser.
+    if abs(Utils.now() - issued) > _LOGOUT_SECONDS:
+        raise RefusedByProviderError("it is not of the last ten minutes")
     subject = Request.get_nameid(xml, made.get_settings().get_sp_key())
     return LogoutRequest(
         made.get_last_message_id(), subject, list(Request.get_session_indexes(xml)), answer_address
