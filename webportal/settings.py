@@ -222,7 +222,6 @@ AUDIT_CHECKS = [
 ]
 
 # ── Intake ──────────────────────────────────────────────────────────────────────────────────────
-# Uploads come one file a request, so Django's limits on parts guard only against abuse.
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=200 * 1024**2)
 UPLOAD_MAX_ARCHIVE_BYTES = env.int("UPLOAD_MAX_ARCHIVE_BYTES", default=4 * 1024**3)
 # How many ZIP files each portal process unpacks at once, and the time limit for each.

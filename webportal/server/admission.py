@@ -64,8 +64,8 @@ class TooManyUploadsError(Refusal):
         super().__init__(
             "too_many_uploads",
             _(
-                "You are sending as many files at once as one person may. Send this one again when"
-                " another has arrived."
+                "You already have as many uploads running as one person may have. Send this one"
+                " again when another has finished."
             ),
         )
 
