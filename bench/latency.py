@@ -72,8 +72,6 @@ def main() -> int:
 
 def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> bool:
     # Can only be imported now that the settings exist.
-    from django.conf import settings
-
     from bench import pictures, records
     from bench.measures import Api
     from webportal.accounts.services import create_token
@@ -90,10 +88,9 @@ def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> boo
     InferenceWorker(stack, folder / "worker.log", application=application)
     jobs, seconds = timed(lambda: burst(radiographs[:BURST], by))
     capacity = BURST / seconds
-    batch = settings.INFERENCE_BATCH_SIZE / capacity
-    say(f"The worker does {capacity:.1f} images/s; a full batch takes {1000 * batch:.0f} ms\n")
+    say(f"The worker does {capacity:.1f} images/s\n")
     api = Api(portal.port, create_token(by, "a script"))
-    is_met = _stat(api, radiographs[: options.backlog], by, options.stat, batch)
+    is_met = _stat(api, radiographs[: options.backlog], by, options.stat)
     _loads(radiographs, by, jobs, capacity, options)
     say(f"\n{cores()} cores; load average {os.getloadavg()[0]:.1f}, the benchmark's own included")
     return is_met
@@ -102,9 +99,8 @@ def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> boo
 # ── A stat study behind a backlog ───────────────────────────────────────────────────────────────
 
 
-def _stat(
-    api: "Api", backlog: "Sequence[Radiograph]", by: "User", count: int, batch: float
-) -> bool:
+def _stat(api: "Api", backlog: "Sequence[Radiograph]", by: "User", count: int) -> bool:
+    from django.conf import settings
     from django.utils import timezone
 
     from bench import pictures
@@ -117,11 +113,16 @@ def _stat(
     Job.objects.bulk_create((routine_job(each, by, since) for each in backlog), batch_size=2000)
     waiting = Job.objects.filter(state=JobState.QUEUED)
     left = [waiting.count()]
+    began = time.perf_counter()
     # Wakes the worker.
     behind = [upload(next(drawn))]
     while len(behind) < count and (remaining := waiting.count()):
         left.append(remaining)
         behind.append(upload(next(drawn)))
+    # As the worker did meanwhile: other load on the machine changes.
+    done = len(backlog) - waiting.count()
+    size: int = settings.INFERENCE_BATCH_SIZE
+    batch = size * (time.perf_counter() - began) / done
     waiting.update(state=JobState.CANCELLED, finished_at=timezone.now())
     while Job.objects.filter(state=JobState.RUNNING).exists():
         time.sleep(0.05)
@@ -140,7 +141,7 @@ def _stat(
     is_met = found <= limit
     say(
         f"\nmedian behind the backlog at most {FACTOR} times that at idle and a batch"
-        f" ({1000 * limit:.0f} ms): {'met' if is_met else 'MISSED'}\n"
+        f" of {1000 * batch:.0f} ms ({1000 * limit:.0f} ms): {'met' if is_met else 'MISSED'}\n"
     )
     return is_met
 
