@@ -35,8 +35,10 @@ def check_secret_key() -> None:
         )
     if any(_weakness(key) for key in settings.SECRET_KEY_FALLBACKS):
         raise RefusedKeyError(
-            "A key in SECRET_KEY_FALLBACKS is weak, and would be accepted nevertheless. Remove it:"
-            " everybody signs in anew."
+            "A key in SECRET_KEY_FALLBACKS is weak, and what it signs would be accepted. Remove it:"
+            " everybody has to sign in again, and recovery codes made under it stop working. If"
+            " SECOND_FACTOR_KEYS is not set, first set it to a new key and the one that you remove,"
+            " separated by a comma, so that authenticator apps go on working."
         )
     if settings.SECRET_KEY == settings.AUDIT_KEY:
         raise RefusedKeyError(

@@ -2,7 +2,8 @@
 
 A change of the key is an entry. It is the first one under the new key and, as the others, has a MAC
 by that; and it carries a proof by the key before it. Whoever has either of the two can tell whether
-it is genuine, and it names both.
+it is genuine, and it names both. Where the key before was lost, the entry says so in place of the
+proof; should that key be found again, it verifies its part.
 """
 
 import hmac
@@ -16,6 +17,8 @@ from webportal.audit.models import Action, AuditEntry, ChainHead
 
 _END = 2**63 - 1
 _WITNESSES = 10
+#: In place of the name of a key that an earlier release used and that is not here.
+_UNNAMED = "of an earlier release"
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,9 @@ def read() -> Epochs:
             continue
         epochs.insert(0, Epoch(entry.sequence, last, new_id, keys.get(new_id), until))
         expected, last, until = old_id, entry.sequence - 1, entry.at
-    first = expected or _only_key(keys, named) or named or configured().id
+    if expected in ("", _UNNAMED):
+        expected = _only_key(keys, "" if expected else named, last) or expected
+    first = expected or named or configured().id
     epochs.insert(0, Epoch(1, last, first, keys.get(first), until))
     return Epochs(tuple(epochs), frozenset(forged))
 
@@ -106,7 +111,7 @@ def key_of_head(sequence: int, key_id: str) -> Key:
     if key_id:
         name = key_id
     elif sequence:
-        name = _only_key(keys, "") or "of an earlier release"
+        name = _only_key(keys, "") or _UNNAMED
     else:
         name = configured().id
     if name not in keys:
@@ -143,19 +148,21 @@ def _is_genuine(entry: AuditEntry, new: Key | None, old: Key | None) -> bool | N
     """
     if new is not None and not hmac.compare_digest(compute_mac(entry, new), entry.mac):
         return False
+    if new is not None and (old is None or "lost" in entry.detail):
+        return True
     if old is None:
-        return None if new is None else True
+        return None
     proof = _proof(entry.previous_mac, entry.sequence, _names(entry)[0], old)
     return hmac.compare_digest(str(entry.detail.get("proof", "")).encode(), proof.encode())
 
 
-def _only_key(keys: dict[str, Key], named: str) -> str:
-    """The name of the key of a trail that never changed it; empty if none of ours is.
+def _only_key(keys: dict[str, Key], named: str, until: int = _END) -> str:
+    """The name of the key of the entries up to one, by themselves; empty if none of ours is.
 
     One under which an entry verifies, whatever the head names: a head that was altered must not
     make every entry look altered, nor one entry that was the whole trail.
     """
-    entries = AuditEntry.objects.order_by("sequence")
+    entries = AuditEntry.objects.filter(sequence__lte=until).order_by("sequence")
     witnesses = [*entries[:1], *entries.reverse()[:_WITNESSES]]
     for key in sorted(keys.values(), key=lambda key: key.id != named):
         if any(hmac.compare_digest(compute_mac(each, key), each.mac) for each in witnesses):

@@ -19,10 +19,12 @@ class MissingKeyError(Exception):
     """A key of the trail is needed and not here; the message says what to do."""
 
     def __init__(self, key_id: str) -> None:
+        self.key_id = key_id
         super().__init__(
             f"The audit trail goes on under the key {key_id}, which is neither AUDIT_KEY nor in"
             " AUDIT_OLD_KEYS, so that nothing can be recorded. Give this process the settings that"
-            " the others have, and start it again."
+            " the others have, and start it again. If the key is lost, see 'Keys' in"
+            " docs/deployment.md."
         )
 
 

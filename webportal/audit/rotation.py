@@ -19,7 +19,7 @@ def rotate(actor: Any = None) -> AuditEntry:
     """Go on with AUDIT_KEY, and return the entry that says so, the first one under it.
 
     From then on a process appends nothing that lacks it. The key that the trail has had must be
-    in AUDIT_OLD_KEYS. Raises RotationError, WeakKeyError, or MissingKeyError.
+    in AUDIT_OLD_KEYS. Raises RotationError, RefusedKeyError, or MissingKeyError.
     """
     new = keyring.configured()
     # Before the chain's head, in the order in which anchors are written.
@@ -31,6 +31,51 @@ def rotate(actor: Any = None) -> AuditEntry:
             " start every process again, and then run this."
         )
     keys.check_audit_key(is_in_use=False)
+    _refuse_former(new)
+    anchors.seal_anew(old, new)
+    sequence, mac, named = lock_head()
+    if epochs.key_of_head(sequence, named) != old:
+        raise RotationError("The key was changed at the same moment by somebody else.")
+    detail = epochs.detail_of_change(mac, sequence + 1, new, old)
+    [entry] = append_all([Event(Action.AUDIT_KEY_CHANGED, detail=detail)], actor, under=new)
+    return entry
+
+
+def replace_lost(reason: str, actor: Any = None) -> AuditEntry:
+    """Go on with AUDIT_KEY although the key that the trail has is lost; return the entry.
+
+    The entry gives the reason in place of the proof by the lost key, and the anchors begin anew.
+    What is under the lost key can no longer be verified, and is never called intact. Raises
+    RotationError or RefusedKeyError.
+    """
+    entry = _replace_lost(reason, actor)
+    # Only a committed head is anchored.
+    anchors.begin_anew(reason)
+    return entry
+
+
+@transaction.atomic
+def _replace_lost(reason: str, actor: Any) -> AuditEntry:
+    new = keyring.configured()
+    sequence, _mac, named = lock_head()
+    try:
+        held = epochs.key_of_head(sequence, named)
+    except keyring.MissingKeyError as error:
+        lost = error.key_id
+    else:
+        raise RotationError(
+            f"The key of the trail, {held.id}, is not lost: it is AUDIT_KEY or in AUDIT_OLD_KEYS."
+        )
+    keys.check_audit_key(is_in_use=False)
+    # A trail whose key was never named has never changed it.
+    if named:
+        _refuse_former(new)
+    detail = {"key": new.id, "previous_key": lost, "lost": reason}
+    [entry] = append_all([Event(Action.AUDIT_KEY_CHANGED, detail=detail)], actor, under=new)
+    return entry
+
+
+def _refuse_former(new: keyring.Key) -> None:
     had = epochs.read().all
     if new.id in {epoch.key_id for epoch in had} or new.text in {
         epoch.key.text for epoch in had if epoch.key is not None
@@ -38,10 +83,3 @@ def rotate(actor: Any = None) -> AuditEntry:
         raise RotationError(
             f"The trail has had the key {new.id} before. Set AUDIT_KEY to a new one."
         )
-    anchors.seal_anew(old, new)
-    sequence, mac, held = lock_head()
-    if held != old:
-        raise RotationError("The key was changed at the same moment by somebody else.")
-    detail = epochs.detail_of_change(mac, sequence + 1, new, old)
-    [entry] = append_all([Event(Action.AUDIT_KEY_CHANGED, detail=detail)], actor, under=new)
-    return entry

@@ -56,8 +56,8 @@ def append_all(
         as_stored(event.detail)  # raises for values that JSON cannot hold, before locking
     # Part of the caller's transaction: without these entries nothing of it may be kept.
     with transaction.atomic(savepoint=False):
-        sequence, mac, key = lock_head()
-        key = under or key
+        sequence, mac, key_id = lock_head()
+        key = under or key_of_head(sequence, key_id)
         now = timezone.now()
         entries = []
         for event in events:
@@ -82,10 +82,8 @@ def append_all(
     return entries
 
 
-def lock_head() -> tuple[int, str, Key]:
-    """Lock the end of the chain, and return its sequence, MAC and key.
-
-    Raises MissingKeyError.
+def lock_head() -> tuple[int, str, str]:
+    """Lock the end of the chain, and return its sequence, its MAC and the key that it names.
 
     PostgreSQL first checks the foreign keys, instead of when the transaction ends. The check waits
     for whoever has locked the row that is referred to, and they may in turn wait for the chain's
@@ -97,8 +95,7 @@ def lock_head() -> tuple[int, str, Key]:
         head: tuple[int, str, str] | None = cursor.fetchone()
     if head is None:
         raise ChainHead.DoesNotExist
-    sequence, mac, key_id = head
-    return sequence, mac, key_of_head(sequence, key_id)
+    return head
 
 
 def _identity(actor: Any) -> tuple[uuid.UUID | None, str]:

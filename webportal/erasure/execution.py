@@ -17,6 +17,7 @@ from django.utils import timezone
 from psycopg.errors import LockNotAvailable
 
 from webportal.audit import erasure as trail
+from webportal.audit.keyring import MissingKeyError
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.erasure import elsewhere, files, register
@@ -60,6 +61,9 @@ def carry_out(erasure: Erasure, until: float = float("inf"), *, again: bool = Fa
                 return Erasure.objects.get(pk=erasure.pk)
     except AwayError as error:
         _wait_for(erasure, error.code)
+    except MissingKeyError:
+        # That of this patient's entries; other erasures go on.
+        _wait_for(erasure, "key")
     except OperationalError as error:
         if not isinstance(error.__cause__, LockNotAvailable):
             raise

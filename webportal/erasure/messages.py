@@ -38,6 +38,11 @@ WAITING: dict[str, str | Promise] = {
         " know of the erasure: a restored backup would bring the patient back."
     ),
     "busy": _("Somebody is deciding on one of the files; the erasure continues within a minute."),
+    "key": _(
+        "A key of the audit trail with which entries about the patient were made is missing. Add it"
+        " to AUDIT_OLD_KEYS where the scheduler runs, and start it again; the erasure continues"
+        " then."
+    ),
     **OBSTACLES,
 }
 # By model label, or by a code for anything that is not a model.

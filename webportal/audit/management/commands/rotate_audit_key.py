@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from webportal import keys
 from webportal.audit import rotation
@@ -17,14 +17,29 @@ class Command(BaseCommand):
         " Run it once every process has been started with both."
     )
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--old-key-lost",
+            metavar="REASON",
+            help="Go on although the key that the trail has is lost. Nothing under it can be"
+            " verified any more. The reason goes into the trail.",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
+        reason = options["old_key_lost"]
+        if reason is not None and not reason.strip():
+            raise CommandError("Give the reason: what happened to the key.")
         try:
-            entry = rotation.rotate()
+            entry = rotation.replace_lost(reason.strip()) if reason else rotation.rotate()
         except (rotation.RotationError, MissingKeyError, keys.RefusedKeyError) as error:
             raise CommandError(str(error)) from error
         detail = entry.detail
-        self.stdout.write(
-            f"From entry {entry.sequence} on the trail has the key {detail['key']}. Keep the key"
-            f" before it, {detail['previous_key']}, in AUDIT_OLD_KEYS: without it earlier entries"
-            " cannot be verified."
+        begun = f"From entry {entry.sequence} on the trail has the key {detail['key']}."
+        before = (
+            f" The key before it, {detail['previous_key']}, is lost: earlier entries cannot be"
+            " verified. Should it be found, put it into AUDIT_OLD_KEYS."
+            if reason
+            else f" Keep the key before it, {detail['previous_key']}, in AUDIT_OLD_KEYS: without it"
+            " earlier entries cannot be verified."
         )
+        self.stdout.write(begun + before)
