@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import re
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from io import BytesIO
@@ -11,6 +13,9 @@ from typing import Any, NamedTuple
 
 import pydicom
 import pytest
+from django.core.files import File
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
 from ml import images
@@ -26,6 +31,7 @@ from webportal.intake.checks import wrapping
 from webportal.intake.held.resolution import Decision, resolve
 from webportal.records.choices import Priority, ReadingState
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
+from webportal.storage import DurableFileSystemStorage
 
 pytestmark = pytest.mark.django_db
 
@@ -226,6 +232,40 @@ def test_a_prior_that_comes_by_itself_in_other_bytes_is_held_and_to_be_read(
     assert send(files.file_bytes(ds)).reason_code == "instance_exists"
     assert Study.objects.get().reading_state == ReadingState.UNREAD
     assert Job.objects.get().radiograph == Radiograph.objects.get()
+    assert verify().intact
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_priors_that_come_by_themselves_are_noted_when_everything_else_is_stored(
+    is_same: bool, send: Send, uploader: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of the trail, for which everybody waits, is locked last and once."""
+    fetched = services.create_batch(uploader, is_prior=True)
+    ds = files.dataset(files.phantom())
+    send(files.file_bytes(ds), to=fetched)
+    other = files.dataset(files.phantom(seed=2))
+    send(files.file_bytes(other), to=fetched)
+    if not is_same:
+        # The image of one prior, in the study of another.
+        ds.StudyInstanceUID = other.StudyInstanceUID
+    save = DurableFileSystemStorage._save
+    written_at: list[int] = []
+
+    def noted(self: DurableFileSystemStorage, name: str, content: File[bytes]) -> str:
+        written_at.append(len(queries))
+        return save(self, name, content)
+
+    monkeypatch.setattr(DurableFileSystemStorage, "_save", noted)
+    with CaptureQueriesContext(connection) as queries:
+        assert send(files.file_bytes(ds)).verdict == ("duplicate" if is_same else "held")
+    statements = [each["sql"] for each in queries]
+    [locked_at] = [n for n, each in enumerate(statements) if "FROM audit_chainhead" in each]
+    is_write = re.compile("FOR (NO KEY )?UPDATE|INSERT INTO")
+    late = [each for each in statements[locked_at + 1 :] if is_write.search(each)]
+    assert [each for each in late if 'INSERT INTO "audit_auditentry"' not in each] == []
+    assert all(number <= locked_at for number in written_at)
+    read = {"unread": 1, "prior": 1} if is_same else {"unread": 2}
+    assert Counter(Study.objects.values_list("reading_state", flat=True)) == read
     assert verify().intact
 
 

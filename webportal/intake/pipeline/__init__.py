@@ -169,7 +169,9 @@ def _store(file: Ready) -> UploadItem:
             department = upload.batch.department_id
             found = match.match(claim.patient, claim.study, upload.by, department)
         except PatientDoubtError as doubt:
+            events = []
             if not upload.batch.is_prior:
-                store.have_prior_read(instance, claim.study.study_instance_uid, upload.by)
-            return store.hold(upload, doubt, put)
+                uid = claim.study.study_instance_uid
+                events = store.have_prior_read(instance, uid, upload.by)
+            return store.hold(upload, doubt, put, events)
         return store.accept(upload, file.checked, found, put)

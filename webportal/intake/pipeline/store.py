@@ -134,6 +134,7 @@ def alone(hashes: Iterable[str], sop_instance_uids: Iterable[str] = ()) -> Itera
             yield put
 
 
+@transaction.atomic
 def duplicate(upload: Upload, record: CaseRecord | None) -> UploadItem | None:
     """Return the verdict on a file whose content is already stored, None if it is not."""
     radiograph = (
@@ -144,35 +145,46 @@ def duplicate(upload: Upload, record: CaseRecord | None) -> UploadItem | None:
     if radiograph is None:
         return None
     patient = radiograph.study.patient
-    reason = NO_REASON
+    reason, is_to_be_read = NO_REASON, False
     if match.is_elsewhere(radiograph.study, upload.by):
         reason = Reason("stored_elsewhere")
     elif radiograph.study.reading_state == ReadingState.PRIOR and not upload.batch.is_prior:
-        bring_to_worklist(radiograph.study, upload.by)
+        is_to_be_read = True
     elif record is not None and (record.patient_id, record.issuer) != (
         patient.patient_id,
         patient.issuer,
     ):
         reason = Reason("recorded_for_another")
-    return _save(upload, verdict=Verdict.DUPLICATE, radiograph=radiograph, reason=reason)
+    item = _save(upload, verdict=Verdict.DUPLICATE, radiograph=radiograph, reason=reason)
+    if is_to_be_read:
+        bring_to_worklist(radiograph.study, upload.by)
+    return item
 
 
 @transaction.atomic
 def bring_to_worklist(study: Study, by: User) -> None:
     """Have a prior read and analysed like any other study; does nothing if it is none."""
+    append_all(_to_worklist(study, by), by)
+
+
+def _to_worklist(study: Study, by: User) -> list[Event]:
     locked = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
-    if locked.reading_state == ReadingState.PRIOR:
-        append_all([*return_to_worklist(locked), *queue.enqueue_unanalysed(locked, by)], by)
+    if locked.reading_state != ReadingState.PRIOR:
+        return []
+    return [*return_to_worklist(locked), *queue.enqueue_unanalysed(locked, by)]
 
 
-def have_prior_read(sop_instance_uid: str, study_instance_uid: str, by: User) -> None:
-    """Bring the prior of an image that came by itself to the worklist; the image may be held."""
+def have_prior_read(sop_instance_uid: str, study_instance_uid: str, by: User) -> list[Event]:
+    """Bring the prior of an image that came by itself to the worklist; the image may be held.
+
+    Returns what to audit.
+    """
     is_of_image = Q(study_instance_uid=study_instance_uid) | Exists(
         Radiograph.objects.filter(study=OuterRef("pk"), sop_instance_uid=sop_instance_uid)
     )
-    for study in Study.objects.filter(is_of_image, reading_state=ReadingState.PRIOR):
-        if not match.is_elsewhere(study, by):
-            bring_to_worklist(study, by)
+    found = Study.objects.filter(is_of_image, reading_state=ReadingState.PRIOR).order_by("pk")
+    priors = [study for study in found if not match.is_elsewhere(study, by)]
+    return [event for study in priors for event in _to_worklist(study, by)]
 
 
 @transaction.atomic
@@ -189,8 +201,10 @@ def refuse(upload: Upload, reason: Reason) -> UploadItem:
     return item
 
 
-def hold(upload: Upload, doubt: PatientDoubtError, put: blobs.Put) -> UploadItem:
-    """Store a file until a person has decided whose image it is."""
+def hold(
+    upload: Upload, doubt: PatientDoubtError, put: blobs.Put, events: Sequence[Event] = ()
+) -> UploadItem:
+    """Store a file until a person has decided whose image it is; `events` are audited before it."""
     held_key = blobs.new_held_key()
     put(held_key, upload.data)
     item = _save(
@@ -199,7 +213,7 @@ def hold(upload: Upload, doubt: PatientDoubtError, put: blobs.Put) -> UploadItem
         reason=doubt.reason,
         held_key=held_key,
     )
-    append(_item_event(Action.FILE_HELD, item), upload.by)
+    append_all([*events, _item_event(Action.FILE_HELD, item)], upload.by)
     return item
 
 
