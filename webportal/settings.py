@@ -13,7 +13,7 @@ import environ
 from webportal import logs
 from webportal.accounts import config as accounts
 from webportal.api import framework
-from webportal.auditexport.address import is_fhir_address, is_syslog_address
+from webportal.auditexport.address import is_bearer_token, is_fhir_address, is_syslog_address
 from webportal.database.config import database_from_config
 from webportal.site import config as site
 from webportal.storage import storage_from_url
@@ -202,7 +202,11 @@ if AUDIT_EXPORT_FHIR and not is_fhir_address(AUDIT_EXPORT_FHIR):
         "AUDIT_EXPORT_FHIR must be the base address of a FHIR server, such as"
         " https://audit.hospital.example/fhir, without user or query."
     )
-AUDIT_EXPORT_FHIR_TOKEN = env.str("AUDIT_EXPORT_FHIR_TOKEN", default="")
+AUDIT_EXPORT_FHIR_TOKEN = env.str("AUDIT_EXPORT_FHIR_TOKEN", default="").strip()
+if AUDIT_EXPORT_FHIR_TOKEN and not is_bearer_token(AUDIT_EXPORT_FHIR_TOKEN):
+    raise environ.ImproperlyConfigured(
+        "AUDIT_EXPORT_FHIR_TOKEN must be a bearer token alone: printable ASCII without spaces."
+    )
 AUDIT_EXPORT_CA = env.str("AUDIT_EXPORT_CA", default="")
 AUDIT_EXPORT_CERTIFICATE = env.str("AUDIT_EXPORT_CERTIFICATE", default="")
 AUDIT_EXPORT_KEY = env.str("AUDIT_EXPORT_KEY", default="")

@@ -39,3 +39,8 @@ def is_fhir_address(text: str) -> bool:
         and text == plain
         and not any(character.isspace() for character in text)
     )
+
+
+def is_bearer_token(text: str) -> bool:
+    """Whether a header can hold it; the error of a request with another one would show it."""
+    return text.isascii() and text.isprintable() and not any(map(str.isspace, text))
