@@ -28,14 +28,8 @@ VAR_DIR = Path(env.str("CHESTLINE_VAR", default=str(BASE_DIR / "var")))
 
 DEBUG = env.bool("CHESTLINE_DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY")
-# Earlier ones, one a line: what they signed is still accepted. A key that came from a file with a
-# line feed at its end has it in it.
-SECRET_KEY_FALLBACKS = [
-    variant
-    for key in env.str("SECRET_KEY_FALLBACKS", default="").splitlines()
-    if key.strip()
-    for variant in (key, f"{key}\n")
-]
+# Earlier ones, one a line: what they signed is still accepted.
+SECRET_KEY_FALLBACKS = site.secret_keys(env.str("SECRET_KEY_FALLBACKS", default=""))
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -105,14 +99,9 @@ SECOND_FACTOR_KEYS = env.list("SECOND_FACTOR_KEYS", default=[]) or [
 ]
 # Groups of the identity provider or directory, and the roles that they give:
 # readers=radiologist+coordinator,informatics=it.
-GROUP_ROLES = {
-    group: tuple(roles.split("+")) for group, roles in env.dict("GROUP_ROLES", default={}).items()
-}
+GROUP_ROLES = accounts.names_by_group(env.dict("GROUP_ROLES", default={}))
 # Groups and the departments that they give, `*` for all of them: ward=Emergency+Surgery,chiefs=*.
-GROUP_DEPARTMENTS = {
-    group: tuple(names.split("+"))
-    for group, names in env.dict("GROUP_DEPARTMENTS", default={}).items()
-}
+GROUP_DEPARTMENTS = accounts.names_by_group(env.dict("GROUP_DEPARTMENTS", default={}))
 # Whether accounts are created for everybody whom they know, or only those added by hospital IT
 # can sign in.
 CREATE_USERS = env.bool("CREATE_USERS", default=False)
@@ -215,15 +204,7 @@ AUDIT_EXPORT_LATE_MINUTES = env.int("AUDIT_EXPORT_LATE_MINUTES", default=15)
 ACCESS_LOG_DAYS = env.int("ACCESS_LOG_DAYS", default=3653)
 if 0 < ACCESS_LOG_DAYS < 366:
     raise environ.ImproperlyConfigured("ACCESS_LOG_DAYS must be 0 or at least 366.")
-# The comparisons of records with the trail, provided by the apps.
-AUDIT_CHECKS = [
-    "webportal.access.seals.CHECKS",
-    "webportal.accounts.reconciliation.CHECKS",
-    "webportal.records.reconciliation.CHECKS",
-    "webportal.inference.reconciliation.CHECKS",
-    "webportal.orders.reconciliation.CHECKS",
-    "webportal.review.reads.reconciliation.CHECKS",
-]
+AUDIT_CHECKS = site.AUDIT_CHECKS
 
 # ── Intake ──────────────────────────────────────────────────────────────────────────────────────
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=200 * 1024**2)
@@ -401,12 +382,7 @@ STATICFILES_DIRS = [BASE_DIR / "webportal" / "static"]
 WHITENOISE_USE_FINDERS = True
 # Vite puts a hash of a file's content into its name.
 WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/dist/assets/.+-[\w-]{8}\.\w+$"
-DJANGO_VITE = {
-    "default": {
-        "static_url_prefix": "dist",
-        "manifest_path": BASE_DIR / "webportal" / "static" / "dist" / ".vite" / "manifest.json",
-    }
-}
+DJANGO_VITE = site.vite(BASE_DIR / "webportal" / "static")
 # British English, because day and month of an American date would be mistaken for one another.
 LANGUAGE_CODE = "en-gb"
 LANGUAGES = [("en-gb", "English"), ("ne", "नेपाली")]

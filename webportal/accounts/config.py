@@ -1,5 +1,6 @@
-"""How passwords are hashed and checked, and Active Directory is searched, for the settings."""
+"""Passwords, groups and the search of Active Directory, for the settings."""
 
+from collections.abc import Mapping
 from typing import Any
 
 PASSWORD_HASHERS = [
@@ -21,3 +22,8 @@ LDAP_PEOPLE_FILTER = (
 )
 # Direct members; docs/sign-in.md has the filter for groups in groups.
 LDAP_GROUP_FILTER = "(member={dn})"
+
+
+def names_by_group(given: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """What each group gives, from a list of names joined by `+`."""
+    return {group: tuple(names.split("+")) for group, names in given.items()}

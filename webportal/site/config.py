@@ -71,6 +71,16 @@ MIDDLEWARE = [
     "webportal.review.session.lock.refuse_while_locked",
 ]
 
+# The comparisons of records with the trail, provided by the apps.
+AUDIT_CHECKS = [
+    "webportal.access.seals.CHECKS",
+    "webportal.accounts.reconciliation.CHECKS",
+    "webportal.records.reconciliation.CHECKS",
+    "webportal.inference.reconciliation.CHECKS",
+    "webportal.orders.reconciliation.CHECKS",
+    "webportal.review.reads.reconciliation.CHECKS",
+]
+
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -108,3 +118,15 @@ def templates(folder: Path) -> list[dict[str, Any]]:
             "OPTIONS": {"context_processors": CONTEXT_PROCESSORS, "loaders": [cached]},
         }
     ]
+
+
+def vite(static: Path) -> dict[str, Any]:
+    """The value of DJANGO_VITE, by the folder of static files."""
+    manifest = static / "dist" / ".vite" / "manifest.json"
+    return {"default": {"static_url_prefix": "dist", "manifest_path": manifest}}
+
+
+def secret_keys(lines: str) -> list[str]:
+    """Keys that are given one a line, each also as a file that ends with a line feed has it."""
+    keys = [key for key in lines.splitlines() if key.strip()]
+    return [variant for key in keys for variant in (key, f"{key}\n")]
