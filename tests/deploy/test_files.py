@@ -257,7 +257,7 @@ def test_dockerfiles_copy_existing_files_and_run_unprivileged(dockerfile: Path) 
 def test_images_install_only_the_locked_packages_they_need() -> None:
     for name, extra in {"portal": "", "worker": ' --extra "$EXTRA" --extra backup'}.items():
         text = (CONTAINERS / f"{name}.Dockerfile").read_text()
-        extras = f"{extra} --extra ldap --extra tracing"
+        extras = f"{extra} --extra ldap --extra saml --extra tracing"
         assert f"--require-hashes -r pyproject.toml -c requirements.lock{extras}\n" in text
     assert "\nARG EXTRA=worker\n" in (CONTAINERS / "worker.Dockerfile").read_text()
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
