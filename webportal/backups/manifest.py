@@ -2,8 +2,7 @@
 
 It contains no patient data: only file names, checksums and sizes. It is not encrypted, so that a
 machine without the identity can continue and verify backups, but it carries a MAC under the key of
-the audit trail.
-Since encrypting needs no secret, only that MAC proves that a backup is genuine.
+the audit trail. Since encrypting needs no secret, only that MAC proves that a backup is genuine.
 """
 
 import gzip
@@ -12,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from webportal.audit.epochs import current_key
-from webportal.audit.keyring import keyed_hash, signer_of
+from webportal.audit.keyring import configured, keyed_hash, signer_of
 from webportal.backups.errors import BackupError
 
 FORMAT = 1
@@ -58,6 +57,16 @@ class Manifest:
     inbox: dict[str, Stored] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
     key_id: str = ""
+
+    @property
+    def signed(self) -> str:
+        """The key that signed it, and what that is worth where it is an earlier one."""
+        if self.key_id == configured().id:
+            return f"signed with the key {self.key_id}"
+        return (
+            f"signed with the key {self.key_id}, which is not AUDIT_KEY: if others know it, they"
+            " can have made or altered this backup"
+        )
 
     @property
     def object_bytes(self) -> int:

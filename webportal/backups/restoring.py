@@ -50,7 +50,7 @@ def restore(name: str, say: Say, *, without_files: bool = False) -> Verification
     is_begun = database.is_restored_from(name, restored.chain)
     if not is_begun:
         database.check_unused()
-    say(f"Restoring the backup {name}: {len(restored.files)} files, signed with {restored.key_id}")
+    say(f"Restoring the backup {name}: {len(restored.files)} files, {restored.signed}")
     _restore_files(restored, say, without_files=without_files)
     if not is_begun:
         # Copying the files took a while; somebody may have started the portal meanwhile.

@@ -19,7 +19,7 @@ class Verdict:
 
     Args:
         name: of the backup.
-        key_id: the key of the audit trail that its manifest is signed with.
+        signed: with which key its manifest is signed, in words.
         objects: how many objects of the repository it consists of.
         decrypted: whether their content was compared, too, which needs the identity.
         faults: the names of the objects that are missing or damaged.
@@ -27,7 +27,7 @@ class Verdict:
     """
 
     name: str
-    key_id: str
+    signed: str
     objects: int
     decrypted: bool
     faults: list[str] = field(default_factory=list)
@@ -52,7 +52,7 @@ def verify(name: str, progress: Progress = lambda done, of: None) -> Verdict:
     verified = repository.read_manifest(name)
     objects = verified.objects()
     verdict = Verdict(
-        name, verified.key_id, len(objects), encryption.has_identity(), lost=verified.lost
+        name, verified.signed, len(objects), encryption.has_identity(), lost=verified.lost
     )
     for number, (each, stored) in enumerate(objects, 1):
         is_dump = each == manifest.database_name(name)

@@ -73,7 +73,7 @@ class Command(BaseCommand):
         how = "decrypted and compared" if verdict.decrypted else "compared without decrypting"
         self.stdout.write(
             f"{verdict.name}: {verdict.objects} objects {how}, {len(verdict.faults)} missing or"
-            f" damaged; signed with the key {verdict.key_id}"
+            f" damaged; {verdict.signed}"
         )
         self.stdout.writelines(f"missing or damaged: {fault}\n" for fault in verdict.faults)
         self.stdout.writelines(f"not in the backup: {key}\n" for key in verdict.lost)
