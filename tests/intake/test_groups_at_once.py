@@ -1,6 +1,7 @@
 """Requests with several files each that are received at the same time."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,11 +10,12 @@ from django.db import connection
 
 from tests.intake.together import Files, dicom, pngs, receive
 from webportal.accounts.models import Role, User
+from webportal.audit.trail import Event
 from webportal.audit.verification import verify
 from webportal.inference.models import Job
 from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem
-from webportal.intake.pipeline import group
+from webportal.intake.pipeline import group, match
 from webportal.records.models import Patient, Radiograph, Study
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -91,3 +93,34 @@ def test_a_patient_created_by_another_request_meanwhile_is_shared(
     assert Study.objects.count() == 2
     assert Radiograph.objects.count() == Job.objects.count() == 5
     assert verify().findings == []
+
+
+@pytest.mark.parametrize("images", [1, 2])
+def test_whoever_completes_a_patient_and_whoever_adds_a_study_do_not_deadlock(
+    images: int, make_user: Callable[..., User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two studies have one accession number, and only the file of one has the birth date."""
+    uploader = make_user(Role.UPLOADER)
+    batch, other = (services.create_batch(uploader) for _ in range(2))
+    known = {"PatientID": "P-1", "PatientName": "Doe^Jane", "PatientBirthDate": ""}
+    receive(batch, uploader, {"0.dcm": dicom(0, **known)})
+    person = known | {"AccessionNumber": "A-1"}
+    completing = {"9.dcm": dicom(9, **person | {"PatientBirthDate": "19500101"})}
+    together = Together(uploader)
+    thread = threading.Thread(target=together.receive, args=((other, completing),))
+    link_created = match.link_created
+
+    def meanwhile(study: Study) -> list[Event]:
+        events = link_created(study)
+        if thread.ident is None:
+            thread.start()
+            time.sleep(1)  # until it waits
+        return events
+
+    monkeypatch.setattr(match, "link_created", meanwhile)
+    sent = {f"{seed}.dcm": dicom(seed, **person) for seed in range(1, 1 + images)}
+    assert receive(batch, uploader, sent) == dict.fromkeys(sent, "accepted")
+    thread.join()
+    assert together.errors == []
+    assert Radiograph.objects.count() == 2 + images
+    assert Patient.objects.get().birth_date is not None

@@ -70,9 +70,18 @@ def _is_id_of(identifier: dict[str, str], patient: Patient) -> bool:
 
 
 def lock_numbers(accession_numbers: Iterable[str]) -> None:
-    """Lock accession numbers until the transaction ends, all of a transaction at once."""
+    """Lock accession numbers until the transaction ends, all of a transaction at once.
+
+    What the transaction has written is checked against its foreign keys first, as before the head
+    of the trail: the check of a new study waits for whoever completes its patient's record, and
+    they may wait for its number.
+    """
+    numbers = sorted({each for each in accession_numbers if each})
+    if not numbers:
+        return
     with connection.cursor() as cursor:
-        for number in sorted({each for each in accession_numbers if each}):
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for number in numbers:
             key = f"order {number}"
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
 
