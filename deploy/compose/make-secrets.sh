@@ -18,6 +18,8 @@ random() {
 
 # Another key; the present one becomes an old one first, so that none is lost if this is interrupted.
 replace() {
+    # Of an interrupted run; not even their owner can write to them.
+    rm -f "secrets/$1.new" "secrets/$2.new"
     { cat "secrets/$1"; echo; cat "secrets/$2"; } > "secrets/$2.new"
     printf %s "$(random)" > "secrets/$1.new"
     chmod 444 "secrets/$1.new" "secrets/$2.new"

@@ -157,6 +157,24 @@ def test_a_new_key_keeps_those_before_it(key: str, old: str, tmp_path: Path) -> 
     assert wrong.returncode == 2
 
 
+def test_a_new_key_is_made_after_an_interruption(tmp_path: Path) -> None:
+    """What it left can only be read; a second name shows that root did not write to it either."""
+    script = shutil.copy(COMPOSE / "make-secrets.sh", tmp_path)
+    secrets = tmp_path / "secrets"
+    subprocess.run([script], check=True)
+    before = (secrets / "audit_key").read_text()
+    for name in ("audit_key", "audit_old_keys"):
+        (secrets / f"{name}.new").write_text("left over")
+        (secrets / f"{name}.new").chmod(0o444)
+        (secrets / f"{name}.same").hardlink_to(secrets / f"{name}.new")
+    subprocess.run([script, "--new-key", "audit_key"], check=True)
+    assert (secrets / "audit_old_keys").read_text().splitlines() == [before]
+    assert (secrets / "audit_key").read_text() != before
+    assert {(secrets / f"{name}.same").read_text() for name in ("audit_key", "audit_old_keys")} == {
+        "left over"
+    }
+
+
 def test_the_compose_broker_is_persistent_never_evicts_and_stops_on_sigterm(tmp_path: Path) -> None:
     service = _compose("compose.yaml")["services"]["valkey"]
     # No shell between the container engine and the server, which would not pass the signal on.
