@@ -33,6 +33,8 @@ class _Signer(CryptoBackend):  # type: ignore[misc]
         self._key = key
         #: An attribute that a careless provider leaves out of SubjectConfirmationData.
         self.without = ""
+        #: When the person was authenticated, if not just now.
+        self.authenticated_at = ""
 
     def sign_statement(self, statement: Any, node_name: str, key_file: str, node_id: str) -> str:
         content = statement if isinstance(statement, bytes) else str(statement).encode()
@@ -40,6 +42,9 @@ class _Signer(CryptoBackend):  # type: ignore[misc]
         for element in root.iter("{*}SubjectConfirmationData"):
             if self.without:
                 del element.attrib[self.without]
+        for element in root.iter("{*}AuthnStatement"):
+            if self.authenticated_at:
+                element.set("AuthnInstant", self.authenticated_at)
         xmlsec.tree.add_ids(root, ["ID"])
         node = root.xpath(f"//*[@ID='{node_id}']")[0]
         context = xmlsec.SignatureContext()
@@ -75,12 +80,14 @@ class SamlProvider:
         *,
         sign: bool = True,
         without: str = "",
+        authenticated_at: str = "",
         name_format: str = NAMEID_FORMAT_PERSISTENT,
         **attributes: list[str],
     ) -> str:
         """The response to the request with which the portal sent the browser here, in Base64."""
         query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
         self._server.sec.crypto.without = without
+        self._server.sec.crypto.authenticated_at = authenticated_at
         asked = self._server.parse_authn_request(query["SAMLRequest"], BINDING_HTTP_REDIRECT)
         answered = self._server.create_authn_response(
             identity=attributes,

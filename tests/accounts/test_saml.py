@@ -1,9 +1,12 @@
 """Single sign-on by SAML: only what the provider signed, for this browser, now, and once."""
 
+import zlib
+from base64 import b64decode
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -136,6 +139,37 @@ def test_the_request_is_signed_and_says_nothing_of_the_page(
         True,
         True,
     )
+
+
+def is_confirmed(client: Client) -> bool:
+    """Whether the second factor may be changed."""
+    answer = client.get("/account/second-factor/app", secure=True)
+    assert answer.status_code in (200, 302)
+    return answer.status_code == 200
+
+
+def test_a_sign_in_of_before_does_not_confirm_who_it_is(
+    client: Client, provider: SamlProvider
+) -> None:
+    """Else who finds a browser signed in at the provider could add a passkey, and sign with it."""
+    long_ago = (timezone.now() - timedelta(minutes=15)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    provider.sign_in(client, "asha", groups=["readers"], authenticated_at=long_ago)
+    assert is_signed_in(client)
+    assert not is_confirmed(client)
+    # The page then sends them to the provider, which is to ask them.
+    again = begin(client)
+    assert _asks_anew(again)
+    assert (
+        provider.post(client, provider.response(again, "asha", groups=["readers"])).status_code
+        == 302
+    )
+    assert is_confirmed(client)
+    assert not _asks_anew(begin(Client()))
+
+
+def _asks_anew(address: str) -> bool:
+    query = parse_qs(urlsplit(address).query)
+    return b'ForceAuthn="true"' in zlib.decompress(b64decode(query["SAMLRequest"][0]), -15)
 
 
 def refused(client: Client, provider: SamlProvider, response: str) -> None:

@@ -26,6 +26,11 @@ def confirm(session: SessionBase) -> None:
     session[SESSION_KEY] = time.time()
 
 
+def withdraw(session: SessionBase) -> None:
+    """Note that the sign-in just made does not show who is there."""
+    session.pop(SESSION_KEY, None)
+
+
 def is_confirmed(session: SessionBase) -> bool:
     """Whether the user has authenticated within the last few minutes."""
     return bool(time.time() - session.get(SESSION_KEY, 0.0) < GOOD_FOR_SECONDS)

@@ -1,6 +1,7 @@
 """The provider's people, as its assertions describe them, and their sessions here."""
 
 import hashlib
+import time
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
@@ -8,7 +9,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from webportal.accounts import federation, services, sessions
+from webportal.accounts import confirmation, federation, services, sessions
 from webportal.accounts.federation import Person, Source
 from webportal.accounts.models import FederatedIdentity, UsedLogoutToken, User
 from webportal.accounts.saml.provider import (
@@ -42,13 +43,19 @@ def person_of(answer: Answer) -> User:
 
 
 def begin(session: SessionBase, answer: Answer) -> None:
-    """Note that the session was started through the provider; it is not asked again meanwhile."""
+    """Note that the session was started through the provider; it is not asked again meanwhile.
+
+    Where the provider has not just authenticated the person, but went by a sign-in of before, this
+    session may change no second factor: it may be another person at the same browser.
+    """
     session[sessions.FEDERATED] = {
         "sub": answer.subject,
         "sid": _sid(answer.session_index) if answer.session_index else "",
         "refresh": "",
         "due": 0,
     }
+    if time.time() - answer.authenticated_at > confirmation.GOOD_FOR_SECONDS + _SKEW_SECONDS:
+        confirmation.withdraw(session)
 
 
 def sign_out(asked: LogoutRequest) -> None:

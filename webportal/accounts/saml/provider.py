@@ -43,6 +43,8 @@ class Answer:
     #: The assertion, which may be used once, and until when it could be (Unix time).
     assertion_id: str
     until: int
+    #: When the provider authenticated the person, maybe for another service (Unix time).
+    authenticated_at: int
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,14 @@ def issuer() -> str:
     return name
 
 
-def ask() -> tuple[str, str]:
-    """The address to which the browser takes a request to sign in, and the request's id."""
+def ask(*, anew: bool) -> tuple[str, str]:
+    """The address to which the browser takes a request to sign in, and the request's id.
+
+    `anew` asks the provider to authenticate the person even if they are signed in there.
+    """
     made = _auth({}, {})
     # The page that was asked for is none of the provider's business.
-    address: str = made.login(return_to=settings.PORTAL_URL)
+    address: str = made.login(return_to=settings.PORTAL_URL, force_authn=anew)
     return address, made.get_last_request_id()
 
 
@@ -100,7 +105,8 @@ def answer_to(request_id: str, encoded: str) -> Answer:
             "its NameID is transient, and identifies nobody at the next sign-in: have the provider"
             " send a persistent one"
         )
-    if not _is_for(made, request_id):
+    assertion = _assertion_of(made)
+    if not _is_for(made, assertion, request_id):
         raise RefusedByProviderError(
             "its SubjectConfirmationData lacks one of InResponseTo, Recipient and NotOnOrAfter"
         )
@@ -110,25 +116,40 @@ def answer_to(request_id: str, encoded: str) -> Answer:
         attributes=made.get_attributes(),
         assertion_id=made.get_last_assertion_id(),
         until=int(made.get_last_assertion_not_on_or_after()),
+        authenticated_at=_authenticated_at(assertion),
     )
 
 
-def _is_for(made: Any, request_id: str) -> bool:
+def _assertion_of(made: Any) -> Any:
+    """The element of the assertion that was verified."""
+    from onelogin.saml2.xml_utils import OneLogin_Saml2_XML as Xml
+
+    root = Xml.to_etree(made.get_last_response_xml())
+    verified = made.get_last_assertion_id()
+    return next(
+        each for each in root.iter(f"{{{_ASSERTION}}}Assertion") if each.get("ID") == verified
+    )
+
+
+def _authenticated_at(assertion: Any) -> int:
+    from onelogin.saml2.utils import OneLogin_Saml2_Utils as Utils
+
+    # The library has checked that there is one statement, and its schema that it has the time.
+    [statement] = assertion.findall(f"{{{_ASSERTION}}}AuthnStatement")
+    return int(Utils.parse_SAML_to_time(statement.get("AuthnInstant")))
+
+
+def _is_for(made: Any, assertion: Any, request_id: str) -> bool:
     """Whether the assertion itself says which request it answers, where, and until when.
 
     The library compares these where they are there, and takes what the response around the
     assertion says, which need not be signed.
     """
-    from onelogin.saml2.xml_utils import OneLogin_Saml2_XML as Xml
-
-    root = Xml.to_etree(made.get_last_response_xml())
     here = made.get_settings().get_sp_data()["assertionConsumerService"]["url"]
     return any(
         data.get("InResponseTo") == request_id
         and data.get("Recipient") == here
         and data.get("NotOnOrAfter")
-        for assertion in root.iter(f"{{{_ASSERTION}}}Assertion")
-        if assertion.get("ID") == made.get_last_assertion_id()
         for data in assertion.iter(f"{{{_ASSERTION}}}SubjectConfirmationData")
     )
 

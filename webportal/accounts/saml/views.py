@@ -40,7 +40,8 @@ def start(request: HttpRequest) -> HttpResponse:
     """Redirect the browser to the provider."""
     _require_provider()
     target = safe_target(request, request.GET.get("next", ""))
-    address, request_id = provider.ask()
+    # Whoever is signed in already comes from the page that wants to know that it is them.
+    address, request_id = provider.ask(anew=request.user.is_authenticated)
     response = HttpResponseRedirect(address)
     # Not Secure it would not be sent across sites; browsers send it to localhost without HTTPS.
     response.set_cookie(
