@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,17 @@ from tests.factories import make_patient, make_prediction, make_radiograph, make
 from tests.helpers import let_time_pass
 from tests.reading import read
 from webportal.accounts.models import User
+from webportal.delivery import attempts, outbox, planning
 from webportal.delivery.models import (
     Content,
+    Delivery,
     DeliveryState,
     Destination,
     Kind,
     MovedStudy,
     Protocol,
 )
+from webportal.delivery.senders.outcome import Outcome, Sender, delivered
 from webportal.inference.models import Prediction
 from webportal.records.identity import identity_version
 from webportal.records.models import IdentityCorrection, Patient, Study
@@ -243,3 +247,107 @@ def test_a_study_that_moves_on_is_retracted_again_and_what_was_is_not(
         if each.SOPClassUID == KeyObjectSelectionDocumentStorage
     ]
     assert sorted(each.PatientID for each in notes) == [right.patient_id, "WRONG-1"]
+
+
+def test_a_retraction_sent_again_leaves_what_is_said_of_the_right_patient(
+    prediction: Prediction,
+    make_ehr: Make,
+    make_fhir_server: MakeServer,
+    radiologist: User,
+) -> None:
+    server = make_fhir_server()
+    destination = make_ehr(server)
+    signed = read(prediction, radiologist, "definite")
+    let_time_pass()
+    send_all(destination)
+    move(prediction, radiologist)
+    rows = send_all(destination)
+    retraction = next(row for row in rows if row.document.kind == Kind.RETRACTION_FHIR)
+    outbox.send_again([retraction.pk], destination.created_by)
+    send_all(destination)
+    said = {each["status"] for each in server.of("Observation") if "device" in each}
+    assert said == {"preliminary"}
+    (report,) = server.of("DiagnosticReport")
+    assert report["status"] == "entered-in-error"
+    amend(signed, prediction, radiologist)
+    send_all(destination)
+    outbox.send_again([retraction.pk], destination.created_by)
+    rows = send_all(destination)
+    (report,) = server.of("DiagnosticReport")
+    assert (report["status"], {name for name, _status in patients(server.of(""))}) == (
+        "amended",
+        {"RIGHT-1"},
+    )
+    assert next(row for row in rows if row.pk == retraction.pk).state == DeliveryState.CANCELLED
+
+
+def test_a_retraction_does_not_wait_for_what_waits_itself(
+    prediction: Prediction, make_destination: Make, store_scp: StoreScp, radiologist: User
+) -> None:
+    store_scp.start()
+    destination = make_destination(store_scp.port, results_when="at_once")
+    first, *_rest = send_all(destination)
+    later = F("next_attempt_at") + timedelta(hours=1)
+    Delivery.objects.filter(pk=first.pk).update(
+        state=DeliveryState.WAITING, settled_at=None, next_attempt_at=later
+    )
+    move(prediction, radiologist)
+    rows = send_all(destination)
+    assert [(row.document.kind, row.state) for row in rows][2:] == [
+        (Kind.RETRACTION, DeliveryState.DELIVERED),
+        (Kind.RESULT, DeliveryState.WAITING),
+        (Kind.RESULT_REGION, DeliveryState.WAITING),
+    ]
+
+
+def test_a_pacs_that_was_away_while_a_study_moved_twice_rejects_what_it_has(
+    prediction: Prediction, make_destination: Make, store_scp: StoreScp, radiologist: User
+) -> None:
+    store_scp.start()
+    away, other = [
+        make_destination(store_scp.port, name=name, sends=[Content.RESULTS], results_when="at_once")
+        for name in ("Away", "Other")
+    ]
+    send_all(away)
+    send_all(other)
+    move(prediction, radiologist)
+    send_all(other)
+    study = Study.objects.get(pk=prediction.radiograph.study_id)
+    third = make_patient(patient_id="THIRD-1", issuer="TEST")
+    assign_known_patient(study, third, identity_version(third), radiologist)
+    send_all(other)
+    rows = send_all(away)
+    retracted = {
+        dcmread(BytesIO(bytes(row.document.content or b""))).PatientID
+        for row in rows
+        if row.document.kind == Kind.RETRACTION and row.state == DeliveryState.DELIVERED
+    }
+    assert "WRONG-1" in retracted
+
+
+class MovedMeanwhile(Sender):
+    """Stores nothing; while it sends, the study goes to somebody else, who cannot know of it."""
+
+    def __init__(self, destination: Destination, patient: Patient) -> None:
+        super().__init__(destination)
+        self.patient = patient
+
+    def send(self, delivery: Delivery) -> Outcome:
+        Study.objects.filter(pk=delivery.document.study_id).update(patient=self.patient)
+        return delivered()
+
+    def test(self) -> Outcome:
+        return delivered()
+
+
+def test_a_study_that_moves_while_a_document_of_it_is_made_is_noted(
+    prediction: Prediction, make_destination: Make
+) -> None:
+    destination = make_destination(sends=[Content.RESULTS], results_when="at_once")
+    planning.plan()
+    right = make_patient(patient_id="RIGHT-1", issuer="TEST")
+    delivery = attempts.due(destination).get()
+    attempts.attempt(delivery, MovedMeanwhile(destination, right))
+    assert MovedStudy.objects.count() == 1
+    planning.plan()
+    assert destination.deliveries.filter(document__kind=Kind.RETRACTION).exists()

@@ -17,8 +17,9 @@ from webportal.audit.trail import Event, append
 from webportal.backoff import LONGEST_PAUSE_SECONDS, pause_seconds
 from webportal.database.clock import clock
 from webportal.delivery.making import make
-from webportal.delivery.models import Delivery, DeliveryState, Destination, Kind
+from webportal.delivery.models import RETRACTIONS, Delivery, DeliveryState, Destination, Kind
 from webportal.delivery.release import NotNowError, ObsoleteError, check
+from webportal.delivery.retractions import note_if_moved
 from webportal.delivery.senders.outcome import Outcome, Result, Sender, of_error
 from webportal.records.files import StoredFileError
 
@@ -37,7 +38,8 @@ def due(destination: Destination) -> QuerySet[Delivery]:
     """The deliveries that may be sent to a destination now, oldest first.
 
     Deliveries of the same study keep the order of the outbox. Those of a content that the
-    destination is no longer sent delay no others.
+    destination is no longer sent delay no others. A retraction waits only for earlier ones: what
+    waits for a reader would hold it up for days, and is never sent for the former patient.
     """
     now = clock()
     waiting = Delivery.objects.filter(destination=destination, state=DeliveryState.WAITING)
@@ -47,7 +49,9 @@ def due(destination: Destination) -> QuerySet[Delivery]:
         document__study=OuterRef("document__study"),
         created_at__lt=OuterRef("created_at"),
     )
-    return waiting.filter(~Exists(earlier), next_attempt_at__lte=now).order_by("created_at", "id")
+    is_retraction = Q(document__kind__in=RETRACTIONS)
+    is_next = ~Exists(earlier) | is_retraction & ~Exists(earlier.filter(is_retraction))
+    return waiting.filter(is_next, next_attempt_at__lte=now).order_by("created_at", "id")
 
 
 def is_open(destination: Destination) -> bool:
@@ -69,6 +73,7 @@ def attempt(delivery: Delivery, sender: Sender) -> Outcome | None:
     except Exception as error:
         _log("A delivery failed unexpectedly", error)
         outcome = of_error(error)
+    note_if_moved(prepared.document)
     _record(prepared, outcome)
     return outcome
 
@@ -91,7 +96,7 @@ def _prepare(delivery: Delivery) -> Delivery | None:
         return None
     try:
         check(locked.document, locked.destination)
-        make(locked.document)
+        make(locked.document, locked.destination)
     except ObsoleteError as error:
         settle(locked, DeliveryState.CANCELLED, error.code)
         return None

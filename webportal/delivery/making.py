@@ -17,9 +17,9 @@ from webportal.delivery.documents.fhir.reads import read_transaction
 from webportal.delivery.documents.fhir.results import results_transaction, withdrawal_transaction
 from webportal.delivery.documents.reports import Verification, uid_of
 from webportal.delivery.documents.sources import Place, source_of
-from webportal.delivery.models import OF_FHIR, RETRACTIONS, WITHDRAWALS, Document, Kind
+from webportal.delivery.models import OF_FHIR, RETRACTIONS, WITHDRAWALS, Destination, Document, Kind
 from webportal.delivery.release import ObsoleteError, results_to_send
-from webportal.delivery.retractions import retracted
+from webportal.delivery.retractions import retracted, sent_since
 from webportal.records.identity import identity_version
 from webportal.review.models import Addendum, Read
 from webportal.review.reads.marks import parse_marks
@@ -41,13 +41,18 @@ _SUPERSEDES: dict[Kind, list[list[Kind]]] = {
 }
 
 
-def make(document: Document) -> None:
-    """Create a document's content. Raises StoredFileError, or ObsoleteError if there is none."""
+def make(document: Document, destination: Destination | None = None) -> None:
+    """Create a document's content. Raises StoredFileError, or ObsoleteError if there is none.
+
+    By FHIR a retraction depends on what the destination has by now, so that it is created anew.
+    Other documents are the same for every destination.
+    """
     identity = identity_version(document.study.patient)
-    if document.content is not None and document.identity == identity:
+    is_made = document.content is not None and document.identity == identity
+    if is_made and document.kind != Kind.RETRACTION_FHIR:
         return
     if document.kind in RETRACTIONS:
-        content = _retraction(document, identity)
+        content = _retraction(document, identity, destination)
     elif document.kind == Kind.REPORT_HL7:
         content = _message(document)
     elif document.kind in OF_FHIR:
@@ -60,7 +65,7 @@ def make(document: Document) -> None:
     document.save()
 
 
-def _retraction(document: Document, identity: str) -> bytes:
+def _retraction(document: Document, identity: str, destination: Destination | None) -> bytes:
     """Raises ObsoleteError if nothing is to be retracted any more."""
     contents = [bytes(each.content or b"") for each in retracted(document)]
     if not contents:
@@ -69,7 +74,12 @@ def _retraction(document: Document, identity: str) -> bytes:
         control_id = document.pk.hex[:20]
         return retractions.message(contents[-1], control_id, document.created_at)
     if document.kind == Kind.RETRACTION_FHIR:
-        return retractions.withdrawn_transaction(contents)
+        since = sent_since(document, destination) if destination is not None else []
+        later = [bytes(each.content or b"") for each in since]
+        left = retractions.withdrawn_transaction(contents, later)
+        if not left:
+            raise ObsoleteError
+        return left
     place = _place(document, identity)
     document.sop_instance_uid = place.sop_instance_uid
     document.series_instance_uid = place.series_instance_uid

@@ -8,6 +8,7 @@ changes, and what has left for each destination is compared by the patient that 
 from collections.abc import Iterator
 from typing import Any
 
+from django.db.models import Subquery
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 
@@ -23,6 +24,7 @@ from webportal.delivery.models import (
     MovedStudy,
     Protocol,
 )
+from webportal.records.identity import identity_version
 from webportal.records.models import Patient, Study
 
 #: The kinds that are sent as DICOM instances.
@@ -120,11 +122,41 @@ def _key(kind: Kind, document: Document) -> object:
 def retracted(document: Document) -> list[Document]:
     """The documents that a retraction is about, the oldest first; none if it has become void."""
     kind = Kind(document.kind)
+    # Not what came after it: that is of yet another patient, and has a retraction of its own.
     made = Document.objects.filter(
-        study=document.study, kind__in=_RETRACTED[kind], made_at__isnull=False
+        study=document.study,
+        kind__in=_RETRACTED[kind],
+        made_at__isnull=False,
+        created_at__lt=document.created_at,
     ).order_by("created_at")
     key = _key(kind, document)
     return [each for each in made if _key(kind, each) == key and not names_patient(kind, each)]
+
+
+def sent_since(document: Document, destination: Destination) -> list[Document]:
+    """What a destination was sent for the present patient by FHIR after a retraction was due.
+
+    The resources keep their ids, so that a retraction sent again would withdraw it.
+    """
+    own = Delivery.objects.filter(destination=destination, document__study=document.study)
+    due = own.filter(document=document).values("created_at")
+    later = own.filter(
+        document__kind__in=OF_FHIR, attempts__gt=0, created_at__gt=Subquery(due)
+    ).exclude(state=DeliveryState.REJECTED)
+    found = [each.document for each in later.select_related("document__study__patient")]
+    return [each for each in found if names_patient(Kind.RETRACTION_FHIR, each)]
+
+
+def note_if_moved(document: Document) -> None:
+    """Note a study whose Patient ID changed while a document of it was being made.
+
+    Whoever changed it could not see the document yet.
+    """
+    study = Study.objects.select_related("patient").filter(pk=document.study_id).first()
+    if study is None or identity_version(study.patient) == document.identity:
+        return
+    if not MovedStudy.objects.filter(study=study, at__gt=document.made_at).exists():
+        _note(study)
 
 
 def names_patient(kind: Kind, document: Document) -> bool:

@@ -119,12 +119,22 @@ def _segments(content: bytes) -> list[list[str]]:
     return [line.split("|") for line in content.decode().split("\r") if line]
 
 
-def withdrawn_transaction(contents: Sequence[bytes]) -> bytes:
-    """The resources of transactions, the latest last, in error and without what they said."""
-    latest = {each["id"]: each for content in contents for each in _resources(content)}
-    order = list(_resources(contents[-1]))
+def withdrawn_transaction(contents: Sequence[bytes], later: Sequence[bytes]) -> bytes:
+    """The resources of transactions, the latest last, in error and without what they said.
+
+    But for those that `later` transactions replaced, which are the right patient's. Empty if none
+    is left.
+    """
+    replaced = {each["id"] for content in later for each in _resources(content)}
+    resources = [each for content in contents for each in _resources(content)]
+    latest = {each["id"]: each for each in resources if each["id"] not in replaced}
+    if all(each["resourceType"] == "Device" for each in latest.values()):
+        return b""
+    order = [each for each in _resources(contents[-1]) if each["id"] in latest]
     earlier = [each for each in latest.values() if each["id"] not in {one["id"] for one in order}]
-    return transaction([_in_error(each) for each in [*earlier, *order]])
+    # Not a device last: by the last resource it is found out whether a server has a transaction.
+    devices_first = sorted([*earlier, *order], key=lambda each: each["resourceType"] != "Device")
+    return transaction([_in_error(each) for each in devices_first])
 
 
 def _resources(content: bytes) -> list[Json]:
