@@ -17,7 +17,7 @@ from tests.factories import make_prediction, make_radiograph, make_study
 from tests.helpers import let_time_pass
 from tests.reading import read, sign
 from webportal.accounts.models import User
-from webportal.delivery import planning
+from webportal.delivery import outbox, planning
 from webportal.delivery.models import Content, DeliveryState, Destination, Document, Kind
 from webportal.inference.models import Prediction
 from webportal.records.choices import Category
@@ -27,6 +27,7 @@ from webportal.review.reads.services import Entry
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Destination]
 MakeServer = Callable[..., FhirServer]
+IN_ERROR = "entered-in-error"
 
 
 def withdraw(image: Radiograph) -> None:
@@ -197,3 +198,22 @@ def test_what_never_left_is_not_withdrawn(make_destination: Make) -> None:
     rows = send_all(destination)
     assert {row.state for row in rows} == {DeliveryState.CANCELLED}
     assert {row.document.kind for row in rows} == {Kind.RESULT, Kind.RESULT_REGION}
+
+
+def test_results_sent_again_by_fhir_do_not_bring_back_what_was_withdrawn(
+    make_ehr: Make, make_fhir_server: MakeServer
+) -> None:
+    server = make_fhir_server()
+    destination = make_ehr(server)
+    first = make_prediction()
+    make_prediction(make_radiograph(first.radiograph.study))
+    (before,) = send_all(destination)
+    withdraw(first.radiograph)
+    send_all(destination)
+    withdrawn = [each["id"] for each in server.of("Observation") if each["status"] == IN_ERROR]
+    assert len(withdrawn) == 1
+    outbox.send_again([before.pk], destination.created_by)
+    rows = send_all(destination)
+    now = [each["id"] for each in server.of("Observation") if each["status"] == IN_ERROR]
+    assert now == withdrawn
+    assert next(row for row in rows if row.pk == before.pk).state == DeliveryState.CANCELLED

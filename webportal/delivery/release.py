@@ -129,7 +129,25 @@ def _check_result(document: Document, destination: Destination) -> None:
         raise ObsoleteError
     if document.kind in OF_ALL_RESULTS and document.prediction != results[-1]:
         raise ObsoleteError
+    if _is_revised(document, destination):
+        raise ObsoleteError
     if document.kind == Kind.EARLY_FHIR and is_reported(document.study):
         raise ObsoleteError
     if not may_send_results(document.study, destination):
         raise NotNowError("being_read")
+
+
+def _is_revised(document: Document, destination: Destination) -> bool:
+    """Whether a destination gets the same results anew, after a withdrawal or for another patient.
+
+    By FHIR the former document would bring back what was withdrawn of other images.
+    """
+    kinds = OF_ALL_RESULTS if document.kind in OF_ALL_RESULTS else (Kind(document.kind),)
+    revised = Document.objects.filter(
+        kind__in=kinds,
+        study=document.study,
+        prediction=document.prediction,
+        revision__gt=document.revision,
+        deliveries__destination=destination,
+    )
+    return revised.exists()
