@@ -13,11 +13,13 @@ from django.db.models import F
 from pydicom.dataset import Dataset, FileMetaDataset
 from pynetdicom import AE, evt
 from pynetdicom.events import Event
+from pytest_django.fixtures import Settings
 
 from tests.delivery.conftest import Orthanc, StoreScp, send_all
 from tests.factories import make_prediction
 from tests.helpers import audit_actions, wait_until
 from tests.network.conftest import Receiver, start_receiver
+from webportal.database.clock import clock
 from webportal.delivery import attempts
 from webportal.delivery.models import Delivery, Destination, Protocol
 from webportal.delivery.senders.dicom import PROPOSED
@@ -212,3 +214,76 @@ def test_who_may_report_may_not_store(start_receiver: Start) -> None:
     instance.file_meta.TransferSyntaxUID = syntaxes[0]
     assert association.send_c_store(instance).Status == 0x0124
     association.release()
+
+
+def stored(destination: Destination) -> Delivery:
+    """A document that the PACS has taken, which is to be asked for now."""
+    Delivery.objects.update(next_attempt_at=F("created_at"))
+    return Delivery.objects.select_related("document").get(destination=destination)
+
+
+def report(delivery: Delivery, minutes: int, *, failed: bool = False) -> StorageRequest:
+    """A report on a document, for a request so long after it was stored."""
+    assert delivery.stored_at is not None
+    instance = delivery.document.sop_instance_uid
+    return StorageRequest.objects.create(
+        ae_title="PACS",
+        address="127.0.0.1",
+        transaction_uid=f"2.25.{minutes + 100}",
+        state="reported",
+        asked_at=delivery.stored_at + timedelta(minutes=minutes),
+        reported_at=clock(),
+        committed=[instance],
+        failed={instance: 0x0110} if failed else {},
+    )
+
+
+def test_a_report_that_comes_after_the_pacs_was_asked_again_counts(
+    store_scp: StoreScp, make_destination: Make
+) -> None:
+    store_scp.start()
+    destination = make_destination(store_scp.port, results_when="at_once", confirms=True)
+    make_prediction(category="unlikely")
+    assert states(destination) == {STORED}
+    report(stored(destination), -1)
+    assert states(destination) == {STORED}
+    report(stored(destination), 1, failed=True)
+    assert states(destination) == {STORED}
+    report(stored(destination), 2)
+    assert states(destination) == {DELIVERED}
+
+
+def test_a_report_that_says_both_does_not_count_as_a_confirmation(
+    store_scp: StoreScp, make_destination: Make
+) -> None:
+    store_scp.start()
+    destination = make_destination(store_scp.port, results_when="at_once", confirms=True)
+    make_prediction(category="unlikely")
+    assert states(destination) == {STORED}
+    row = stored(destination)
+    row.confirmation = report(row, 1, failed=True)
+    row.save()
+    assert is_missing(destination, 1)
+
+
+def test_what_keeps_a_pacs_from_being_asked_is_said(
+    store_scp: StoreScp,
+    make_destination: Make,
+    settings: Settings,
+) -> None:
+    store_scp.start()
+    destination = make_destination(store_scp.port, results_when="at_once", confirms=True)
+    make_prediction(category="unlikely")
+    assert states(destination) == {STORED}
+    stored(destination)
+    Destination.objects.update(uses_tls=True)
+    destination.refresh_from_db()
+    settings.DELIVERY_CA = "/nowhere/ca.pem"
+    (row,) = send_all(destination)
+    assert (row.state, row.reason_code) == (STORED, "certificate_unreadable")
+    stored(destination)
+    Destination.objects.update(uses_tls=False)
+    destination.refresh_from_db()
+    store_scp.stop()
+    (row,) = send_all(destination)
+    assert (row.state, row.reason_code) == (STORED, "not_asked")

@@ -4,7 +4,9 @@ A C-STORE that succeeded says that the PACS has taken an instance, not that it k
 missing is sent again, and rejected once it has been missing too often.
 """
 
-from datetime import timedelta
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -15,16 +17,20 @@ from webportal.audit.trail import append
 from webportal.backoff import pause_seconds
 from webportal.database.clock import clock
 from webportal.delivery.attempts import event_of, settle
-from webportal.delivery.models import Delivery, DeliveryState, Destination
-from webportal.delivery.senders.outcome import NO_ANSWER, Outcome, Result, Sender
+from webportal.delivery.models import Delivery, DeliveryState, Destination, Protocol
+from webportal.delivery.senders.outcome import NO_ANSWER, Outcome, Result, Sender, of_error
 from webportal.network.confirming import MOST_AT_ONCE
 from webportal.network.models import StorageRequest, StorageRequestState
+
+logger = logging.getLogger(__name__)
 
 #: How often a document may be missing before it is rejected.
 MOST_MISSING = 3
 #: A document that is not confirmed for so long is rejected.
 GIVE_UP_AFTER = timedelta(days=1)
 NO_REPORT = Outcome(Result.AGAIN, "not_confirmed")
+NOT_ASKED = Outcome(Result.AGAIN, "not_asked")
+NEVER_ASKED = Outcome(Result.AGAIN, "never_asked")
 _LOOK_AGAIN_SECONDS = 60.0
 #: A report that has not come by then is asked for again.
 REPORT_WITHIN = timedelta(minutes=30)
@@ -43,14 +49,20 @@ def confirm(destination: Destination, sender: Sender) -> None:
     What was stored before a destination was no longer to confirm it counts as delivered.
     """
     found = to_confirm(destination).select_related("destination", "document__study", "confirmation")
-    due = [each for each in found[:MOST_AT_ONCE] if not _is_settled(each)]
+    chosen = list(found[:MOST_AT_ONCE])
+    late = _committed_late(destination, chosen)
+    due = [each for each in chosen if not _is_settled(each, late)]
     if not destination.confirms:
         for delivery in due:
             _take_its_word(delivery)
         return
     if not due:
         return
-    answer = sender.confirm(due)
+    try:
+        answer = sender.confirm(due)
+    except Exception as error:
+        logger.error("A destination cannot be asked what it has: %s", type(error).__name__)
+        answer = of_error(error)
     for delivery in due:
         instance = delivery.document.sop_instance_uid
         if isinstance(answer, Outcome):
@@ -65,15 +77,36 @@ def confirm(destination: Destination, sender: Sender) -> None:
             _not_asked(delivery, NO_ANSWER)
 
 
-def _is_settled(delivery: Delivery) -> bool:
+def _committed_late(destination: Destination, chosen: Sequence[Delivery]) -> dict[str, datetime]:
+    """When a destination was asked for what it has committed, by SOP Instance UID.
+
+    A PACS may report hours later, when it has been asked again.
+    """
+    since = min((each.stored_at for each in chosen if each.stored_at), default=None)
+    if since is None or destination.protocol != Protocol.DICOM:
+        return {}
+    reported = StorageRequest.objects.filter(
+        ae_title=destination.ae_title, state=StorageRequestState.REPORTED, asked_at__gte=since
+    )
+    return {
+        instance: request.asked_at
+        for request in reported.order_by("asked_at")
+        for instance in request.committed
+        if instance not in request.failed
+    }
+
+
+def _is_settled(delivery: Delivery, late: Mapping[str, datetime]) -> bool:
     """Settle a delivery that was reported on, or never is; return whether it was."""
     request = delivery.confirmation
-    if request is None:
-        return False
-    if request.state == StorageRequestState.WAITING:
-        return _is_given_up(delivery, NO_REPORT)
     instance = delivery.document.sop_instance_uid
-    if instance in request.committed:
+    if request is None or request.state == StorageRequestState.WAITING:
+        asked_at = late.get(instance)
+        if asked_at and delivery.stored_at and asked_at >= delivery.stored_at:
+            note_confirmed(delivery)
+            return True
+        return request is not None and _is_given_up(delivery, NO_REPORT)
+    if instance in request.committed and instance not in request.failed:
         note_confirmed(delivery)
     else:
         reason = request.failed.get(instance)
@@ -119,8 +152,12 @@ def note_missing(delivery: Delivery, answer: str) -> None:
 
 
 def _not_asked(delivery: Delivery, outcome: Outcome) -> None:
-    if outcome.result == Result.AWAY or not _is_given_up(delivery, outcome):
-        _look_again(delivery, outcome.code, outcome.params, _LOOK_AGAIN_SECONDS)
+    # The words for an attempt say that it is sent again, which it is not.
+    is_named = outcome.result == Result.AWAY or outcome.code == "commitment_not_offered"
+    known = outcome if is_named and outcome.code != "not_reached" else None
+    if outcome.result == Result.AWAY or not _is_given_up(delivery, known or NEVER_ASKED):
+        look = known or NOT_ASKED
+        _look_again(delivery, look.code, look.params, _LOOK_AGAIN_SECONDS)
 
 
 def _wait_for_report(delivery: Delivery, request: StorageRequest) -> None:

@@ -45,6 +45,13 @@ register(
             "It has not reported whether it has stored it. Let its reports of storage commitment"
             " through to the DICOM receiver."
         ),
+        "not_asked": gettext_noop(
+            "It could not be asked whether it has stored it. It will be asked again."
+        ),
+        "never_asked": gettext_noop(
+            "For a day it could not be asked whether it has stored it. Look there, and send it"
+            " again if it is missing."
+        ),
         "missing_there": gettext_noop(
             "It took the object, but does not have it ({answer}). It is sent again."
         ),
