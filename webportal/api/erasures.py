@@ -32,20 +32,20 @@ _COUNTS = {
 
 
 class PlanSerializer(serializers.Serializer[Plan]):
-    """What a confirmation would erase, found anew for this answer; nothing is changed."""
+    """What a confirmation would erase, determined for this response; nothing is changed."""
 
     digest = serializers.CharField(
-        help_text="Of the list; a confirmation states it, and is refused once the list differs."
+        help_text="Of the list. A confirmation states it, and is refused if the list has changed."
     )
-    counts = serializers.SerializerMethodField(help_text="How much of each kind would go.")
-    studies = serializers.SerializerMethodField(help_text="Those that would go.")
+    counts = serializers.SerializerMethodField(help_text="How many of each kind would be erased.")
+    studies = serializers.SerializerMethodField(help_text="The studies that would be erased.")
     kept = serializers.SerializerMethodField(
         help_text="Studies of others that were once recorded under this identity: they stay."
     )
     unreadable = serializers.SerializerMethodField(
-        help_text="Files of which nobody can tell whose they are: they stay."
+        help_text="Files that cannot be read, so that nobody knows whose they are: they stay."
     )
-    obstacles = serializers.SerializerMethodField(help_text="What prevents it, by code.")
+    obstacles = serializers.SerializerMethodField(help_text="Codes of what prevents the erasure.")
 
     @extend_schema(responses=_COUNTS)
     def get_counts(self, plan: Plan) -> dict[str, int]:
@@ -65,14 +65,16 @@ class PlanSerializer(serializers.Serializer[Plan]):
         return sorted(plan.unreadable)
 
     def get_obstacles(self, plan: Plan) -> list[str]:
-        """Those that take longest to resolve first."""
+        """Those that take longest to resolve come first."""
         return obstacles(plan)
 
 
 class ErasureSerializer(serializers.ModelSerializer[Erasure]):
     """An erasure, which names nobody: ids, counts and hashes alone."""
 
-    patient = serializers.UUIDField(help_text="Null where studies are erased that were due.")
+    patient = serializers.UUIDField(
+        help_text="Null if the erasure is of studies that were due by age."
+    )
     counts = serializers.DictField(
         child=serializers.IntegerField(), help_text="What was erased, once it is done."
     )
@@ -80,7 +82,7 @@ class ErasureSerializer(serializers.ModelSerializer[Erasure]):
         child=serializers.CharField(), help_text="The SHA-256 of each file that was erased."
     )
     entries = serializers.ListField(
-        child=serializers.IntegerField(), help_text="The entries of the audit trail that say so."
+        child=serializers.IntegerField(), help_text="The numbers of its entries in the audit trail."
     )
 
     class Meta:
@@ -104,10 +106,10 @@ class ErasureSerializer(serializers.ModelSerializer[Erasure]):
 
 
 class ErasureWithPlan(ErasureSerializer):
-    """An erasure, and until somebody has decided on it, what it would erase."""
+    """An erasure and, until somebody has decided on it, what it would erase."""
 
     plan = serializers.SerializerMethodField(
-        help_text="Null once it was decided on, or where the patient is gone already."
+        help_text="Null once it has been decided on, or if the patient no longer exists."
     )
 
     class Meta(ErasureSerializer.Meta):
@@ -133,7 +135,7 @@ class NewErasure(serializers.Serializer[Any]):
 
 
 class Confirmation(serializers.Serializer[Any]):
-    """The list that was looked at, and the caller's own password: the token alone is not enough."""
+    """The list that was reviewed, and the caller's own password: a token alone is not enough."""
 
     digest = serializers.CharField(help_text="`plan.digest` of the erasure.")
     password = serializers.CharField(trim_whitespace=False, write_only=True)
