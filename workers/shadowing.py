@@ -76,13 +76,14 @@ class Shadowing:
             self._begun = time.monotonic()
         if self._thread is not None and self._thread.is_alive():
             return
+        shadow = running_shadow()
         if self._holds:
             give_back(self._engine.worker)
             self._holds = False
-            # One error may be the database's that was stopped; the next one is worth a look.
-            if self._failures > 1 and (shadow := running_shadow()) is not None:
+            # One error may be the database's that was stopped; the next one is worth a look. It was
+            # that of the trial before if another one runs by now.
+            if self._failures > 1 and shadow is not None and shadow == self._tried:
                 note_failing(shadow, self._engine.worker, failing=True)
-        shadow = running_shadow()
         if shadow != self._tried:
             self._tried, self._failures, self._retry_at = shadow, 0, 0.0
         if shadow is None:
