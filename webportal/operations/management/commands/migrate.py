@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import psycopg
+from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import OperationalError, connections
 
@@ -17,7 +18,7 @@ ATTEMPTS = 60
 
 
 class Command(migrate.Command):
-    """Migrate; nobody else waits for longer than LOCK_SECONDS because of it."""
+    """Migrate; nobody waits behind it for longer than LOCK_SECONDS a table that it changes."""
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
@@ -28,8 +29,13 @@ class Command(migrate.Command):
                 super().handle(*args, **options)
             except OperationalError as error:
                 is_locked = isinstance(error.__cause__, psycopg.errors.LockNotAvailable)
-                if not is_locked or attempt == ATTEMPTS:
+                if not is_locked:
                     raise
+                if attempt == ATTEMPTS:
+                    raise CommandError(
+                        "The database is not migrated: a table has been in use for minutes, as it "
+                        "is during a backup. Run this again once that is over."
+                    ) from error
                 self.stderr.write("A table is in use; trying again.")
                 time.sleep(PAUSE_SECONDS)
             else:
