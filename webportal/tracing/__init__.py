@@ -48,7 +48,7 @@ def start(service: str, instance: str = "") -> None:
 
 
 def stop() -> None:
-    """Send what has not been sent yet, for a few seconds at most; later spans are dropped."""
+    """Send the remaining spans, for a few seconds at most; later ones are dropped."""
     global _tracer, _end
     end, _end, _tracer = _end, None, None
     if end is not None:
@@ -91,7 +91,7 @@ def begin(
         name: what is done.
         kind: OpenTelemetry's SpanKind.
         parent: a span, or one of another process as `traceparent` wrote it, '' for none; the
-            present one unless given.
+            current one unless given.
         links: spans to which it is related otherwise; '' is left out.
         since_ns: when it began, by `time.time_ns`; now unless given.
     """
@@ -113,7 +113,7 @@ def begin(
 
 
 def traceparent() -> str:
-    """The present span as W3C Trace Context writes it, for another process; '' for none."""
+    """The current span as W3C Trace Context writes it, for another process; '' for none."""
     if _tracer is None:
         return ""
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator

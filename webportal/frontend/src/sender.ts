@@ -4,9 +4,9 @@ import { MOST_PATH, SendError, send, type Verdict } from "./sending";
 /** How many requests are sent in parallel. */
 const LANES = 4;
 /**
- * How many files, bytes and seconds a request may have: enough to spare the server work, and so few that
- * progress is seen and a lost connection costs little. The first requests, which show how fast the
- * connection is, carry one file each.
+ * How many files, bytes and seconds a request may take: enough to save the server work, and few enough for
+ * visible progress and a cheap retry if the connection is lost. The first requests carry one file each and
+ * show how fast the connection is.
  */
 const MOST_FILES = 8;
 const MOST_BYTES = 4 * 1024 ** 2;

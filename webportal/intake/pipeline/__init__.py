@@ -100,8 +100,8 @@ def _stored(ready: dict[int, Ready]) -> dict[int, UploadItem]:
         try:
             stored = group.store_plain(list(ready.values()))
         except Exception as error:
-            # One of them may be the reason, or another request that stored the same meanwhile; what
-            # concerns all of them is raised again. The text of the error may quote a patient.
+            # One of the files may be the cause, or another request that has just stored the same;
+            # what affects all of them is raised again. The text of the error may quote a patient.
             kind = type(error).__name__
             logger.warning("Storing %d files together failed with %s", len(ready), kind)
     return {

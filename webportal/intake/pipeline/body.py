@@ -71,9 +71,9 @@ def received(request: HttpRequest) -> Iterator[IO[bytes]]:
 def divided(body: IO[bytes], list_bytes: str) -> list[tuple[str, IO[bytes]]]:
     """Return the files, with their paths, of a body that holds several small ones.
 
-    It begins with a list of so many bytes (JSON: of each file `path` and `size`); the files follow
-    one after the other. Raises BodyError if that is not so, if a file is a ZIP, which has several
-    verdicts, or if there are more or larger ones than are stored together.
+    It begins with a JSON list that is `list_bytes` long and has the `path` and `size` of each file;
+    the files follow one after the other. Raises BodyError if the body is not like that, if a file
+    is a ZIP, which would get several verdicts, or if the files exceed the limits of a group.
     """
     length = body.seek(0, 2)
     body.seek(0)

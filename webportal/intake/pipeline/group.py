@@ -1,10 +1,9 @@
 """Group: plain files of one request are stored in one transaction, with few statements.
 
-Plain is a file of which nothing is known, and about which nothing is in doubt. Any other is left to
-`store`, which stores it by itself. A group waits for no other request but those that store the same
-contents, patients or studies, as a single file does. Locks are taken in one order everywhere:
-contents, images, the batch (of a sheet), studies, patients, accession numbers, head of the trail;
-of each kind in the order of their keys.
+A plain file is new and raises no doubts. Any other is left to `store`, which stores it by itself.
+Like a single file, a group waits only for requests that store the same contents, patients or
+studies. Locks are taken in the same order everywhere: contents, images, the batch (if it has a
+sheet), studies, patients, accession numbers, head of the trail; within each kind in key order.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,8 +26,8 @@ from webportal.orders.linking import lock_numbers
 from webportal.records.choices import ReadingState
 from webportal.records.models import Patient, Radiograph, Series, Study
 
-#: The limits of a group. The locks of its transaction are held the longer, and the more is in
-#: memory, the larger it is; beyond some files little is gained.
+#: The limits of a group. The larger it is, the longer its transaction holds its locks and the more
+#: memory it needs, and beyond a few files there is little to gain.
 MOST_FILES = 16
 MOST_BYTES = 16 * 1024**2
 
@@ -92,12 +91,12 @@ def store_plain(files: Sequence[Ready]) -> list[UploadItem | None]:
 
 
 def _is_to_be_read(radiograph: Radiograph) -> bool:
-    """Not so of a prior, of which the model has nothing to say."""
+    """Priors are only there for comparison, and are not analysed."""
     return radiograph.study.reading_state != ReadingState.PRIOR
 
 
 def _unknown(files: Sequence[Ready], instances: Sequence[str]) -> Iterable[Ready]:
-    """The files of which nothing is stored, nor is the same content or image in the group."""
+    """The files that are not stored yet; of those with the same content or image, the first."""
     known = store.with_traces([file.upload for file in files], instances)
     hashes: set[str] = set()
     uids: set[str] = set()
