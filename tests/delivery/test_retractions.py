@@ -300,6 +300,24 @@ def test_a_retraction_does_not_wait_for_what_waits_itself(
     ]
 
 
+def test_a_pacs_that_takes_no_rejection_note_gets_the_rest_at_once(
+    prediction: Prediction, make_destination: Make, store_scp: StoreScp, radiologist: User
+) -> None:
+    store_scp.start()
+    destination = make_destination(store_scp.port, results_when="at_once")
+    send_all(destination)
+    move(prediction, radiologist)
+    planning.plan()
+    note = destination.deliveries.filter(document__kind=Kind.RETRACTION)
+    note.update(next_attempt_at=F("next_attempt_at") + timedelta(hours=1))
+    rows = send_all(destination)
+    assert [(row.document.kind, row.state) for row in rows][2:] == [
+        (Kind.RETRACTION, DeliveryState.WAITING),
+        (Kind.RESULT, DeliveryState.DELIVERED),
+        (Kind.RESULT_REGION, DeliveryState.DELIVERED),
+    ]
+
+
 def test_a_pacs_that_was_away_while_a_study_moved_twice_rejects_what_it_has(
     prediction: Prediction, make_destination: Make, store_scp: StoreScp, radiologist: User
 ) -> None:
