@@ -48,7 +48,7 @@ def make_delivery(
     )
     now = timezone.now()
     defaults: dict[str, Any] = {"next_attempt_at": now}
-    if state != DeliveryState.WAITING:
+    if state not in (DeliveryState.WAITING, DeliveryState.STORED):
         defaults |= {"settled_at": now}
     if state == DeliveryState.REJECTED:
         defaults |= {

@@ -66,6 +66,9 @@ NO_PAGES = {
     # Leave for the identity provider.
     "sign-in/provider",
     "sign-in/provider/callback",
+    "sign-in/saml",
+    "sign-in/saml/logout",
+    "sign-in/saml/metadata",
     "audit/verification",
     "uploads/sheet.csv",
     "uploads/held/<uuid:item_id>/image.png",
