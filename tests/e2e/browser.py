@@ -21,13 +21,8 @@ from pytest_django.live_server_helper import LiveServer
 
 from tools.chromium import find_chromium
 
-# What draws WebGL on a machine without a graphics card. Composing the page that way too would
-# double the processor time of a test.
-WEBGL = (
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-gpu-compositing",
-)
+# What draws WebGL on a machine without a graphics card.
+WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 NO_WEBGL = ("--disable-3d-apis",)
 # On a busy machine the first start is slow.
 START_SECONDS = 180
@@ -46,6 +41,7 @@ def start_playwright() -> Playwright:
     # Beside an event loop Django would otherwise not touch the database.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     playwright = sync_playwright().start()
+    expect.set_options(timeout=PATIENCE)
     atexit.register(playwright.stop)
     return playwright
 
@@ -79,6 +75,8 @@ def _launch(*arguments: str) -> Browser:
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
+            # Composing pages as WebGL is drawn would double the processor time of a test.
+            "--disable-gpu-compositing",
             *arguments,
         ],
     )

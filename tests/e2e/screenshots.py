@@ -49,7 +49,6 @@ def main() -> None:
         viewport = {"width": SIZE[0], "height": SIZE[1]}
         page = browser.new_page(base_url=system.url, viewport=viewport)  # type: ignore[arg-type]
         page.set_default_timeout(PATIENCE)
-        expect.set_options(timeout=PATIENCE)
         page.goto("/sign-in")
         photograph(page, "sign-in")
         _fill(page, system)

@@ -33,9 +33,7 @@ def browser(
     """A browser in which a radiologist is signed in."""
     size = {"width": 1280, "height": 800}
     with context_of(sign_in(radiologist), live_server, *NO_WEBGL, viewport=size) as context:
-        expect.set_options(timeout=60_000)
         yield context
-        expect.set_options(timeout=None)
 
 
 def open_study(browser: BrowserContext, study: Study) -> Page:

@@ -106,9 +106,7 @@ def context(
         if way == "webgl":
             context.add_init_script(LIKE_A_GRAPHICS_CARD)
         context.add_init_script(WATCH)
-        expect.set_options(timeout=60_000)
         yield context
-        expect.set_options(timeout=None)
 
 
 @pytest.fixture

@@ -63,7 +63,6 @@ def page(
     size = {"width": 1280, "height": 800}
     with context_of(sign_in(reader), live_server, viewport=size) as context:
         context.add_init_script(SHIFTS)
-        expect.set_options(timeout=60_000)
         yield context.new_page()
 
 

@@ -39,11 +39,9 @@ def page(
     settings.SESSION_LOCK_MINUTES = 5 / 60
     set_pin(radiologist, PASSWORD, PIN)
     with context_of(sign_in(radiologist), live_server, *NO_WEBGL) as context:
-        expect.set_options(timeout=60_000)
         page = context.new_page()
         page.goto(f"/studies/{study.pk}")
         yield page
-        expect.set_options(timeout=None)
 
 
 def await_lock(page: Page) -> None:

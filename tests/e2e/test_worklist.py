@@ -42,7 +42,6 @@ def page(
     """A page of a radiologist whose clock the test moves; it fails when a script does."""
     size = {"width": 1280, "height": 800}
     with page_of(sign_in(reader), live_server, viewport=size) as page:
-        expect.set_options(timeout=30_000)
         page.clock.install()
         yield page
 

@@ -13,7 +13,6 @@ from tests.conftest import PASSWORD
 from tests.e2e.browser import TWO_FRAMES, context_of
 from tests.factories import make_patient, make_radiograph, make_study
 from tests.intake.upload_page import (
-    PATIENCE,
     Hold,
     abandon_holds,
     arrived,
@@ -37,7 +36,6 @@ def context(
     sign_in: Callable[[User], Client],
 ) -> Iterator[BrowserContext]:
     """A browser in which an uploader is signed in."""
-    expect.set_options(timeout=PATIENCE)
     with context_of(sign_in(make_user(Role.UPLOADER)), live_server) as context:
         yield context
         abandon_holds()
