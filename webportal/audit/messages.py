@@ -57,7 +57,7 @@ PROBLEMS = {
         " may have been altered. Add the key to AUDIT_OLD_KEYS, and verify again."
     ),
     "key_change_forged": _(
-        "the entry claims that the key of the trail changed, and has not the signatures for it: it"
+        "the entry claims that the key of the trail changed, but lacks the signatures for it: it"
         " was altered, or put in by somebody else"
     ),
     "head_names_other_key": _(
