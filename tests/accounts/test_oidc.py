@@ -222,6 +222,27 @@ def sign_in_by_password(client: Client, name: str) -> Any:
     return client.post("/sign-in", {"username": name, "password": PASSWORD})
 
 
+def test_a_sign_in_of_before_does_not_confirm_who_it_is(
+    client: Client, provider: IdentityProvider
+) -> None:
+    """Else who finds a browser signed in at the provider could add a passkey, and sign with it."""
+    now = int(time.time())
+    for said in (None, now - 15 * 60):
+        provider.knows("asha", groups=["readers"], auth_time=said)
+        provider.sign_in(client, "asha")
+        assert is_signed_in(client)
+        assert client.get("/account/second-factor/app").status_code == 302
+        asked = parse_qs(urlsplit(client.get("/sign-in/provider").headers["Location"]).query)
+        assert (asked["prompt"], asked["max_age"]) == (["login"], ["0"])
+        client.post("/sign-out")
+    asked = parse_qs(urlsplit(client.get("/sign-in/provider").headers["Location"]).query)
+    assert "prompt" not in asked
+
+    provider.knows("asha", groups=["readers"], auth_time=now)
+    provider.sign_in(client, "asha")
+    assert client.get("/account/second-factor/app").status_code == 200
+
+
 def test_passwords_can_be_restricted_to_break_glass_users(
     provider: IdentityProvider, settings: Settings, make_user: Callable[..., User]
 ) -> None:

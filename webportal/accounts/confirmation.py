@@ -17,6 +17,8 @@ from webportal.accounts.roles import SignedInRequest
 
 SESSION_KEY = "confirmed_at"
 GOOD_FOR_SECONDS = 300
+#: By how much the clock of an identity provider may differ, as python3-saml allows.
+SKEW_SECONDS = 300
 
 View = Callable[..., HttpResponseBase]
 
@@ -26,9 +28,14 @@ def confirm(session: SessionBase) -> None:
     session[SESSION_KEY] = time.time()
 
 
-def withdraw(session: SessionBase) -> None:
-    """Note that the sign-in just made does not show who is there."""
-    session.pop(SESSION_KEY, None)
+def withdraw_if_old(session: SessionBase, authenticated_at: float) -> None:
+    """Let a sign-in not count that an identity provider answered by one of before.
+
+    `authenticated_at` is when it authenticated the person, in Unix time by its clock. That was not
+    just now where it knew the browser, at which there may be somebody else by now.
+    """
+    if time.time() - authenticated_at > GOOD_FOR_SECONDS + SKEW_SECONDS:
+        session.pop(SESSION_KEY, None)
 
 
 def is_confirmed(session: SessionBase) -> bool:

@@ -35,6 +35,9 @@ class Answer:
 
     claims: Mapping[str, Any]
     refresh_token: str
+    #: When the provider authenticated the person, maybe for another service (Unix time); 0 if it
+    #: does not say so.
+    authenticated_at: float = 0.0
 
 
 def is_offered() -> bool:
@@ -42,10 +45,15 @@ def is_offered() -> bool:
     return bool(settings.OIDC_ISSUER)
 
 
-def redirect_to_it(request: HttpRequest, callback: str) -> HttpResponse:
-    """Redirect the browser to the provider, which redirects it back to `callback`."""
+def redirect_to_it(request: HttpRequest, callback: str, *, anew: bool) -> HttpResponse:
+    """Redirect the browser to the provider, which redirects it back to `callback`.
+
+    `anew` asks the provider to authenticate the person even if they are signed in there, and to
+    say when it did (OpenID Connect Core 1.0, 3.1.2.1).
+    """
+    asked = {"prompt": "login", "max_age": "0"} if anew else {}
     try:
-        response: HttpResponse = client().authorize_redirect(request, callback)
+        response: HttpResponse = client().authorize_redirect(request, callback, **asked)
     except (requests.RequestException, ValueError, RuntimeError) as error:
         raise ProviderUnreachableError from error
     return response
@@ -62,7 +70,11 @@ def answer_to(request: HttpRequest) -> Answer:
         if "userinfo" not in token:
             raise RefusedByProviderError("no ID token")
         claims = dict(token["userinfo"])
-        return Answer(_with_userinfo(claims, token), token.get("refresh_token", ""))
+        return Answer(
+            _with_userinfo(claims, token),
+            token.get("refresh_token", ""),
+            float(claims.get("auth_time") or 0),
+        )
     except (OAuthError, JoseError) as error:
         raise RefusedByProviderError(str(error)) from error
     except (requests.RequestException, ValueError, KeyError, TypeError, RuntimeError) as error:

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from webportal.accounts import sessions
+from webportal.accounts import confirmation, sessions
 from webportal.accounts.encryption import UnreadableSecretError, decrypt, encrypt
 from webportal.accounts.federation import FederatedRefusal
 from webportal.accounts.models import Session, User
@@ -32,13 +32,18 @@ logger = logging.getLogger(__name__)
 
 
 def begin(session: SessionBase, answer: provider.Answer) -> None:
-    """Note that the session was started through the provider, with its refresh token."""
+    """Note that the session was started through the provider, with its refresh token.
+
+    Where the provider has not just authenticated the person, but went by a sign-in of before, this
+    session may change no second factor: it may be another person at the same browser.
+    """
     session[sessions.FEDERATED] = {
         "sub": str(answer.claims["sub"]),
         "sid": str(answer.claims.get("sid", "")),
         "refresh": encrypt(answer.refresh_token) if answer.refresh_token else "",
         "due": time.time() + settings.GROUP_REFRESH_MINUTES * 60,
     }
+    confirmation.withdraw_if_old(session, answer.authenticated_at)
 
 
 def ask_again_when_due(

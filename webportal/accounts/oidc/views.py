@@ -34,7 +34,10 @@ def start(request: HttpRequest) -> HttpResponse:
         raise Http404
     request.session[_TARGET] = request.GET.get("next", "")
     try:
-        return provider.redirect_to_it(request, federated.callback_address(request))
+        # Whoever is signed in already comes from the page that wants to know that it is them.
+        return provider.redirect_to_it(
+            request, federated.callback_address(request), anew=request.user.is_authenticated
+        )
     except provider.ProviderUnreachableError:
         return _unreachable(request)
 
@@ -61,6 +64,8 @@ def callback(request: HttpRequest) -> HttpResponse:
         return _refused(request, str(refusal))
     except ValidationError as error:
         return _refused(request, " ".join(error.messages))
+    if request.user.is_authenticated and not answer.authenticated_at:
+        logger.warning("ID tokens have no auth_time, so nobody can add a passkey: see sign-in.md")
     set_sign_in_details(request, identity_provider=True)
     login(request, user, BACKEND)
     federated.begin(request.session, answer)

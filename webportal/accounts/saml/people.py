@@ -1,7 +1,6 @@
 """The provider's people, as its assertions describe them, and their sessions here."""
 
 import hashlib
-import time
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
@@ -24,8 +23,6 @@ from webportal.audit.trail import Event, append
 #: The actor in the trail for what the provider causes.
 PROVIDER = "identity provider"
 _LOGOUT_KEPT = timedelta(hours=1)
-# Clocks differ; python3-saml allows for this much.
-_SKEW_SECONDS = 300
 
 
 def person_of(answer: Answer) -> User:
@@ -34,7 +31,8 @@ def person_of(answer: Answer) -> User:
     Raises RefusedByProviderError if it was used before, and FederatedRefusal and ValidationError,
     see `federation.account_of`.
     """
-    _use_once(answer.assertion_id, datetime.fromtimestamp(answer.until + _SKEW_SECONDS, UTC))
+    until = datetime.fromtimestamp(answer.until + confirmation.SKEW_SECONDS, UTC)
+    _use_once(answer.assertion_id, until)
     attribute = settings.SAML_USERNAME_ATTRIBUTE
     name = _first(answer, attribute) if attribute else answer.subject
     full_name = _first(answer, settings.SAML_FULL_NAME_ATTRIBUTE)
@@ -54,8 +52,7 @@ def begin(session: SessionBase, answer: Answer) -> None:
         "refresh": "",
         "due": 0,
     }
-    if time.time() - answer.authenticated_at > confirmation.GOOD_FOR_SECONDS + _SKEW_SECONDS:
-        confirmation.withdraw(session)
+    confirmation.withdraw_if_old(session, answer.authenticated_at)
 
 
 def sign_out(asked: LogoutRequest) -> None:
