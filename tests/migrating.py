@@ -17,7 +17,10 @@ def migrate_originals(*targets: Node) -> StateApps:
     newest.migrate(squashed)
     for node in squashed:
         newest.recorder.record_unapplied(*node)
-    return _original_executor().migrate(list(targets)).apps
+    executor = _original_executor()
+    executor.migrate(list(targets))
+    # What `migrate` returns goes by its order, which may leave one of the targets out.
+    return executor.loader.project_state(list(targets)).apps
 
 
 def upgrade_step_by_step() -> None:

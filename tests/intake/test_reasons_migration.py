@@ -91,6 +91,7 @@ def test_sentences_become_codes_and_can_be_converted_back(
     items.filter(verdict="accepted").update(reason_code="")  # as notes had none
 
     migrate_originals(*AFTER)
+    call_command("migrate", verbosity=0)
     found = UploadItem.objects.order_by("file_name")
     assert list(found.values_list("reason_code", "reason_params")) == list(STORED.values())
     assert [str(item.reason) for item in found] == [words for _, words in STORED]

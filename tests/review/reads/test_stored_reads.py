@@ -16,9 +16,9 @@ from webportal.review.reads.services import Entry
 
 @pytest.mark.django_db(transaction=True)
 def test_signed_reads_and_drafts_survive_the_migration(radiologist: User) -> None:
-    migrate_originals(("review", "0002_signed_reads_stay"))
     prediction = make_prediction(category="likely")
     study = prediction.radiograph.study
+    migrate_originals(("review", "0002_signed_reads_stay"))
     insert = """INSERT INTO review_read (id, study_id, reader_id, prediction_id, state, decision,
         pneumonia, other_findings, comment, created_at, updated_at, signed_at)
         VALUES (gen_random_uuid(), %s, %s, %s, %s, 'overrule', 'none', '{effusion}', 'A fold.',
