@@ -90,8 +90,6 @@ def context_of(
 
     `arguments` are those of the browser's command line, `options` those of the context.
     """
-    # A smooth scroll that goes on would move what is about to be clicked.
-    options = {"reduced_motion": "reduce"} | options
     context = shared_chromium(*arguments).new_context(base_url=server.url, **options)
     context.set_default_timeout(PATIENCE)
     session = client.cookies["sessionid"].value
