@@ -49,6 +49,7 @@ HANDED_OVER = {
     **dict.fromkeys(
         (
             "webportal/api/agreement.py:AgreementEndpoint",
+            "webportal/api/erasures.py:PatientErasureEndpoint",
             "webportal/api/held.py:HeldFileEndpoint",
             "webportal/api/batch_results.py:BatchResultEndpoint",
             "webportal/api/bulk.py:BulkEndpoint",

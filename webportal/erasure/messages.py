@@ -73,6 +73,7 @@ KINDS: dict[str, str | Promise] = {
     "research.exportedstudy": _("Links of studies and exports for research"),
     "delivery.document": _("Documents made for other systems"),
     "delivery.delivery": _("Deliveries of documents"),
+    "delivery.movedstudy": _("Notes that a study had another patient"),
     "network.priorrequest": _("Requests for earlier studies to a PACS"),
     "network.priorstudy": _("Earlier studies that a PACS named"),
     "network.receivedinstance": _("Instances received over the DICOM network"),
