@@ -13,11 +13,6 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.dicom_files import dicom, phantom
-from tests.helpers import wait_until
-from tests.network.conftest import Receiver
-from tests.network.conftest import node as node
-from tests.network.conftest import start_receiver as start_receiver
-from tests.network.conftest import storage_folder as storage_folder
 from tests.server.conftest import TOKEN, Server, cookie_of
 from tests.server.conftest import start_server as start_server
 from tests.tracing.collector import Collector, seconds
@@ -31,7 +26,6 @@ from webportal.accounts.models import User
 from webportal.inference.models import Job, ModelVersion
 from webportal.inference.queue import enqueue
 from webportal.intake.batches.services import create_batch
-from webportal.network.models import Node
 from webportal.records.models import Radiograph
 
 UPLOAD = "POST /uploads/<uuid:batch_id>/files"
@@ -194,25 +188,6 @@ def test_a_portal_that_stops_sends_its_last_spans(
     server.process.send_signal(signal.SIGTERM)
     server.process.wait(20)
     assert [each.service for each in only_at_the_end.named("GET /sign-in")] == ["chestline-portal"]
-
-
-def test_an_image_from_a_modality_is_traced_from_its_import(
-    collecting: Collector,
-    start_receiver: Callable[..., Receiver],
-    node: Node,
-    storage_folder: Path,
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "planted.dcm").write_bytes(dicom(phantom(), PatientName="Planted^Name"))
-    receiver = start_receiver()
-    sent = receiver.call("storescu", tmp_path / "planted.dcm")
-    assert sent.returncode == 0, sent.stdout
-    [imported] = collecting.wait_for("import instance")
-    assert imported.service == "chestline-receiver"
-    trace, span = imported.span.trace_id.hex(), imported.span.span_id.hex()
-    wait_until(Job.objects.exists, "the image was queued")
-    assert Job.objects.get().traceparent.startswith(f"00-{trace}-{span}-")
-    assert [body for body in collecting.bodies if b"planted" in body.lower()] == []
 
 
 def test_probes_are_not_traced(collecting: Collector, start_server: Callable[..., Server]) -> None:
