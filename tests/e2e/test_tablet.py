@@ -108,7 +108,7 @@ def test_one_finger_uses_the_selected_tool(page: Page) -> None:
     page.locator("[data-action=delete-all]").tap()
     page.locator("[data-action=tool-mark]").tap()
     drag(page, 100, 50)
-    expect(page.locator(".mark-place")).to_have_count(1)
+    expect(page.locator("[data-marks-list] .mark-place")).to_have_count(1)
 
 
 @pytest.mark.parametrize("tool", ["tool-window", "tool-pan", "tool-length", "tool-mark"])
@@ -125,7 +125,7 @@ def test_two_fingers_zoom_about_their_centre_with_any_tool(page: Page, tool: str
     touch(page, *reversed(apart))
     assert state(page)[1] == pytest.approx(fitted, rel=0.03)
     expect(page.locator(".svg-layer text")).to_have_count(0)
-    expect(page.locator(".mark-place")).to_have_count(0)
+    expect(page.locator("[data-marks-list] .mark-place")).to_have_count(0)
 
 
 def test_two_fingers_pan_the_image(page: Page) -> None:
