@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -25,6 +26,11 @@ class Link:
     view_name: str
     roles: tuple[Role, ...]
     needs_departments: bool = False
+
+    @property
+    def address(self) -> str:
+        """Where it leads."""
+        return reverse(self.view_name)
 
 
 LINKS = [
@@ -53,8 +59,10 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if not isinstance(user, User) or user.must_change_password or is_missing(user):
         return {"navigation": []}
+    links = _links_of(user)
     return {
-        "navigation": _links_of(user),
+        "navigation": links,
+        "navigated_to": _link_of_page(links, request.path),
         "offers_signing_pin": settings.SIGNING_PIN_MINUTES > 0 and user.has_role(Role.RADIOLOGIST),
         "has_passkey": cache(lambda: has_one_here(request, user)),
         "lock_seconds": _lock_seconds(user),
@@ -70,6 +78,12 @@ def _links_of(user: User) -> list[Link]:
     if any(link.needs_departments for link in links) and not has_departments():
         return [link for link in links if not link.needs_departments]
     return links
+
+
+def _link_of_page(links: list[Link], path: str) -> Link | None:
+    """The link below whose address the page is; of several, that with the longest address."""
+    leading = [link for link in links if f"{path}/".startswith(f"{link.address.rstrip('/')}/")]
+    return max(leading, key=lambda link: len(link.address), default=None)
 
 
 def _lock_seconds(user: User) -> int:
