@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 import xmlsec
 from django.test import Client
 from lxml import etree
+from pytest_django.fixtures import Settings
 from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT
 from saml2.config import IdPConfig
 from saml2.metadata import entity_descriptor
@@ -24,6 +26,13 @@ ADDRESS = "https://idp.hospital.example"
 PORTAL = "https://testserver"
 _BASIC = "urn:oasis:names:tc:SAML:2.0:attrname-format:basic"
 _ALGORITHM = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+
+#: The prefixes in paths to elements of a response.
+NS = {
+    "a": "urn:oasis:names:tc:SAML:2.0:assertion",
+    "p": "urn:oasis:names:tc:SAML:2.0:protocol",
+    "ds": "http://www.w3.org/2000/09/xmldsig#",
+}
 
 
 class _Signer(CryptoBackend):  # type: ignore[misc]
@@ -170,3 +179,40 @@ def parts(response: str) -> Any:
 def encoded(root: Any) -> str:
     """XML as a response."""
     return base64.b64encode(etree.tostring(root)).decode()
+
+
+def begin(client: Client) -> str:
+    """Where the portal sends the browser."""
+    return str(client.get("/sign-in/saml", secure=True).headers["Location"])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the keys of both are, which take a while to make."""
+    made = tmp_path_factory.mktemp("saml")
+    certificate(made, "portal")
+    certificate(made, "other")
+    return made
+
+
+@pytest.fixture(scope="module")
+def made_provider(folder: Path) -> SamlProvider:
+    """The provider itself, whose key takes a while to make, too."""
+    return SamlProvider(folder)
+
+
+@pytest.fixture
+def provider(
+    made_provider: SamlProvider, folder: Path, settings: Settings, client: Client
+) -> SamlProvider:
+    """The provider, and the portal set to it."""
+    settings.SAML_METADATA = made_provider.metadata
+    settings.SAML_NAME = "Bir Hospital"
+    settings.SAML_KEY = (folder / "portal.key").read_text()
+    settings.SAML_CERTIFICATE = (folder / "portal.pem").read_text()
+    settings.SAML_FULL_NAME_ATTRIBUTE = "urn:mace:dir:attribute-def:displayName"
+    settings.PORTAL_URL = PORTAL
+    settings.CREATE_USERS = True
+    settings.GROUP_ROLES = {"readers": ("radiologist",), "informatics": ("it",)}
+    made_provider.knows(client.get("/sign-in/saml/metadata").content)
+    return made_provider

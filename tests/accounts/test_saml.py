@@ -21,61 +21,23 @@ from pytest_django.fixtures import Settings
 from saml2.saml import NAMEID_FORMAT_TRANSIENT
 
 from tests.accounts.saml_provider import (
-    PORTAL,
+    NS,
     SamlProvider,
+    begin,
     changed,
     encoded,
+    folder,
+    made_provider,
     parts,
+    provider,
 )
-from tests.certificates import certificate
 from tests.helpers import audit_actions, is_signed_in
-from webportal.accounts import services
-from webportal.accounts.models import ApiToken, Role, Session, User
+from webportal.accounts.models import Role, User
 from webportal.accounts.saml import views
 from webportal.audit.models import Action, AuditEntry
 
 pytestmark = pytest.mark.django_db
-_NS = {
-    "a": "urn:oasis:names:tc:SAML:2.0:assertion",
-    "p": "urn:oasis:names:tc:SAML:2.0:protocol",
-    "ds": "http://www.w3.org/2000/09/xmldsig#",
-}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the keys of both are, which take a while to make."""
-    made = tmp_path_factory.mktemp("saml")
-    certificate(made, "portal")
-    certificate(made, "other")
-    return made
-
-
-@pytest.fixture(scope="module")
-def made_provider(folder: Path) -> SamlProvider:
-    return SamlProvider(folder)
-
-
-@pytest.fixture
-def provider(
-    made_provider: SamlProvider, folder: Path, settings: Settings, client: Client
-) -> SamlProvider:
-    """The provider, and the portal set to it."""
-    settings.SAML_METADATA = made_provider.metadata
-    settings.SAML_NAME = "Bir Hospital"
-    settings.SAML_KEY = (folder / "portal.key").read_text()
-    settings.SAML_CERTIFICATE = (folder / "portal.pem").read_text()
-    settings.SAML_FULL_NAME_ATTRIBUTE = "urn:mace:dir:attribute-def:displayName"
-    settings.PORTAL_URL = PORTAL
-    settings.CREATE_USERS = True
-    settings.GROUP_ROLES = {"readers": ("radiologist",), "informatics": ("it",)}
-    made_provider.knows(client.get("/sign-in/saml/metadata").content)
-    return made_provider
-
-
-def begin(client: Client) -> str:
-    """Where the portal sends the browser."""
-    return str(client.get("/sign-in/saml", secure=True).headers["Location"])
+__all__ = ["folder", "made_provider", "provider"]
 
 
 def test_without_a_provider_its_routes_do_not_exist(client: Client) -> None:
@@ -200,11 +162,11 @@ def test_an_assertion_that_is_wrapped_signs_nobody_in(
     """A forged assertion beside the signed one, wherever others have fallen for it."""
     for place in ("before", "after", "within"):
         root = parts(provider.response(begin(client), "ashb", groups=["readers"]))
-        signed = root.find("a:Assertion", _NS)
+        signed = root.find("a:Assertion", NS)
         forged = parts(encoded(signed))
         forged.set("ID", "forged")
-        forged.remove(forged.find("ds:Signature", _NS))
-        for name in forged.iter(f"{{{_NS['a']}}}NameID"):
+        forged.remove(forged.find("ds:Signature", NS))
+        for name in forged.iter(f"{{{NS['a']}}}NameID"):
             name.text = "asha"
         if place == "before":
             signed.addprevious(forged)
@@ -308,70 +270,6 @@ def test_nobody_fills_the_trail_without_a_request(client: Client, provider: Saml
 def test_it_leads_nowhere_else(client: Client, provider: SamlProvider) -> None:
     answer = provider.sign_in(client, "asha", "https://evil.example/", groups=["readers"])
     assert answer.headers["Location"] == "/"
-
-
-def test_the_provider_ends_one_session_or_all_of_them(
-    client: Client, provider: SamlProvider
-) -> None:
-    first, second = Client(), Client()
-    indexes = []
-    for browser in (first, second):
-        start = begin(browser)
-        response = provider.response(start, "asha", groups=["readers"])
-        statement = parts(response).find(".//a:AuthnStatement", _NS)
-        indexes.append(statement.get("SessionIndex"))
-        assert provider.post(browser, response).status_code == 302
-    assert indexes[0] != indexes[1]
-    user = User.objects.get()
-    services.create_token(user, "a script")
-    answer = client.get(provider.logout("asha", indexes[0]), secure=True)
-    assert answer.status_code == 302
-    assert answer.headers["Location"].startswith("https://idp.hospital.example/slo?SAMLResponse=")
-    assert "Signature=" in answer.headers["Location"]
-    assert (is_signed_in(first), is_signed_in(second)) == (False, True)
-    assert ApiToken.objects.filter(user=user).exists()
-    assert client.get(provider.logout("asha"), secure=True).status_code == 302
-    assert not is_signed_in(second)
-    assert not Session.objects.filter(user=user).exists()
-    assert audit_actions()[-2:] == [Action.SIGNED_OUT, Action.TOKEN_REVOKED]
-
-
-def test_a_logout_that_is_not_signed_or_was_used_ends_nothing(
-    client: Client, provider: SamlProvider
-) -> None:
-    browser = Client()
-    provider.sign_in(browser, "asha", groups=["readers"])
-    bad: list[Callable[[str], str]] = [
-        lambda address: provider.logout("asha", sign=False),
-        lambda address: address.replace("Signature=", "Signature=AAAA"),
-        lambda address: f"{address}&SAMLRequest=AAAA",
-        lambda address: "/sign-in/saml/logout",
-        lambda address: "/sign-in/saml/logout?SAMLRequest=AAAA&Signature=AAAA",
-    ]
-    for make in bad:
-        answer = client.get(make(provider.logout("asha")), secure=True)
-        assert (answer.status_code, is_signed_in(browser)) == (400, True)
-    used = provider.logout("asha")
-    assert client.get(used, secure=True).status_code == 302
-    assert not is_signed_in(browser)
-    provider.sign_in(browser, "asha", groups=["readers"])
-    assert client.get(used, secure=True).status_code == 400
-    assert is_signed_in(browser)
-
-
-@pytest.mark.parametrize("minutes", [-20, 20])
-def test_a_logout_counts_for_minutes_only(
-    minutes: int, client: Client, provider: SamlProvider, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from onelogin.saml2.utils import OneLogin_Saml2_Utils as Utils
-
-    browser = Client()
-    provider.sign_in(browser, "asha", groups=["readers"])
-    address = provider.logout("asha")
-    then = timezone.now() + timedelta(minutes=minutes)
-    monkeypatch.setattr(Utils, "now", staticmethod(lambda: int(then.timestamp())))
-    assert client.get(address, secure=True).status_code == 400
-    assert is_signed_in(browser)
 
 
 @pytest.mark.parametrize(
