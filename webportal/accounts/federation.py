@@ -1,9 +1,8 @@
 """People whom another system authenticates: their accounts, and roles from their groups.
 
 That system is the hospital's identity provider (webportal.accounts.oidc, webportal.accounts.saml)
-or its directory
-(webportal.accounts.directory). Its own identifier, not the name, identifies a person once they have
-signed in.
+or its directory (webportal.accounts.directory). Its own identifier, not the name, identifies a
+person once they have signed in.
 """
 
 import logging

@@ -337,7 +337,10 @@ class FederatedIdentity(models.Model):
 
 
 class UsedLogoutToken(models.Model):
-    """A used logout token, kept until it has expired; see webportal.accounts.oidc."""
+    """A logout token, or a SAML assertion or logout request, that was used.
+
+    Kept until it has expired; see webportal.accounts.provider_sessions.
+    """
 
     jti = models.CharField(max_length=255, primary_key=True)
     until = models.DateTimeField(db_index=True)

@@ -19,7 +19,7 @@ from webportal.accounts.models import Session, User
 from webportal.client_address import client_address
 
 _ABOUT = "signed_in"
-#: Data of a session started through the identity provider (webportal.accounts.oidc).
+#: Data of a session started through the identity provider (webportal.accounts.provider_sessions).
 FEDERATED = "federated"
 _BROWSERS = (
     ("Edg/", "Edge"),

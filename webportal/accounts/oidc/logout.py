@@ -10,17 +10,13 @@ from typing import Any
 
 import requests
 from django.conf import settings
-from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.db import transaction
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
-from webportal.accounts import services, sessions
-from webportal.accounts.models import FederatedIdentity, UsedLogoutToken, User
-from webportal.accounts.oidc import people, provider
-from webportal.audit.models import Action
-from webportal.audit.trail import Event, append
+from webportal.accounts import provider_sessions
+from webportal.accounts.oidc import provider
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 # Maximum clock skew, and maximum age of a token.
@@ -42,18 +38,14 @@ def log_out(token: str) -> None:
         _use_once(claims)
         owner = None
         if "sub" in claims:
-            named = FederatedIdentity.objects.filter(
-                issuer=settings.OIDC_ISSUER, subject=str(claims["sub"])
-            )
-            identity = named.select_related("user").first()
+            owner = provider_sessions.owner_of(settings.OIDC_ISSUER, str(claims["sub"]))
             # A user who has never signed in here has no sessions to end.
-            if identity is None:
+            if owner is None:
                 return
-            owner = identity.user
         if claims.get("sid"):
-            _end_session(str(claims["sid"]), owner)
+            provider_sessions.end(str(claims["sid"]), owner)
         elif owner is not None:
-            _end_everything(owner)
+            provider_sessions.end_all(owner)
 
 
 def _checked(token: str) -> dict[str, Any]:
@@ -100,25 +92,9 @@ def _decoded(token: str) -> jwt.Token:
 
 
 def _use_once(claims: dict[str, Any]) -> None:
-    UsedLogoutToken.objects.filter(until__lt=timezone.now()).delete()
     until = datetime.fromtimestamp(claims["exp"] + 2 * LEEWAY_SECONDS, UTC)
     jti = str(claims["jti"])
     if len(jti) > LONGEST_JTI:
         raise LogoutTokenError(f"jti is longer than {LONGEST_JTI} characters")
-    try:
-        with transaction.atomic():
-            UsedLogoutToken.objects.create(jti=jti, until=until)
-    except IntegrityError as error:
-        raise LogoutTokenError("it was used before") from error
-
-
-def _end_session(sid: str, owner: User | None) -> None:
-    for user in sessions.end_federated(sid, owner):
-        detail = {"identity_provider": True}
-        append(Event(Action.SIGNED_OUT, "user", user.pk, detail=detail), people.PROVIDER)
-
-
-def _end_everything(user: User) -> None:
-    detail = {"identity_provider": True, "sessions": sessions.end_all(user)}
-    append(Event(Action.SIGNED_OUT, "user", user.pk, detail=detail), people.PROVIDER)
-    services.revoke_all_tokens(user, people.PROVIDER)
+    if not provider_sessions.use_once(jti, until):
+        raise LogoutTokenError("it was used before")

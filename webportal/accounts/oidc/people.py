@@ -8,9 +8,7 @@ from django.conf import settings
 from webportal.accounts import federation
 from webportal.accounts.federation import Person, Source
 from webportal.accounts.models import User
-
-#: The actor in the trail for what the provider causes.
-PROVIDER = "identity provider"
+from webportal.accounts.provider_sessions import PROVIDER
 
 
 def person_of(claims: Mapping[str, Any]) -> User:

@@ -18,11 +18,12 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from webportal.accounts import confirmation, sessions
+from webportal.accounts import sessions
 from webportal.accounts.encryption import UnreadableSecretError, decrypt, encrypt
 from webportal.accounts.federation import FederatedRefusal
 from webportal.accounts.models import Session, User
 from webportal.accounts.oidc import people, provider
+from webportal.accounts.provider_sessions import PROVIDER
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 
@@ -31,19 +32,14 @@ RETRY_SECONDS = 60
 logger = logging.getLogger(__name__)
 
 
-def begin(session: SessionBase, answer: provider.Answer) -> None:
-    """Note that the session was started through the provider, with its refresh token.
-
-    Where the provider has not just authenticated the person, but went by a sign-in of before, this
-    session may change no second factor: it may be another person at the same browser.
-    """
-    session[sessions.FEDERATED] = {
+def session_data(answer: provider.Answer) -> dict[str, Any]:
+    """What a session here keeps about the one at the provider."""
+    return {
         "sub": str(answer.claims["sub"]),
         "sid": str(answer.claims.get("sid", "")),
         "refresh": encrypt(answer.refresh_token) if answer.refresh_token else "",
         "due": time.time() + settings.GROUP_REFRESH_MINUTES * 60,
     }
-    confirmation.withdraw_if_old(session, answer.authenticated_at)
 
 
 def ask_again_when_due(
@@ -75,7 +71,7 @@ def _ask_again(request: HttpRequest) -> None:
         return
     except (provider.RefusedByProviderError, FederatedRefusal, UnreadableSecretError):
         detail = {"identity_provider": True}
-        append(Event(Action.SIGNED_OUT, "user", user.pk, detail=detail), people.PROVIDER)
+        append(Event(Action.SIGNED_OUT, "user", user.pk, detail=detail), PROVIDER)
         request.session.flush()
         request.user = AnonymousUser()
         return

@@ -2,24 +2,19 @@
 
 import logging
 
-from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from webportal.access.shown import sign_in_tried
-from webportal.accounts.devices import remember_device
+from webportal.accounts import provider_sessions
 from webportal.accounts.federation import FederatedRefusal
 from webportal.accounts.oidc import logout, people, provider
 from webportal.accounts.oidc import sessions as federated
-from webportal.accounts.sign_in import BACKEND, safe_target, set_sign_in_details
-from webportal.audit.models import Action
-from webportal.audit.trail import Event, append
+from webportal.accounts.provider_sessions import refuse, show_refusal
 
 _TARGET = "oidc_target"
 
@@ -51,7 +46,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     target = request.session.pop(_TARGET, None)
     if target is None:
         # No sign-in was started here: anonymous clients must not be able to fill the trail.
-        return _show_refusal(request, _("The identity provider did not sign you in. Try again."))
+        return show_refusal(request, _("The identity provider did not sign you in. Try again."))
     try:
         answer = provider.answer_to(request)
         user = people.person_of(answer.claims)
@@ -59,35 +54,25 @@ def callback(request: HttpRequest) -> HttpResponse:
         return _unreachable(request)
     except provider.RefusedByProviderError as error:
         logger.warning("sign-in by the identity provider refused: %r", str(error))
-        return _refused(request, _("The identity provider did not sign you in. Try again."))
+        return refuse(request, _("The identity provider did not sign you in. Try again."))
     except FederatedRefusal as refusal:
-        return _refused(request, str(refusal))
+        return refuse(request, str(refusal))
     except ValidationError as error:
-        return _refused(request, " ".join(error.messages))
+        return refuse(request, " ".join(error.messages))
     if request.user.is_authenticated and not answer.authenticated_at:
         logger.warning("ID tokens have no auth_time, so nobody can add a passkey: see sign-in.md")
-    set_sign_in_details(request, identity_provider=True)
-    login(request, user, BACKEND)
-    federated.begin(request.session, answer)
-    response = HttpResponseRedirect(safe_target(request, target))
-    remember_device(request, response, user)
-    return response
+    return provider_sessions.begin(
+        request,
+        user,
+        target,
+        session_data=federated.session_data(answer),
+        authenticated_at=answer.authenticated_at,
+    )
 
 
 def _unreachable(request: HttpRequest) -> HttpResponse:
     error = _("The identity provider does not respond. Try again in a moment.")
-    return render(request, "accounts/sign_in_refused.html", {"error": error}, status=503)
-
-
-def _refused(request: HttpRequest, error: str) -> HttpResponse:
-    detail = {"identity_provider": True}
-    sign_in_tried(request, people.PROVIDER)
-    append(Event(Action.SIGN_IN_FAILED, "user", "", detail=detail), people.PROVIDER)
-    return _show_refusal(request, error)
-
-
-def _show_refusal(request: HttpRequest, error: str) -> HttpResponse:
-    return render(request, "accounts/sign_in_refused.html", {"error": error}, status=422)
+    return show_refusal(request, error, status=503)
 
 
 @csrf_exempt

@@ -2,26 +2,23 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.conf import settings
-from django.contrib.sessions.backends.base import SessionBase
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from webportal.accounts import confirmation, federation, services, sessions
+from webportal.accounts import confirmation, federation, provider_sessions
 from webportal.accounts.federation import Person, Source
-from webportal.accounts.models import FederatedIdentity, UsedLogoutToken, User
+from webportal.accounts.models import User
+from webportal.accounts.provider_sessions import PROVIDER
 from webportal.accounts.saml.provider import (
     Answer,
     LogoutRequest,
     RefusedByProviderError,
     issuer,
 )
-from webportal.audit.models import Action
-from webportal.audit.trail import Event, append
 
-#: The actor in the trail for what the provider causes.
-PROVIDER = "identity provider"
 _LOGOUT_KEPT = timedelta(hours=1)
 
 
@@ -40,19 +37,10 @@ def person_of(answer: Answer) -> User:
     return federation.account_of(Person(answer.subject, name, full_name, groups), _source())
 
 
-def begin(session: SessionBase, answer: Answer) -> None:
-    """Note that the session was started through the provider; it is not asked again meanwhile.
-
-    Where the provider has not just authenticated the person, but went by a sign-in of before, this
-    session may change no second factor: it may be another person at the same browser.
-    """
-    session[sessions.FEDERATED] = {
-        "sub": answer.subject,
-        "sid": _sid(answer.session_index) if answer.session_index else "",
-        "refresh": "",
-        "due": 0,
-    }
-    confirmation.withdraw_if_old(session, answer.authenticated_at)
+def session_data(answer: Answer) -> dict[str, Any]:
+    """What a session here keeps about the one at the provider, which is not asked again."""
+    sid = _sid(answer.session_index) if answer.session_index else ""
+    return {"sub": answer.subject, "sid": sid, "refresh": "", "due": 0}
 
 
 def sign_out(asked: LogoutRequest) -> None:
@@ -62,20 +50,14 @@ def sign_out(asked: LogoutRequest) -> None:
     """
     with transaction.atomic():
         _use_once(asked.id, timezone.now() + _LOGOUT_KEPT)
-        identity = FederatedIdentity.objects.filter(issuer=issuer(), subject=asked.subject)
-        found = identity.select_related("user").first()
+        owner = provider_sessions.owner_of(issuer(), asked.subject)
         # A user who has never signed in here has no sessions to end.
-        if found is None:
+        if owner is None:
             return
-        detail: dict[str, object] = {"identity_provider": True}
-        if asked.session_indexes:
-            for index in asked.session_indexes:
-                for user in sessions.end_federated(_sid(index), found.user):
-                    append(Event(Action.SIGNED_OUT, "user", user.pk, detail=detail), PROVIDER)
-            return
-        detail["sessions"] = sessions.end_all(found.user)
-        append(Event(Action.SIGNED_OUT, "user", found.user.pk, detail=detail), PROVIDER)
-        services.revoke_all_tokens(found.user, PROVIDER)
+        for index in asked.session_indexes:
+            provider_sessions.end(_sid(index), owner)
+        if not asked.session_indexes:
+            provider_sessions.end_all(owner)
 
 
 def _source() -> Source:
@@ -93,10 +75,6 @@ def _sid(index: str) -> str:
 
 
 def _use_once(message_id: str, until: datetime) -> None:
-    UsedLogoutToken.objects.filter(until__lt=timezone.now()).delete()
     key = "saml:" + hashlib.sha256(f"{issuer()} {message_id}".encode()).hexdigest()
-    try:
-        with transaction.atomic():
-            UsedLogoutToken.objects.create(jti=key, until=until)
-    except IntegrityError as error:
-        raise RefusedByProviderError("it was used before") from error
+    if not provider_sessions.use_once(key, until):
+        raise RefusedByProviderError("it was used before")

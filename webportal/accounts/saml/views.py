@@ -6,24 +6,20 @@ with. A cookie of its own, signed and good for ten minutes, says which request t
 
 import logging
 
-from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from webportal.access.shown import sign_in_tried
-from webportal.accounts.devices import remember_device
+from webportal.accounts import provider_sessions
 from webportal.accounts.federation import FederatedRefusal
+from webportal.accounts.provider_sessions import refuse, show_refusal
 from webportal.accounts.saml import people, provider
-from webportal.accounts.sign_in import BACKEND, safe_target, set_sign_in_details
-from webportal.audit.models import Action
-from webportal.audit.trail import Event, append
+from webportal.accounts.sign_in import safe_target
 
 COOKIE = "saml_request"
 PATIENCE_SECONDS = 600
@@ -63,30 +59,36 @@ def start(request: HttpRequest) -> HttpResponse:
 def consume(request: HttpRequest) -> HttpResponse:
     """Sign in whom the provider's response names (Assertion Consumer Service, HTTP-POST)."""
     _require_provider()
+    response = _consume(request)
+    response.delete_cookie(COOKIE, path=provider.PATH, samesite="None")
+    return response
+
+
+def _consume(request: HttpRequest) -> HttpResponse:
     try:
         request_id, target = signing.loads(
             request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=PATIENCE_SECONDS
         )
     except (signing.BadSignature, ValueError):
         # No sign-in was started here: anonymous clients must not be able to fill the trail.
-        return _show_refusal(request, _("The identity provider did not sign you in. Try again."))
+        return show_refusal(request, _("The identity provider did not sign you in. Try again."))
     try:
         answer = provider.answer_to(request_id, request.POST.get("SAMLResponse", ""))
         user = people.person_of(answer)
     except provider.RefusedByProviderError as error:
         logger.warning("sign-in by the identity provider refused: %r", str(error))
-        return _refused(request, _("The identity provider did not sign you in. Try again."))
+        return refuse(request, _("The identity provider did not sign you in. Try again."))
     except FederatedRefusal as refusal:
-        return _refused(request, str(refusal))
+        return refuse(request, str(refusal))
     except ValidationError as error:
-        return _refused(request, " ".join(error.messages))
-    set_sign_in_details(request, identity_provider=True)
-    login(request, user, BACKEND)
-    people.begin(request.session, answer)
-    response = HttpResponseRedirect(safe_target(request, target))
-    response.delete_cookie(COOKIE, path=provider.PATH, samesite="None")
-    remember_device(request, response, user)
-    return response
+        return refuse(request, " ".join(error.messages))
+    return provider_sessions.begin(
+        request,
+        user,
+        target,
+        session_data=people.session_data(answer),
+        authenticated_at=answer.authenticated_at,
+    )
 
 
 @login_not_required
@@ -104,8 +106,8 @@ def log_out(request: HttpRequest) -> HttpResponse:
         people.sign_out(asked)
     except provider.RefusedByProviderError as error:
         logger.warning("logout by the identity provider refused: %r", str(error))
-        error_text = _("The identity provider’s request to sign out is not valid.")
-        return render(request, "accounts/sign_in_refused.html", {"error": error_text}, status=400)
+        text = _("The identity provider’s request to sign out is not valid.")
+        return show_refusal(request, text, status=400)
     return HttpResponseRedirect(asked.answer_address)
 
 
@@ -120,16 +122,3 @@ def metadata(request: HttpRequest) -> HttpResponse:
 def _require_provider() -> None:
     if not provider.is_offered():
         raise Http404
-
-
-def _refused(request: HttpRequest, error: str) -> HttpResponse:
-    detail = {"identity_provider": True}
-    sign_in_tried(request, people.PROVIDER)
-    append(Event(Action.SIGN_IN_FAILED, "user", "", detail=detail), people.PROVIDER)
-    return _show_refusal(request, error)
-
-
-def _show_refusal(request: HttpRequest, error: str) -> HttpResponse:
-    response = render(request, "accounts/sign_in_refused.html", {"error": error}, status=422)
-    response.delete_cookie(COOKIE, path=provider.PATH, samesite="None")
-    return response

@@ -1,0 +1,92 @@
+"""Sessions that an identity provider starts and ends, by OpenID Connect and by SAML alike."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth import login
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import timezone
+
+from webportal.access.shown import sign_in_tried
+from webportal.accounts import confirmation, services, sessions
+from webportal.accounts.devices import remember_device
+from webportal.accounts.models import FederatedIdentity, UsedLogoutToken, User
+from webportal.accounts.sign_in import BACKEND, safe_target, set_sign_in_details
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+
+#: The actor in the trail for what the provider causes.
+PROVIDER = "identity provider"
+
+
+def begin(
+    request: HttpRequest,
+    user: User,
+    target: str,
+    *,
+    session_data: dict[str, Any],
+    authenticated_at: float,
+) -> HttpResponse:
+    """Sign in a person whom the provider names, and redirect them to the page that they wanted.
+
+    `session_data` is what the session keeps about the one at the provider. Where the provider has
+    not just authenticated the person, but went by an earlier sign-in, this session may change no
+    second factor: it may be another person at the same browser.
+    """
+    set_sign_in_details(request, identity_provider=True)
+    login(request, user, BACKEND)
+    request.session[sessions.FEDERATED] = session_data
+    confirmation.withdraw_if_old(request.session, authenticated_at)
+    response = HttpResponseRedirect(safe_target(request, target))
+    remember_device(request, response, user)
+    return response
+
+
+def refuse(request: HttpRequest, error: str) -> HttpResponse:
+    """Record a sign-in that was begun here and failed, and say why."""
+    sign_in_tried(request, PROVIDER)
+    detail = {"identity_provider": True}
+    append(Event(Action.SIGN_IN_FAILED, "user", "", detail=detail), PROVIDER)
+    return show_refusal(request, error)
+
+
+def show_refusal(request: HttpRequest, error: str, status: int = 422) -> HttpResponse:
+    """Say why nobody was signed in or out, without recording it."""
+    return render(request, "accounts/sign_in_refused.html", {"error": error}, status=status)
+
+
+def owner_of(issuer: str, subject: str) -> User | None:
+    """The user whom a provider knows by this subject; None if they have never signed in here."""
+    named = FederatedIdentity.objects.filter(issuer=issuer, subject=subject)
+    identity = named.select_related("user").first()
+    return identity.user if identity else None
+
+
+def end(sid: str, owner: User | None) -> None:
+    """End the sessions here of one at the provider, of this owner if given."""
+    for user in sessions.end_federated(sid, owner):
+        detail = {"identity_provider": True}
+        append(Event(Action.SIGNED_OUT, "user", user.pk, detail=detail), PROVIDER)
+
+
+def end_all(owner: User) -> None:
+    """End all of a user's sessions, and revoke their API tokens."""
+    detail = {"identity_provider": True, "sessions": sessions.end_all(owner)}
+    append(Event(Action.SIGNED_OUT, "user", owner.pk, detail=detail), PROVIDER)
+    services.revoke_all_tokens(owner, PROVIDER)
+
+
+def use_once(key: str, until: datetime) -> bool:
+    """Whether something of the provider's is used for the first time.
+
+    It is remembered until a time after which it is refused anyway.
+    """
+    UsedLogoutToken.objects.filter(until__lt=timezone.now()).delete()
+    try:
+        with transaction.atomic():
+            UsedLogoutToken.objects.create(jti=key, until=until)
+    except IntegrityError:
+        return False
+    return True
