@@ -243,6 +243,41 @@ def test_a_sign_in_of_before_does_not_confirm_who_it_is(
     assert client.get("/account/second-factor/app").status_code == 200
 
 
+@pytest.mark.parametrize("minutes_ago", [None, 15])
+def test_a_provider_that_does_not_say_that_it_asked_is_named_as_the_reason(
+    minutes_ago: int | None, client: Client, provider: IdentityProvider
+) -> None:
+    said = None if minutes_ago is None else int(time.time()) - minutes_ago * 60
+    provider.knows("asha", groups=["readers"], auth_time=said)
+    provider.sign_in(client, "asha")
+    page = client.get("/account/confirm").text
+    # Nothing was asked of the provider yet.
+    assert "Sign in once more" in page
+    assert "did not report" not in page
+    assert 'name="password"' not in page
+    answer = provider.sign_in(client, "asha", "/account/second-factor")
+    assert answer.headers["Location"] == "/account/confirm"
+    page = client.get("/account/confirm").text
+    assert "did not report" in page
+    assert "Sign in once more" in page
+    provider.knows("asha", groups=["readers"], auth_time=int(time.time()))
+    answer = provider.sign_in(client, "asha", "/account/second-factor")
+    assert answer.headers["Location"] == "/account/second-factor"
+    assert "did not report" not in client.get("/account/confirm").text
+
+
+def test_without_password_and_provider_the_page_says_whom_to_ask(
+    client: Client, make_user: Callable[..., User]
+) -> None:
+    user = make_user(Role.RADIOLOGIST)
+    user.set_unusable_password()
+    user.save()
+    client.force_login(user)
+    page = client.get("/account/confirm").text
+    assert "Ask hospital IT for one" in page
+    assert "/sign-in/" not in page
+
+
 def test_passwords_can_be_restricted_to_break_glass_users(
     provider: IdentityProvider, settings: Settings, make_user: Callable[..., User]
 ) -> None:

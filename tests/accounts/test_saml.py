@@ -121,6 +121,11 @@ def test_a_sign_in_of_before_does_not_confirm_who_it_is(
     # The page then sends them to the provider, which is to ask them.
     again = begin(client)
     assert _asks_anew(again)
+    old = provider.response(again, "asha", authenticated_at=long_ago, groups=["readers"])
+    assert provider.post(client, old).headers["Location"] == "/account/confirm"
+    assert not is_confirmed(client)
+    assert "did not report" in client.get("/account/confirm", secure=True).text
+    again = begin(client)
     assert (
         provider.post(client, provider.response(again, "asha", groups=["readers"])).status_code
         == 302

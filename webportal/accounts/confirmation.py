@@ -3,6 +3,7 @@
 Signing in counts, as does entering the password again; both are valid for a few minutes.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -16,11 +17,14 @@ from django.urls import reverse
 from webportal.accounts.roles import SignedInRequest
 
 SESSION_KEY = "confirmed_at"
+_UNPROVEN = "provider_proved_nothing"
 GOOD_FOR_SECONDS = 300
 #: By how much the clock of an identity provider may differ, as python3-saml allows.
 SKEW_SECONDS = 300
 
 View = Callable[..., HttpResponseBase]
+
+logger = logging.getLogger(__name__)
 
 
 def confirm(session: SessionBase) -> None:
@@ -28,14 +32,27 @@ def confirm(session: SessionBase) -> None:
     session[SESSION_KEY] = time.time()
 
 
-def withdraw_if_old(session: SessionBase, authenticated_at: float) -> None:
-    """Let a sign-in not count that an identity provider answered by one of before.
+def withdraw_if_old(session: SessionBase, authenticated_at: float, *, was_asked: bool) -> None:
+    """Let a sign-in not count that an identity provider answered from an earlier one.
 
-    `authenticated_at` is when it authenticated the person, in Unix time by its clock. That was not
-    just now where it knew the browser, at which there may be somebody else by now.
+    `authenticated_at` is when it authenticated the person, in Unix time by its clock; 0 if it does
+    not say. That was not just now where it knew the browser, which somebody else may be using by
+    now. `was_asked` says that the provider was asked to authenticate the person again.
     """
-    if time.time() - authenticated_at > GOOD_FOR_SECONDS + SKEW_SECONDS:
+    is_old = time.time() - authenticated_at > GOOD_FOR_SECONDS + SKEW_SECONDS
+    session[_UNPROVEN] = is_old and was_asked
+    if is_old:
         session.pop(SESSION_KEY, None)
+    if is_old and was_asked:
+        logger.warning(
+            "The identity provider was asked to authenticate somebody again, and did not say that"
+            " it has: they cannot change their second factor (see docs/sign-in.md)"
+        )
+
+
+def is_unproven(session: SessionBase) -> bool:
+    """Whether the provider was asked to authenticate the user again and did not say that it has."""
+    return bool(session.get(_UNPROVEN, False))
 
 
 def is_confirmed(session: SessionBase) -> bool:

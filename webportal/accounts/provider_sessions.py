@@ -7,6 +7,7 @@ from django.contrib.auth import login
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 
 from webportal.access.shown import sign_in_tried
@@ -28,17 +29,22 @@ def begin(
     *,
     session_data: dict[str, Any],
     authenticated_at: float,
+    was_asked_again: bool,
 ) -> HttpResponse:
     """Sign in a person whom the provider names, and redirect them to the page that they wanted.
 
     `session_data` is what the session keeps about the one at the provider. Where the provider has
     not just authenticated the person, but went by an earlier sign-in, this session may change no
-    second factor: it may be another person at the same browser.
+    second factor: it may be another person at the same browser. `was_asked_again` says that the
+    person was signed in here already, and the provider had to authenticate them again.
     """
     set_sign_in_details(request, identity_provider=True)
     login(request, user, BACKEND)
     request.session[sessions.FEDERATED] = session_data
-    confirmation.withdraw_if_old(request.session, authenticated_at)
+    confirmation.withdraw_if_old(request.session, authenticated_at, was_asked=was_asked_again)
+    if confirmation.is_unproven(request.session):
+        # It says so, and what to do.
+        target = reverse("accounts:confirm")
     response = HttpResponseRedirect(safe_target(request, target))
     remember_device(request, response, user)
     return response

@@ -12,5 +12,7 @@ def name() -> str:
 
 
 def address() -> str:
-    """Where signing in through it begins."""
+    """Where signing in through it begins; empty if there is none."""
+    if not name():
+        return ""
     return reverse("accounts:saml" if settings.SAML_METADATA else "accounts:oidc")

@@ -41,6 +41,7 @@ def confirm(request: SignedInRequest) -> HttpResponse:
         "form": form,
         "has_password": has_password,
         "provider_address": providers.address(),
+        "is_unproven": confirmation.is_unproven(request.session),
     }
     return render(request, "accounts/confirm.html", context)
 

@@ -59,14 +59,13 @@ def callback(request: HttpRequest) -> HttpResponse:
         return refuse(request, str(refusal))
     except ValidationError as error:
         return refuse(request, " ".join(error.messages))
-    if request.user.is_authenticated and not answer.authenticated_at:
-        logger.warning("ID tokens have no auth_time, so nobody can add a passkey: see sign-in.md")
     return provider_sessions.begin(
         request,
         user,
         target,
         session_data=federated.session_data(answer),
         authenticated_at=answer.authenticated_at,
+        was_asked_again=request.user.is_authenticated,
     )
 
 

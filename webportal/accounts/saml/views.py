@@ -37,12 +37,13 @@ def start(request: HttpRequest) -> HttpResponse:
     _require_provider()
     target = safe_target(request, request.GET.get("next", ""))
     # Whoever is signed in already comes from the page that wants to know that it is them.
-    address, request_id = provider.ask(anew=request.user.is_authenticated)
+    anew = request.user.is_authenticated
+    address, request_id = provider.ask(anew=anew)
     response = HttpResponseRedirect(address)
     # Not Secure it would not be sent across sites; browsers send it to localhost without HTTPS.
     response.set_cookie(
         COOKIE,
-        signing.dumps([request_id, target], salt=_SALT),
+        signing.dumps([request_id, target, anew], salt=_SALT),
         max_age=PATIENCE_SECONDS,
         path=provider.PATH,
         secure=True,
@@ -66,7 +67,7 @@ def consume(request: HttpRequest) -> HttpResponse:
 
 def _consume(request: HttpRequest) -> HttpResponse:
     try:
-        request_id, target = signing.loads(
+        request_id, target, was_asked_again = signing.loads(
             request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=PATIENCE_SECONDS
         )
     except (signing.BadSignature, ValueError):
@@ -88,6 +89,7 @@ def _consume(request: HttpRequest) -> HttpResponse:
         target,
         session_data=people.session_data(answer),
         authenticated_at=answer.authenticated_at,
+        was_asked_again=was_asked_again,
     )
 
 
