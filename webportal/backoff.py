@@ -20,3 +20,9 @@ def pause_seconds(
     most = LONGEST_PAUSE_SECONDS if longest is None else longest
     pause = min(start * 2.0 ** min(failures - 1, 20), most)
     return pause * random.uniform(0.7, 1.0)  # noqa: S311  # spreads load, guards nothing
+
+
+def asked_seconds(retry_after: str) -> float:
+    """The seconds that a Retry-After header asks for; 0 if there is none, or it has a date."""
+    is_number = retry_after.isascii() and retry_after.isdigit() and len(retry_after) <= 9
+    return float(retry_after) if is_number else 0.0

@@ -13,6 +13,7 @@ from django.conf import settings
 from webportal.audit.models import AuditEntry
 from webportal.auditexport.audit_event import audit_event
 from webportal.auditexport.content import Records
+from webportal.backoff import asked_seconds
 
 BATCH = 200
 CONNECT_SECONDS = 2.0
@@ -27,9 +28,7 @@ class RefusedError(OSError):
     def __init__(self, sequence: int, answer: requests.Response) -> None:
         # Neither body nor reason phrase, which the server may word as it likes.
         super().__init__(f"entry {sequence}: HTTP {answer.status_code}")
-        text = answer.headers.get("Retry-After", "")
-        is_number = text.isascii() and text.isdigit() and len(text) <= 9
-        self.wait_seconds = float(text) if is_number else 0.0
+        self.wait_seconds = asked_seconds(answer.headers.get("Retry-After", ""))
 
 
 def send(position: int, until: float) -> Iterator[int]:

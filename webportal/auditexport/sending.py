@@ -23,8 +23,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 200
 LONGEST_PAUSE_SECONDS = 60.0
-
-
+# However long a server asks for.
 LONGEST_ASKED_SECONDS = 600.0
 
 # Sends what follows a position until a monotonic time, and yields the positions reached.
@@ -33,7 +32,12 @@ _Send = Callable[[int, float], Iterator[int]]
 
 def addresses() -> list[str]:
     """Where the trail is to be sent."""
-    return [address for address in (settings.AUDIT_EXPORT, settings.AUDIT_EXPORT_FHIR) if address]
+    return list(_senders())
+
+
+def _senders() -> dict[str, _Send]:
+    senders = {settings.AUDIT_EXPORT: _by_syslog, settings.AUDIT_EXPORT_FHIR: fhir.send}
+    return {address: send for address, send in senders.items() if address}
 
 
 def send_some(most_seconds: float) -> int:
@@ -42,12 +46,10 @@ def send_some(most_seconds: float) -> int:
     Each address has its own position, and its share of the time. One process at a time sends to
     one, because the order counts. What is not confirmed is sent again.
     """
-    targets: list[tuple[str, _Send]] = []
-    if settings.AUDIT_EXPORT:
-        targets.append((settings.AUDIT_EXPORT, _by_syslog))
-    if settings.AUDIT_EXPORT_FHIR:
-        targets.append((settings.AUDIT_EXPORT_FHIR, fhir.send))
-    return sum(_send_to(address, send, most_seconds / len(targets)) for address, send in targets)
+    senders = _senders()
+    return sum(
+        _send_to(address, send, most_seconds / len(senders)) for address, send in senders.items()
+    )
 
 
 def _send_to(address: str, send: _Send, most_seconds: float) -> int:

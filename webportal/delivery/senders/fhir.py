@@ -7,6 +7,7 @@ from typing import Any
 
 import requests
 
+from webportal.backoff import asked_seconds
 from webportal.delivery.documents.fhir.transactions import (
     RESOURCES,
     is_stored,
@@ -105,7 +106,7 @@ def outcome_of(answer: requests.Response) -> Outcome:
         return not_allowed(answer)
     if status in OVERLOADED:
         said = status_of(answer)
-        seconds = _seconds(answer.headers.get("Retry-After", ""))
+        seconds = asked_seconds(answer.headers.get("Retry-After", ""))
         return Outcome(Result.AWAY, "busy", {"answer": said}, said, wait_seconds=seconds)
     body = json_of(answer)
     if status in (HTTPStatus.OK, HTTPStatus.CREATED):
@@ -164,8 +165,3 @@ def _lacks(statement: dict[str, Any]) -> Iterator[str]:
                 yield name
             elif resources[name].get("updateCreate") is False:
                 yield f"updateCreate ({name})"
-
-
-def _seconds(text: str) -> float:
-    """The seconds of a Retry-After header; 0 if it gives none, or a date."""
-    return float(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0.0
