@@ -85,7 +85,7 @@ def test_a_key_given_up_writes_no_anchors_later(
     give(settings, SECOND, FIRST)
     rotation.rotate()
     state = AnchorState.objects.values("number", "signature", "seal").get()
-    then = (settings.AUDIT_ANCHOR_FILE).read_text()
+    then = settings.AUDIT_ANCHOR_FILE.read_text()
     monkeypatch.setattr(timezone, "now", lambda: start)
     view(2)
     anchor()

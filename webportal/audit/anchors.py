@@ -3,9 +3,8 @@
 Each is a line `<number> <sequence> <mac> <ISO time> <previous> <signature>`: counted, naming the
 signature of the one before, and signed with the key of its entry. The database keeps the number of
 the last one, sealed with the key in use under another name, so that lines taken from the end of the
-file show.
-A head that has not changed is anchored all the same, only more rarely, so that the clock says how
-old the last anchor may be.
+file show. A head that has not changed is anchored all the same, only more rarely, so that the clock
+says how old the last anchor may be.
 
 Anchors from before there were signatures are `<sequence> <mac> <ISO time>`. They count until the
 first signed one, which covers the file up to it.

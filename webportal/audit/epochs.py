@@ -1,9 +1,9 @@
 """Which entries of the trail have which key, according to the trail itself.
 
-A change of the key is an entry. It is the first one under the new key and, as the others, has a MAC
-by that; and it carries a proof by the key before it. Whoever has either of the two can tell whether
-it is genuine, and it names both. Where the key before was lost, the entry says so in place of the
-proof; should that key be found again, it verifies its part.
+A change of the key is an entry. It is the first one under the new key, with a MAC by it as the
+others have; and it carries a proof by the key before. It names both, and whoever has either of them
+can tell whether it is genuine. Where the key before was lost, the entry says so in place of the
+proof; if that key is found again, it verifies its part.
 """
 
 import hmac
@@ -64,9 +64,9 @@ class Epochs:
     def keys_at(self, sequence: int) -> list[Key]:
         """The keys that may have signed an anchor of this entry.
 
-        Beside its own one these are keys that the trail has never begun to use: where its end is
-        missing, the change to them is missing, too. One that was given up signs nothing later,
-        neither as it was nor with the line feed with which the ring has it as well.
+        Its own, and those that the trail has never used: where the end of the trail is missing, the
+        change to them is missing, too. A key that was given up signs nothing later, neither as it
+        was nor in the form with a line feed that the ring also has.
         """
         known = {epoch.key.text for epoch in self.all if epoch.key is not None}
         unused = [key for key in ring().values() if key.text not in known]

@@ -51,8 +51,7 @@ class _Walk:
     """The pass over the trail, with what was met last.
 
     Its bounds are read in this order: the keys, the number of the last anchor, the files, the
-    chain's head.
-    Entries appended meanwhile therefore do no harm.
+    chain's head. Entries appended meanwhile therefore do no harm.
     """
 
     def __init__(self) -> None:
@@ -146,8 +145,8 @@ class _Walk:
                 continue
             values = {"last": min(epoch.last, head.sequence), "key": epoch.key_id}
             if epoch.key is None:
-                code, values = "key_missing", {"number": epoch.first, **values}
-                self.findings.append(Finding(code, values=values))
+                values |= {"number": epoch.first}
+                self.findings.append(Finding("key_missing", values=values))
             elif len(self.epochs.all) > 1:
                 values |= {"first": epoch.first, "anchors": self.first_place.by_key[epoch.key_id]}
                 self.remarks.append(Finding("key_of", values=values))

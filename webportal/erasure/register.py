@@ -1,7 +1,7 @@
 """The register of erasures, which a database restored from a backup does not know about.
 
-Each erasure is a small file with ids, hashes and a MAC keyed with the key of the audit
-trail, in the storage and in the backup repository.
+Each erasure is a small file with ids, hashes and a MAC under the key of the audit trail, in the
+storage and in the backup repository.
 """
 
 import json
@@ -85,9 +85,8 @@ def _parse(name: str, content: bytes) -> Registered:
     if signer_of("erasure", text.encode(), mac) is None:
         raise RegisterError(
             f"{FOLDER}/{name} was altered, or written with a key that is neither AUDIT_KEY nor in"
-            " AUDIT_OLD_KEYS. Compare it with the"
-            " other place (storage and BACKUP_REPOSITORY have the same), and put the genuine one in"
-            " its place."
+            " AUDIT_OLD_KEYS. Compare it with the other place (storage and BACKUP_REPOSITORY have"
+            " the same), and put the genuine one in its place."
         )
     values: dict[str, Any] = json.loads(text)
     values.pop("format")
