@@ -91,7 +91,7 @@ def main() -> None:
             folders.create()
             with only_supervisor(folders):
                 new_key(folders, options.name)
-            print(f"{options.name} is another one at the next start.")
+            print(f"The next start uses a new {options.name}.")
         elif options.command == "recover":
             recover(folders, options.until)
         else:

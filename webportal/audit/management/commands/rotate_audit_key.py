@@ -1,4 +1,4 @@
-"""`manage.py rotate_audit_key`: go on with a new AUDIT_KEY."""
+"""`manage.py rotate_audit_key`: continue the audit trail under a new AUDIT_KEY."""
 
 from typing import Any
 
@@ -10,18 +10,18 @@ from webportal.audit.keyring import MissingKeyError
 
 
 class Command(BaseCommand):
-    """Record the change of the key, after which every entry and anchor has the new one."""
+    """Record the change of the key; every later entry and anchor is signed with the new one."""
 
     help = (
-        "Let the audit trail go on under AUDIT_KEY; the key before it has to be in AUDIT_OLD_KEYS."
-        " Run it once every process has been started with both."
+        "Continue the audit trail under AUDIT_KEY; the key until now has to be in AUDIT_OLD_KEYS."
+        " Run it once every process has been restarted with both."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--old-key-lost",
             metavar="REASON",
-            help="Go on although the key that the trail has is lost. Nothing under it can be"
+            help="Continue although the present key of the trail is lost. Nothing under it can be"
             " verified any more. The reason goes into the trail.",
         )
 
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         except (rotation.RotationError, MissingKeyError, keys.RefusedKeyError) as error:
             raise CommandError(str(error)) from error
         detail = entry.detail
-        begun = f"From entry {entry.sequence} on the trail has the key {detail['key']}."
+        begun = f"From entry {entry.sequence} on, the audit trail uses the key {detail['key']}."
         before = (
             f" The key before it, {detail['previous_key']}, is lost: earlier entries cannot be"
             " verified. Should it be found, put it into AUDIT_OLD_KEYS."
