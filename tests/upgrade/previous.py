@@ -1,7 +1,8 @@
-"""The previous release, for the tests of upgrades: its migrations, its commit, its statements.
+"""The previous release, for the tests of upgrades: its commit, its migrations, its claim.
 
-To be renewed with each release (CONTRIBUTING.md). Before the first one it is the commit before
-migrations had to leave the previous release working.
+Renewed after each release (CONTRIBUTING.md); `test_previous_programs.py` compares migrations and
+claim with the commit. 0.1.0 is stopped for an upgrade, so until the next release this is the last
+commit before migrations had to leave earlier programs working.
 """
 
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from deploy.local.packages import ROOT
 
-COMMIT = "4be7932c"
+COMMIT = "4be7932c1c7f5d98e506a777d98cdfff8b73a31c"
 
 #: The newest migration of each app.
 MIGRATIONS = [
@@ -62,20 +63,31 @@ RETURNING job.id, job.attempt, job.radiograph_id, radiograph.dicom_key,
 """
 
 
-def unpack(folder: Path) -> bool:
-    """Unpack the release's programs into `folder`; False if this clone is too shallow."""
+def is_available() -> bool:
+    """Whether the release's commit is here, as it is not in a shallow clone or without git."""
+    try:
+        found = subprocess.run(
+            ["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"],
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return False
+    return found.returncode == 0
+
+
+def unpack(folder: Path) -> None:
+    """Unpack the release's programs into `folder`."""
     command = ["git", "archive", COMMIT, "manage.py", "pyproject.toml", "ml", "workers"]
-    done = subprocess.run(
+    packed = subprocess.run(
         [*command, "scheduler", "webportal", ":!webportal/frontend"],
         cwd=ROOT,
         capture_output=True,
-        check=False,
+        check=True,
     )
-    if done.returncode != 0:
-        return False
-    with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
+    with tarfile.open(fileobj=BytesIO(packed.stdout)) as archive:
         archive.extractall(folder, filter="data")
     built = folder / "webportal" / "static" / "dist"
     if not built.exists():
         built.symlink_to((ROOT / "webportal" / "static" / "dist").resolve())
-    return True

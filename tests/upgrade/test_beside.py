@@ -1,14 +1,7 @@
-"""Programs of the previous release and of this one work on one database."""
+"""Models and statements of the previous release and of this one work on one database."""
 
-import os
-import subprocess
-import sys
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import timedelta
-from http.client import HTTPConnection
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,23 +11,12 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import StateApps
 from django.utils import timezone
 
-from tests.dicom_files import dicom, phantom
 from tests.factories import make_radiograph
-from tests.helpers import wait_until
-from tests.server.conftest import TOKEN, cookie_of
-from tests.server.conftest import start_server as start_server
 from tests.upgrade import previous
-from tests.workers.conftest import WORKER, CeleryProcess, wait_until_finished
-from tests.workers.conftest import _empty_broker as _empty_broker
-from tests.workers.conftest import make_radiographs as make_radiographs
-from tests.workers.conftest import model as model
-from tests.workers.conftest import start as start
 from webportal.accounts.models import User
 from webportal.inference import claims
-from webportal.inference.models import Job, JobState, ModelVersion, Prediction
+from webportal.inference.models import JobState
 from webportal.inference.queue import enqueue
-from webportal.intake.batches.services import create_batch
-from webportal.records.models import Radiograph
 
 
 @pytest.fixture(scope="module")
@@ -105,97 +87,3 @@ def test_a_job_that_is_queued_here_is_claimed_by_its_worker(uploader: User) -> N
     assert row[0] == job.pk
     job.refresh_from_db()
     assert (job.state, job.worker) == (JobState.RUNNING, "old@test")
-
-
-# ── The programs themselves, in a clone that has their commit ───────────────────────────────────
-
-
-@pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
-    """The previous release's checkout; None in a shallow clone, where the tests above must do."""
-    folder = tmp_path_factory.mktemp("previous")
-    return folder if previous.unpack(folder) else None
-
-
-@pytest.fixture
-def start_previous(
-    release: Path | None, transactional_db: None, tmp_path: Path
-) -> Iterator[Callable[[list[str]], Path]]:
-    """Start a program of the previous release on this database; return where its output goes."""
-    started: list[subprocess.Popen[bytes]] = []
-    url = os.environ["DATABASE_URL"]
-    name = connection.settings_dict["NAME"]
-    environment = os.environ | {
-        "DATABASE_URL": url.replace("/chestline?", f"/{name}?"),
-        "INFERENCE_LEASE_SECONDS": "6",
-        "UPLOAD_MIN_FREE_BYTES": "0",
-        "PYTHONPATH": str(release),
-    }
-
-    def start_one(command: list[str]) -> Path:
-        log = tmp_path / "previous.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *command],
-                cwd=release,
-                env=environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        started.append(process)
-        return log
-
-    yield start_one
-    for process in started:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def test_its_worker_stores_results_of_what_is_queued_here(
-    release: Path | None,
-    start_previous: Callable[[list[str]], Path],
-    model: ModelVersion,
-    make_radiographs: Callable[[int], list[Radiograph]],
-    uploader: User,
-) -> None:
-    if release is None:
-        return
-    for radiograph in make_radiographs(3):
-        enqueue(radiograph, uploader)
-    start_previous(["celery", "--app", "workers.app", *WORKER, "--hostname", "old@test"])
-    wait_until_finished(3)
-    assert set(Prediction.objects.values_list("worker", flat=True)) == {"old@test"}
-
-
-def test_a_worker_stores_results_of_what_its_portal_takes_in(
-    release: Path | None,
-    start_previous: Callable[[list[str]], Path],
-    start: Callable[..., CeleryProcess],
-    model: ModelVersion,
-    uploader: User,
-) -> None:
-    if release is None:
-        return
-    log = start_previous(["webportal.server", "--bind", "127.0.0.1:18765"])
-    wait_until(lambda: "listening" in log.read_text(), "the portal listened")
-    with closing(HTTPConnection("127.0.0.1", 18765, timeout=60)) as asked:
-        asked.request(
-            "POST",
-            f"/uploads/{create_batch(uploader).pk}/files",
-            dicom(phantom()),
-            {
-                "Cookie": cookie_of(uploader),
-                "X-CSRFToken": TOKEN,
-                "X-File-Path": "a.dcm",
-                "Content-Type": "application/octet-stream",
-            },
-        )
-        assert asked.getresponse().status == 200, log.read_text()
-    start()
-    wait_until_finished(1)
-    assert Job.objects.get().worker == "a@test"
