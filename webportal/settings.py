@@ -13,7 +13,7 @@ import environ
 from webportal import logs
 from webportal.accounts import config as accounts
 from webportal.api import framework
-from webportal.auditexport.address import is_bearer_token, is_fhir_address, is_syslog_address
+from webportal.auditexport.address import bearer_token, fhir_address, syslog_address
 from webportal.database.config import database_from_config
 from webportal.site import config as site
 from webportal.storage import storage_from_url
@@ -179,23 +179,10 @@ AUDIT_ANCHOR_FILE = Path(env.str("AUDIT_ANCHOR_FILE", default=str(VAR_DIR / "aud
 AUDIT_ANCHOR_COPY = Path(copy) if (copy := env.str("AUDIT_ANCHOR_COPY", default="")) else None
 AUDIT_ANCHOR_SYSLOG = env.str("AUDIT_ANCHOR_SYSLOG", default="")
 # Where every entry is sent as a DICOM audit message: syslog+tls://host:port; PEM files.
-AUDIT_EXPORT = env.str("AUDIT_EXPORT", default="")
-if AUDIT_EXPORT and not is_syslog_address(AUDIT_EXPORT):
-    raise environ.ImproperlyConfigured(
-        "AUDIT_EXPORT must be syslog+tls://host:port (or syslog+tcp://host:port, unencrypted)."
-    )
+AUDIT_EXPORT = syslog_address(env.str("AUDIT_EXPORT", default=""))
 # Where every entry is sent as a FHIR AuditEvent: the base of the server; a bearer token.
-AUDIT_EXPORT_FHIR = env.str("AUDIT_EXPORT_FHIR", default="")
-if AUDIT_EXPORT_FHIR and not is_fhir_address(AUDIT_EXPORT_FHIR):
-    raise environ.ImproperlyConfigured(
-        "AUDIT_EXPORT_FHIR must be the base address of a FHIR server, such as"
-        " https://audit.hospital.example/fhir, without user or query."
-    )
-AUDIT_EXPORT_FHIR_TOKEN = env.str("AUDIT_EXPORT_FHIR_TOKEN", default="").strip()
-if AUDIT_EXPORT_FHIR_TOKEN and not is_bearer_token(AUDIT_EXPORT_FHIR_TOKEN):
-    raise environ.ImproperlyConfigured(
-        "AUDIT_EXPORT_FHIR_TOKEN must be a bearer token alone: printable ASCII without spaces."
-    )
+AUDIT_EXPORT_FHIR = fhir_address(env.str("AUDIT_EXPORT_FHIR", default=""))
+AUDIT_EXPORT_FHIR_TOKEN = bearer_token(env.str("AUDIT_EXPORT_FHIR_TOKEN", default=""))
 AUDIT_EXPORT_CA = env.str("AUDIT_EXPORT_CA", default="")
 AUDIT_EXPORT_CERTIFICATE = env.str("AUDIT_EXPORT_CERTIFICATE", default="")
 AUDIT_EXPORT_KEY = env.str("AUDIT_EXPORT_KEY", default="")

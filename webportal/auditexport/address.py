@@ -2,6 +2,8 @@
 
 from urllib.parse import urlsplit
 
+from django.core.exceptions import ImproperlyConfigured
+
 TLS = "syslog+tls"
 BARE_TCP = "syslog+tcp"
 
@@ -44,3 +46,32 @@ def is_fhir_address(text: str) -> bool:
 def is_bearer_token(text: str) -> bool:
     """Whether a header can hold it; the error of a request with another one would show it."""
     return text.isascii() and text.isprintable() and not any(map(str.isspace, text))
+
+
+def syslog_address(text: str) -> str:
+    """Return what AUDIT_EXPORT says, '' for nothing. Raises ImproperlyConfigured."""
+    if text and not is_syslog_address(text):
+        raise ImproperlyConfigured(
+            "AUDIT_EXPORT must be syslog+tls://host:port (or syslog+tcp://host:port, unencrypted)."
+        )
+    return text
+
+
+def fhir_address(text: str) -> str:
+    """Return what AUDIT_EXPORT_FHIR says, '' for nothing. Raises ImproperlyConfigured."""
+    if text and not is_fhir_address(text):
+        raise ImproperlyConfigured(
+            "AUDIT_EXPORT_FHIR must be the base address of a FHIR server, such as"
+            " https://audit.hospital.example/fhir, without user or query."
+        )
+    return text
+
+
+def bearer_token(text: str) -> str:
+    """Return what AUDIT_EXPORT_FHIR_TOKEN says, '' for nothing. Raises ImproperlyConfigured."""
+    token = text.strip()
+    if token and not is_bearer_token(token):
+        raise ImproperlyConfigured(
+            "AUDIT_EXPORT_FHIR_TOKEN must be a bearer token alone: printable ASCII without spaces."
+        )
+    return token
