@@ -3,7 +3,7 @@
 Supports DICOM radiographs, JPEG and PNG. Works on bytes, stateless and thread-safe.
 """
 
-from typing import Literal
+from typing import IO, Literal
 
 from ml.images import dicom, png, raster, whole
 from ml.images.geometry import PixelShape
@@ -45,9 +45,11 @@ __all__ = [
     "read_smaller",
     "read_stored",
     "sniff",
+    "sniff_file",
     "translatable",
 ]
 
+_SNIFFED_BYTES = 132
 _ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 
@@ -62,6 +64,14 @@ def sniff(data: bytes) -> Kind | None:
     if data[:4] in _ZIP_SIGNATURES:
         return "zip"
     return None
+
+
+def sniff_file(file: IO[bytes]) -> Kind | None:
+    """Return what `sniff` does of an open file, which is then at its beginning."""
+    file.seek(0)
+    kind = sniff(file.read(_SNIFFED_BYTES))
+    file.seek(0)
+    return kind
 
 
 def describe(data: bytes) -> ImageFacts:

@@ -62,7 +62,7 @@ _BY_PROCESS = {
 
 def begins_like_dicom(data: bytes) -> bool:
     """Whether the first 132 bytes are those of a DICOM file, with or without preamble."""
-    if data[_PREAMBLE:][: len(_PREFIX)] == _PREFIX or data[: len(_PREFIX)] == _PREFIX:
+    if data.startswith(_PREFIX, _PREAMBLE) or data.startswith(_PREFIX):
         return True
     group, vr = data[:2], data[4:6]
     if group in (b"\x02\x00", b"\x08\x00") and vr in _FIRST_VRS:

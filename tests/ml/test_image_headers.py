@@ -1,5 +1,6 @@
 """File types of images, and their headers."""
 
+import io
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,10 @@ def test_describe_reads_the_header_of_a_png_or_jpeg(make: Any, bits: int, sample
 )
 def test_sniff_detects_by_content(data: bytes, kind: str | None) -> None:
     assert images.sniff(data) == kind
+    file = io.BytesIO(data)
+    file.seek(0, io.SEEK_END)
+    assert images.sniff_file(file) == kind
+    assert file.read() == data
 
 
 @pytest.mark.parametrize("vr", [b"U\x80", b"UL", b"AT"])

@@ -37,7 +37,6 @@ from webportal.records.choices import Priority
 REQUEST_OVERHEAD = 1024**2
 #: In one request: they share a thread of the portal until all have their verdicts.
 MOST_FILES = 50
-_SNIFFED_BYTES = 132
 
 
 class TooLarge(APIException):
@@ -302,12 +301,6 @@ def _named(request: Request, values: dict[str, Any]) -> list[tuple[str, IO[bytes
         )
     if len(paths) != len(files):
         raise ValidationError({"path": "Send a path for each file, or none. Nothing was stored."})
-    if len(files) > 1 and any(_is_zip(file) for file in files):
+    if len(files) > 1 and any(images.sniff_file(file) == "zip" for file in files):
         raise ValidationError({"file": "Send a ZIP in a request of its own. Nothing was stored."})
     return list(zip(paths, files, strict=True))
-
-
-def _is_zip(file: UploadedFile[bytes]) -> bool:
-    kind = images.sniff(file.read(_SNIFFED_BYTES))
-    file.seek(0)
-    return kind == "zip"

@@ -174,7 +174,7 @@ class Storing:
         if part.content is None:
             refusal = too_large(settings.UPLOAD_MAX_BYTES)
             return Outcome(failure=REFUSED, code=refusal.code, text=refusal.message)
-        if part.media_type != DICOM or images.sniff(part.content[:132]) != "dicom":
+        if part.media_type != DICOM or images.sniff(part.content) != "dicom":
             return Outcome(failure=CANNOT_UNDERSTAND, text="The part is not a DICOM file.")
         try:
             facts = image_file.describe_apart(part.content)

@@ -135,7 +135,7 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Entry:
         data = b""
     if len(data) != info.file_size:
         return _refused(name, "damaged_entry")
-    if images.sniff(data[:132]) == "zip":
+    if images.sniff(data) == "zip":
         return _refused(name, "nested_archive")
     return Entry(name, data)
 

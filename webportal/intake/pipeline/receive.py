@@ -16,7 +16,6 @@ from webportal.intake.models import UploadBatch
 from webportal.intake.pipeline import turns
 from webportal.intake.pipeline.upload import Upload
 
-_SNIFFED_BYTES = 132
 _MAX_NAME = 400
 _DIRECTION_CHANGES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
@@ -36,8 +35,7 @@ def uploads(
 def _uploads_of(batch: UploadBatch, file_name: str, file: IO[bytes], by: User) -> Iterator[Upload]:
     name = _clean_name(file_name)
     size = file.seek(0, 2)
-    file.seek(0)
-    kind = images.sniff(file.read(_SNIFFED_BYTES))
+    kind = images.sniff_file(file)
     blobs.check_space(size)
     limit = settings.UPLOAD_MAX_ARCHIVE_BYTES if kind == "zip" else settings.UPLOAD_MAX_BYTES
     if size > limit:
@@ -46,7 +44,6 @@ def _uploads_of(batch: UploadBatch, file_name: str, file: IO[bytes], by: User) -
         with turns.unpacking(by):
             yield from _unpacked(batch, name, file, by)
     else:
-        file.seek(0)
         yield Upload.of(batch, name, file.read(), by)
 
 
