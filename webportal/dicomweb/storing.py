@@ -145,7 +145,7 @@ class Storing:
         harmless.
         """
         outcomes = Outcomes()
-        for some in _bounded(_until_broken(parts)):
+        for some in group.bounded(_until_broken(parts), _bytes_held):
             outcomes.each += self._store(some, outcomes)
         if not outcomes.each:
             raise BadBody("The body has no parts.")
@@ -210,19 +210,8 @@ class Storing:
         return self._batch
 
 
-def _bounded(parts: Iterable[Part | Outcome]) -> Iterator[list[Part | Outcome]]:
-    """Divide parts into groups of as many as are stored together."""
-    some: list[Part | Outcome] = []
-    size = 0
-    for part in parts:
-        length = len(part.content or b"") if isinstance(part, Part) else 0
-        if some and (len(some) == group.MOST_FILES or size + length > group.MOST_BYTES):
-            yield some
-            some, size = [], 0
-        some.append(part)
-        size += length
-    if some:
-        yield some
+def _bytes_held(part: Part | Outcome) -> int:
+    return len(part.content or b"") if isinstance(part, Part) else 0
 
 
 def _until_broken(parts: Iterable[Part]) -> Iterator[Part | Outcome]:

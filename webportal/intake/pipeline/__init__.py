@@ -1,7 +1,7 @@
 """The only path of a file into the portal: receive, check, identify, match, store."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from functools import partial
 from typing import IO, TypeVar
@@ -44,26 +44,8 @@ def receive_files(
     """
     # Closed at once in any case: a ZIP in progress keeps its user from sending another.
     with closing(receive.uploads(batch, files, by)) as uploads:
-        return [item for some in _bounded(uploads) for item in _verdicts_on(some)]
-
-
-def _bounded(uploads: Iterable[Upload]) -> Iterator[list[Upload]]:
-    """Divide files into groups that fit into memory and into a transaction."""
-    some: list[Upload] = []
-    try:
-        for upload in uploads:
-            held = sum(len(each.data) for each in some)
-            if some and (len(some) == group.MOST_FILES or held + upload.size > group.MOST_BYTES):
-                yield some
-                some = []
-            some.append(upload)
-    except Exception:
-        # What ends the request concerns the next file, not those that wait for their group to fill.
-        if some:
-            yield some
-        raise
-    if some:
-        yield some
+        groups = group.bounded(uploads, lambda upload: len(upload.data))
+        return [item for some in groups for item in _verdicts_on(some)]
 
 
 def _verdicts_on(uploads: Sequence[Upload]) -> list[UploadItem]:

@@ -6,8 +6,9 @@ studies. Locks are taken in the same order everywhere: contents, images, the bat
 sheet), studies, patients, accession numbers, head of the trail; within each kind in key order.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from webportal.audit.trail import Event, append_all
 from webportal.database.rows import insert
@@ -30,6 +31,32 @@ from webportal.records.models import Patient, Radiograph, Series, Study
 #: memory it needs, and beyond a few files there is little to gain.
 MOST_FILES = 16
 MOST_BYTES = 16 * 1024**2
+
+T = TypeVar("T")
+
+
+def bounded(files: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """Divide files into groups within the limits; `size` returns how many bytes of one are held.
+
+    What is raised for a file is raised after those before it, which may still wait for their group
+    to fill: it concerns none of them.
+    """
+    some: list[T] = []
+    held = 0
+    try:
+        for file in files:
+            added = size(file)
+            if some and (len(some) == MOST_FILES or held + added > MOST_BYTES):
+                yield some
+                some, held = [], 0
+            some.append(file)
+            held += added
+    except Exception:
+        if some:
+            yield some
+        raise
+    if some:
+        yield some
 
 
 @dataclass(frozen=True)
