@@ -2,16 +2,14 @@
 
 import argparse
 import os
-import signal
 import sys
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import worklist
 from bench.bare import Loop
-from bench.system import InferenceWorker, Portal, database_and_broker, say
+from bench.system import InferenceWorker, Portal, new_system, say
 from ml.serving.runtimes.interface import cores
 
 if TYPE_CHECKING:
@@ -29,11 +27,7 @@ def main() -> int:
     parser.add_argument("--studies", type=int, default=100_000, help="studies on the worklist")
     parser.add_argument("--requests", type=int, default=40, help="worklist requests of each kind")
     options = parser.parse_args()
-    # Unwinds like Ctrl-C, so that no started process is left behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
-        stack.enter_context(database_and_broker(folder))
+    with new_system() as (stack, folder, _):
         figures = _measure(stack, folder, options.images, options.uploads)
         _print(figures)
         say("\nTiming pages while slow clients hold connections")

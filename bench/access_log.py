@@ -9,14 +9,12 @@ import http.client
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
-from pathlib import Path
+from contextlib import closing
 
-from bench.system import Portal, database_and_broker, say
+from bench.system import Portal, new_system, say
 
 CLIENTS = 8
 STUDIES = 200
@@ -28,9 +26,7 @@ def main() -> int:
     parser.add_argument("--blocks", type=int, default=8, help="of each portal and page")
     parser.add_argument("--seconds", type=float, default=4, help="that a block takes")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        folder = Path(name)
-        stack.enter_context(database_and_broker(folder))
+    with new_system() as (stack, folder, _):
         pages, session = _fill()
         without = os.environ | {"DJANGO_SETTINGS_MODULE": "bench.unrecorded"}
         ports = [

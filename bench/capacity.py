@@ -9,9 +9,7 @@ of routine ones. Prints how far the simulation is from what was measured.
 
 import argparse
 import os
-import signal
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -25,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.system import InferenceWorker, database_and_broker, say
+from bench.system import InferenceWorker, new_system, say
 from ml.serving.runtimes.interface import cores
 
 if TYPE_CHECKING:
@@ -70,13 +68,9 @@ def main() -> int:
     )
     parser.add_argument("--backlog", type=int, default=2000, help="routine images before the stat")
     options = parser.parse_args()
-    # Unwinds like Ctrl-C, so that no started process is left behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if options.stand_in:
         os.environ[STAND_IN] = options.stand_in
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
-        stack.enter_context(database_and_broker(folder))
+    with new_system() as (stack, folder, _):
         return 0 if _measure(stack, folder, options) else 1
 
 

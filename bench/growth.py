@@ -9,10 +9,8 @@ plans of every statement in the largest database, which tables are read from end
 import argparse
 import os
 import re
-import signal
 import statistics
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from bench.system import database_and_broker, say
+from bench.system import new_system, say
 
 if TYPE_CHECKING:
     from webportal.accounts.models import User
@@ -98,11 +96,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, nargs="+", default=[1000, 100_000, 1_000_000])
     parser.add_argument("--rounds", type=int, default=40, help="batches in each database")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with (
-        tempfile.TemporaryDirectory(prefix="chestline-bench-") as folder,
-        database_and_broker(Path(folder)),
-    ):
+    with new_system():
         costs = _measure(sorted(options.rows), options.rounds)
     say(_table(costs))
     is_flat = all(costs[-1].of(step) <= TARGET * costs[0].of(step) for step in STEPS)

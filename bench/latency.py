@@ -8,10 +8,8 @@ same arrivals with the speeds of the same run.
 
 import argparse
 import os
-import signal
 import statistics
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -32,7 +30,7 @@ from bench.capacity import (
     speed_of,
     timed,
 )
-from bench.system import InferenceWorker, Portal, database_and_broker, say
+from bench.system import InferenceWorker, Portal, new_system, say
 from ml.serving.runtimes.interface import cores
 
 if TYPE_CHECKING:
@@ -61,12 +59,9 @@ def main() -> int:
         help="seconds that a wait takes in place of the network, for machines with other load",
     )
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if options.stand_in:
         os.environ[STAND_IN] = options.stand_in
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
-        stack.enter_context(database_and_broker(folder))
+    with new_system() as (stack, folder, _):
         return 0 if _measure(stack, folder, options) else 1
 
 

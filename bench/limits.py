@@ -9,16 +9,14 @@ default durability:
 """
 
 import argparse
-import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from bench.system import InferenceWorker, Portal, database_and_broker, say
+from bench.system import InferenceWorker, Portal, new_system, say
 from bench.uploads import ProcessorTime, Sender, numbered, send_all
 
 PICTURES = 20
@@ -34,11 +32,7 @@ def main() -> int:
     parser.add_argument("--together", type=int, default=1, help="files of a request, of several")
     parser.add_argument("--seconds", type=float, default=5, help="of appending to the trail")
     options = parser.parse_args()
-    # Unwinds like Ctrl-C, so that no started process is left behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
-        services = stack.enter_context(database_and_broker(folder))
+    with new_system() as (stack, folder, services):
         for threads in (1, 4, 8):
             commits, entries = _append(threads, options.seconds)
             say(f"{threads} at a time append {commits:.0f} transactions/s, {entries:.0f} entries/s")

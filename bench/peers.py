@@ -11,7 +11,6 @@ started is left out, and said to be.
 import argparse
 import http.client
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -29,7 +28,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from bench.bare import Loop
-from bench.system import InferenceWorker, Portal, database_and_broker, say
+from bench.system import InferenceWorker, Portal, new_system, say
 from bench.uploads import (
     CHUNK,
     DIFFERENT_PICTURES,
@@ -142,9 +141,7 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=16, help="that send at once")
     parser.add_argument("--together", type=int, default=8, help="files of a request to Chestline")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
+    with new_system() as (stack, folder, services):
         peers = []
         for peer in PEERS:
             try:
@@ -152,7 +149,6 @@ def main() -> int:
                 peers.append(stack.enter_context(_started(peer, folder)))
             except LeftOutError as error:
                 say(f"{peer.name} is left out: {error}")
-        services = stack.enter_context(database_and_broker(folder))
         return 0 if _measure(stack, folder, services, peers, options) else 1
 
 

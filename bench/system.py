@@ -2,8 +2,10 @@
 
 import http.client
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -45,6 +47,19 @@ def database_and_broker(folder: Path) -> Iterator[dict[str, int]]:
         call_command("register_model")
         yield {"postgresql": postgres.pid, "valkey": valkey.pid}
         connections.close_all()
+
+
+@contextmanager
+def new_system() -> Iterator[tuple[ExitStack, Path, dict[str, int]]]:
+    """Start database and broker in a temporary folder, and end them with whatever joins the stack.
+
+    Yields the stack, the folder, and their process ids.
+    """
+    # Unwinds like Ctrl-C, so that no started process is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
+        yield stack, folder, stack.enter_context(database_and_broker(folder))
 
 
 def say(words: object) -> None:

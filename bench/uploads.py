@@ -9,9 +9,7 @@ import argparse
 import http.client
 import json
 import os
-import signal
 import sys
-import tempfile
 import time
 import uuid
 from collections import Counter
@@ -26,7 +24,7 @@ from typing import Self
 import psutil
 
 from bench.bare import Loop
-from bench.system import InferenceWorker, Portal, database_and_broker, say
+from bench.system import InferenceWorker, Portal, new_system, say
 from ml.serving.runtimes.interface import cores
 
 SMALLEST, LARGEST = 1000, 2200
@@ -165,11 +163,7 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=8, help="connections that send at once")
     parser.add_argument("--together", type=int, default=8, help="files of a request with several")
     options = parser.parse_args()
-    # Unwinds like Ctrl-C, so that no started process is left behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
-        services = stack.enter_context(database_and_broker(folder))
+    with new_system() as (stack, folder, services):
         return 0 if _measure(stack, folder, services, options) else 1
 
 

@@ -13,15 +13,12 @@ time until then from opening the same study's URL as a whole page. These alterna
 import argparse
 import statistics
 import sys
-import tempfile
 import uuid
 from collections.abc import Sequence
-from contextlib import ExitStack
-from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from bench.system import Portal, database_and_broker
+from bench.system import Portal, new_system
 from tests.e2e.browser import NO_WEBGL, WEBGL, chromium
 
 SIDE = 2000
@@ -67,9 +64,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=10)
     runs = parser.parse_args().runs
     is_met = True
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
-        stack.enter_context(database_and_broker(folder))
+    with new_system() as (stack, folder, _):
         images = _store(2 * runs + 2)
         study, radiograph = images[0]
         address = f"http://127.0.0.1:{Portal(stack, folder / 'portal.log').port}"

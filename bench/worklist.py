@@ -11,7 +11,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -23,7 +22,7 @@ from urllib.parse import urlencode
 import psycopg
 
 from bench.many_studies import SEARCHES
-from bench.system import Portal, database_and_broker
+from bench.system import Portal, new_system
 
 FEW = 100
 TARGET_MILLISECONDS = 100
@@ -165,9 +164,7 @@ def main() -> int:
     parser.add_argument("--studies", type=int, default=100_000)
     parser.add_argument("--requests", type=int, default=40, help="of each kind")
     options = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
-        stack.enter_context(database_and_broker(folder))
+    with new_system() as (stack, folder, _):
         timings = measure(stack, folder, options.studies, options.requests)
     sys.stdout.write(table(timings) + "\n")
     return 0 if all(timing.is_met for timing in timings) else 1
