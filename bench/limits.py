@@ -13,7 +13,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from bench.system import InferenceWorker, Portal, new_system, say
@@ -82,14 +83,10 @@ def _upload(
     spent = ProcessorTime({"portal": portal.pid} | services)
 
     def send(connections: int, chunk: Sequence[tuple[str, bytes]]) -> float:
-        with ExitStack() as opened:
-            senders = [
-                opened.enter_context(closing(Sender(portal.port, token, batch)))
-                for _ in range(connections)
-            ]
-            started = time.perf_counter()
-            send_all(senders, chunk, 1 if connections == 1 else options.together)
-            return time.perf_counter() - started
+        started = time.perf_counter()
+        together = 1 if connections == 1 else options.together
+        send_all(partial(Sender, portal.port, token, batch), connections, chunk, together)
+        return time.perf_counter() - started
 
     send(1, files[:10])
     alone = send(1, files[10 : 10 + count // 3])

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ from bench.uploads import (
     ProcessorTime,
     Sender,
     numbered,
+    results_of,
     send_all,
 )
 from deploy.local.packages import LOCK, ROOT
@@ -242,8 +244,6 @@ def _measure(
     # Can only be imported now that the settings exist.
     from bench import measures, pictures, records
     from webportal.accounts.services import create_token
-    from webportal.inference.models import Prediction
-    from webportal.records.models import Radiograph
 
     count: int = options.files
     different = min(count, DIFFERENT_PICTURES)
@@ -265,20 +265,8 @@ def _measure(
     def upload(first: int, number: int) -> "list[Radiograph]":
         numbers = range(first, first + number)
         files = [(f"{n}.jpeg", numbered(drawn[n % different], n)) for n in numbers]
-        with ExitStack() as opened:
-            senders = [
-                opened.enter_context(closing(Sender(portal.port, token, batch)))
-                for _ in range(options.connections)
-            ]
-            sent = send_all(senders, files, options.together)
-        stored = list(Radiograph.objects.filter(pk__in=sent))
-        has_result = Prediction.objects.filter(radiograph__in=stored, is_current=True)
-        give_up = time.perf_counter() + RESULT_SECONDS
-        while has_result.count() < len(stored):
-            if time.perf_counter() > give_up:
-                raise RuntimeError("Some images have no result.")
-            time.sleep(0.02)
-        return stored
+        open_sender = partial(Sender, portal.port, token, batch)
+        return results_of(send_all(open_sender, options.connections, files, options.together))
 
     processes = {"portal": portal.pid, "worker": worker.pid} | services
     ours = Measured(ProcessorTime(processes))

@@ -16,16 +16,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import psutil
 
 from bench.bare import Loop
 from bench.system import InferenceWorker, Portal, new_system, say
 from ml.serving.runtimes.interface import cores
+
+if TYPE_CHECKING:
+    from webportal.records.models import Radiograph
 
 SMALLEST, LARGEST = 1000, 2200
 DIFFERENT_PICTURES = 40
@@ -113,23 +117,42 @@ def numbered(picture: bytes, number: int) -> bytes:
 
 
 def send_all(
-    senders: Sequence[Sender], files: Sequence[tuple[str, bytes]], together: int = 1
+    open_sender: Callable[[], Sender],
+    connections: int,
+    files: Sequence[tuple[str, bytes]],
+    together: int = 1,
 ) -> list[str]:
-    """Send the files over all connections in parallel; return the ids of their radiographs.
+    """Send the files over so many new connections; return the ids of their radiographs.
 
-    `together`: how many are sent in a request.
+    New ones, because the portal closes idle connections. `together`: how many files a request has.
     """
     waiting: SimpleQueue[Sequence[tuple[str, bytes]]] = SimpleQueue()
     for start in range(0, len(files), together):
         waiting.put(files[start : start + together])
-    for _ in senders:
+    for _ in range(connections):
         waiting.put([])
 
-    def work(sender: Sender) -> list[str]:
-        return [sent for some in iter(waiting.get, []) for sent in sender.send(some)]
+    def work(_: int) -> list[str]:
+        with closing(open_sender()) as sender:
+            return [sent for some in iter(waiting.get, []) for sent in sender.send(some)]
 
-    with ThreadPoolExecutor(len(senders)) as threads:
-        return [radiograph for sent in threads.map(work, senders) for radiograph in sent]
+    with ThreadPoolExecutor(connections) as threads:
+        return [each for sent in threads.map(work, range(connections)) for each in sent]
+
+
+def results_of(radiographs: Sequence[str]) -> "list[Radiograph]":
+    """Wait until images have results; return them. Raises RuntimeError if that takes too long."""
+    from webportal.inference.models import Prediction
+    from webportal.records.models import Radiograph
+
+    stored = list(Radiograph.objects.filter(pk__in=radiographs).select_related("study"))
+    has_result = Prediction.objects.filter(radiograph__in=stored, is_current=True)
+    give_up = time.perf_counter() + RESULT_SECONDS
+    while has_result.count() < len(stored):
+        if time.perf_counter() > give_up:
+            raise RuntimeError("Some images have no result.")
+        time.sleep(0.02)
+    return stored
 
 
 class Measured:
@@ -173,8 +196,6 @@ def _measure(
     # Can only be imported now that the settings exist.
     from bench import measures, pictures, records
     from webportal.accounts.services import create_token
-    from webportal.inference.models import Prediction
-    from webportal.records.models import Radiograph
 
     count: int = options.files
     say(f"Drawing {min(count, DIFFERENT_PICTURES)} phantoms")
@@ -195,22 +216,9 @@ def _measure(
     batch = api.post_json("/api/v1/batches", {"name": "bench"})["id"]
     token = create_token(by, "another script")
 
-    def upload(files: Sequence[tuple[str, bytes]], together: int) -> list[Radiograph]:
-        # New ones for each chunk: the portal closes idle connections.
-        with ExitStack() as opened:
-            senders = [
-                opened.enter_context(closing(Sender(portal.port, token, batch)))
-                for _ in range(options.connections)
-            ]
-            sent = send_all(senders, files, together)
-        stored = list(Radiograph.objects.filter(pk__in=sent).select_related("study"))
-        has_result = Prediction.objects.filter(radiograph__in=stored, is_current=True)
-        give_up = time.perf_counter() + RESULT_SECONDS
-        while has_result.count() < len(stored):
-            if time.perf_counter() > give_up:
-                raise RuntimeError("Some images have no result.")
-            time.sleep(0.02)
-        return stored
+    def upload(files: Sequence[tuple[str, bytes]], together: int) -> "list[Radiograph]":
+        open_sender = partial(Sender, portal.port, token, batch)
+        return results_of(send_all(open_sender, options.connections, files, together))
 
     warm_up = [*upload(named(0, 8), 1), *upload(named(8, 8), options.together)]
     loop.run([records.file_of(radiograph) for radiograph in warm_up])
