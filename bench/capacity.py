@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,17 +62,23 @@ def main() -> int:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--loads", type=float, nargs="+", default=[0.5, 0.8])
     parser.add_argument("--seconds", type=int, default=40, help="of each run")
+    parser.add_argument("--backlog", type=int, default=2000, help="routine images before the stat")
+    options = parse(parser)
+    with new_system() as (stack, folder, _):
+        return 0 if _measure(stack, folder, options) else 1
+
+
+def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Parse the command line with one more option: a wait in place of the network."""
     parser.add_argument(
         "--stand-in",
         metavar="BATCH,IMAGE",
         help="seconds that a wait takes in place of the network, for machines with other load",
     )
-    parser.add_argument("--backlog", type=int, default=2000, help="routine images before the stat")
     options = parser.parse_args()
     if options.stand_in:
         os.environ[STAND_IN] = options.stand_in
-    with new_system() as (stack, folder, _):
-        return 0 if _measure(stack, folder, options) else 1
+    return options
 
 
 def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> bool:
@@ -122,11 +129,7 @@ def _runs(
     runs = [Measurement(workers, "burst", capacity, first, os.getloadavg()[0])]
     for load in options.loads:
         rate = load * capacity
-
-        def at_this_rate(rate: float = rate) -> None:
-            send(images, by, rate, options.seconds)
-
-        jobs, _ = timed(at_this_rate)
+        jobs, _ = timed(partial(send, images, by, rate, options.seconds))
         runs.append(Measurement(workers, f"{load:.0%}", rate, jobs, os.getloadavg()[0]))
     if options.backlog:
         jobs, left = _stat_behind(radiographs, by, options)

@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +24,8 @@ import numpy as np
 from bench.capacity import (
     BURST,
     DIFFERENT_FILES,
-    STAND_IN,
     burst,
+    parse,
     routine_job,
     send,
     speed_of,
@@ -53,14 +54,7 @@ def main() -> int:
     parser.add_argument("--stat", type=int, default=20, help="stat studies, idle and behind it")
     parser.add_argument("--loads", type=float, nargs="+", default=[0.2, 0.5, 0.8, 0.95])
     parser.add_argument("--seconds", type=int, default=30, help="of each load")
-    parser.add_argument(
-        "--stand-in",
-        metavar="BATCH,IMAGE",
-        help="seconds that a wait takes in place of the network, for machines with other load",
-    )
-    options = parser.parse_args()
-    if options.stand_in:
-        os.environ[STAND_IN] = options.stand_in
+    options = parse(parser)
     with new_system() as (stack, folder, _):
         return 0 if _measure(stack, folder, options) else 1
 
@@ -176,12 +170,7 @@ def _loads(
     say(f"|{' --- |' * len(heads)}")
     images = cycle(radiographs)
     for load in options.loads:
-        rate = load * capacity
-
-        def at_this_rate(rate: float = rate) -> None:
-            send(images, by, rate, options.seconds)
-
-        jobs, _ = timed(at_this_rate)
+        jobs, _ = timed(partial(send, images, by, load * capacity, options.seconds))
         times = [(job.finished_at - job.queued_at).total_seconds() for job in jobs]
         real, predicted = np.percentile(times, PERCENTILES), _predicted(jobs, full)
         for name, measured, expected in zip(PERCENTILES, real, predicted, strict=True):
