@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection, transaction
@@ -25,6 +26,12 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain until {what}"
         time.sleep(0.02)
+
+
+def database_url(name: str = "") -> str:
+    """The URL of the tests' database, or of another one on its server, for other processes."""
+    url = urlsplit(os.environ["DATABASE_URL"])
+    return url._replace(path=f"/{name or connection.settings_dict['NAME']}").geturl()
 
 
 def free_port() -> int:

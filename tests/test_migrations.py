@@ -6,9 +6,9 @@ import sys
 
 import psycopg
 import pytest
-from django.db import connection
 
 from tests import services
+from tests.helpers import database_url
 from webportal.backups.database import program
 
 UPGRADE = """
@@ -30,13 +30,9 @@ def test_an_upgraded_database_has_what_a_new_one_has() -> None:
         "DATABASE_OWNER_URL": upgraded,
     }
     subprocess.run([sys.executable, "-c", UPGRADE], check=True, env=os.environ | settings)
-    new = database_url(connection.settings_dict["NAME"])
+    new = database_url()
     assert schema(upgraded) == schema(new)
     assert first_rows(upgraded) == first_rows(new)
-
-
-def database_url(name: str) -> str:
-    return services.postgres.url.replace("/chestline?", f"/{name}?")
 
 
 def schema(url: str) -> list[str]:

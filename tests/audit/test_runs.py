@@ -1,14 +1,13 @@
 """Verification runs: requested, started by the scheduler, reported, and alerting."""
 
-import os
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from tests.audit.test_verification import behind_its_back
+from tests.helpers import database_url
 from webportal.accounts.models import User
 from webportal.audit import health, runs, verification
 from webportal.audit.anchors import LATE, anchor
@@ -83,20 +82,17 @@ def test_it_is_due_once_a_day() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_scheduler_starts_a_process_for_it(auditor: User) -> None:
+def test_the_scheduler_starts_a_process_for_it(
+    auditor: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url())
     append(Event(Action.SIGNED_IN), "ann")
     assert not runs.start_if_due()
     runs.request(auditor)
-    url = os.environ["DATABASE_URL"]
-    name = connection.settings_dict["NAME"]
-    os.environ["DATABASE_URL"] = url.replace("/chestline?", f"/{name}?")
-    try:
-        assert runs.start_if_due()
-        assert not runs.start_if_due()
-        assert runs._child is not None
-        runs._child.wait(120)
-    finally:
-        os.environ["DATABASE_URL"] = url
+    assert runs.start_if_due()
+    assert not runs.start_if_due()
+    assert runs._child is not None
+    runs._child.wait(120)
     verdict = Verification.objects.get().verdict
     assert verdict is not None
     assert verdict.entries == 1

@@ -1,6 +1,5 @@
 """A week of the active version beside its first ones: what is counted, and who is told when."""
 
-import os
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
@@ -8,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from tests.factories import make_model_version, make_prediction, make_study, make_worker
+from tests.helpers import database_url
 from tests.reading import read
 from webportal.accounts.models import User
 from webportal.inference.models import Job, ModelVersion, Prediction
@@ -355,9 +354,7 @@ def test_the_page_names_the_reference_and_shows_no_patient(
 def test_the_scheduler_starts_a_process_that_computes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    name = connection.settings_dict["NAME"]
-    url = os.environ["DATABASE_URL"].replace("/chestline?", f"/{name}?")
-    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("DATABASE_URL", database_url())
     assert not starting.start_if_due()
     version = make_model_version("test-1", is_active=True)
     ModelVersion.objects.update(activated_at=midnight(weeks_ago(1)))

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +12,6 @@ from typing import Any
 import pydicom
 import pytest
 from django.core.files.storage import default_storage
-from django.db import connection
 from django.db.models import Q
 from django.test import Client
 from django.utils import timezone
@@ -21,7 +19,7 @@ from pytest_django.fixtures import Settings
 
 from tests import dicom_files
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study, replace_file
-from tests.helpers import audit_actions
+from tests.helpers import audit_actions, database_url
 from webportal.access.models import AccessEntry, Kind
 from webportal.accounts.models import Department, Role, User
 from webportal.audit.models import Action, AuditEntry
@@ -328,9 +326,7 @@ def test_one_that_is_given_up_while_it_is_made_leaves_nothing(
 def test_the_scheduler_starts_a_process_that_makes_it(
     researcher: User, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    database = connection.settings_dict["NAME"]
-    url = os.environ["DATABASE_URL"].replace("/chestline?", f"/{database}?")
-    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("DATABASE_URL", database_url())
     monkeypatch.setenv("STORAGE_URL", f"file://{tmp_path / 'storage'}")
     monkeypatch.setenv("UPLOAD_MIN_FREE_BYTES", "0")
     assert not building.start_if_due()

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from django.db import connection
 from django.test import Client
 
-from tests.helpers import wait_until
+from tests.helpers import database_url, wait_until
 from webportal.accounts.models import User
 from webportal.intake.batches import services
 
@@ -66,9 +65,8 @@ def start_server(transactional_db: None, tmp_path: Path) -> Iterator[Callable[..
             log.open("wb") as out,
         ):
             number = listener.fileno()
-            url = os.environ["DATABASE_URL"]
             own = {
-                "DATABASE_URL": url.replace("/chestline?", f"/{connection.settings_dict['NAME']}?"),
+                "DATABASE_URL": database_url(),
                 "CHESTLINE_VAR": str(var),
                 "UPLOAD_MIN_FREE_BYTES": "0",
             }

@@ -13,7 +13,7 @@ from django.db import OperationalError, connection
 from django.db.migrations import RunPython
 from django.db.migrations.loader import MigrationLoader
 
-from tests import services
+from tests.helpers import database_url
 from tests.upgrade import previous
 from webportal.database.indexes import AddIndexConcurrently
 from webportal.operations.management.commands import migrate
@@ -109,9 +109,7 @@ def test_the_rules_let_pass(statement: str) -> None:
 @pytest.fixture
 def another_session(transactional_db: None) -> Iterator[psycopg.Connection]:
     """Somebody else who works on the database."""
-    name = connection.settings_dict["NAME"]
-    url = services.postgres.url.replace("/chestline?", f"/{name}?")
-    with psycopg.connect(url, autocommit=True) as session:
+    with psycopg.connect(database_url(), autocommit=True) as session:
         yield session
 
 

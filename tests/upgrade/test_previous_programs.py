@@ -13,10 +13,9 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
 from tests.dicom_files import dicom, phantom
-from tests.helpers import wait_until
+from tests.helpers import database_url, wait_until
 from tests.server.conftest import TOKEN, cookie_of
 from tests.server.conftest import start_server as start_server
 from tests.upgrade import previous
@@ -81,10 +80,8 @@ def start_previous(
 ) -> Iterator[Callable[[list[str]], Path]]:
     """Start a program of the previous release on this database; return where its output goes."""
     started: list[subprocess.Popen[bytes]] = []
-    url = os.environ["DATABASE_URL"]
-    name = connection.settings_dict["NAME"]
     environment = os.environ | {
-        "DATABASE_URL": url.replace("/chestline?", f"/{name}?"),
+        "DATABASE_URL": database_url(),
         "INFERENCE_LEASE_SECONDS": "6",
         "UPLOAD_MIN_FREE_BYTES": "0",
         "PYTHONPATH": str(release),

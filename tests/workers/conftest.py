@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -25,6 +24,7 @@ from pytest_django.fixtures import Settings
 from ml.serving.package import SHIPPED_PACKAGE, load_package
 from tests import services
 from tests.factories import make_radiograph, make_study, make_uploader
+from tests.helpers import database_url
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
 from webportal.inference.queue import enqueue
 from webportal.inference.registry import register
@@ -110,7 +110,7 @@ def start(
 ) -> Iterator[Callable[..., CeleryProcess]]:
     """Start a Celery process; whatever still runs at the end is killed."""
     environment = os.environ | {
-        "DATABASE_URL": _test_database_url(),
+        "DATABASE_URL": database_url(),
         "AUDIT_ANCHOR_FILE": str(settings.AUDIT_ANCHOR_FILE),
         "INFERENCE_BATCH_SIZE": "8",
         "INFERENCE_LEASE_SECONDS": "6",
@@ -137,11 +137,6 @@ def start(
     yield start_one
     for each in list(_running):
         each.kill()
-
-
-def _test_database_url() -> str:
-    url = urlsplit(services.postgres.url)
-    return url._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
 
 
 @pytest.fixture(autouse=True)
