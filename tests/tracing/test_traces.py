@@ -39,6 +39,24 @@ def only_at_the_end(collecting: Collector, monkeypatch: pytest.MonkeyPatch) -> C
     return collecting
 
 
+@pytest.fixture
+def analyse_one(
+    start: Callable[..., CeleryProcess],
+    model: ModelVersion,
+    make_radiographs: Callable[[int], list[Radiograph]],
+    uploader: User,
+) -> Callable[[], CeleryProcess]:
+    """Queue an image outside of any request, and start a worker that analyses it."""
+
+    def analyse() -> CeleryProcess:
+        enqueue(make_radiographs(1)[0], uploader)
+        worker = start()
+        wait_until_finished(1)
+        return worker
+
+    return analyse
+
+
 def _upload(server: Server, by: User, seed: int = 0, headers: dict[str, str] | None = None) -> int:
     with closing(HTTPConnection("127.0.0.1", server.port, timeout=60)) as asked:
         asked.request(
@@ -141,16 +159,10 @@ def test_nothing_that_a_client_says_is_in_a_span(
 
 
 def test_a_job_of_which_nothing_is_known_is_traced_by_itself(
-    collecting: Collector,
-    start: Callable[..., CeleryProcess],
-    model: ModelVersion,
-    make_radiographs: Callable[[int], list[Radiograph]],
-    uploader: User,
+    collecting: Collector, analyse_one: Callable[[], CeleryProcess]
 ) -> None:
     """As of a portal that traces nothing, or of an earlier release."""
-    enqueue(make_radiographs(1)[0], uploader)
-    start()
-    wait_until_finished(1)
+    analyse_one()
     [image] = collecting.wait_for("analyse image")
     assert not image.span.parent_span_id
     [batch] = collecting.wait_for("batch")
@@ -158,15 +170,9 @@ def test_a_job_of_which_nothing_is_known_is_traced_by_itself(
 
 
 def test_a_worker_that_stops_sends_its_last_spans(
-    only_at_the_end: Collector,
-    start: Callable[..., CeleryProcess],
-    model: ModelVersion,
-    make_radiographs: Callable[[int], list[Radiograph]],
-    uploader: User,
+    only_at_the_end: Collector, analyse_one: Callable[[], CeleryProcess]
 ) -> None:
-    enqueue(make_radiographs(1)[0], uploader)
-    worker = start()
-    wait_until_finished(1)
+    worker = analyse_one()
     assert only_at_the_end.requests == 0
     worker.stop()
     assert len(only_at_the_end.named("analyse image")) == 1
