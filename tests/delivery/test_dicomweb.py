@@ -16,6 +16,7 @@ from tests.reading import read
 from webportal.accounts.encryption import decrypt
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
+from webportal.delivery import attempts
 from webportal.delivery.making import make
 from webportal.delivery.models import (
     Content,
@@ -32,13 +33,17 @@ Answer = tuple[int, object]
 
 
 class Server:
-    """A DICOMweb server: answers in turn, 'drop' to end the connection; knows `there`."""
+    """A DICOMweb server: answers in turn, 'drop' to end the connection; knows `there`.
+
+    `of_study` and `of_all` are its statuses for a search in one study and in all of them.
+    """
 
     def __init__(self, *answers: Answer | str) -> None:
         self.answers = list(answers)
         self.there: list[str] = []
         self.stored: list[bytes] = []
         self.tokens: list[str] = []
+        self.of_study = self.of_all = 200
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -52,7 +57,8 @@ class Server:
                 self.say(*answer)
 
             def do_GET(self) -> None:
-                self.say(200, outer.there)
+                is_of_study = "/instances?" in self.path
+                self.say(outer.of_study if is_of_study else outer.of_all, outer.there)
 
             def say(self, status: int, body: object) -> None:
                 data = json.dumps(body).encode()
@@ -143,6 +149,33 @@ def test_the_status_decides_what_follows(
 ) -> None:
     server = make_server(*[answer] * 50)
     destination = stow(make_destination, server.url)
+    make_prediction(category="unlikely")
+    (row,) = send_all(destination)
+    assert (row.state, row.reason_code) == (state, code)
+
+
+@pytest.mark.parametrize(
+    ("of_study", "of_all", "state", "code"),
+    [
+        (200, 200, DeliveryState.WAITING, "missing_there"),
+        (404, 200, DeliveryState.WAITING, "missing_there"),
+        (404, 404, DeliveryState.STORED, "not_asked"),
+        (503, 200, DeliveryState.STORED, "not_asked"),
+    ],
+)
+def test_the_status_of_a_search_tells_what_is_missing_from_a_server_that_does_not_answer(
+    make_destination: Make,
+    make_server: Callable[..., Server],
+    monkeypatch: pytest.MonkeyPatch,
+    of_study: int,
+    of_all: int,
+    state: str,
+    code: str,
+) -> None:
+    monkeypatch.setattr(attempts, "CONFIRM_AFTER_SECONDS", 0.0)
+    server = make_server()
+    server.of_study, server.of_all = of_study, of_all
+    destination = stow(make_destination, server.url, confirms=True)
     make_prediction(category="unlikely")
     (row,) = send_all(destination)
     assert (row.state, row.reason_code) == (state, code)

@@ -74,7 +74,7 @@ class StowSender(HttpSender):
             instance = delivery.document.sop_instance_uid
             if answer.status_code == HTTPStatus.OK and instance in answer.text:
                 present.add(instance)
-            elif answer.status_code in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
+            elif self._says_missing(answer):
                 missing[instance] = status_of(answer)
         return Confirmation(frozenset(present), missing)
 
@@ -82,6 +82,15 @@ class StowSender(HttpSender):
         document = delivery.document
         place = f"studies/{document.study.study_instance_uid}/instances"
         return self.ask("GET", place, params={"SOPInstanceUID": document.sop_instance_uid})
+
+    def _says_missing(self, answer: requests.Response) -> bool:
+        """Whether a search that does not name the instance says that it is not there.
+
+        Some servers answer 404 for a study that they do not have, but so do proxies.
+        """
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return self.test().result == Result.DELIVERED
+        return answer.status_code in (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
 
     def _looked(self, delivery: Delivery, otherwise: Outcome) -> Outcome:
         """Look for the instance; return `otherwise` if it is not found."""
