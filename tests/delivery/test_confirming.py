@@ -20,7 +20,7 @@ from tests.factories import make_prediction
 from tests.helpers import audit_actions, wait_until
 from tests.network.conftest import Receiver, start_receiver
 from webportal.database.clock import clock
-from webportal.delivery import attempts
+from webportal.delivery import attempts, health
 from webportal.delivery.models import Delivery, Destination, Protocol
 from webportal.delivery.senders.dicom import PROPOSED
 from webportal.network.commitment import INSTANCE
@@ -285,5 +285,22 @@ def test_what_keeps_a_pacs_from_being_asked_is_said(
     Destination.objects.update(uses_tls=False)
     destination.refresh_from_db()
     store_scp.stop()
-    (row,) = send_all(destination)
-    assert (row.state, row.reason_code) == (STORED, "not_asked")
+    wait_until(lambda: send_all(destination)[0].reason_code == "not_asked", "it is asked again")
+    assert states(destination) == {STORED}
+
+
+def test_a_pacs_that_is_away_when_it_is_to_confirm_raises_the_alert_until_it_is_back(
+    store_scp: StoreScp, make_destination: Make
+) -> None:
+    store_scp.start()
+    destination = make_destination(store_scp.port, results_when="at_once", confirms=True)
+    make_prediction(category="unlikely")
+    assert states(destination) == {STORED}
+    store_scp.stop()
+    stored(destination)
+    send_all(destination)
+    Destination.objects.update(away_since=F("away_since") - timedelta(hours=1))
+    assert health.problems() == [health.AWAY]
+    store_scp.start()
+    stored(destination)
+    wait_until(lambda: bool(send_all(destination)) and not health.problems(), "it is back")

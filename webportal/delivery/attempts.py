@@ -123,18 +123,10 @@ def _prepare(delivery: Delivery) -> Delivery | None:
 def _record(delivery: Delivery, outcome: Outcome) -> None:
     Delivery.objects.select_for_update().get(pk=delivery.pk)
     delivery.answer = outcome.answer[:200]
-    destination = Destination.objects.filter(pk=delivery.destination_id)
+    note_reached(delivery.destination, outcome)
     if outcome.result == Result.AWAY:
-        destination.update(
-            failures=F("failures") + 1, away_since=Coalesce("away_since", Value(clock()))
-        )
-        failures = destination.values_list("failures", flat=True).get()
-        asked = min(outcome.wait_seconds, LONGEST_WAIT_SECONDS)
-        pause = max(pause_seconds(failures), asked)
-        destination.update(retry_at=clock() + timedelta(seconds=pause))
         _postpone(delivery, outcome.code, 0, outcome.params)
         return
-    destination.filter(failures__gt=0).update(failures=0, retry_at=None, away_since=None)
     if outcome.result == Result.AGAIN:
         _postpone(delivery, outcome.code, pause_seconds(delivery.attempts), outcome.params)
         return
@@ -150,6 +142,22 @@ def _record(delivery: Delivery, outcome: Outcome) -> None:
     state = DeliveryState.DELIVERED if is_there else DeliveryState.REJECTED
     settle(delivery, state, outcome.code, outcome.params)
     append(event_of(delivery, Action.DELIVERY_SENT if is_there else Action.DELIVERY_REJECTED))
+
+
+@transaction.atomic
+def note_reached(to: Destination, outcome: Outcome | None = None) -> None:
+    """Record that a destination was reached, or by its outcome that it is away, and until when."""
+    destination = Destination.objects.filter(pk=to.pk)
+    if outcome is None or outcome.result != Result.AWAY:
+        destination.filter(failures__gt=0).update(failures=0, retry_at=None, away_since=None)
+        return
+    destination.update(
+        failures=F("failures") + 1, away_since=Coalesce("away_since", Value(clock()))
+    )
+    failures = destination.values_list("failures", flat=True).get()
+    asked = min(outcome.wait_seconds, LONGEST_WAIT_SECONDS)
+    pause = max(pause_seconds(failures), asked)
+    destination.update(retry_at=clock() + timedelta(seconds=pause))
 
 
 def note_stored(delivery: Delivery) -> None:

@@ -16,7 +16,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import append
 from webportal.backoff import pause_seconds
 from webportal.database.clock import clock
-from webportal.delivery.attempts import event_of, settle
+from webportal.delivery.attempts import event_of, note_reached, settle
 from webportal.delivery.models import Delivery, DeliveryState, Destination, Protocol
 from webportal.delivery.senders.outcome import NO_ANSWER, Outcome, Result, Sender, of_error
 from webportal.network.confirming import MOST_AT_ONCE
@@ -63,6 +63,7 @@ def confirm(destination: Destination, sender: Sender) -> None:
     except Exception as error:
         logger.error("A destination cannot be asked what it has: %s", type(error).__name__)
         answer = of_error(error)
+    note_reached(destination, answer if isinstance(answer, Outcome) else None)
     for delivery in due:
         instance = delivery.document.sop_instance_uid
         if isinstance(answer, Outcome):
