@@ -71,6 +71,16 @@ def send_and_ask_later(destination: Destination, monkeypatch: pytest.MonkeyPatch
     Delivery.objects.update(next_attempt_at=F("created_at"))
 
 
+@pytest.fixture
+def archive(store_scp: StoreScp, make_destination: Make) -> Destination:
+    """A PACS that has taken a document, and offers no storage commitment."""
+    store_scp.start()
+    destination = make_destination(store_scp.port, results_when="at_once", confirms=True)
+    make_prediction(category="unlikely")
+    assert states(destination) == {STORED}
+    return destination
+
+
 def test_a_pacs_confirms_what_it_has_stored(pacs: Orthanc, make_destination: Make) -> None:
     destination = make_destination(pacs.port, results_when="at_once", confirms=True)
     make_prediction()
@@ -159,33 +169,25 @@ def test_a_report_may_come_on_the_association_that_asked(
 
 
 def test_a_pacs_that_confirms_nothing_is_seen_and_rejects_in_the_end(
-    store_scp: StoreScp, make_destination: Make
+    archive: Destination, store_scp: StoreScp
 ) -> None:
-    store_scp.start()
-    destination = make_destination(store_scp.port, results_when="at_once", confirms=True)
-    make_prediction(category="unlikely")
-    assert states(destination) == {STORED}
-    (row,) = send_all(destination)
+    (row,) = send_all(archive)
     assert (row.state, row.reason_code) == (STORED, "commitment_not_offered")
     Delivery.objects.update(
         stored_at=F("stored_at") - timedelta(days=2), next_attempt_at=F("created_at")
     )
-    (row,) = send_all(destination)
+    (row,) = send_all(archive)
     assert (row.state, row.reason_code) == (REJECTED, "commitment_not_offered")
     assert len(store_scp.received()) == 1
 
 
 def test_what_waits_for_a_confirmation_is_delivered_once_none_is_wanted(
-    store_scp: StoreScp, make_destination: Make
+    archive: Destination, store_scp: StoreScp
 ) -> None:
-    store_scp.start()
-    destination = make_destination(store_scp.port, results_when="at_once", confirms=True)
-    make_prediction(category="unlikely")
-    assert states(destination) == {STORED}
     Delivery.objects.update(next_attempt_at=F("created_at"))
     Destination.objects.update(confirms=False)
-    destination.refresh_from_db()
-    assert states(destination) == {DELIVERED}
+    archive.refresh_from_db()
+    assert states(archive) == {DELIVERED}
     assert len(store_scp.received()) == 1
 
 
@@ -238,69 +240,47 @@ def report(delivery: Delivery, minutes: int, *, failed: bool = False) -> Storage
     )
 
 
-def test_a_report_that_comes_after_the_pacs_was_asked_again_counts(
-    store_scp: StoreScp, make_destination: Make
-) -> None:
-    store_scp.start()
-    destination = make_destination(store_scp.port, results_when="at_once", confirms=True)
-    make_prediction(category="unlikely")
-    assert states(destination) == {STORED}
-    report(stored(destination), -1)
-    assert states(destination) == {STORED}
-    report(stored(destination), 1, failed=True)
-    assert states(destination) == {STORED}
-    report(stored(destination), 2)
-    assert states(destination) == {DELIVERED}
+def test_a_report_that_comes_after_the_pacs_was_asked_again_counts(archive: Destination) -> None:
+    report(stored(archive), -1)
+    assert states(archive) == {STORED}
+    report(stored(archive), 1, failed=True)
+    assert states(archive) == {STORED}
+    report(stored(archive), 2)
+    assert states(archive) == {DELIVERED}
 
 
-def test_a_report_that_says_both_does_not_count_as_a_confirmation(
-    store_scp: StoreScp, make_destination: Make
-) -> None:
-    store_scp.start()
-    destination = make_destination(store_scp.port, results_when="at_once", confirms=True)
-    make_prediction(category="unlikely")
-    assert states(destination) == {STORED}
-    row = stored(destination)
+def test_a_report_that_says_both_does_not_count_as_a_confirmation(archive: Destination) -> None:
+    row = stored(archive)
     row.confirmation = report(row, 1, failed=True)
     row.save()
-    assert is_missing(destination, 1)
+    assert is_missing(archive, 1)
 
 
 def test_what_keeps_a_pacs_from_being_asked_is_said(
-    store_scp: StoreScp,
-    make_destination: Make,
-    settings: Settings,
+    archive: Destination, store_scp: StoreScp, settings: Settings
 ) -> None:
-    store_scp.start()
-    destination = make_destination(store_scp.port, results_when="at_once", confirms=True)
-    make_prediction(category="unlikely")
-    assert states(destination) == {STORED}
-    stored(destination)
+    stored(archive)
     Destination.objects.update(uses_tls=True)
-    destination.refresh_from_db()
+    archive.refresh_from_db()
     settings.DELIVERY_CA = "/nowhere/ca.pem"
-    (row,) = send_all(destination)
+    (row,) = send_all(archive)
     assert (row.state, row.reason_code) == (STORED, "certificate_unreadable")
-    stored(destination)
+    stored(archive)
     Destination.objects.update(uses_tls=False)
-    destination.refresh_from_db()
+    archive.refresh_from_db()
     store_scp.stop()
-    wait_until(lambda: send_all(destination)[0].reason_code == "not_asked", "it is asked again")
-    assert states(destination) == {STORED}
+    wait_until(lambda: send_all(archive)[0].reason_code == "not_asked", "it is asked again")
+    assert states(archive) == {STORED}
 
 
 def test_a_pacs_that_is_away_when_it_is_to_confirm_raises_the_alert_until_it_is_back(
-    store_scp: StoreScp, make_destination: Make
+    archive: Destination, store_scp: StoreScp
 ) -> None:
-    store_scp.start()
-    destination = make_destination(store_scp.port, results_when="at_once", confirms=True)
-    make_prediction(category="unlikely")
-    assert states(destination) == {STORED}
     store_scp.stop()
-    stored(destination)
-    send_all(destination)
+    stored(archive)
+    send_all(archive)
     Destination.objects.update(away_since=F("away_since") - timedelta(hours=1))
     assert health.problems() == [health.AWAY]
     store_scp.start()
-    stored(destination)
-    wait_until(lambda: bool(send_all(destination)) and not health.problems(), "it is back")
+    stored(archive)
+    wait_until(lambda: bool(send_all(archive)) and not health.problems(), "it is back")
