@@ -56,9 +56,14 @@ def test_a_destination_is_added_changed_paused_and_removed(client: Client) -> No
     assert attempts.is_open(made)
 
     assert "1 waiting delivery is cancelled" in client.get(f"{place}?remove=1").text
+    stored = make_delivery(made, DeliveryState.STORED)
+    assert "1 awaiting confirmation" in client.get("/destinations").text
+    assert "2 waiting deliveries are cancelled" in client.get(f"{place}?remove=1").text
     client.post(reverse("delivery:remove", args=[made.pk]))
     waiting.refresh_from_db()
     assert (waiting.state, waiting.reason_code) == ("cancelled", "destination_removed")
+    stored.refresh_from_db()
+    assert stored.state == "cancelled"
     assert client.get(place).status_code == 404
     assert "PACS of radiology" not in client.get("/destinations").text
     assert "PACS of radiology" in client.get("/destinations/outbox").text

@@ -90,11 +90,13 @@ def test_deliveries_are_counted_unless_their_destination_was_removed(
     settings.METRICS_TOKEN = "of the tests"
     pacs = make_pacs()
     make_delivery(pacs)
+    make_delivery(pacs, DeliveryState.STORED)
     make_delivery(pacs, DeliveryState.REJECTED)
     make_delivery(pacs, DeliveryState.DELIVERED)
     Delivery.objects.update(created_at=timezone.now() - timedelta(minutes=10))
     samples = scrape(client)
     assert samples['chestline_deliveries{state="waiting"}'] == 1
+    assert samples['chestline_deliveries{state="stored"}'] == 1
     assert samples['chestline_deliveries{state="rejected"}'] == 1
     assert 600 <= samples["chestline_oldest_delivery_seconds"] < 700
     Destination.objects.update(is_paused=True)

@@ -12,7 +12,7 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.database.clock import clock
-from webportal.delivery.models import Delivery, DeliveryState, Destination
+from webportal.delivery.models import UNSETTLED, Delivery, DeliveryState, Destination
 from webportal.delivery.senders import sender_for
 from webportal.delivery.senders.outcome import Outcome, Result, of_error
 from webportal.refusals import Conflict
@@ -84,9 +84,8 @@ def remove(destination: Destination, by: User) -> int:
     locked = _locked(destination)
     locked.removed_at = clock()
     locked.save(update_fields=["removed_at"])
-    unsettled = (DeliveryState.WAITING, DeliveryState.STORED)
-    waiting = Delivery.objects.filter(destination=locked, state__in=unsettled)
-    cancelled = waiting.update(
+    unsettled = Delivery.objects.filter(destination=locked, state__in=UNSETTLED)
+    cancelled = unsettled.update(
         state=DeliveryState.CANCELLED,
         settled_at=clock(),
         reason_code="destination_removed",

@@ -247,6 +247,10 @@ class DeliveryState(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
 
 
+#: The states of a delivery that goes on by itself.
+UNSETTLED = (DeliveryState.WAITING, DeliveryState.STORED)
+
+
 class Delivery(Reasoned):
     """A row of the outbox: one document for one destination.
 

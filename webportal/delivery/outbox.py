@@ -14,7 +14,7 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append_all
 from webportal.database.clock import clock
-from webportal.delivery.models import Delivery, DeliveryState, Destination
+from webportal.delivery.models import UNSETTLED, Delivery, DeliveryState, Destination
 from webportal.refusals import Conflict
 
 MOST_AT_ONCE = 500
@@ -58,7 +58,7 @@ def send_rejected_again(destination: Destination, by: User) -> int:
 
 def cancel(ids: Collection[uuid.UUID], by: User) -> int:
     """Cancel deliveries that are not delivered yet; return their number. Raises DeliveryError."""
-    states = [DeliveryState.WAITING, DeliveryState.STORED, DeliveryState.REJECTED]
+    states = [*UNSETTLED, DeliveryState.REJECTED]
     chosen = Delivery.objects.filter(pk__in=ids, state__in=states)
     fields: dict[str, Any] = {
         "state": DeliveryState.CANCELLED,
@@ -98,8 +98,8 @@ def _change(chosen: QuerySet[Delivery], action: Action, fields: dict[str, Any], 
 
 
 def unsettled_by_state() -> dict[DeliveryState, int]:
-    """How many deliveries to destinations that were not removed wait or were rejected."""
-    states = (DeliveryState.WAITING, DeliveryState.REJECTED)
+    """How many deliveries to destinations in use wait, are to be confirmed, or were rejected."""
+    states = (*UNSETTLED, DeliveryState.REJECTED)
     rows = Delivery.objects.filter(state__in=states, destination__removed_at=None)
     counts = rows.order_by().values("state").annotate(count=Count("pk"))
     return dict.fromkeys(states, 0) | {DeliveryState(row["state"]): row["count"] for row in counts}

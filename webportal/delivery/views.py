@@ -17,7 +17,7 @@ from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.delivery import destinations, outbox
 from webportal.delivery.forms import FORMS
-from webportal.delivery.models import Delivery, DeliveryState, Destination, Protocol
+from webportal.delivery.models import UNSETTLED, Delivery, DeliveryState, Destination, Protocol
 from webportal.delivery.senders.outcome import Outcome, Result
 from webportal.reasons import Reason
 from webportal.refusals import Conflict
@@ -30,12 +30,13 @@ _ROWS_PER_PAGE = 50
 def overview(request: SignedInRequest) -> HttpResponse:
     """The destinations and their status."""
     waiting = Count("deliveries", filter=Q(deliveries__state=DeliveryState.WAITING))
+    stored = Count("deliveries", filter=Q(deliveries__state=DeliveryState.STORED))
     rejected = Count("deliveries", filter=Q(deliveries__state=DeliveryState.REJECTED))
     delivered_at = Max(
         "deliveries__settled_at", filter=Q(deliveries__state=DeliveryState.DELIVERED)
     )
     shown = Destination.objects.filter(removed_at=None).annotate(
-        waiting=waiting, rejected=rejected, delivered_at=delivered_at
+        waiting=waiting, stored=stored, rejected=rejected, delivered_at=delivered_at
     )
     context = {
         "destinations": shown,
@@ -79,7 +80,7 @@ def destination(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResp
         else:
             messages.success(request, _("{name} has been changed.").format(name=shown))
             return redirect("delivery:destinations")
-    waiting = shown.deliveries.filter(state=DeliveryState.WAITING).count()
+    waiting = shown.deliveries.filter(state__in=UNSETTLED).count()
     context = {
         "form": form,
         "destination": shown,

@@ -174,7 +174,7 @@ def _exchange() -> Iterator[GaugeMetricFamily]:
     )
     yield _gauge(
         "chestline_deliveries",
-        "Deliveries to current destinations that have not arrived, by state.",
+        "Deliveries to current destinations that are not known to have arrived, by state.",
         "state",
         unsettled_by_state().items(),
     )
