@@ -16,7 +16,8 @@ from tests.certificates import certificate, write_certificates
 from tests.delivery.conftest import StoreScp, make_destination, send_all, store_scp
 from tests.factories import make_prediction
 from tests.helpers import free_port
-from tests.network.rows import make_node
+from tests.network.rows import make_commitment, make_node
+from tests.network.test_commitment import Device
 from tests.network.test_prior_arrivals import make_prior, phantom_study, set_source
 from tests.network.test_priors import OLD, QueryScp, image, pacs
 from tests.network.test_worklist import worklist
@@ -163,6 +164,16 @@ def test_earlier_studies_are_asked_for_by_tls(
         assert found.state == PriorState.FETCHED
     else:  # there is no receiver for what C-MOVE sends
         assert PriorRequest.objects.get().reason_code == "retrieve_failed"
+
+
+def test_storage_commitment_is_reported_by_tls(behind_tls: Callable[[int], int]) -> None:
+    device = Device(free_port())
+    device.listen()
+    node = make_node(port=behind_tls(device.port), uses_tls=True)
+    make_commitment(node, instances=[["1.2.840.10008.5.1.4.1.1.1", "2.25.2"]])
+    outgoing.serve(node.pk, threading.Event())
+    device.stop()
+    assert set(device.report()[2]) == {"2.25.2"}
 
 
 def test_a_worklist_is_asked_by_tls(worklist: Worklist, behind_tls: Callable[[int], int]) -> None:
