@@ -110,7 +110,7 @@ def test_a_device_that_requires_a_certificate_is_reached(
     settings.DICOM_TLS_CERTIFICATE = settings.DICOM_TLS_KEY = ""
     answered, words = echo.echo(node, it_person)
     assert not answered
-    assert "does not take the TLS connection" in words
+    assert "does not accept the TLS connection" in words
 
 
 def test_a_device_whose_certificate_is_not_trusted_is_told_apart_from_one_that_is_away(
@@ -136,7 +136,7 @@ def test_a_device_without_tls_is_not_taken_for_one_with_it(
     node = make_node("PACS", port=store_scp.port, uses_tls=True)
     answered, words = echo.echo(node, it_person)
     assert not answered
-    assert "does not take the TLS connection" in words
+    assert "does not accept the TLS connection" in words
 
 
 def test_results_are_sent_by_tls(

@@ -51,13 +51,13 @@ class DestinationForm(forms.Form):
 class ConfirmingForm(DestinationForm):
     """A destination that can say what it has stored."""
 
-    confirms = forms.BooleanField(
-        label=_("Have it confirm what it has stored"),
-        required=False,
-        help_text=_(
-            "Asked by storage commitment, or looked for by QIDO-RS. What is missing is sent again."
-        ),
-    )
+    confirms_help: str | Promise
+
+    confirms = forms.BooleanField(label=_("Confirm storage"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["confirms"].help_text = str(self.confirms_help)
 
 
 class HostForm(DestinationForm):
@@ -88,6 +88,10 @@ class StoreForm(HostForm, ConfirmingForm):
 
     protocol = Protocol.DICOM
     usual_port = 104
+    confirms_help = _(
+        "A document counts as delivered only once the PACS has confirmed by storage commitment that"
+        " it is stored. If the PACS reports it missing, it is sent again."
+    )
 
     ae_title = forms.CharField(
         label=_("AE title"), max_length=16, help_text=_("As configured on the PACS.")
@@ -148,6 +152,10 @@ class StowForm(UrlForm, ConfirmingForm):
     """A DICOMweb server."""
 
     protocol = Protocol.DICOMWEB
+    confirms_help = _(
+        "A document counts as delivered only once a search (QIDO-RS) finds it there. If it is"
+        " missing, it is sent again."
+    )
     url_help = _(
         "The address of the DICOMweb service, such as https://pacs.hospital.example/dicom-web."
     )

@@ -57,7 +57,7 @@ class Kind(models.TextChoices):
     WITHDRAWN = "withdrawn", _("Withdrawal of a result")
     WITHDRAWN_FHIR = "withdrawn_fhir", _("Withdrawal of a result (FHIR)")
     NO_EARLY_FHIR = "no_early_fhir", _("Withdrawal of a preliminary report (FHIR)")
-    RETRACTION = "retraction", _("Rejection: wrong patient")
+    RETRACTION = "retraction", _("Retraction: wrong patient")
     RETRACTION_HL7 = "retraction_hl7", _("Retraction: wrong patient (HL7)")
     RETRACTION_FHIR = "retraction_fhir", _("Retraction: wrong patient (FHIR)")
 
@@ -241,7 +241,7 @@ class DeliveryState(models.TextChoices):
     """The state of a delivery."""
 
     WAITING = "waiting", _("Waiting")
-    STORED = "stored", _("Stored, to be confirmed")
+    STORED = "stored", _("Awaiting confirmation")
     DELIVERED = "delivered", _("Delivered")
     REJECTED = "rejected", _("Rejected")
     CANCELLED = "cancelled", _("Cancelled")

@@ -36,27 +36,33 @@ register(
         ),
         "busy": gettext_noop("It cannot accept it at present ({answer}). Sending will be retried."),
         "rejected_by_destination": gettext_noop("It rejects the object ({answer})."),
-        "confirmation_waits": gettext_noop("It has been asked whether it has stored it."),
+        "confirmation_waits": gettext_noop(
+            "Storage commitment has been requested. The destination has not reported back yet."
+        ),
         "commitment_not_offered": gettext_noop(
-            "The destination offers no storage commitment. Allow it there, or no longer have it"
-            " confirm what it has stored, under Destinations."
+            "The destination does not offer storage commitment. Enable it there for Chestline, or"
+            " switch off ‘Confirm storage’ under Destinations."
         ),
         "not_confirmed": gettext_noop(
-            "It has not reported whether it has stored it. Let its reports of storage commitment"
-            " through to the DICOM receiver."
+            "The destination has accepted the object, but has not reported within a day whether it"
+            " is stored. Check that its storage commitment reports reach Chestline's DICOM"
+            " receiver, then send it again."
         ),
         "not_asked": gettext_noop(
-            "It could not be asked whether it has stored it. It will be asked again."
+            "The destination has accepted the object. Whether it is stored could not be checked;"
+            " the check will be repeated."
         ),
         "never_asked": gettext_noop(
-            "For a day it could not be asked whether it has stored it. Look there, and send it"
-            " again if it is missing."
+            "The destination has accepted the object, but for a day it could not be checked whether"
+            " it is stored. Look for it there, and send it again if it is missing."
         ),
         "missing_there": gettext_noop(
-            "It took the object, but does not have it ({answer}). It is sent again."
+            "The destination accepted the object but does not have it ({answer}). It will be sent"
+            " again."
         ),
         "not_kept": gettext_noop(
-            "It has taken the object several times, and does not keep it ({answer})."
+            "The destination has accepted the object several times but does not have it ({answer})."
+            " Find out there what becomes of it, then send it again."
         ),
         "being_read": gettext_noop(
             "The study is being read again, or by a second reader. It waits until that is signed."

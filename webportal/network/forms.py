@@ -30,13 +30,13 @@ class NodeForm(forms.Form):
     uses_tls = forms.BooleanField(
         label=_("Encrypt with TLS"),
         required=False,
-        help_text=_("When Chestline calls the device, on the port that it has for TLS."),
+        help_text=_("For connections from Chestline to the device. Enter its port for TLS above."),
     )
     certificate_name = forms.CharField(
         label=_("Name in its certificate"),
         max_length=253,
         required=False,
-        help_text=_("Empty if its certificate is for the address."),
+        help_text=_("Leave empty if the certificate was issued for the address itself."),
     )
     department = forms.ModelChoiceField(
         Department.objects.all(),

@@ -15,12 +15,14 @@ register(
             "The device rejects the association. Add Chestline's AE title and address there."
         ),
         "node_not_trusted": gettext_noop(
-            "The certificate of the device is not trusted. Add the authority that signed it to"
-            " DELIVERY_CA, and enter the name in the certificate if it is not for the address."
+            "The certificate of the device is not trusted. If its authority is unknown, add that to"
+            " DELIVERY_CA; if it was issued for a name instead of the address, enter the name under"
+            " DICOM; if it has expired, renew it on the device."
         ),
         "node_refuses_tls": gettext_noop(
-            "The device does not take the TLS connection, or ends it. Enter its port for TLS; if it"
-            " requires a certificate, have it accept that of DICOM_TLS_CERTIFICATE."
+            "The device does not accept the TLS connection, or ends it. Check that the port is its"
+            " port for TLS. If it requires a client certificate, make it trust the one in"
+            " DICOM_TLS_CERTIFICATE."
         ),
         "own_certificate_unreadable": gettext_noop(
             "A certificate cannot be read. Check DELIVERY_CA, DICOM_TLS_CERTIFICATE and"

@@ -61,8 +61,8 @@ from webportal.review.reads.marks import PNEUMONIA, Mark
 
 #: What is said of an image whose result is withdrawn.
 WITHDRAWN = (
-    "The AI result of this image and its heat map are withdrawn:"
-    " the image is not one that the model assesses."
+    "The AI result for this image and its heat map are withdrawn:"
+    " the model does not assess this image."
 )
 _NOT_IN_NAMES = str.maketrans("\\^=", "   ")
 Group = MeasurementsAndQualitativeEvaluations | PlanarROIMeasurementsAndQualitativeEvaluations

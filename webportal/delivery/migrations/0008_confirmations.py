@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 choices=[
                     ("waiting", "Waiting"),
-                    ("stored", "Stored, to be confirmed"),
+                    ("stored", "Awaiting confirmation"),
                     ("delivered", "Delivered"),
                     ("rejected", "Rejected"),
                     ("cancelled", "Cancelled"),

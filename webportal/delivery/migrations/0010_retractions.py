@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                     ("withdrawn", "Withdrawal of a result"),
                     ("withdrawn_fhir", "Withdrawal of a result (FHIR)"),
                     ("no_early_fhir", "Withdrawal of a preliminary report (FHIR)"),
-                    ("retraction", "Rejection: wrong patient"),
+                    ("retraction", "Retraction: wrong patient"),
                     ("retraction_hl7", "Retraction: wrong patient (HL7)"),
                     ("retraction_fhir", "Retraction: wrong patient (FHIR)"),
                 ],
