@@ -33,6 +33,16 @@ def client(it_person: User, sign_in: Callable[[User], Client]) -> Client:
     return sign_in(it_person)
 
 
+def test_only_those_that_can_tell_what_is_stored_are_asked_to_confirm_it(client: Client) -> None:
+    explained = {"dicom": "storage commitment", "dicomweb": "QIDO-RS", "hl7": "", "fhir": ""}
+    for protocol, words in explained.items():
+        page = client.get(f"/destinations/new/{protocol}").text
+        assert ("Confirm storage" in page) == bool(words)
+        assert words in page
+    client.post("/destinations/new/dicom", NEW | {"confirms": "on"})
+    assert Destination.objects.get().confirms
+
+
 def test_a_destination_is_added_changed_paused_and_removed(client: Client) -> None:
     assert client.post("/destinations/new/dicom", NEW).status_code == 302
     made = Destination.objects.get()
