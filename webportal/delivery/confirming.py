@@ -1,7 +1,8 @@
-"""Confirming what destinations have stored, before they count as delivered.
+"""Deliveries count as delivered only once their destination has confirmed that they are stored.
 
-A C-STORE that succeeded says that the PACS has taken an instance, not that it keeps it. What is
-missing is sent again, and rejected once it has been missing too often.
+A C-STORE that succeeded says that the PACS has accepted an instance, not that it keeps it. What is
+missing is sent again, and rejected once it has been missing too often. The PACS is asked by
+`webportal.network.commitment_scu`.
 """
 
 import logging
@@ -19,7 +20,7 @@ from webportal.database.clock import clock
 from webportal.delivery.attempts import event_of, note_reached, settle
 from webportal.delivery.models import Delivery, DeliveryState, Destination, Protocol
 from webportal.delivery.senders.outcome import NO_ANSWER, Outcome, Result, Sender, of_error
-from webportal.network.confirming import MOST_AT_ONCE
+from webportal.network.commitment_scu import MOST_AT_ONCE
 from webportal.network.models import StorageRequest, StorageRequestState
 
 logger = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Storage commitment (PS3.4 J): what nodes ask for, and what of it is stored.
+"""Storage commitment as SCP (PS3.4 J): what nodes ask for, and what of it is stored.
 
 A node asks by N-ACTION, which is answered once the request is recorded. What is reported later, on
 an association of its own, is true when it is sent: see `report`.

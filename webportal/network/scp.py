@@ -20,7 +20,7 @@ from pynetdicom import evt
 from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
 
-from webportal.network import callers, commitment, confirming, inbox
+from webportal.network import callers, commitment, commitment_scu, inbox
 from webportal.network.calling import own_entity
 from webportal.network.files import arrival_of
 from webportal.network.limits import (
@@ -132,7 +132,7 @@ def listen(address: str, port: int) -> Server:
         (evt.EVT_REQUESTED, _closing_connection(_admit), [Associations()]),
         (evt.EVT_C_STORE, _closing_connection(_store)),
         (evt.EVT_N_ACTION, _closing_connection(_commit)),
-        (evt.EVT_N_EVENT_REPORT, confirming.take_report),
+        (evt.EVT_N_EVENT_REPORT, commitment_scu.take_report),
         (evt.EVT_PDU_RECV, _limit_unanswered),
         (evt.EVT_DIMSE_RECV, _count_request),
         (evt.EVT_DIMSE_SENT, _count_answer),
@@ -184,7 +184,7 @@ def _admit(event: Event, associations: Associations) -> None:
     try:
         found = callers.known_caller(calling, address)
         node = found if isinstance(found, Node) else None
-        if isinstance(found, str) and not confirming.may_report(calling, address):
+        if isinstance(found, str) and not commitment_scu.may_report(calling, address):
             reason, why = CALLING_NOT_RECOGNISED, found
         elif called != settings.DICOM_AE_TITLE:
             reason, why = CALLED_NOT_RECOGNISED, callers.CALLED

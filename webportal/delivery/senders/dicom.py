@@ -23,7 +23,7 @@ from webportal.delivery.senders.outcome import (
     doubtful,
     rejected,
 )
-from webportal.network import confirming
+from webportal.network import commitment_scu
 from webportal.network.calling import own_entity
 from webportal.network.sop_classes import DOCUMENTS, PLAIN_SYNTAXES, VERIFICATION, name_of
 from webportal.tls import client_context
@@ -100,10 +100,10 @@ class StoreSender(Sender):
         documents = [each.document for each in deliveries]
         instances = [(each.sop_class_uid, each.sop_instance_uid) for each in documents]
         try:
-            request = confirming.ask(association, to.ae_title, to.host, instances)
-        except confirming.NotOfferedError:
+            request = commitment_scu.ask(association, to.ae_title, to.host, instances)
+        except commitment_scu.NotOfferedError:
             return Outcome(Result.AGAIN, "commitment_not_offered")
-        except confirming.NotAcceptedError as error:
+        except commitment_scu.NotAcceptedError as error:
             return busy(error.answer) if error.answer else NO_ANSWER
         return Confirmation(request=request)
 
@@ -125,7 +125,7 @@ class StoreSender(Sender):
             entity.add_requested_context(sop_class, list(syntaxes))
         to = self.destination
         assert to.port is not None
-        handlers = confirming.propose(entity) if to.confirms else []
+        handlers = commitment_scu.propose(entity) if to.confirms else []
         tls = client_context() if to.uses_tls else None
         association = entity.associate(
             to.host,
