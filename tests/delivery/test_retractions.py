@@ -6,7 +6,9 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 from pydicom import dcmread
 from pydicom.uid import KeyObjectSelectionDocumentStorage
 
@@ -205,6 +207,22 @@ def test_a_corrected_patient_id_is_a_move_and_a_corrected_name_is_none(
     change_patient(patient, {"patient_id": "RIGHT-2"}, radiologist, "Typing error")
     kinds = [row.document.kind for row in send_all(destination)]
     assert kinds[2:] == [Kind.RETRACTION, Kind.RESULT, Kind.RESULT_REGION]
+
+
+def test_what_was_sent_of_a_moved_study_is_not_read_at_every_look(
+    prediction: Prediction, make_destination: Make, store_scp: StoreScp, radiologist: User
+) -> None:
+    store_scp.start()
+    destination = make_destination(store_scp.port, results_when="at_once")
+    send_all(destination)
+    move(prediction, radiologist)
+    send_all(destination)
+    planning.plan()
+    with CaptureQueriesContext(connection) as look:
+        planning.plan()
+    asked = [each["sql"] for each in look.captured_queries]
+    assert any("delivery_movedstudy" in each for each in asked)
+    assert [each for each in asked if '"delivery_document"."content"' in each] == []
 
 
 def test_what_never_left_is_not_retracted_but_made_for_the_right_patient(

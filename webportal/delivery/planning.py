@@ -249,4 +249,4 @@ def _kind_of_all(
 
 def _document(**what: Any) -> Document:
     named = {"read": None, "addendum": None, "prediction": None, "revision": 0} | what
-    return Document.objects.get_or_create(**named)[0]
+    return Document.objects.defer("content").get_or_create(**named)[0]

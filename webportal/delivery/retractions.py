@@ -6,7 +6,10 @@ changes, and what has left for each destination is compared by the patient that 
 """
 
 from collections.abc import Iterator
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Subquery
 from django.db.models.signals import post_save
@@ -75,9 +78,10 @@ def patient_saved(
 
 def _note(study: Study) -> None:
     """Note a study; nothing of a destination is locked, which others lock before the trail."""
-    made = Document.objects.filter(study=study, made_at__isnull=False)
+    made = Document.objects.filter(study=study, made_at__isnull=False).defer("content")
     for kind, kinds in _RETRACTED.items():
-        if any(not names_patient(kind, each) for each in made.filter(kind__in=kinds)):
+        found = made.filter(kind__in=kinds)
+        if any(not names_patient(kind, each, study.patient) for each in found):
             MovedStudy.objects.create(study=study, at=clock())
             return
 
@@ -95,19 +99,19 @@ def to_retract(destination: Destination, study: Study) -> Iterator[tuple[Kind, D
     told = Delivery.objects.filter(
         destination=destination, document__study=study, attempts__gt=0
     ).exclude(state=DeliveryState.REJECTED)
-    at: dict[object, Any] = {}
-    for delivery in told.filter(document__kind=kind).select_related("document"):
-        document = delivery.document
-        at[_key(kind, document)] = max(
-            document.created_at, at.get(_key(kind, document), document.created_at)
-        )
-    left = told.filter(document__kind__in=_RETRACTED[kind]).select_related("document")
+    told = told.select_related("document").defer("document__content")
+    at: dict[object, datetime] = {}
+    for delivery in told.filter(document__kind=kind).order_by("document__created_at"):
+        at[_key(kind, delivery.document)] = delivery.document.created_at
+    left = told.filter(document__kind__in=_RETRACTED[kind]).order_by("-document__created_at")
     seen: set[object] = set()
-    for delivery in left.order_by("-document__created_at"):
+    for delivery in left:
         document = delivery.document
         key = _key(kind, document)
         is_retracted = key in at and document.made_at is not None and document.made_at < at[key]
-        if key not in seen and not is_retracted and not names_patient(kind, document):
+        if key in seen or is_retracted:
+            continue
+        if not names_patient(kind, document, study.patient):
             seen.add(key)
             yield kind, document
 
@@ -129,8 +133,9 @@ def retracted(document: Document) -> list[Document]:
         made_at__isnull=False,
         created_at__lt=document.created_at,
     ).order_by("created_at")
-    key = _key(kind, document)
-    return [each for each in made if _key(kind, each) == key and not names_patient(kind, each)]
+    key, patient = _key(kind, document), document.study.patient
+    of_key = [each for each in made if _key(kind, each) == key]
+    return [each for each in of_key if not names_patient(kind, each, patient)]
 
 
 def sent_since(document: Document, destination: Destination) -> list[Document]:
@@ -143,8 +148,9 @@ def sent_since(document: Document, destination: Destination) -> list[Document]:
     later = own.filter(
         document__kind__in=OF_FHIR, attempts__gt=0, created_at__gt=Subquery(due)
     ).exclude(state=DeliveryState.REJECTED)
-    found = [each.document for each in later.select_related("document__study__patient")]
-    return [each for each in found if names_patient(Kind.RETRACTION_FHIR, each)]
+    found = [each.document for each in later.select_related("document")]
+    patient = document.study.patient
+    return [each for each in found if names_patient(Kind.RETRACTION_FHIR, each, patient)]
 
 
 def note_if_moved(document: Document) -> None:
@@ -159,6 +165,13 @@ def note_if_moved(document: Document) -> None:
         _note(study)
 
 
-def names_patient(kind: Kind, document: Document) -> bool:
-    """Whether a document names the patient that its study has now."""
-    return _NAMES[kind](bytes(document.content or b""), document.study.patient)
+def names_patient(kind: Kind, document: Document, patient: Patient) -> bool:
+    """Whether a document has the present ID of a patient."""
+    return _names(kind, document.pk, document.sha256, patient.patient_id, patient.issuer)
+
+
+@lru_cache(maxsize=10_000)
+def _names(kind: Kind, document_id: UUID, sha256: str, patient_id: str, issuer: str) -> bool:
+    """What the content with that checksum says; the outbox asks again every few seconds."""
+    content = Document.objects.values_list("content", flat=True).get(pk=document_id)
+    return _NAMES[kind](bytes(content or b""), Patient(patient_id=patient_id, issuer=issuer))

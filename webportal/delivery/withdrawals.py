@@ -32,13 +32,17 @@ Withdrawal = tuple[Kind, Prediction, int]
 
 
 def left(destination: Destination, study: Study, *kinds: Kind) -> QuerySet[Delivery]:
-    """What has left for a destination, the latest first; it may have arrived unacknowledged."""
+    """What has left for a destination, the latest first; it may have arrived unacknowledged.
+
+    Without the contents, which are long.
+    """
     found = Delivery.objects.filter(
         destination=destination, document__kind__in=kinds, document__study=study, attempts__gt=0
     ).exclude(state=DeliveryState.REJECTED)
-    return found.select_related(
+    related = found.select_related(
         "document__read", "document__prediction__model_version", "document__prediction__radiograph"
-    ).order_by("-document__created_at")
+    )
+    return related.defer("document__content").order_by("-document__created_at")
 
 
 def times_withdrawn(destination: Destination, study: Study, result: Prediction) -> int:
@@ -74,7 +78,8 @@ def _withdrawals(destination: Destination, study: Study) -> QuerySet[Delivery]:
     )
     to_come = Q(attempts__gt=0) | Q(state=DeliveryState.WAITING)
     found = told.filter(to_come).exclude(state=DeliveryState.REJECTED)
-    return found.select_related("document__prediction").order_by("-document__created_at")
+    related = found.select_related("document__prediction").defer("document__content")
+    return related.order_by("-document__created_at")
 
 
 def _withdrawn_at(destination: Destination, study: Study) -> dict[UUID, datetime]:
@@ -104,7 +109,7 @@ def _by_fhir(destination: Destination, study: Study) -> Iterator[Prediction]:
     """Likewise; a transaction has the results of all images, and names the newest alone."""
     withdrawn = _withdrawn_at(destination, study)
     said: dict[str, datetime] = {}
-    for delivery in left(destination, study, *OF_ALL_RESULTS):
+    for delivery in left(destination, study, *OF_ALL_RESULTS).defer(None):
         document = delivery.document
         for observation in observations_in(bytes(document.content or b"{}")):
             said.setdefault(observation, document.created_at)
