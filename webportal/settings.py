@@ -28,7 +28,7 @@ VAR_DIR = Path(env.str("CHESTLINE_VAR", default=str(BASE_DIR / "var")))
 
 DEBUG = env.bool("CHESTLINE_DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY")
-# Earlier ones, one a line: what they signed is still accepted.
+# Earlier ones, one per line: what they signed is still accepted.
 SECRET_KEY_FALLBACKS = site.secret_keys(env.str("SECRET_KEY_FALLBACKS", default=""))
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -172,7 +172,7 @@ if BEHIND_HTTPS:
 
 # ── Audit trail ─────────────────────────────────────────────────────────────────────────────────
 AUDIT_KEY = env.str("AUDIT_KEY")
-# The keys before it, one a line, with which earlier entries, anchors and backups verify.
+# Earlier keys, one per line, by which what they signed is verified.
 AUDIT_OLD_KEYS = env.str("AUDIT_OLD_KEYS", default="")
 AUDIT_ANCHOR_FILE = Path(env.str("AUDIT_ANCHOR_FILE", default=str(VAR_DIR / "audit" / "anchors")))
 # Additional locations for the same anchors: a file, best on another host, and a syslog server.

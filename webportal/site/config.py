@@ -127,6 +127,6 @@ def vite(static: Path) -> dict[str, Any]:
 
 
 def secret_keys(lines: str) -> list[str]:
-    """Keys that are given one a line, each also as a file that ends with a line feed has it."""
+    """Keys that are given one per line, each also as a file that ends with a line feed has it."""
     keys = [key for key in lines.splitlines() if key.strip()]
     return [variant for key in keys for variant in (key, f"{key}\n")]

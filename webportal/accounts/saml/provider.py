@@ -165,7 +165,7 @@ def logout_request(query: dict[str, str], raw_query: str) -> LogoutRequest:
     except RefusedByProviderError:
         raise
     except Exception as error:
-        # As above.
+        # As in answer_to, nothing of it signs anybody out.
         raise RefusedByProviderError(f"{type(error).__name__}: {error}") from error
 
 
