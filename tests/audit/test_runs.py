@@ -91,8 +91,7 @@ def test_the_scheduler_starts_a_process_for_it(
     runs.request(auditor)
     assert runs.start_if_due()
     assert not runs.start_if_due()
-    assert runs._child is not None
-    runs._child.wait(120)
+    runs._process.wait(120)
     verdict = Verification.objects.get().verdict
     assert verdict is not None
     assert verdict.entries == 1

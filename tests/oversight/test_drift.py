@@ -360,7 +360,6 @@ def test_the_scheduler_starts_a_process_that_computes(
     ModelVersion.objects.update(activated_at=midnight(weeks_ago(1)))
     fill(version, weeks_ago(0), usual(3))
     assert starting.start_if_due()
-    assert starting._child is not None
-    assert starting._child.wait(240) == 0
+    assert starting._process.wait(240) == 0
     assert sorted(DriftWeek.objects.values_list("scored", flat=True)) == [0, 3]
     assert not starting.start_if_due()

@@ -333,8 +333,7 @@ def test_the_scheduler_starts_a_process_that_makes_it(
     study_with()
     export = ask(researcher)
     assert building.start_if_due()
-    assert building._child is not None
-    assert building._child.wait(240) == 0
+    assert building._process.wait(240) == 0
     export.refresh_from_db()
     assert (export.state, export.failure) == (State.READY, "")
     assert default_storage.exists(export.key)

@@ -5,13 +5,10 @@ request nor the sweep of the queue waits for it; the page shows its progress.
 """
 
 import logging
-import subprocess
-import sys
 from datetime import timedelta
 from time import monotonic
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -21,6 +18,7 @@ from webportal.audit.models import Action, AuditEntry, ChainHead, Verification
 from webportal.audit.reconciliation import reconcile
 from webportal.audit.trail import SYSTEM, Event, append
 from webportal.audit.verification import Progress, verify
+from webportal.background import Background
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +26,7 @@ EVERY = timedelta(days=1)
 # A run without progress for this long has died.
 SILENT = timedelta(minutes=5)
 _TELL_SECONDS = 1.0
-_child: "subprocess.Popen[bytes] | None" = None
+_process = Background()
 
 
 def request(by: Any = None) -> Verification:
@@ -78,14 +76,9 @@ def run_queued() -> Verification | None:
 
 def start_if_due() -> bool:
     """Start the waiting verification, or the daily one, in another process."""
-    global _child
-    if _child is not None and _child.poll() is None:
+    if _process.is_running or not _is_due():
         return False
-    _child = None
-    if not _is_due():
-        return False
-    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "verify_audit", "--queued"]
-    _child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _process.start("verify_audit", "--queued")
     return True
 
 

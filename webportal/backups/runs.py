@@ -1,35 +1,33 @@
 """Starting scheduled backups, in a separate process so that they do not delay the sweep."""
 
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.utils import timezone
 
+from webportal.background import Background
 from webportal.backups import repository
 from webportal.backups.models import Backup, BackupState
 
 # A failed backup is retried after this long, or when it would be due anyway.
 RETRY = timedelta(hours=1)
-_child: "subprocess.Popen[bytes] | None" = None
+_process = Background()
 # When this process last started a verification, which may have failed.
 _verification_started_at = datetime.min.replace(tzinfo=UTC)
 
 
 def start_if_due() -> bool:
     """Start a backup, or the verification of the newest one, if due and none is running."""
-    global _child, _verification_started_at
-    if _child is not None and _child.poll() is None:
+    global _verification_started_at
+    if _process.is_running:
         return False
-    _child = None
-    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "backup"]
+    command = ["backup"]
     if not is_due():
         if not is_verification_due() or timezone.now() < _verification_started_at + RETRY:
             return False
         command.append("--verify")
         _verification_started_at = timezone.now()
-    _child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _process.start(*command)
     return True
 
 

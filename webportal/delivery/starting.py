@@ -3,30 +3,20 @@
 It is started only if there are destinations, and exits when the last one is removed.
 """
 
-import subprocess
-import sys
-
-from django.conf import settings
-
+from webportal.background import Background
 from webportal.delivery.models import Destination
 
-_child: "subprocess.Popen[bytes] | None" = None
+_process = Background()
 
 
 def start_if_needed() -> bool:
     """Start `manage.py send_results` if there are destinations and it is not running."""
-    global _child
-    if _child is not None and _child.poll() is None:
+    if _process.is_running or not Destination.objects.filter(removed_at=None).exists():
         return False
-    _child = None
-    if not Destination.objects.filter(removed_at=None).exists():
-        return False
-    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "send_results"]
-    _child = subprocess.Popen(command)
+    _process.start("send_results")
     return True
 
 
 def stop() -> None:
     """Terminate the process."""
-    if _child is not None and _child.poll() is None:
-        _child.terminate()
+    _process.terminate()

@@ -5,8 +5,6 @@ was interrupted cannot be continued.
 """
 
 import logging
-import subprocess
-import sys
 import tempfile
 from datetime import timedelta
 from typing import IO
@@ -22,6 +20,7 @@ from django.utils import timezone
 from webportal.accounts.models import Role
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
+from webportal.background import Background
 from webportal.records.models import Study
 from webportal.research import archive, services
 from webportal.research.archive import Contents
@@ -34,7 +33,7 @@ logger = logging.getLogger(__name__)
 #: One that nothing was heard of for this long has died.
 SILENT = timedelta(minutes=10)
 MOST_ATTEMPTS = 3
-_child: "subprocess.Popen[bytes] | None" = None
+_process = Background()
 
 
 class AbandonedError(Exception):
@@ -55,15 +54,12 @@ class FailedError(Exception):
 
 def start_if_due() -> bool:
     """Start the process where an export waits and none runs."""
-    global _child
-    if _child is not None and _child.poll() is None:
+    if _process.is_running:
         return False
-    _child = None
     _take_back_silent()
     if not ResearchExport.objects.filter(state=State.WAITING).exists():
         return False
-    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "make_research_exports"]
-    _child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _process.start("make_research_exports")
     return True
 
 
