@@ -84,10 +84,10 @@ def divided(body: IO[bytes], list_bytes: str) -> list[tuple[str, IO[bytes]]]:
         named = [(each["path"], each["size"]) for each in listed]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise _not_divisible() from None
-    is_list = all(
+    is_valid = all(
         isinstance(path, str) and type(size) is int and 0 <= size <= length for path, size in named
     )
-    if not is_list or not 0 < len(named) <= group.MOST_FILES:
+    if not is_valid or not 0 < len(named) <= group.MOST_FILES:
         raise _not_divisible()
     files = [(path, body.read(size)) for path, size in named]
     is_whole = all(len(data) == size for (_, data), (_, size) in zip(files, named, strict=True))
