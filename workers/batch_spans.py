@@ -1,8 +1,8 @@
 """The spans of an inference worker: one for each batch, and one for each image in it.
 
-That of an image belongs to the trace of the request that queued it, and lasts from the claim until
-its result is stored. That of the batch, with its phases, belongs to no single request; it has links
-to them all, and they to it.
+The span of an image belongs to the trace of the request that queued it, and lasts from the claim
+until its result is stored. The span of a batch, with those of its phases, belongs to no single
+request: it links to the requests of all its images, and their spans link to it.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ from workers.loading import load_input
 
 logger = logging.getLogger(__name__)
 
-# After an error, which may repeat at every attempt, it pauses, each time for twice as long.
+# After an error it pauses, each time for twice as long: the next attempt may end in the same one.
 _FIRST_RETRY_SECONDS = 30.0
 _LONGEST_RETRY_SECONDS = 1800.0
 # A process whose predecessor died while it loaded the version serves live images for so long first.
@@ -80,8 +80,8 @@ class Shadowing:
         if self._holds:
             give_back(self._engine.worker)
             self._holds = False
-            # One error may be the database's that was stopped; the next one is worth a look. It was
-            # that of the trial before if another one runs by now.
+            # A single error may be that of a database that was restarted. And if another trial runs
+            # by now, the errors are none of its own.
             if self._failures > 1 and shadow is not None and shadow == self._tried:
                 note_failing(shadow, self._engine.worker, failing=True)
         if shadow != self._tried:

@@ -2,8 +2,8 @@
 
 Off unless OTEL_EXPORTER_OTLP_ENDPOINT is set. A span holds what this code says: a name written
 here, the pattern of an address, the id of a job, a number, the type of an error. It holds nothing
-that a person or another system wrote, not even the text of an error, which may quote it. Nor is a
-trace continued that a client names: its ids, too, could be anything.
+that a person or another system wrote, not even the text of an error, which may quote it. Nor does a
+request continue its client's trace, whose ids could be anything, too.
 """
 
 from __future__ import annotations

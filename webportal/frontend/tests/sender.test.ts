@@ -84,7 +84,7 @@ async function requestsFor(sender: Sender, ...names: string[]): Promise<string[]
   return portal.to("/send").map(pathsOf);
 }
 
-test("small files travel together over a connection that has shown to be fast, and a ZIP by itself", async () => {
+test("small files travel together over a connection that has proved fast, and a ZIP by itself", async () => {
   const sender = newSender();
   const names = Array.from({ length: 18 }, (_, number) => `${number}.dcm`);
   expect(await requestsFor(sender, "a", "b", "c", "d".repeat(300))).toHaveLength(4);
