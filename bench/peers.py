@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from webportal.records.models import Radiograph
 
 #: What `ml` needs for reading files and predicting; the versions are those of the lock.
-NEEDED = (*("numpy", "onnxruntime", "pydicom", "pillow", "simplejpeg", "python-gdcm", "tqdm"),)
+NEEDED = ("numpy", "onnxruntime", "pydicom", "pillow", "simplejpeg", "python-gdcm", "tqdm")
 START_SECONDS = 120
 
 
