@@ -12,7 +12,6 @@ class Background:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
-    @property
     def is_running(self) -> bool:
         """Whether the command that was last started has not ended yet."""
         return self._process is not None and self._process.poll() is None

@@ -76,7 +76,7 @@ def run_queued() -> Verification | None:
 
 def start_if_due() -> bool:
     """Start the waiting verification, or the daily one, in another process."""
-    if _process.is_running or not _is_due():
+    if _process.is_running() or not _is_due():
         return False
     _process.start("verify_audit", "--queued")
     return True

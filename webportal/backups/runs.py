@@ -19,7 +19,7 @@ _verification_started_at = datetime.min.replace(tzinfo=UTC)
 def start_if_due() -> bool:
     """Start a backup, or the verification of the newest one, if due and none is running."""
     global _verification_started_at
-    if _process.is_running:
+    if _process.is_running():
         return False
     command = ["backup"]
     if not is_due():

@@ -11,7 +11,7 @@ _process = Background()
 
 def start_if_needed() -> bool:
     """Start `manage.py send_results` if there are destinations and it is not running."""
-    if _process.is_running or not Destination.objects.filter(removed_at=None).exists():
+    if _process.is_running() or not Destination.objects.filter(removed_at=None).exists():
         return False
     _process.start("send_results")
     return True

@@ -54,7 +54,7 @@ class FailedError(Exception):
 
 def start_if_due() -> bool:
     """Start the process where an export waits and none runs."""
-    if _process.is_running:
+    if _process.is_running():
         return False
     _take_back_silent()
     if not ResearchExport.objects.filter(state=State.WAITING).exists():

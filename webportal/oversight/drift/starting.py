@@ -8,7 +8,7 @@ _process = Background()
 
 def start_if_due() -> bool:
     """Start the process if a week is missing and none computes; return whether it was started."""
-    if _process.is_running or not is_due():
+    if _process.is_running() or not is_due():
         return False
     _process.start("compute_drift")
     return True
