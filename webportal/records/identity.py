@@ -77,10 +77,15 @@ def format_identity(identity: Mapping[str, str]) -> str:
     number, issuer = identity["patient_id"], identity["issuer"]
     parts = [
         patient.display_name if identity["name"] else "",
-        gettext("born %(date)s") % {"date": written_day(date.fromisoformat(born))} if born else "",
+        format_birth_date(date.fromisoformat(born)) if born else "",
         str(Sex(identity["sex"]).label) if identity["sex"] else "",
         gettext("ID %(id)s") % {"id": f"{number} ({issuer})" if issuer else number}
         if number
         else "",
     ]
     return ", ".join(filter(None, parts))
+
+
+def format_birth_date(born: date) -> str:
+    """Return a date of birth as part of a line about the patient."""
+    return gettext("born %(date)s") % {"date": written_day(born)}

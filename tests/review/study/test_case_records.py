@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
 from tests.conftest import PASSWORD
 from tests.factories import (
@@ -146,6 +147,15 @@ def test_a_mismatch_never_merges_patients(claimed: Identity, uploader: User) -> 
     study.refresh_from_db()
     assert study.patient.is_temporary
     assert audit_actions() == []
+
+
+def test_a_mismatch_names_the_recorded_patient_in_the_readers_language(uploader: User) -> None:
+    study, _ = temporary_study(), eva()
+    with translation.override("ne"), pytest.raises(RecordError) as refused:
+        assign_patient(study, Identity("H1", name="Meier^Eva"), uploader)
+    message = str(refused.value)
+    assert "Müller, Eva, जन्म 2020-02-29" in message
+    assert "born" not in message
 
 
 def test_the_issuer_distinguishes_patients(uploader: User) -> None:

@@ -11,7 +11,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.inference import queue
 from webportal.intake.claimed_identity import Identity, differences, existing_patient
-from webportal.records.identity import identity_made
+from webportal.records.identity import format_birth_date, identity_made
 from webportal.records.models import Patient, Study
 from webportal.records.services import RecordError, change_patient, move_study
 from webportal.review.models import ReadState
@@ -142,7 +142,8 @@ def _refuse_mismatch(patient: Patient, identity: Identity) -> None:
     unlike = differences(patient, identity)
     if not unlike:
         return
-    recorded = ", born ".join(filter(None, [patient.display_name, str(patient.birth_date or "")]))
+    born = [format_birth_date(patient.birth_date)] if patient.birth_date else []
+    recorded = ", ".join([patient.display_name, *born])
     raise RecordError(
         _(
             "The patient recorded under this Patient ID has another {differences}: {recorded}. If"
