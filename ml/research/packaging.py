@@ -40,7 +40,7 @@ from ml.serving.predictor import Predictor
 from ml.serving.runtimes.interface import Outputs, Runtime
 from ml.serving.runtimes.onnxruntime import ONNXRuntime
 
-# Input size of the images used for training and calibration.
+# For whom the model is intended: the images used for training and calibration are of these.
 POPULATION = {"youngest_years": 1, "oldest_years": 5, "views": ["AP"]}
 OCCLUDED_IMAGES = 200
 # Even odds before the image is seen. The data do not show how common pneumonia is where the model

@@ -213,8 +213,8 @@ def correctable_alike(
 ) -> list[UploadItem]:
     """Return those of `alike` held for the same reason, which may be corrected the same way.
 
-    None if characters of the Patient ID were lost: two people may then look the same. None either
-    if only a date is in doubt, because each study has its own.
+    Empty if characters of the Patient ID were lost: two people may then look the same. Empty too if
+    only a date is in doubt, because each study has its own.
     """
     if not held_for(item.reason).is_alike or UNREADABLE in asked.claimed.patient_id:
         return []
