@@ -158,10 +158,10 @@ def sign(
 
     The study leaves the worklist unless a second read or an arbitration follows. `secret` is the
     password, a passkey that has answered, or with `pin_is_open` the signing PIN. Raises
-    ReadingError with one of the codes wrong_password, already_signed, already_amended,
-    reading_changed, not_blind, prior, reserved, result_changed, images_changed, images_not_viewed,
-    reason_missing, identity_changed, incomplete, not_fitting, draft_changed, not_own_read,
-    unknown_value or wrong_mark. Nothing is saved after the last four.
+    ReadingError with a code of `save_draft`, which saves nothing then, or one of wrong_password,
+    directory_unreachable, already_signed, already_amended, reading_changed, not_blind, prior,
+    reserved, result_changed, images_changed, images_not_viewed, reason_missing, identity_changed,
+    incomplete and not_fitting: the draft is then saved.
     """
     draft = save_draft(study, reader, entry)
     entry = replace(entry, version=None)
