@@ -95,7 +95,9 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
         help_text="Chosen in the page last, for what reaches the person elsewhere; '' when never.",
     )
     is_node = models.BooleanField(
-        default=False, help_text="Stands for a DICOM node; has no password and no role."
+        default=False,
+        help_text="Stands for a system that sends: a DICOM node or a source of HL7 orders. Has no"
+        " password and no role.",
     )
     departments = models.ManyToManyField(
         Department, through="Membership", related_name="people", blank=True

@@ -112,9 +112,9 @@ def create_node_account(ae_title: str, description: str, by: User) -> User:
 
 
 def create_order_account(name: str, by: User) -> User:
-    """Create the account that represents a system that sends orders, like that of a node."""
+    """Create the account of a system that sends orders, with which nobody can sign in either."""
     user = User.objects.create_user(f"hl7:{name}", None, [], full_name=name, is_node=True)
-    detail = {"roles": [], "active": user.is_active, "node": name}
+    detail = {"roles": [], "active": user.is_active, "order_source": name}
     append(Event(Action.USER_CREATED, "user", user.pk, detail=detail), by)
     return user
 
