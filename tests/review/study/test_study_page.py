@@ -273,6 +273,19 @@ def test_drafts_are_saved_while_typing(browser: Client, radiologist: User) -> No
     assert "Half a" in open_page(browser, study)
 
 
+def test_an_answer_says_whether_another_window_has_saved_the_draft(browser: Client) -> None:
+    prediction = make_prediction(category="likely")
+    address = reverse("review:draft", args=[prediction.radiograph.study_id])
+
+    def outcome(comment: str, **values: str) -> str:
+        sent = {"seen": str(prediction.pk), "choice": "", "comment": comment} | values
+        return browser.post(address, sent, headers={"HX-Request": "true"}).headers["X-Saved"]
+
+    assert outcome("first", version="") == "yes"
+    assert outcome("late", version="of the other window") == "conflict"
+    assert outcome("wrong", choice="confirm:perhaps") == "no"
+
+
 def test_a_draft_on_another_result_is_marked(browser: Client, radiologist: User) -> None:
     old = make_prediction(category="likely")
     study = old.radiograph.study

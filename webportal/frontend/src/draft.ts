@@ -105,8 +105,9 @@ export class DraftKeeper {
       }
       if (!answer.ok) return this.fails(this.form.dataset["unreachable"]);
       const text = await answer.text();
-      const isTaken = answer.headers.get("X-Saved") === "yes";
-      this.isConflict = text.includes("data-keep-mine");
+      const outcome = answer.headers.get("X-Saved");
+      const isTaken = outcome === "yes";
+      this.isConflict = outcome === "conflict";
       this.form.dataset["stored"] = answer.headers.get("X-Draft-Version") ?? "";
       if (isTaken) {
         this.saved = upTo;

@@ -72,7 +72,7 @@ test("what the portal did not take is sent again", async () => {
 });
 
 test("a draft that another window has saved is not written over until the reader says so", async () => {
-  save = () => ({ headers: { "X-Saved": "no", "X-Draft-Version": "7" }, body: '<button type="button" data-keep-mine></button>' });
+  save = () => ({ headers: { "X-Saved": "conflict", "X-Draft-Version": "7" }, body: '<button type="button" data-keep-mine></button>' });
   type("comment", "Effusion");
   await vi.waitFor(() => expect(form().querySelector("[data-keep-mine]")).not.toBeNull(), PATIENCE);
   type("comment", "Effusion on the left");

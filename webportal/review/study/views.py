@@ -178,7 +178,7 @@ def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         context["signed"] = None if due_read(shown) else reads.signed_read(shown)
         context["is_conflict"] = is_conflict
         response = render(request, "review/study/draft_state.html", context)
-        response.headers["X-Saved"] = "no" if error else "yes"
+        response.headers["X-Saved"] = "conflict" if is_conflict else "no" if error else "yes"
         own = reads.own_draft(shown, request.user)
         response.headers["X-Draft-Version"] = services.draft_version(own)
         return response
