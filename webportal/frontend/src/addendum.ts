@@ -14,7 +14,7 @@ export function guardAddendum(life: Life): void {
 
   const isUnsigned = (): boolean =>
     [text, reason].some((field) => field && field.value !== (isRefused ? "" : field.defaultValue));
-  const leaves = (): void => {
+  const prepareToLeave = (): void => {
     isLeaving = true;
     renewToken(form);
   };
@@ -22,7 +22,7 @@ export function guardAddendum(life: Life): void {
     const refusal = await whyNot(form);
     state.textContent = refusal;
     if (refusal) return;
-    leaves();
+    prepareToLeave();
     form.submit();
     // A submission stopped in the browser must not leave the form locked.
     setTimeout(() => {
@@ -30,14 +30,14 @@ export function guardAddendum(life: Life): void {
     }, 20_000);
   };
   form.addEventListener("submit", (event) => {
-    if (event.submitter?.hasAttribute("formaction")) return leaves();
+    if (event.submitter?.hasAttribute("formaction")) return prepareToLeave();
     event.preventDefault();
     if (!isLeaving) void sign();
   });
-  const asks = (event: BeforeUnloadEvent): void => {
+  const onBeforeUnload = (event: BeforeUnloadEvent): void => {
     if (!isLeaving && isUnsigned()) event.preventDefault();
   };
-  window.addEventListener("beforeunload", asks, { signal: life.signal });
+  window.addEventListener("beforeunload", onBeforeUnload, { signal: life.signal });
   life.beforeLeaving(async () => isLeaving || !isUnsigned());
 }
 

@@ -59,9 +59,9 @@ async function keep(form: HTMLFormElement, list: HTMLElement): Promise<void> {
   htmx.trigger(list, "live");
 }
 
-type Dropped = (order: string[], moved: string) => void;
+type OnDrop = (order: string[], moved: string) => void;
 
-function bindHeadings(list: HTMLElement, dropped: Dropped): void {
+function bindHeadings(list: HTMLElement, onDrop: OnDrop): void {
   // Otherwise the browser would drag the heading's link.
   list.addEventListener("dragstart", (event) => {
     if ((event.target as Element).closest("thead")) event.preventDefault();
@@ -70,7 +70,7 @@ function bindHeadings(list: HTMLElement, dropped: Dropped): void {
     const heading = (event.target as Element).closest<HTMLElement>("th[data-column]");
     // Touch scrolls the table; the menu has buttons instead.
     if (!heading || event.button !== 0 || event.pointerType === "touch") return;
-    new Drag(list, heading.dataset["column"]!, event.clientX, dropped);
+    new Drag(list, heading.dataset["column"]!, event.clientX, onDrop);
   });
 }
 
@@ -79,16 +79,16 @@ class Drag {
   private readonly list: HTMLElement;
   private readonly name: string;
   private readonly from: number;
-  private readonly dropped: Dropped;
+  private readonly onDrop: OnDrop;
   private readonly listening = new AbortController();
   /** The column before which it would be dropped; '' for the end, undefined before any movement. */
   private before: string | undefined;
 
-  constructor(list: HTMLElement, name: string, from: number, dropped: Dropped) {
+  constructor(list: HTMLElement, name: string, from: number, onDrop: OnDrop) {
     this.list = list;
     this.name = name;
     this.from = from;
-    this.dropped = dropped;
+    this.onDrop = onDrop;
     const { signal } = this.listening;
     document.addEventListener("pointermove", (event) => this.move(event), { signal });
     document.addEventListener("pointerup", () => this.drop(), { signal });
@@ -134,7 +134,7 @@ class Drag {
     order.splice(before ? order.indexOf(before) : order.length, 0, this.name);
     if (order.join() === names.join()) return;
     this.place(names, order);
-    this.dropped(order, this.name);
+    this.onDrop(order, this.name);
   }
 
   /** Move the cells immediately; the server's response will look the same. */

@@ -28,20 +28,20 @@ export class DraftKeeper {
   constructor(form: HTMLFormElement, life: Life) {
     this.form = form;
     this.state = form.querySelector(".draft-state");
-    for (const kind of ["input", "change"]) form.addEventListener(kind, (event) => this.note(event));
-    form.addEventListener("submit", (event) => this.submits(event));
+    for (const kind of ["input", "change"]) form.addEventListener(kind, (event) => this.onInput(event));
+    form.addEventListener("submit", (event) => this.onSubmit(event));
     form.addEventListener("click", (event) => {
       if ((event.target as HTMLElement).closest("[data-keep-mine]")) this.keepMine();
     });
     const { signal } = life;
     window.addEventListener("online", () => this.tryNow(), { signal });
     document.addEventListener("visibilitychange", () => this.tryNow(), { signal });
-    window.addEventListener("beforeunload", (event) => this.leaves(event), { signal });
+    window.addEventListener("beforeunload", (event) => this.onBeforeUnload(event), { signal });
     window.addEventListener("pageshow", (event) => event.persisted && this.unlock(), { signal });
     const capture = { capture: true, signal };
-    document.addEventListener("keydown", (event) => this.blocks(event), capture);
+    document.addEventListener("keydown", (event) => this.blockKeyWhileSigning(event), capture);
     life.beforeLeaving(() => this.isKept());
-    life.onEnd(() => this.ends());
+    life.onEnd(() => this.end());
   }
 
   private get isUnsaved(): boolean {
@@ -52,16 +52,16 @@ export class DraftKeeper {
     return this.form.hasAttribute("aria-busy");
   }
 
-  private note(event: Event): void {
+  private onInput(event: Event): void {
     const { name } = event.target as HTMLInputElement;
     if (name === "password" || name === "despite_reservation") return;
     this.changes += 1;
     if (this.isConflict) return;
     this.say(this.form.dataset["unsaved"]);
-    this.later(SAVE_AFTER_MS);
+    this.saveLater(SAVE_AFTER_MS);
   }
 
-  private later(milliseconds: number): void {
+  private saveLater(milliseconds: number): void {
     if (this.timer !== undefined || this.isOver) return;
     this.timer = setTimeout(() => void this.save(), milliseconds);
   }
@@ -76,7 +76,7 @@ export class DraftKeeper {
     return !this.isConflict && (await this.save());
   }
 
-  private ends(): void {
+  private end(): void {
     clearTimeout(this.timer);
     this.isOver = true;
   }
@@ -90,8 +90,8 @@ export class DraftKeeper {
     const isTaken = await this.sending;
     this.sending = null;
     if (isTaken) this.failures = 0;
-    else if (!this.isConflict) this.later(RETRY_MS[Math.min(this.failures++, 3)] ?? 0);
-    if (isTaken && this.isUnsaved) this.later(SAVE_AFTER_MS);
+    else if (!this.isConflict) this.saveLater(RETRY_MS[Math.min(this.failures++, 3)] ?? 0);
+    if (isTaken && this.isUnsaved) this.saveLater(SAVE_AFTER_MS);
     return isTaken;
   }
 
@@ -101,9 +101,9 @@ export class DraftKeeper {
       const answer = await this.post(this.entry());
       // The sign-in page, or a token from another session.
       if (answer.type === "opaqueredirect" || answer.status === 403) {
-        return this.fails(this.form.dataset["signedOut"]);
+        return this.sayFailure(this.form.dataset["signedOut"]);
       }
-      if (!answer.ok) return this.fails(this.form.dataset["unreachable"]);
+      if (!answer.ok) return this.sayFailure(this.form.dataset["unreachable"]);
       const text = await answer.text();
       const outcome = answer.headers.get("X-Saved");
       const isTaken = outcome === "yes";
@@ -116,7 +116,7 @@ export class DraftKeeper {
       if (this.state && !(isTaken && this.isUnsaved)) this.state.innerHTML = text;
       return isTaken;
     } catch {
-      return this.fails(this.form.dataset["unreachable"]);
+      return this.sayFailure(this.form.dataset["unreachable"]);
     }
   }
 
@@ -151,7 +151,7 @@ export class DraftKeeper {
     void this.save();
   }
 
-  private leaves(event: BeforeUnloadEvent): void {
+  private onBeforeUnload(event: BeforeUnloadEvent): void {
     if (this.isLeaving || !this.isUnsaved) return;
     // The browser asks whether to leave the page.
     if (this.failures > 0 || this.isConflict) return event.preventDefault();
@@ -164,7 +164,7 @@ export class DraftKeeper {
 
   // ── Signing ───────────────────────────────────────────────────────────────────────────────────
 
-  private submits(event: SubmitEvent): void {
+  private onSubmit(event: SubmitEvent): void {
     const button = event.submitter;
     if (button?.hasAttribute("formaction")) {
       this.isLeaving = true;
@@ -199,13 +199,13 @@ export class DraftKeeper {
   }
 
   /** Keys pressed while a signature is being submitted are meant for the next page. */
-  private blocks(event: KeyboardEvent): void {
+  private blockKeyWhileSigning(event: KeyboardEvent): void {
     if (!this.isSigning || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     event.stopImmediatePropagation();
   }
 
-  private fails(text: string | undefined): boolean {
+  private sayFailure(text: string | undefined): boolean {
     this.say(text, "text-warning");
     return false;
   }

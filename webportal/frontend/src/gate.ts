@@ -3,21 +3,21 @@ import type { Life } from "./life";
 /** What the viewer reports about an image: loading, drawn, recorded as viewed, or no longer displayable. */
 export type ImageState = "loading" | "drawn" | "viewed" | "lost";
 
-interface ImageNews {
+interface ImageReport {
   image: string;
   state: ImageState;
 }
 
-const NEWS = "chestline:image";
+const IMAGE_EVENT = "chestline:image";
 
-export function tellImageState(image: string, state: ImageState): void {
-  document.dispatchEvent(new CustomEvent<ImageNews>(NEWS, { detail: { image, state } }));
+export function reportImageState(image: string, state: ImageState): void {
+  document.dispatchEvent(new CustomEvent<ImageReport>(IMAGE_EVENT, { detail: { image, state } }));
 }
 
-/** Call `hear` with each report about an image as long as the page lives. */
-export function hearOfImages({ signal }: Life, hear: (news: ImageNews) => void): void {
-  const told = (event: Event): void => hear((event as CustomEvent<ImageNews>).detail);
-  document.addEventListener(NEWS, told, { signal });
+/** Call `handle` with each report about an image as long as the page lives. */
+export function onImageState({ signal }: Life, handle: (report: ImageReport) => void): void {
+  const listener = (event: Event): void => handle((event as CustomEvent<ImageReport>).detail);
+  document.addEventListener(IMAGE_EVENT, listener, { signal });
 }
 
 /**
@@ -37,12 +37,12 @@ export class SignGate {
   constructor(form: HTMLFormElement, life: Life) {
     const { signal } = life;
     this.form = form;
-    hearOfImages(life, (news) => this.hear(news));
+    onImageState(life, (report) => this.follow(report));
     document.addEventListener("htmx:afterRequest", () => this.update(), { signal });
     for (const kind of ["input", "change"]) form.addEventListener(kind, () => this.update());
     // In the capture phase, before any other handler.
-    form.addEventListener("click", (event) => this.stops(event, event.target), { capture: true });
-    form.addEventListener("submit", (event) => this.stops(event, event.submitter), { capture: true });
+    form.addEventListener("click", (event) => this.onSignature(event, event.target), { capture: true });
+    form.addEventListener("submit", (event) => this.onSignature(event, event.submitter), { capture: true });
     for (const button of this.missing) {
       button.addEventListener("click", () => {
         const id = CSS.escape(button.dataset["showImage"] ?? "");
@@ -57,7 +57,7 @@ export class SignGate {
     return [...this.form.querySelectorAll<HTMLElement>("[data-show-image]:not([hidden])")];
   }
 
-  private hear({ image, state }: ImageNews): void {
+  private follow({ image, state }: ImageReport): void {
     if (state === "loading") this.chosen = image;
     if (state === "drawn") this.drawn.add(image);
     if (state === "lost") this.drawn.clear();
@@ -69,7 +69,7 @@ export class SignGate {
   }
 
   /** Stop a signature that may not be given yet, and say so. */
-  private stops(event: Event, source: EventTarget | null): void {
+  private onSignature(event: Event, source: EventTarget | null): void {
     if (this.maySign || !(source as Element | null)?.closest("[data-signs]")) return;
     event.preventDefault();
     event.stopImmediatePropagation();

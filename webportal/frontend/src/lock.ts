@@ -6,7 +6,7 @@ const ACTIVITY = "chestline.activity";
 const LOCKED = "chestline.locked";
 const CHECK_MS = 1000;
 // How often activity is reported to the other tabs.
-const TELL_MS = 2000;
+const RECORD_MS = 2000;
 const USES = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"];
 
 export function lockWhenIdle(): void {
@@ -24,7 +24,7 @@ export function isLocked(): boolean {
 class Lock {
   private readonly dialog: HTMLDialogElement;
   private readonly limit: number;
-  private told = 0;
+  private recordedAt = 0;
   private isCovered = false;
   /** Whether the portal has locked the session, too. */
   private isClosed = false;
@@ -34,36 +34,36 @@ class Lock {
     this.dialog = dialog;
     this.limit = Number(dialog.dataset["seconds"]) * 1000;
     for (const kind of USES)
-      window.addEventListener(kind, () => this.used(), { passive: true, capture: true });
-    dialog.addEventListener("submit", (event) => this.submits(event));
+      window.addEventListener(kind, () => this.recordActivity(), { passive: true, capture: true });
+    dialog.addEventListener("submit", (event) => this.onSubmit(event));
     // Escape must not close it, however often it is pressed.
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener("close", () => this.isCovered && dialog.showModal());
     window.addEventListener("storage", ({ key }) => key === LOCKED && this.follow());
     // The portal has served this page, so the session is not locked.
     if (read(LOCKED) !== "") write(LOCKED, "");
-    this.used();
+    this.recordActivity();
     setInterval(() => this.check(), CHECK_MS);
     document.addEventListener("visibilitychange", () => this.check());
   }
 
-  private used(): void {
+  private recordActivity(): void {
     const now = Date.now();
-    if (this.isCovered || now - this.told < Math.min(TELL_MS, this.limit / 4)) return;
+    if (this.isCovered || now - this.recordedAt < Math.min(RECORD_MS, this.limit / 4)) return;
     // After the machine has slept, the first input arrives before the check.
-    if (this.told > 0 && this.isOver(now)) return this.check();
-    this.told = now;
+    if (this.recordedAt > 0 && this.isIdle(now)) return this.check();
+    this.recordedAt = now;
     write(ACTIVITY, String(now));
   }
 
-  private isOver(now: number): boolean {
-    return now - Math.max(this.told, Number(read(ACTIVITY))) >= this.limit;
+  private isIdle(now: number): boolean {
+    return now - Math.max(this.recordedAt, Number(read(ACTIVITY))) >= this.limit;
   }
 
   private check(): void {
     if (this.isCovered) {
       if (!this.isClosed) void this.closeSession();
-    } else if (this.isOver(Date.now())) {
+    } else if (this.isIdle(Date.now())) {
       write(LOCKED, "yes");
       this.cover();
       void this.closeSession();
@@ -104,8 +104,8 @@ class Lock {
     if (!this.isCovered) return;
     this.isCovered = this.isClosed = false;
     write(LOCKED, "");
-    this.told = 0;
-    this.used();
+    this.recordedAt = 0;
+    this.recordActivity();
     document.body.classList.remove("is-locked");
     this.dialog.close();
     this.dialog.replaceChildren();
@@ -116,7 +116,7 @@ class Lock {
     return this.dialog.querySelector("[name=secret]");
   }
 
-  private submits(event: SubmitEvent): void {
+  private onSubmit(event: SubmitEvent): void {
     const form = event.target as HTMLFormElement;
     renewToken(form);
     // Signing out leads to another page.

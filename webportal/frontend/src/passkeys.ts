@@ -87,9 +87,9 @@ async function fetchOptions(address: string, texts: DOMStringMap): Promise<unkno
   const headers = { "X-CSRFToken": csrfToken(), Accept: "application/json" };
   try {
     const answer = await fetch(address, { method: "POST", headers });
-    const told = (await answer.json()) as { publicKey?: unknown; detail?: string };
-    if (answer.ok) return told.publicKey;
-    throw new NoPasskey(told.detail);
+    const body = (await answer.json()) as { publicKey?: unknown; detail?: string };
+    if (answer.ok) return body.publicKey;
+    throw new NoPasskey(body.detail);
   } catch (error) {
     if (error instanceof NoPasskey) throw error;
     throw new NoPasskey(texts["unreachable"]);

@@ -3,7 +3,7 @@ export class Rate {
   private samples: [number, number][] = [];
 
   /** Record that `bytes` have been sent in total; the last ten seconds count. */
-  note(bytes: number): void {
+  record(bytes: number): void {
     const now = performance.now();
     const last = this.samples.at(-1);
     if (last && now - last[0] < 250) return;

@@ -12,7 +12,7 @@ export function bindReadKeys(life: Life): void {
   const form = document.querySelector<HTMLFormElement>("form[data-read]");
   if (form) new DraftKeeper(form, life);
   // Before the viewer gets the key: a prompt for texts or zones takes letters that are its shortcuts.
-  document.addEventListener("keydown", (event) => readsKey(form, event), {
+  document.addEventListener("keydown", (event) => onKeyDown(form, event), {
     capture: true,
     signal: life.signal,
   });
@@ -22,20 +22,20 @@ export function bindReadKeys(life: Life): void {
   }
 }
 
-function readsKey(form: HTMLFormElement | null, event: KeyboardEvent): void {
+function onKeyDown(form: HTMLFormElement | null, event: KeyboardEvent): void {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const target = event.target as HTMLElement;
   if (target.closest("dialog, .modal")) return;
   if (event.key === "Escape" && target.matches("textarea")) return target.blur();
   if (isTypedInto(target) || isSwitchedOff(event)) return;
-  if (form && reads(form, event, target)) {
+  if (form && handleKey(form, event, target)) {
     event.preventDefault();
     event.stopPropagation();
   } else if (event.key === "n") document.querySelector<HTMLElement>("[data-next-study]")?.click();
 }
 
 /** Handle a key while the form is open; returns whether it was handled. */
-function reads(form: HTMLFormElement, event: KeyboardEvent, target: HTMLElement): boolean {
+function handleKey(form: HTMLFormElement, event: KeyboardEvent, target: HTMLElement): boolean {
   const templates = form.querySelector<HTMLDetailsElement>("[data-templates]");
   if (templates?.open) {
     const chosen = find(form, `[data-template-key="${CSS.escape(event.key)}"]`);
@@ -54,7 +54,7 @@ function reads(form: HTMLFormElement, event: KeyboardEvent, target: HTMLElement)
   }
   if (event.key === "Enter") {
     if (target.closest("a, button, summary")) return false;
-    signs(form);
+    sign(form);
     return true;
   }
   if (event.key === "g") {
@@ -75,7 +75,7 @@ function press(input: HTMLElement | null): void {
 }
 
 /** Sign if the password has been typed, otherwise focus its field. */
-function signs(form: HTMLFormElement): void {
+function sign(form: HTMLFormElement): void {
   const password = form.querySelector<HTMLInputElement>("input[name=password]");
   const button = form.querySelector<HTMLButtonElement>("button[data-signs]");
   if (!password?.value) password?.focus();

@@ -46,7 +46,7 @@ class Uploader {
     this.texts = JSON.parse(document.querySelector("#uploader-texts")!.textContent!) as Texts;
     this.sender = new Sender(
       { url: root.dataset["url"]!, receivedUrl: root.dataset["received"]! },
-      () => this.changed(),
+      () => this.paintSoon(),
       (found) => this.tooLarge(found),
       (error) => this.words(error),
     );
@@ -166,7 +166,7 @@ class Uploader {
       this.offerRetries();
       this.showWhatArrived();
     });
-    window.addEventListener("offline", () => this.changed());
+    window.addEventListener("offline", () => this.paintSoon());
     window.addEventListener("beforeunload", (event) => {
       // With the folder remembered, a reload loses nothing.
       if (this.sender.isBusy && !this.handles.length) event.preventDefault();
@@ -215,7 +215,7 @@ class Uploader {
 
   // ── Drawing ──────────────────────────────────────────────────────────────────────────────────
 
-  private changed(): void {
+  private paintSoon(): void {
     this.paintTimer ??= setTimeout(() => {
       this.paintTimer = undefined;
       this.paint();
@@ -289,7 +289,7 @@ class Uploader {
     }
     // The bar counts what was sent and is full before the last verdicts arrive.
     if (this.sender.isAllSent) return this.texts["checking"]!;
-    this.rate.note(done);
+    this.rate.record(done);
     const { value } = this.rate;
     if (!value) return "";
     return `${filled(this.texts["rate"]!, inUnits(value, this.texts))}, ${this.timeLeft((total - done) / value)}`;

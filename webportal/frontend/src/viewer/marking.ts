@@ -21,7 +21,7 @@ export interface Hooks {
   chooseTool(): void;
   showImage(image: ImageEntry): void;
   /** Marks were switched on or off. */
-  toggled(): void;
+  onToggled(): void;
 }
 
 export class Marking {
@@ -59,7 +59,7 @@ export class Marking {
     this.proposeLastFinding();
     this.finding?.addEventListener("change", () => this.remembered.keep(this.finding?.value ?? ""));
     this.form?.addEventListener("change", (event) => this.proposeFinding(event));
-    this.list?.addEventListener("keydown", (event) => this.pressed(event));
+    this.list?.addEventListener("keydown", (event) => this.onKeyDown(event));
     this.writeList();
   }
 
@@ -138,7 +138,7 @@ export class Marking {
   private setShown(): void {
     if (this.isShown) return;
     this.toggle();
-    this.hooks.toggled();
+    this.hooks.onToggled();
   }
 
   private begin(pane: Pane, event: PointerEvent): void {
@@ -158,20 +158,20 @@ export class Marking {
     const listening = new AbortController();
     const { signal } = listening;
     this.stop = () => listening.abort();
-    const moved = (to: PointerEvent): void => {
+    const onMove = (to: PointerEvent): void => {
       if (!to.isPrimary) return;
       this.pending = this.between(pane, start, at(to));
       this.draw(pane);
     };
-    const done = (to: PointerEvent): void => {
+    const onUp = (to: PointerEvent): void => {
       if (!to.isPrimary) return;
-      moved(to);
+      onMove(to);
       const mark = this.pending;
       this.cancel();
       if (mark) this.add(mark);
     };
-    element.addEventListener("pointermove", moved, { signal });
-    element.addEventListener("pointerup", done, { signal });
+    element.addEventListener("pointermove", onMove, { signal });
+    element.addEventListener("pointerup", onUp, { signal });
     element.addEventListener("pointercancel", () => this.cancel(), { signal });
   }
 
@@ -225,20 +225,20 @@ export class Marking {
     // Marking an effusion implies the finding.
     const tick = this.form?.querySelector<HTMLInputElement>(`#finding-${mark.finding}`);
     if (tick && !tick.checked) tick.click();
-    this.changed();
+    this.listAndKeep();
   }
 
   private remove(mark: Mark): void {
     const at = this.own.indexOf(mark);
     this.own.splice(at, 1);
     this.focused = null;
-    this.changed();
+    this.listAndKeep();
     const lines = this.list?.querySelectorAll<HTMLElement>(".mark-place") ?? [];
     const next = lines[Math.min(at, lines.length - 1)] ?? this.finding;
     next?.focus();
   }
 
-  private changed(): void {
+  private listAndKeep(): void {
     this.writeList();
     this.keep();
   }
@@ -297,7 +297,7 @@ export class Marking {
   }
 
   /** Arrow keys move the focused mark, Shift with arrow keys resizes it, Delete removes it. */
-  private pressed(event: KeyboardEvent): void {
+  private onKeyDown(event: KeyboardEvent): void {
     const { focused } = this;
     if (!focused || event.ctrlKey || event.metaKey || event.altKey) return;
     const arrow = ARROWS[event.key];

@@ -91,7 +91,7 @@ export class Measuring {
     remove.addEventListener("click", (event) => {
       const at = this.own.indexOf(measurement);
       this.own.splice(at, 1);
-      this.changed();
+      this.keep();
       this.focusLine(event, Math.min(at, this.own.length - 1));
     });
     return line(place, remove);
@@ -109,7 +109,7 @@ export class Measuring {
       this.own.push(measurement);
       // Saved measurements are drawn from the form, so remove the editable annotation.
       this.tools.discard(uid);
-      this.changed();
+      this.keep();
       this.focusLine(event, this.own.length - 1);
     });
     return line(place, keep);
@@ -132,7 +132,7 @@ export class Measuring {
   }
 
   /** Write the measurements to the form, which triggers saving the draft. */
-  private changed(): void {
+  private keep(): void {
     this.focused = null;
     this.update();
     this.redraw();

@@ -65,9 +65,9 @@ export class Pane {
     this.corners = new Corners(root, texts);
     this.layers = new Layers(find(this.element, "canvas"));
     const { IMAGE_RENDERED, CAMERA_MODIFIED, VOI_MODIFIED } = Enums.Events;
-    this.element.addEventListener(IMAGE_RENDERED, () => this.rendered());
-    this.element.addEventListener(CAMERA_MODIFIED, () => this.moved());
-    this.element.addEventListener(VOI_MODIFIED, () => this.changed());
+    this.element.addEventListener(IMAGE_RENDERED, () => this.onRendered());
+    this.element.addEventListener(CAMERA_MODIFIED, () => this.onCameraMoved());
+    this.element.addEventListener(VOI_MODIFIED, () => this.onViewChanged());
     watchWheel(this);
     this.isLost = watchGraphics(engine, id, life, () => this.lose());
     life.onEnd(() => {
@@ -95,7 +95,7 @@ export class Pane {
       await this.viewport.setStack([id]);
     } catch (error) {
       // Ignore the error if another image has been chosen in the meantime.
-      if (this.image === image) this.failed(error);
+      if (this.image === image) this.showFailure(error);
       return;
     }
     if (this.image !== image) return;
@@ -111,14 +111,14 @@ export class Pane {
 
   setOverlay(isShown: boolean): void {
     this.layers.overlay.set(isShown);
-    if (this.header) this.rendered();
+    if (this.header) this.onRendered();
   }
 
   get isLoaded(): boolean {
     return this.header !== null;
   }
 
-  private failed(error: unknown): void {
+  private showFailure(error: unknown): void {
     const { texts } = this.corners;
     this.empty(error instanceof ImageRefused ? error.message : (texts["failed"] ?? ""));
   }
@@ -344,13 +344,13 @@ export class Pane {
 
   // ── Events ────────────────────────────────────────────────────────────────────────────────────
 
-  private moved(): void {
+  private onCameraMoved(): void {
     if (this.isBusy || !this.header) return;
     this.isFitted = false;
-    this.changed();
+    this.onViewChanged();
   }
 
-  private changed(): void {
+  private onViewChanged(): void {
     if (this.isBusy || !this.header) return;
     this.awaitDrawing();
     this.onChange();
@@ -366,7 +366,7 @@ export class Pane {
     delete this.root.dataset["drawn"];
   }
 
-  private rendered(): void {
+  private onRendered(): void {
     if (!this.header) return;
     if (this.isLost()) return this.lose();
     this.root.dataset["drawn"] = "";

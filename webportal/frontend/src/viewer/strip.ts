@@ -2,7 +2,7 @@
 
 import { imageLoader } from "@cornerstonejs/core";
 
-import { hearOfImages } from "../gate";
+import { onImageState } from "../gate";
 import type { Life } from "../life";
 import { find, type ImageEntry } from "./page";
 import { headerOf, imageId, type PixelHeader, type Pixels, pixelSize } from "./pixels";
@@ -17,7 +17,7 @@ export class Strip {
     this.root = root;
     this.images = images;
     this.life = life;
-    hearOfImages(life, ({ image, state }) => {
+    onImageState(life, ({ image, state }) => {
       if (state === "viewed") this.tick(image);
     });
   }

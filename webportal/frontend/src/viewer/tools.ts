@@ -158,24 +158,24 @@ export class Tools {
     this.redraw();
   }
 
-  /** Call `changed` whenever a measurement is added, finished, moved or removed. */
-  watch(changed: () => void): void {
+  /** Call `onChange` whenever a measurement is added, finished, moved or removed. */
+  watch(onChange: () => void): void {
     this.listen(Enums.Events.ANNOTATION_ADDED, (event) => {
       if (isMark(event)) return;
       this.drawn.push(event.detail.annotation.annotationUID as string);
-      changed();
+      onChange();
     });
     this.listen(Enums.Events.ANNOTATION_COMPLETED, (event) => {
       this.finished.add(event.detail.annotation.annotationUID as string);
-      changed();
+      onChange();
     });
     this.listen(Enums.Events.ANNOTATION_MODIFIED, (event) => {
-      if (this.finished.has(event.detail.annotation.annotationUID as string)) changed();
+      if (this.finished.has(event.detail.annotation.annotationUID as string)) onChange();
     });
     this.listen(Enums.Events.ANNOTATION_REMOVED, (event) => {
       if (isMark(event)) return;
       this.drawn = this.drawn.filter((uid) => uid !== event.detail.annotation.annotationUID);
-      changed();
+      onChange();
     });
   }
 

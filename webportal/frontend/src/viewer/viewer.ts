@@ -9,7 +9,7 @@ import {
 } from "@cornerstonejs/core";
 import { init as initTools } from "@cornerstonejs/tools";
 
-import { tellImageState } from "../gate";
+import { reportImageState } from "../gate";
 import type { Life } from "../life";
 import { fetchAhead } from "./ahead";
 import { Comparison } from "./comparison";
@@ -81,11 +81,11 @@ export class Viewer {
         this.stage.scrollIntoView({ block: "nearest" });
       },
       showImage: (image) => this.choose(image),
-      toggled: () => this.update(),
+      onToggled: () => this.update(),
     });
     this.measuring = new Measuring(this.page, this.tools);
-    this.pane.onShown = (image) => this.shown(image);
-    this.pane.onLost = (image) => image && tellImageState(image.id, "lost");
+    this.pane.onShown = (image) => this.onOwnImageShown(image);
+    this.pane.onLost = (image) => image && reportImageState(image.id, "lost");
     this.bind();
     this.chooseTool("tool-window");
     this.update();
@@ -102,8 +102,8 @@ export class Viewer {
     this.opened.push(pane);
     this.sizes.observe(pane.element);
     pane.setOverlay(this.areOverlaysShown);
-    pane.onShown = (image) => this.arrived(pane, image);
-    pane.onDrawn = () => this.drawn(pane);
+    pane.onShown = (image) => this.onImageShown(pane, image);
+    pane.onDrawn = () => this.onDrawn(pane);
     root.addEventListener("pointerdown", () => this.activate(pane), { capture: true });
     return pane;
   }
@@ -150,12 +150,12 @@ export class Viewer {
     for (const part of document.querySelectorAll<HTMLElement>("[data-of-radiograph]")) {
       part.hidden = part.dataset["ofRadiograph"] !== image.id;
     }
-    tellImageState(image.id, "loading");
+    reportImageState(image.id, "loading");
     void this.pane.show(image);
   }
 
   /** Called when an image has been displayed in any pane. */
-  private arrived(pane: Pane, image: ImageEntry): void {
+  private onImageShown(pane: Pane, image: ImageEntry): void {
     reportWhenDrawn(pane, image);
     this.machine.update();
     this.marking.follow(pane);
@@ -163,20 +163,20 @@ export class Viewer {
     this.update();
   }
 
-  private shown(image: ImageEntry): void {
-    this.arrived(this.pane, image);
+  private onOwnImageShown(image: ImageEntry): void {
+    this.onImageShown(this.pane, image);
     if (this.isAhead) return;
     this.isAhead = true;
-    const drawn = (): void => {
+    const onFirstDrawn = (): void => {
       // Read by the benchmark.
       performance.mark("first-image");
       void this.strip.draw().then(() => fetchAhead(this.page.ahead, this.life));
     };
-    this.pane.element.addEventListener(Enums.Events.IMAGE_RENDERED, drawn, { once: true });
+    this.pane.element.addEventListener(Enums.Events.IMAGE_RENDERED, onFirstDrawn, { once: true });
   }
 
   /** Update the parts that depend on the image and its orientation. */
-  private drawn(pane: Pane): void {
+  private onDrawn(pane: Pane): void {
     const isOwn = this.page.images.some(({ id }) => id === this.active.image?.id);
     if (pane === (isOwn ? this.active : this.pane) && pane.sides) {
       followSides(pane.sides.names, pane.sides.turn, this.page.texts);
@@ -249,7 +249,7 @@ export class Viewer {
   private activate(pane: Pane): void {
     this.active = pane;
     this.update();
-    this.drawn(pane);
+    this.onDrawn(pane);
   }
 
   private chooseTool(action: string): void {

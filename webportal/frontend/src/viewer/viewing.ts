@@ -3,7 +3,7 @@
 import { Enums } from "@cornerstonejs/core";
 
 import { csrfToken } from "../csrf";
-import { tellImageState } from "../gate";
+import { reportImageState } from "../gate";
 import type { ImageEntry } from "./page";
 import type { Pane } from "./pane";
 
@@ -13,7 +13,7 @@ const RETRY_MS = 3_000;
 export function reportWhenDrawn(pane: Pane, image: ImageEntry): void {
   const drawn = (): void => {
     if (pane.image !== image) return;
-    tellImageState(image.id, "drawn");
+    reportImageState(image.id, "drawn");
     void report(image);
   };
   pane.element.addEventListener(Enums.Events.IMAGE_RENDERED, drawn, { once: true });
@@ -22,7 +22,7 @@ export function reportWhenDrawn(pane: Pane, image: ImageEntry): void {
 async function report(image: ImageEntry): Promise<void> {
   await inSight();
   while (!(await isTaken(image))) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-  tellImageState(image.id, "viewed");
+  reportImageState(image.id, "viewed");
 }
 
 /** Resolves when the tab is visible. */

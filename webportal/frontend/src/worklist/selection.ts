@@ -14,7 +14,7 @@ export class Selection {
       if (box.id === "select-page") for (const each of this.boxes()) each.checked = box.checked;
       this.read();
     });
-    this.bar?.addEventListener("click", (event) => asksFor(event.target as Element));
+    this.bar?.addEventListener("click", (event) => requireFields(event.target as Element));
     this.bar?.querySelector("[data-clear-selection]")?.addEventListener("click", () => this.clear());
     // Browsers may restore ticked checkboxes on history navigation.
     window.addEventListener("pageshow", () => this.read(), { signal });
@@ -74,7 +74,7 @@ export class Selection {
 }
 
 /** Use browser validation for a bulk action's required fields: an error page would lose the selection. */
-function asksFor(clicked: Element): void {
+function requireFields(clicked: Element): void {
   const button = clicked.closest<HTMLButtonElement>("button[name=action]");
   if (!button) return;
   for (const select of button.form?.querySelectorAll<HTMLSelectElement>(".bulk-group select") ?? []) {
