@@ -67,7 +67,7 @@ def test_an_unused_page_is_locked_and_unlocked_by_keyboard_alone(page: Page, stu
     expect(page.locator("#lock input[name=secret]")).to_be_focused()
     page.keyboard.type("000000")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("That is not your password")).to_be_visible()
+    expect(page.get_by_text("That is neither your password nor your signing PIN")).to_be_visible()
     page.keyboard.type(PIN)
     page.keyboard.press("Enter")
     expect(page.locator("#lock")).to_be_hidden()

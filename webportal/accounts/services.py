@@ -251,13 +251,14 @@ def confirm_password(user: User, password: str) -> None:
     Raises AccountError if the password is wrong, or after too many failures. Failures at the
     sign-in page do not count here: anybody can cause those, and they must keep nobody from signing.
     """
-    confirm(user, lambda: passwords.is_right(user, password))
+    confirm(user, lambda: passwords.is_right(user, password), _("That is not your password."))
 
 
-def confirm(user: User, is_right: Callable[[], bool]) -> None:
+def confirm(user: User, is_right: Callable[[], bool], if_wrong: str) -> None:
     """Like `confirm_password`, with any check of a secret, subject to throttling.
 
-    Raises PasswordUncheckedError, an AccountError, while the directory does not respond.
+    `if_wrong` is the message for a wrong secret. Raises PasswordUncheckedError, an AccountError,
+    while the directory does not respond.
     """
     attempt = throttle.confirmation_attempt(user.username)
     try:
@@ -270,7 +271,7 @@ def confirm(user: User, is_right: Callable[[], bool]) -> None:
         attempt.withdraw()
         raise PasswordUncheckedError(str(error)) from error
     if not right:
-        raise AccountError(_("That is not your password."))
+        raise AccountError(if_wrong)
     attempt.succeed()
 
 

@@ -62,11 +62,16 @@ def test_nobody_can_change_another_users_template(
 
 
 def sign(browser: Client, seen: Prediction, secret: str) -> int:
+    status: int = sign_page(browser, seen, secret).status_code
+    return status
+
+
+def sign_page(browser: Client, seen: Prediction, secret: str) -> Any:
     values = {"seen": seen.pk, "images": 1, "choice": "confirm:none", "password": secret}
     study = seen.radiograph.study
     look_at(study, User.objects.get(pk=browser.session["_auth_user_id"]))
     address = reverse("review:sign", args=[study.pk])
-    return browser.post(address, values | identity_field(study)).status_code
+    return browser.post(address, values | identity_field(study))
 
 
 def test_the_pin_signs_only_after_the_password_in_the_same_session(
@@ -81,8 +86,9 @@ def test_the_pin_signs_only_after_the_password_in_the_same_session(
     assert sign(browser, seen[1], PIN) == 302
     assert sign(sign_in(radiologist), seen[2], PIN) == 422
     # A wrong one ends the series.
-    assert sign(browser, seen[2], "000000") == 422
-    assert sign(browser, seen[2], PIN) == 422
+    refused = "That is neither your password nor your signing PIN."
+    assert refused in sign_page(browser, seen[2], "000000").text
+    assert "That is not your password." in sign_page(browser, seen[2], PIN).text
     assert sign(browser, seen[2], PASSWORD) == 302
     settings.SIGNING_PIN_MINUTES = 0
     assert sign(browser, seen[3], PIN) == 422

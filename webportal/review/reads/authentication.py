@@ -65,9 +65,13 @@ def confirm_signer(signer: User, secret: Secret, pin_is_open: bool) -> None:
         if secret.user_id != signer.pk:
             raise AccountError(_("That passkey belongs to somebody else."))
         return
+    if not pin_is_open or not has_pin(signer):
+        confirm_password(signer, secret)
+        return
     confirm(
         signer,
-        lambda: (pin_is_open and _is_pin(signer, secret)) or is_right(signer, secret),
+        lambda: _is_pin(signer, secret) or is_right(signer, secret),
+        _("That is neither your password nor your signing PIN."),
     )
 
 
