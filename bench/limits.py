@@ -123,7 +123,7 @@ class _Size:
         self._before = {name: measure() for name, measure in self._measures.items()}
 
     def grown(self, count: int) -> str:
-        """The growth for each of so many, in words."""
+        """The growth for each of `count` things, in words."""
         return ", ".join(
             f"{name} {(measure() - self._before[name]) / count / 1000:.1f} kB"
             for name, measure in self._measures.items()

@@ -102,7 +102,7 @@ class Running:
         self._port = port
 
     def send(self, files: Sequence[bytes], connections: int) -> None:
-        """Send the files over so many connections. Raises RuntimeError if one is not answered."""
+        """Send the files over this many connections. Raises RuntimeError if one is not answered."""
         waiting: SimpleQueue[bytes | None] = SimpleQueue()
         for file in files:
             waiting.put(file)

@@ -122,7 +122,7 @@ def send_all(
     files: Sequence[tuple[str, bytes]],
     together: int = 1,
 ) -> list[str]:
-    """Send the files over so many new connections; return the ids of their radiographs.
+    """Send the files over this many new connections; return the ids of their radiographs.
 
     New ones, because the portal closes idle connections. `together`: how many files a request has.
     """

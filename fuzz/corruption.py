@@ -48,7 +48,7 @@ def change(kind: str, data: bytes, by: Random) -> bytes:
 
 
 def _bytes(by: Random, size: int) -> bytes:
-    """An odd number of so many bytes, little endian."""
+    """An odd number of `size` bytes, little endian."""
     number: int = by.choice(_NUMBERS) % 256**size
     return number.to_bytes(size, "little")
 

@@ -139,11 +139,11 @@ LDAP_GROUP_FILTER = env.str("LDAP_GROUP_FILTER", default=accounts.LDAP_GROUP_FIL
 # If off, only break-glass users can sign in by password or passkey.
 LOCAL_SIGN_IN = env.bool("LOCAL_SIGN_IN", default=True)
 BREAK_GLASS_USERS = env.list("BREAK_GLASS_USERS", default=[])
-# So many minutes an emergency access to a patient of another department lasts, and who is told of
-# it: the heads of the patient's departments, auditors, hospital IT.
+# How many minutes an emergency access to a patient of another department lasts, and who is
+# notified of it: the heads of the patient's departments, auditors, hospital IT.
 EMERGENCY_ACCESS_MINUTES = env.int("EMERGENCY_ACCESS_MINUTES", default=60)
 EMERGENCY_ALERTS = env.list("EMERGENCY_ALERTS", default=["heads", "auditor"])
-# After so many days without a review, auditors are reminded of an access.
+# After this many days without a review, auditors are reminded of an access.
 EMERGENCY_REVIEW_DAYS = env.int("EMERGENCY_REVIEW_DAYS", default=7)
 # How long a one-time password is valid.
 ONE_TIME_PASSWORD_HOURS = env.int("ONE_TIME_PASSWORD_HOURS", default=72)
@@ -324,8 +324,9 @@ SECOND_READING_SHARE = env.float("SECOND_READING_SHARE", default=0.05)
 SECOND_READING_BLIND_TO_AI = env.bool("SECOND_READING_BLIND_TO_AI", default=False)
 
 # ── Drift ───────────────────────────────────────────────────────────────────────────────────────
-# The first so many weeks of a version are the reference; later ones are compared with it if both
-# have so many scores, and hospital IT is alerted above this population stability index.
+# The first weeks of a version, this many of them, are the reference. A later week is compared with
+# it if both have at least this many scores; hospital IT is alerted above this population stability
+# index.
 DRIFT_REFERENCE_WEEKS = env.int("DRIFT_REFERENCE_WEEKS", default=4)
 DRIFT_MIN_IMAGES = env.int("DRIFT_MIN_IMAGES", default=200)
 DRIFT_PSI = env.float("DRIFT_PSI", default=0.2)

@@ -60,7 +60,7 @@ class Scale:
         self._follower: threading.Thread | None = None
 
     def decide(self, jobs: int, now: float) -> int:
-        """The number of workers for so many unfinished jobs; `now` is in seconds of any clock."""
+        """The number of workers for `jobs` unfinished jobs; `now` is in seconds of any clock."""
         needed = min(self.most, max(self.least, math.ceil(jobs / JOBS_PER_WORKER)))
         if needed >= self.wanted or self._needed_at is None:
             self.wanted = max(self.wanted, needed)

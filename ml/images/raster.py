@@ -74,7 +74,7 @@ def draft(image: Image.Image, side: int | None) -> None:
     """Have the luma alone of an opened JPEG decoded.
 
     With `side`, at a half, a quarter or an eighth of its size, by the part of the cosine transform
-    that is left then, as long as its shorter side keeps so many pixels.
+    that is left then, as long as its shorter side keeps `side` pixels.
     """
     image.draft("L", image.size if side is None else (side, side))
 

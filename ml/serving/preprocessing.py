@@ -6,8 +6,8 @@ from PIL import Image
 from ml import images
 from ml.images import GreyImage
 
-# A JPEG is decoded smaller if so many times the network's input are left of its shorter side. With
-# twice as much, probabilities of real radiographs change by up to 0.03 (docs/model.md).
+# A JPEG is decoded smaller if its shorter side remains this many times the network's input. With
+# twice, probabilities of real radiographs change by up to 0.03 (docs/model.md).
 _TIMES_THE_INPUT = 3
 
 

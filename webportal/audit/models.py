@@ -244,7 +244,7 @@ class Verification(models.Model):
     seen_at = models.DateTimeField(null=True, help_text="When it last said how far it had come.")
     finished_at = models.DateTimeField(null=True)
     done = models.BigIntegerField(default=0, help_text="Entries, then records, so far.")
-    total = models.BigIntegerField(default=0, help_text="Of so many.")
+    total = models.BigIntegerField(default=0, help_text="Entries and records in all.")
     entries = models.BigIntegerField(default=0)
     anchors = models.BigIntegerField(default=0)
     findings = models.JSONField(default=list)

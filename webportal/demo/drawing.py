@@ -16,7 +16,7 @@ _SUPERSAMPLING = 2
 
 
 class Drawing:
-    """A picture of so many rows and columns; `middle` is the line from which positions count."""
+    """A picture of `rows` by `columns` pixels; `middle` is the line from which positions count."""
 
     def __init__(self, random: np.random.Generator, rows: int, columns: int, middle: float) -> None:
         self.random, self.rows, self.columns, self.middle = random, rows, columns, middle

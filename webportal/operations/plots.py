@@ -82,7 +82,7 @@ def _waits(times: Axis[datetime], shown: list[QueuePeriod]) -> Plot:
         _("Time from arrival to result"),
         times,
         series,
-        _("So many had their result within this time. The axis is logarithmic."),
+        _("95 % or half of the images had their result within this time. The axis is logarithmic."),
     )
 
 

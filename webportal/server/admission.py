@@ -156,7 +156,8 @@ def _admit(environ: Environ) -> uuid.UUID | None:
 def check_space(environ: Environ, announced: int, to_come: int) -> None:
     """Raise StorageRefusesError where the disks have too little space for what is under way.
 
-    Uploads have announced so many bytes, this one included, of which so many are still to come.
+    `announced` is how many bytes all uploads in progress have announced, this one included;
+    `to_come` is how many of them have not arrived yet.
     """
     with translation.override(language_of(_request(environ))):
         blobs.check_space(announced)

@@ -88,7 +88,7 @@ def begin() -> StorageCheck:
 
 
 def check_some(check: StorageCheck, *, most_bytes: int, most_seconds: float) -> StorageCheck:
-    """Check the next files, up to about so many bytes and seconds; return the round.
+    """Check the next files, up to about `most_bytes` and `most_seconds`; return the round.
 
     Raises StorageAwayError if the storage as a whole cannot be read.
     """

@@ -32,7 +32,7 @@ class Samples(NamedTuple):
 def from_radiographs(radiographs: NDArray[np.uint8], per_kind: int, rng: Rng) -> dict[str, Samples]:
     """Spoil real upright radiographs (n, size, size) in the ways that may be fitted to, by kind.
 
-    There are twice ``per_kind`` of each kind, where there are so many, and more of those that are
+    There are twice ``per_kind`` of each kind, where there are enough, and more of those that are
     nearest to a lateral view.
     """
     return {

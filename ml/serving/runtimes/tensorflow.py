@@ -27,7 +27,7 @@ class TensorFlowRuntime:
     """The package's Keras network.
 
     ``device`` is 'cpu' or 'gpu'; raises ``RuntimeError`` when no GPU is visible. A batch is padded
-    to one of ``shapes``, in rising order, so that only so many graphs are ever traced. Not
+    to one of ``shapes``, in rising order, so that no more graphs are traced than it has. Not
     ``folded`` is the network as it was trained; ``xla`` compiles it by XLA; ``mixed_precision``
     computes in float16, for other answers.
     """

@@ -30,7 +30,7 @@ _GROUP_NAME = "cn"
 # Says whether an account is disabled: in Active Directory, where every account has it.
 _STATE = "userAccountControl"
 
-#: A directory that does not answer holds up only so many requests; the others are told it is busy.
+#: A directory that does not answer holds up only this many requests; others are told it is busy.
 turns = hashing.Turns(max(1, settings.PORTAL_THREADS // 4), patience_seconds=2)
 
 logger = logging.getLogger(__name__)

@@ -34,7 +34,7 @@ def arrive(
     random: np.random.Generator,
     slot: float = HOUR,
 ) -> Arrivals:
-    """Draw the images of consecutive slots of so many seconds; `rates` are studies per hour.
+    """Draw the images of consecutive slots of `slot` seconds; `rates` are studies per hour.
 
     Studies arrive independently of each other (a Poisson process in each slot), the images of one
     at the same time. Each has one image and a Poisson number of further ones.

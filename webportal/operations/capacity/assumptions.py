@@ -55,7 +55,7 @@ class BatchTime:
     largest: int | None = None
 
     def seconds(self, images: int) -> float:
-        """The mean for a batch of so many images."""
+        """The mean for a batch of `images` images."""
         if self.largest is not None and images > self.largest:
             return self.seconds(self.largest) / self.largest * images
         return self.fixed + self.per_image * images
@@ -117,7 +117,7 @@ class Scaling:
     Args:
         least: how many run when there is nothing to do.
         jobs_per_worker: unfinished jobs for which one worker is meant to be enough.
-        activation_jobs: more than so many wake the first worker.
+        activation_jobs: more jobs than this wake the first worker.
         start_seconds: from the decision until a new worker claims.
     """
 

@@ -27,14 +27,14 @@ from webportal.operations.capacity.assumptions import (
 )
 
 DAYS = 30
-#: So many jobs are read at most for speeds, priorities and failures, the newest.
+#: At most this many jobs, the newest, are read for speeds, priorities and failures.
 MOST_JOBS = 30_000
 # Fewer say too little.
 LEAST_BATCHES = 20
 LEAST_IMAGES = 500
 LEAST_DAYS = 7
 _LEAST_LARGE = 5
-# What takes so many times as long as usual is a fault and no speed.
+# A batch that takes this many times as long as usual is a fault and says nothing of speed.
 _STALLED = 10
 
 _CLOSED = """
@@ -81,7 +81,7 @@ class ClosedJob(NamedTuple):
 
 @dataclass(frozen=True)
 class Device:
-    """What the workers on one kind of device did, in so many batches."""
+    """What the workers on one kind of device did, and in how many batches."""
 
     name: str
     speed: WorkerSpeed

@@ -20,7 +20,7 @@ from webportal.operations.capacity.simulation import Run, simulate
 MOST_WORKERS = 4096
 #: With less room than this the simulated time is too short to see how long queues become.
 MOST_USE = 0.95
-# Slots have a figure of their own from so many images on.
+# Slots have a figure of their own from this many images on.
 _IMAGES_OF_A_SLOT = 50
 # The two-sided 95 % quantiles of Student's t, by degrees of freedom; then the normal one.
 _STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
@@ -39,7 +39,7 @@ class Obstacle(StrEnum):
 
 @dataclass(frozen=True)
 class Question:
-    """What is wanted: so many per cent of the results within so many seconds of the upload.
+    """What is wanted: `percentile` % of the results within `within_seconds` of the upload.
 
     Args:
         replications: how many days are simulated, with seeds from `seed` on.
@@ -57,7 +57,7 @@ class Question:
     most_simulated: int | None = None
 
     def check(self, images: float) -> None:
-        """Raise TooManyImagesError if so many are more than may be simulated."""
+        """Raise TooManyImagesError if `images` are more than may be simulated."""
         if self.most_simulated is not None and images > self.most_simulated:
             raise TooManyImagesError
 
@@ -77,7 +77,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Option:
-    """What so many workers achieve; times are percentiles from upload to result, in seconds.
+    """What a number of workers achieves; times are percentiles from upload to result, in seconds.
 
     `worst` is that of the slowest hour, `median` that of all images, `use` the share of what the
     workers can do that the busiest hour takes.
@@ -191,7 +191,7 @@ def _slots(load: Load, question: Question) -> tuple[list[int], float]:
     if sum(images) <= question.most_images:
         return list(range(quietest, quietest + HOURS + 1)), HOUR
     if 2 * images[busiest] > question.most_images:
-        # Waits of so many seconds could not be seen in less time.
+        # Waits of `within_seconds` could not be seen in less time.
         slot = max(question.most_images / 2 / load.images_per_second, question.within_seconds)
         return [busiest, busiest], min(slot, HOUR)
     hours = [busiest + HOURS - 1, busiest + HOURS]
@@ -267,7 +267,7 @@ class _Trial:
         return max(1, math.floor(self.first * sum(load.profile) / HOURS))
 
     def option(self, workers: int) -> Option:
-        """What so many achieve; simulated once."""
+        """What this number of workers achieves; simulated once."""
         if workers not in self.options:
             self._simulated += sum(map(len, self._days))
             self.question.check(self._simulated)

@@ -24,7 +24,7 @@ class ShadowError(Conflict):
 
 
 def start(model: ModelVersion, share: int, ends_at: datetime, secret: Secret, by: User) -> Shadow:
-    """Let workers run a version in shadow mode, on so many of a hundred new studies.
+    """Let workers run a version in shadow mode, on `share` % of the new studies.
 
     Raises AccountError if password or passkey is wrong, and ShadowError if another trial is
     running, or the version is active or cannot be run.

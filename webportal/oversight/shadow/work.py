@@ -17,7 +17,7 @@ from webportal.inference.models import QueuePause, Worker
 from webportal.inference.pauses import claimable
 from webportal.oversight.models import Shadow, ShadowResult, ShadowState
 
-#: So many batches lost with their workers end a trial: the version may be what kills them.
+#: A trial ends after this many batches lost with their workers: the version may be what kills them.
 MOST_LOST_BATCHES = 3
 # Longer than any batch takes; a dead worker delays nobody here.
 _LEASE = timedelta(minutes=10)

@@ -36,7 +36,7 @@ def radiograph_png(dicom: bytes) -> bytes:
 
 
 def radiograph_picture(dicom: bytes, longest_side: int) -> Image.Image:
-    """Return the same as a picture of at most so many pixels a side; raises likewise."""
+    """Return the same as a picture of at most `longest_side` pixels a side; raises likewise."""
     grey = images.read(dicom)
     pixels = grey.pixels if grey.max_value == 255 else (grey.pixels >> 8).astype(np.uint8)
     picture = Image.fromarray(pixels)

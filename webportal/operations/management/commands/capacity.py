@@ -108,7 +108,7 @@ class Command(BaseCommand):
         add("--failing", type=share, help="share of attempts that fail; default: as measured, or 0")
         add("--lost-per-day", type=positive, default=0.0, help="how often a worker is lost")
         add("--back-after", type=seconds, default=300.0, help="until a lost worker is replaced")
-        add("--scale-from", type=int, help="scale as the Helm chart does, from so many workers")
+        add("--scale-from", type=int, help="scale as the Helm chart does, from this many workers")
         add("--jobs-per-worker", type=count, default=200, help="of the scaling")
         add("--start", type=seconds, default=45.0, help="until an added worker is ready")
         add("--replications", type=count, default=5, help="default: %(default)s")
