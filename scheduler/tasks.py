@@ -90,7 +90,7 @@ def remove_research_exports() -> None:
 @app.task(name="workers.tasks.notify")
 def notify() -> None:
     """Create notifications, and send the e-mail that is due."""
-    run.note_all()
+    run.create_due()
     mail.deliver()
 
 

@@ -118,7 +118,7 @@ def test_a_planted_patient_is_nowhere_but_in_records_and_pages(
     assert "chestline_jobs" in metrics
     queue = portal.ask("GET", "/operations", it_person)
     UploadItem.objects.update(updated_at=timezone.now() - timedelta(minutes=5))
-    run.note_all()
+    run.create_due()
     assert deliver() == 1
     server_log = portal.server.log.read_text()
     assert "404 GET" in server_log

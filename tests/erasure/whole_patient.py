@@ -116,7 +116,7 @@ def plant(people: day.People) -> Planted:
     _plant_orders(people)
     _plant_searches(people)
     holds.lift(holds.place(patient, "Okonkwoski v. hospital", people.uploader), people.it)
-    run.note_all()
+    run.create_due()
     Reservation.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
     return Planted(people, Patient.objects.get(pk=patient.pk), batch, node)
 

@@ -40,9 +40,9 @@ def _worker(db: None) -> None:
 
 def find_after_patience() -> None:
     """Let the scheduler look twice, with PATIENCE between."""
-    run.note_all()
+    run.create_due()
     SystemAlert.objects.filter(cleared_at=None).update(since=timezone.now() - PATIENCE)
-    run.note_all()
+    run.create_due()
 
 
 def told(person: User) -> list[str]:
@@ -176,7 +176,7 @@ def test_failing_e_mail_is_reported_on_the_page(fields: dict[str, object], it_pe
 
 def test_a_problem_that_passes_quickly_alerts_nobody(it_person: User) -> None:
     stop_workers()
-    run.note_all()
+    run.create_due()
     Worker.objects.update(stopped_at=None)
     find_after_patience()
     assert told(it_person) == []
@@ -191,7 +191,7 @@ def test_a_cleared_alert_says_so_without_e_mail_and_is_sent_again_when_it_return
     find_after_patience()
     assert Notification.objects.get().mail_state == MailState.DUE
     Job.objects.update(state=JobState.CANCELLED)
-    run.note_all()
+    run.create_due()
     assert Notification.objects.get().mail_state == MailState.NONE
     client.force_login(it_person)
     page = client.get("/notifications/").text

@@ -59,8 +59,8 @@ def test_a_reader_is_notified_once_of_the_number_of_assigned_studies(
     radiologist: User, coordinator: User
 ) -> None:
     assign_a_while_ago(radiologist, coordinator, 3)
-    run.note_all()
-    run.note_all()
+    run.create_due()
+    run.create_due()
     assert told(radiologist) == [(Kind.STUDIES_ASSIGNED, 3)]
     assert told(coordinator) == []
 
@@ -69,18 +69,18 @@ def test_an_unread_notification_is_updated_and_a_read_one_is_followed_by_another
     radiologist: User, coordinator: User
 ) -> None:
     assign_a_while_ago(radiologist, coordinator, 2)
-    run.note_all()
+    run.create_due()
     Notification.objects.update(counted_until=timezone.now() - 2 * A_WHILE)
     Study.objects.update(assigned_at=timezone.now() - 3 * A_WHILE)
     assign_a_while_ago(radiologist, coordinator, 1)
-    run.note_all()
+    run.create_due()
     assert told(radiologist) == [(Kind.STUDIES_ASSIGNED, 3)]
     mark_read(radiologist)
     assert told(radiologist) == []
-    run.note_all()
+    run.create_due()
     assert told(radiologist) == []
     Notification.objects.update(counted_until=timezone.now() - 2 * A_WHILE)
-    run.note_all()
+    run.create_due()
     assert told(radiologist) == [(Kind.STUDIES_ASSIGNED, 1)]
 
 
@@ -90,7 +90,7 @@ def test_neither_self_assignment_nor_a_lost_assignment_is_notified(
     assign_a_while_ago(coordinator, coordinator)
     (study,) = assign_a_while_ago(radiologist, coordinator)
     assign([study.pk], None, coordinator)
-    run.note_all()
+    run.create_due()
     assert told(coordinator) == []
     assert told(radiologist) == []
 
@@ -100,16 +100,16 @@ def test_an_uploader_is_notified_once_the_signature_is_final(
 ) -> None:
     fresh, old = make_study(created_by=uploader), make_study(created_by=uploader)
     sign_a_while_ago(fresh, radiologist, ago=timedelta(seconds=20))
-    run.note_all()
+    run.create_due()
     assert told(uploader) == []
     sign_a_while_ago(old, radiologist)
-    run.note_all()
+    run.create_due()
     assert told(uploader) == [(Kind.STUDIES_SIGNED, 1)]
 
 
 def test_the_signer_of_their_own_upload_is_not_notified(radiologist: User) -> None:
     sign_a_while_ago(make_study(created_by=radiologist), radiologist)
-    run.note_all()
+    run.create_due()
     assert told(radiologist) == []
 
 
@@ -119,7 +119,7 @@ def test_a_study_awaiting_another_read_is_not_reported_as_signed(
     study = make_study(created_by=uploader)
     sign_a_while_ago(study, radiologist)
     Study.objects.update(reading_state=ReadingState.UNREAD)
-    run.note_all()
+    run.create_due()
     assert told(uploader) == []
 
 
@@ -127,7 +127,7 @@ def test_a_notification_states_the_number_and_links_to_the_studies(
     client: Client, radiologist: User, coordinator: User
 ) -> None:
     assign_a_while_ago(radiologist, coordinator, 2)
-    run.note_all()
+    run.create_due()
     client.login(username=radiologist.username, password=PASSWORD)
     page = client.get("/notifications/")
     assert "2 studies were assigned to you" in page.text

@@ -64,16 +64,16 @@ def test_every_kind_is_created_by_something() -> None:
     assert {kind.name for kind in Kind} - named == set(), f"name it in one of {folder}"
 
 
-def test_the_scheduler_runs_everything_that_notes() -> None:
+def test_the_scheduler_runs_everything_that_creates_notifications() -> None:
     names = [each.name for each in pkgutil.iter_modules(notifications.__path__)]
     modules = [import_module(f"{notifications.__name__}.{name}") for name in names]
-    noting = {
+    creators = {
         value
         for module in modules
         for name, value in vars(module).items()
-        if re.fullmatch("note(_.*)?", name) and module is not run
+        if re.fullmatch("create_(due|overdue)", name) and module is not run
     }
-    assert noting == set(run._NOTERS), "list it in webportal/notifications/run.py"
+    assert creators == set(run._CREATORS), "list it in webportal/notifications/run.py"
 
 
 def test_the_api_says_what_every_kind_is_about() -> None:

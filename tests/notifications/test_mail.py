@@ -83,9 +83,9 @@ def reader(radiologist: User) -> User:
 
 
 def test_users_who_chose_e_mail_get_one(mailbox: Mailbox, study: Study, reader: User) -> None:
-    run.note_all()
+    run.create_due()
     assert deliver() == 1
-    run.note_all()
+    run.create_due()
     assert deliver() == 0
     (message,) = mailbox.messages
     assert mailbox.recipients == [["reader@hospital.example"]]
@@ -101,7 +101,7 @@ def test_each_recipient_gets_it_in_their_chosen_language(
     colleague = make_user(Role.RADIOLOGIST, username="colleague")
     choose(colleague, "colleague@hospital.example", [Kind.STAT_UNREAD])
     User.objects.filter(pk=reader.pk).update(language="ne")
-    run.note_all()
+    run.create_due()
     assert deliver() == 2
     by_recipient = dict(zip((to for (to,) in mailbox.recipients), mailbox.messages, strict=True))
     nepali = by_recipient["reader@hospital.example"]
@@ -117,17 +117,17 @@ def test_each_recipient_gets_it_in_their_chosen_language(
 def test_many_studies_cause_one_e_mail_per_interval(
     mailbox: Mailbox, study: Study, reader: User
 ) -> None:
-    run.note_all()
+    run.create_due()
     assert deliver() == 1
     hour = timedelta(minutes=61)
     for _ in range(3):
         another = make_study(priority=Priority.STAT)
         then = timezone.now() - timedelta(minutes=31)
         make_prediction(make_radiograph(another), Category.LIKELY, created_at=then)
-        run.note_all()
+        run.create_due()
         mark_read(reader)
         Notification.objects.update(read_at=timezone.now() - timedelta(minutes=5))
-    run.note_all()
+    run.create_due()
     assert deliver() == 0, "the interval has not passed"
     told = Notification.objects.filter(mail_state=MailState.SENT).get()
     assert told.mailed_at is not None
@@ -142,15 +142,15 @@ def test_many_studies_cause_one_e_mail_per_interval(
 def test_another_e_mail_is_sent_when_more_wait_and_the_page_was_not_opened(
     mailbox: Mailbox, study: Study, reader: User
 ) -> None:
-    run.note_all()
+    run.create_due()
     deliver()
     earlier = timezone.now() - timedelta(minutes=61)
     Notification.objects.update(created_at=earlier, mailed_at=earlier)
-    run.note_all()
+    run.create_due()
     assert deliver() == 1, "a study has begun to wait since"
     Notification.objects.filter(read_at=None).update(created_at=earlier)
     Prediction.objects.update(created_at=earlier - timedelta(hours=1))
-    run.note_all()
+    run.create_due()
     assert deliver() == 0, "nothing has"
     assert Notification.objects.filter(read_at=None).count() == 1
 
@@ -158,14 +158,14 @@ def test_another_e_mail_is_sent_when_more_wait_and_the_page_was_not_opened(
 def test_a_notification_read_on_the_page_needs_no_e_mail(
     mailbox: Mailbox, study: Study, reader: User
 ) -> None:
-    run.note_all()
+    run.create_due()
     mark_read(reader)
     assert deliver() == 0
     assert mailbox.messages == []
 
 
 def test_the_e_mail_contains_no_patient_data(mailbox: Mailbox, study: Study, reader: User) -> None:
-    run.note_all()
+    run.create_due()
     deliver()
     (message,) = mailbox.messages
     text = message.as_string()
@@ -176,7 +176,7 @@ def test_the_e_mail_contains_no_patient_data(mailbox: Mailbox, study: Study, rea
 def test_users_who_did_not_choose_e_mail_get_none(
     mailbox: Mailbox, study: Study, radiologist: User
 ) -> None:
-    run.note_all()
+    run.create_due()
     assert deliver() == 0
     assert Notification.objects.get().mail_state == MailState.NONE
     assert mailbox.messages == []
@@ -186,7 +186,7 @@ def test_no_e_mail_is_due_without_a_mail_server(
     study: Study, reader: User, settings: LazySettings
 ) -> None:
     settings.MAIL_ENABLED = False
-    run.note_all()
+    run.create_due()
     assert Notification.objects.get().mail_state == MailState.NONE
 
 
@@ -194,7 +194,7 @@ def test_delivery_is_retried_after_temporary_refusals(
     mailbox: Mailbox, study: Study, reader: User
 ) -> None:
     mailbox.answer = "451 Try again later"
-    run.note_all()
+    run.create_due()
     assert deliver() == 0
     assert deliver() == 0, "not before its time"
     told = Notification.objects.get()
@@ -213,7 +213,7 @@ def test_an_e_mail_that_is_never_accepted_is_given_up_and_reported(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     mailbox.answer = "550 No such person reader@hospital.example"
-    run.note_all()
+    run.create_due()
     for _ in range(MOST_ATTEMPTS):
         Notification.objects.update(mail_due_at=timezone.now())
         deliver()
@@ -229,10 +229,10 @@ def test_a_study_read_before_the_e_mail_needs_none(
     mailbox: Mailbox, study: Study, reader: User
 ) -> None:
     mailbox.answer = "451 Try again later"
-    run.note_all()
+    run.create_due()
     deliver()
     Study.objects.update(reading_state=ReadingState.SIGNED)
-    run.note_all()
+    run.create_due()
     mailbox.answer = ""
     Notification.objects.filter(mail_state=MailState.DUE).update(mail_due_at=timezone.now())
     assert deliver() == 0
@@ -245,7 +245,7 @@ def test_two_schedulers_send_it_once(mailbox: Mailbox, study: Study, reader: Use
 
     def schedule() -> None:
         barrier.wait()
-        run.note_all()
+        run.create_due()
         deliver()
         connection.close()
 
@@ -262,7 +262,7 @@ def test_two_schedulers_send_it_once(mailbox: Mailbox, study: Study, reader: Use
 def test_a_process_killed_after_sending_sends_it_again_under_the_same_id(
     mailbox: Mailbox, study: Study, reader: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run.note_all()
+    run.create_due()
 
     def die(*_: object) -> None:
         raise KeyboardInterrupt

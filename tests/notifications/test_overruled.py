@@ -40,8 +40,8 @@ def read_three_times(readers: list[User], findings: list[Pneumonia], minutes_ago
 
 def test_only_the_overruled_reader_is_notified_and_only_once(readers: list[User]) -> None:
     study = read_three_times(readers, [Pneumonia.NONE, Pneumonia.DEFINITE, Pneumonia.DEFINITE])
-    run.note_all()
-    run.note_all()
+    run.create_due()
+    run.create_due()
     (told,) = Notification.objects.filter(kind=Kind.READ_OVERRULED)
     assert (told.recipient, told.kind, told.study) == (readers[0], Kind.READ_OVERRULED, study)
 
@@ -49,13 +49,13 @@ def test_only_the_overruled_reader_is_notified_and_only_once(readers: list[User]
 def test_not_before_the_arbitration_is_final(readers: list[User]) -> None:
     findings = [Pneumonia.NONE, Pneumonia.DEFINITE, Pneumonia.DEFINITE]
     read_three_times(readers, findings, minutes_ago=0)
-    run.note_all()
+    run.create_due()
     assert not Notification.objects.filter(kind=Kind.READ_OVERRULED).exists()
 
 
 def test_it_links_to_the_study(client: Client, readers: list[User]) -> None:
     study = read_three_times(readers, [Pneumonia.NONE, Pneumonia.DEFINITE, Pneumonia.DEFINITE])
-    run.note_all()
+    run.create_due()
     client.force_login(readers[0])
     page = client.get("/notifications/")
     assert "An arbitration overruled your read of a study" in page.text

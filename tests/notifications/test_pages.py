@@ -27,7 +27,7 @@ def waiting(radiologist: User) -> Study:
     study = make_study(priority=Priority.STAT)
     then = timezone.now() - timedelta(hours=1)
     make_prediction(make_radiograph(study), Category.LIKELY, created_at=then)
-    run.note_all()
+    run.create_due()
     return study
 
 
@@ -63,7 +63,7 @@ def test_those_who_read_first_are_shown_no_result(
     client = sign_in(radiologist)
     assert "likely" not in client.get("/notifications/").text
     Study.objects.update(created_at=timezone.now() - timedelta(hours=1))
-    run.note_all()
+    run.create_due()
     page = client.get("/notifications/").text
     assert "1 stat study has waited unread for longer than 30 minutes" in page
     assert "likely" not in page

@@ -65,8 +65,8 @@ def test_the_uploader_is_notified_once_that_a_batch_is_done(
     add: Callable[..., UploadItem], batch: UploadBatch, uploader: User, radiologist: User
 ) -> None:
     add()
-    assert run.note_all() == 1
-    assert run.note_all() == 0
+    assert run.create_due() == 1
+    assert run.create_due() == 0
     told = Notification.objects.get()
     assert (told.recipient, told.kind, told.batch) == (uploader, Kind.BATCH_DONE, batch)
 
@@ -77,11 +77,11 @@ def test_a_batch_with_an_image_left_to_analyse_is_not_done(
 ) -> None:
     add()
     item = add(state)
-    assert run.note_all() == 0
+    assert run.create_due() == 0
     Job.objects.filter(radiograph=item.radiograph).update(
         state=JobState.CANCELLED, leased_until=None, finished_at=timezone.now()
     )
-    assert run.note_all() == 1
+    assert run.create_due() == 1
 
 
 def test_a_batch_is_not_done_before_every_announced_file_is_there(
@@ -89,24 +89,24 @@ def test_a_batch_is_not_done_before_every_announced_file_is_there(
 ) -> None:
     add()
     services.announce(batch, 2)
-    assert run.note_all() == 0
+    assert run.create_due() == 0
     add()
-    assert run.note_all() == 1
+    assert run.create_due() == 1
 
 
 def test_a_batch_is_not_done_while_files_arrive(add: Callable[..., UploadItem]) -> None:
     add(ago=timedelta(seconds=5))
-    assert run.note_all() == 0
+    assert run.create_due() == 0
 
 
 def test_an_empty_batch_is_not_notified(batch: UploadBatch) -> None:
-    assert run.note_all() == 0
+    assert run.create_due() == 0
 
 
 def test_old_batches_are_not_notified(add: Callable[..., UploadItem], batch: UploadBatch) -> None:
     add()
     UploadBatch.objects.update(created_at=timezone.now() - timedelta(days=30))
-    assert run.note_all() == 0
+    assert run.create_due() == 0
 
 
 # ── A stat study ────────────────────────────────────────────────────────────────────────────────
@@ -120,8 +120,8 @@ def test_every_radiologist_is_notified_once_of_all_waiting_stat_studies(
     User.objects.filter(pk=stopped.pk).update(is_active=False)
     make_stat()
     longest = make_stat(ago=timedelta(hours=5))
-    assert run.note_all() == 2
-    assert run.note_all() == 0
+    assert run.create_due() == 2
+    assert run.create_due() == 0
     assert {each.recipient for each in Notification.objects.all()} == {radiologist, other}
     for told in Notification.objects.all():
         result = Prediction.objects.get(radiograph__study=longest)
@@ -131,24 +131,24 @@ def test_every_radiologist_is_notified_once_of_all_waiting_stat_studies(
 
 def test_an_unread_notification_is_updated_with_the_waiting_studies(radiologist: User) -> None:
     first = make_stat()
-    run.note_all()
+    run.create_due()
     make_stat()
     make_stat()
-    assert run.note_all() == 0
+    assert run.create_due() == 0
     assert Notification.objects.get().studies == 3
     Study.objects.filter(pk=first.pk).update(reading_state=ReadingState.SIGNED)
-    run.note_all()
+    run.create_due()
     assert Notification.objects.get().studies == 2
 
 
 def test_once_read_it_is_repeated_when_another_study_starts_to_wait(radiologist: User) -> None:
     make_stat()
-    run.note_all()
+    run.create_due()
     mark_read(radiologist)
-    assert run.note_all() == 0, "it is known already"
+    assert run.create_due() == 0, "it is known already"
     Notification.objects.update(read_at=timezone.now() - timedelta(minutes=5))
     make_stat(ago=timedelta(minutes=32))
-    assert run.note_all() == 1
+    assert run.create_due() == 1
     assert Notification.objects.get(read_at=None).studies == 2
 
 
@@ -156,11 +156,11 @@ def test_once_read_it_is_repeated_after_an_interval_if_studies_still_wait(
     radiologist: User,
 ) -> None:
     make_stat()
-    run.note_all()
+    run.create_due()
     Notification.objects.update(read_at=timezone.now() - timedelta(minutes=59))
-    assert run.note_all() == 0
+    assert run.create_due() == 0
     Notification.objects.update(read_at=timezone.now() - timedelta(minutes=61))
-    assert run.note_all() == 1
+    assert run.create_due() == 1
     assert unread_count(radiologist) == 1
 
 
@@ -174,7 +174,7 @@ def test_those_who_read_first_are_notified_of_all_waiting_studies_without_result
     make_study(priority=Priority.STAT)
     Study.objects.update(created_at=came)
     make_stat()
-    run.note_all()
+    run.create_due()
     told = Notification.objects.get()
     assert (told.category, told.studies, told.waiting_since) == ("", 3, came)
 
@@ -184,10 +184,10 @@ def test_notifications_that_reveal_results_are_hidden_from_new_first_readers(
 ) -> None:
     make_stat()
     Study.objects.update(created_at=timezone.now() - LONG_AGO)
-    run.note_all()
+    run.create_due()
     ReadingPreference.objects.create(reader=radiologist, reads_first=True)
     assert not notifications_of(radiologist).exists()
-    run.note_all()
+    run.create_due()
     assert notifications_of(radiologist).get().category == ""
 
 
@@ -198,7 +198,7 @@ def test_a_blind_second_reader_is_notified_without_results(
     auditor = make_user("radiologist", "auditor", username="auditor")
     make_stat()
     Study.objects.update(created_at=timezone.now() - LONG_AGO)
-    run.note_all()
+    run.create_due()
     assert Notification.objects.get(recipient=radiologist).category == ""
     assert Notification.objects.get(recipient=auditor).category == Category.LIKELY
 
@@ -215,21 +215,21 @@ def test_a_blind_second_reader_is_notified_without_results(
 )
 def test_nobody_is_notified_of_other_studies(fields: dict[str, Any], radiologist: User) -> None:
     make_stat(**fields)
-    assert run.note_all() == 0
+    assert run.create_due() == 0
 
 
 def test_the_limit_is_a_setting(radiologist: User, settings: LazySettings) -> None:
     settings.STAT_UNREAD_MINUTES = 300
     make_stat()
-    assert run.note_all() == 0
+    assert run.create_due() == 0
 
 
 def test_studies_read_meanwhile_no_longer_wait(radiologist: User) -> None:
     study = make_stat()
-    run.note_all()
+    run.create_due()
     assert unread_count(radiologist) == 1
     Study.objects.filter(pk=study.pk).update(reading_state=ReadingState.SIGNED)
-    run.note_all()
+    run.create_due()
     assert unread_count(radiologist) == 0
 
 
@@ -238,7 +238,7 @@ def test_only_ones_own_notifications_are_marked(
 ) -> None:
     other = make_user("radiologist", username="other")
     make_stat()
-    run.note_all()
+    run.create_due()
     mark_read(radiologist, Notification.objects.get(recipient=other).pk)
     assert (unread_count(radiologist), unread_count(other)) == (1, 1)
     mark_read(radiologist)

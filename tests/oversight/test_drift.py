@@ -164,9 +164,9 @@ def week(number: int = 0) -> DriftWeek:
 
 
 def find_after_patience() -> None:
-    run.note_all()
+    run.create_due()
     SystemAlert.objects.filter(cleared_at=None).update(since=timezone.now() - PATIENCE)
-    run.note_all()
+    run.create_due()
 
 
 def test_a_shift_is_noticed_and_hospital_it_is_told(

@@ -145,10 +145,10 @@ def test_it_neither_notifies_nor_counts_nor_sends_nor_wakes_workers(
     it_person: User, radiologist: User
 ) -> None:
     make_prediction()
-    run.note_all()
+    run.create_due()
 
     def counts() -> list[Any]:
-        run.note_all()
+        run.create_due()
         with connection.cursor() as cursor:
             # KEDA asks this.
             scaling = ROOT / "deploy" / "helm" / "chestline" / "scaling.sql"

@@ -245,10 +245,10 @@ def test_nobody_is_notified_of_a_likely_result_outside_the_purpose(radiologist: 
     result = add("likely", ADULT)
     Study.objects.update(priority=Priority.STAT)
     Prediction.objects.update(created_at=timezone.now() - timedelta(hours=2))
-    stat_studies.note()
+    stat_studies.create_due()
     assert not Notification.objects.exists()
     patient = result.radiograph.study.patient
     patient.birth_date = CHILD
     patient.save()
-    stat_studies.note()
+    stat_studies.create_due()
     assert Notification.objects.get().studies == 1

@@ -68,7 +68,7 @@ class NotificationEndpoint(ListModelMixin, Endpoint[Notification]):
     @action(detail=True, methods=["post"])
     def read(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Mark the notification as read."""
-        told = self.get_object()
-        services.mark_read(self.person, told.pk)
-        told.refresh_from_db()
-        return Response(self.get_serializer(told).data)
+        notification = self.get_object()
+        services.mark_read(self.person, notification.pk)
+        notification.refresh_from_db()
+        return Response(self.get_serializer(notification).data)

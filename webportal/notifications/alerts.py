@@ -119,7 +119,7 @@ def _mail_fails() -> bool:
 
 
 @transaction.atomic
-def note() -> int:
+def create_due() -> int:
     """Record new and cleared alerts; return how many notifications were created."""
     now = timezone.now()
     codes = [alert.code for alert in current_alerts()]
@@ -138,16 +138,16 @@ def note() -> int:
 
 def _notify(alert: SystemAlert) -> int:
     people = User.objects.filter(is_active=True, roles__contains=[Role.IT])
-    untold = people.exclude(notifications__alert=alert)
-    wanted = mail_wanted(Kind.SYSTEM_ALERT, {person.pk for person in untold})
-    told = [
+    unnotified = people.exclude(notifications__alert=alert)
+    wanted = mail_wanted(Kind.SYSTEM_ALERT, {person.pk for person in unnotified})
+    created = [
         Notification(
             recipient=person,
             kind=Kind.SYSTEM_ALERT,
             alert=alert,
             **mail_state_for(person.pk in wanted),
         )
-        for person in untold
+        for person in unnotified
     ]
-    Notification.objects.bulk_create(told, ignore_conflicts=True)
-    return len(told)
+    Notification.objects.bulk_create(created, ignore_conflicts=True)
+    return len(created)

@@ -16,7 +16,7 @@ QUIET = timedelta(seconds=60)
 
 
 @transaction.atomic
-def note() -> int:
+def create_due() -> int:
     """Notify each uploader once about each batch; return how many notifications were created."""
     done = _done()
     wanted = mail_wanted(Kind.BATCH_DONE, {batch.created_by_id for batch in done})
@@ -45,11 +45,11 @@ def _done() -> list[UploadBatch]:
         radiograph__upload_items__batch=OuterRef("pk"),
         radiograph__upload_items__verdict=Verdict.ACCEPTED,
     )
-    told = Notification.objects.filter(batch=OuterRef("pk"))
+    notified = Notification.objects.filter(batch=OuterRef("pk"))
     return list(
         UploadBatch.objects.filter(created_at__gt=now - LOOK_BACK, created_by__is_active=True)
         .filter(Exists(items), ~Exists(items.filter(updated_at__gt=now - QUIET)))
-        .filter(~Exists(open_jobs), ~Exists(told))
+        .filter(~Exists(open_jobs), ~Exists(notified))
         .annotate(received=Count("items"))
         .filter(received__gte=F("expected_files"))
     )

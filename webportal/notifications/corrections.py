@@ -12,7 +12,7 @@ from webportal.records.models import CorrectionSeen
 from webportal.review.models import Read, ReadState
 
 
-def note() -> int:
+def create_due() -> int:
     """Notify readers of corrections; return how many notifications were created.
 
     People who made the correction or acknowledged it on the page are not notified.
@@ -48,7 +48,7 @@ def _reads_to_notify() -> list[tuple[uuid.UUID, uuid.UUID]]:
         corrected_at=F("study__identity_corrections__at"),
         corrected_by=F("study__identity_corrections__corrected_by"),
     )
-    told = Notification.objects.filter(
+    notified = Notification.objects.filter(
         recipient=OuterRef("reader"), correction=OuterRef("correction")
     )
     seen = CorrectionSeen.objects.filter(
@@ -57,7 +57,7 @@ def _reads_to_notify() -> list[tuple[uuid.UUID, uuid.UUID]]:
     found = (
         signed.filter(signed_at__lt=F("corrected_at"))
         .exclude(reader=F("corrected_by"))
-        .filter(~Exists(told), ~Exists(seen))
+        .filter(~Exists(notified), ~Exists(seen))
         .filter(sees("reader", "study__department"))
     )
     return list(found.order_by().values_list("reader", "correction").distinct())

@@ -26,7 +26,7 @@ from webportal.review.reads.standing import standing_reads
 SETTLED = timedelta(seconds=60)
 
 
-def note() -> int:
+def create_due() -> int:
     """Update everybody's notifications; return how many were created."""
     until = timezone.now() - SETTLED
     assigned = Study.objects.filter(
@@ -70,15 +70,15 @@ class _News:
 def _fresh(news: _News, until: datetime) -> list[dict[str, Any]]:
     """Count the studies of each person with an event since their last notification."""
     person, at = news.person, news.at
-    told = Notification.objects.filter(kind=news.kind, recipient=OuterRef(person))
-    last = told.order_by("-counted_until").values("counted_until")[:1]
+    earlier = Notification.objects.filter(kind=news.kind, recipient=OuterRef(person))
+    last = earlier.order_by("-counted_until").values("counted_until")[:1]
     since = Coalesce(Subquery(last), Value(until - LOOK_BACK))
     fresh = news.events.filter(**{f"{at}__gt": until - LOOK_BACK, f"{at}__lte": until})
     rows = (
         fresh.order_by()
-        .annotate(told_until=since, person=F(person))
-        .filter(**{f"{at}__gt": F("told_until")})
-        .values("person", "told_until")
+        .annotate(notified_until=since, person=F(person))
+        .filter(**{f"{at}__gt": F("notified_until")})
+        .values("person", "notified_until")
         .annotate(studies=Count(news.study, distinct=True))
     )
     return list(rows)
@@ -94,7 +94,7 @@ def _notify(kind: Kind, rows: Iterable[dict[str, Any]], until: datetime) -> int:
 def _notify_one(kind: Kind, row: dict[str, Any], until: datetime, wants_mail: bool) -> int:
     unread = Notification.objects.filter(recipient=row["person"], kind=kind, read_at=None)
     # Only if no other scheduler has counted the same meanwhile.
-    same = unread.filter(counted_until=row["told_until"])
+    same = unread.filter(counted_until=row["notified_until"])
     if same.update(studies=F("studies") + row["studies"], counted_until=until):
         return 0
     notification = Notification(

@@ -49,7 +49,7 @@ def notify_of_running_emergencies(study: Study, **kwargs: Any) -> list[Event]:
     return []
 
 
-def note_overdue() -> int:
+def create_overdue() -> int:
     """Notify each auditor once of each access left unreviewed for EMERGENCY_REVIEW_DAYS.
 
     Not of their own, which somebody else has to review. Returns how many were created.

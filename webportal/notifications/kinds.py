@@ -19,32 +19,34 @@ from webportal.review.models import Read, ReadState
 from webportal.review.worklist.filters import MINE
 
 
-def _results_of_batch(told: Notification) -> str:
-    return reverse("results:batch", args=[told.batch_id])
+def _results_of_batch(notification: Notification) -> str:
+    return reverse("results:batch", args=[notification.batch_id])
 
 
-def _stat_worklist(told: Notification) -> str:
+def _stat_worklist(notification: Notification) -> str:
     filters = {"priority": str(Priority.STAT.value)}
-    if told.category and not reads_without_result(told.recipient):
-        filters["category"] = told.category
+    if notification.category and not reads_without_result(notification.recipient):
+        filters["category"] = notification.category
     return reverse("review:worklist", query=filters)
 
 
-def _own_worklist(_told: Notification) -> str:
+def _own_worklist(_notification: Notification) -> str:
     return reverse("review:worklist", query={"assigned": MINE})
 
 
-def _study(told: Notification) -> str:
-    return reverse("review:study", args=[told.study_id])
+def _study(notification: Notification) -> str:
+    return reverse("review:study", args=[notification.study_id])
 
 
-def _corrected_study(told: Notification) -> str:
+def _corrected_study(notification: Notification) -> str:
     """The affected study, or the patient's history if there are several."""
-    assert told.correction is not None, "the database refuses one without its correction"
+    assert notification.correction is not None, "the database refuses one without its correction"
     signed = Read.objects.filter(
-        reader=told.recipient_id, state=ReadState.SIGNED, signed_at__lt=told.correction.at
+        reader=notification.recipient_id,
+        state=ReadState.SIGNED,
+        signed_at__lt=notification.correction.at,
     )
-    studies = list(told.correction.studies.filter(reads__in=signed).distinct()[:2])
+    studies = list(notification.correction.studies.filter(reads__in=signed).distinct()[:2])
     if len(studies) == 1:
         return reverse("review:study", args=[studies[0].pk])
     if studies:
@@ -52,10 +54,10 @@ def _corrected_study(told: Notification) -> str:
     return reverse("notifications:list")
 
 
-def _emergency(told: Notification) -> str:
+def _emergency(notification: Notification) -> str:
     """The auditor's review; the patient for heads of departments; for IT who opened the patient."""
-    assert told.emergency is not None, "the database refuses one without its access"
-    person, access = told.recipient, told.emergency
+    assert notification.emergency is not None, "the database refuses one without its access"
+    person, access = notification.recipient, notification.emergency
     if person.has_role(Role.AUDITOR):
         return reverse("audit:emergency", args=[access.pk])
     patients = Patient.objects.visible_to(person).filter(pk=access.patient_id)
@@ -66,7 +68,7 @@ def _emergency(told: Notification) -> str:
     return reverse("home")
 
 
-def _second_factor(_told: Notification) -> str:
+def _second_factor(_notification: Notification) -> str:
     return reverse("accounts:second-factor")
 
 
@@ -89,7 +91,7 @@ KINDS = {
         UPLOADERS, messages.batch_done, _results_of_batch, messages.mail_of_batch_done
     ),
     Kind.STUDIES_SIGNED: KindDetails(
-        UPLOADERS, messages.studies_signed, lambda _told: reverse("intake:batches")
+        UPLOADERS, messages.studies_signed, lambda _notification: reverse("intake:batches")
     ),
     Kind.STAT_UNREAD: KindDetails(
         (Role.RADIOLOGIST,), messages.stat_unread, _stat_worklist, messages.mail_of_stat_unread
@@ -102,10 +104,10 @@ KINDS = {
         (Role.RADIOLOGIST,), messages.identity_corrected, _corrected_study
     ),
     Kind.REPORTS_READY: KindDetails(
-        (Role.REFERRER,), messages.reports_ready, lambda _told: reverse("reports:list")
+        (Role.REFERRER,), messages.reports_ready, lambda _notification: reverse("reports:list")
     ),
     Kind.PASSWORD_RESET: KindDetails(
-        (), messages.password_reset, lambda _told: reverse("accounts:sessions")
+        (), messages.password_reset, lambda _notification: reverse("accounts:sessions")
     ),
     Kind.FACTOR_ADDED: KindDetails((), messages.factor_added, _second_factor),
     Kind.FACTOR_REMOVED: KindDetails((), messages.factor_removed, _second_factor),
@@ -113,25 +115,25 @@ KINDS = {
     Kind.EMERGENCY: KindDetails((), messages.emergency, _emergency),
     Kind.EMERGENCY_OVERDUE: KindDetails((Role.AUDITOR,), messages.emergency_overdue, _emergency),
     Kind.SYSTEM_ALERT: KindDetails(
-        (Role.IT,), messages.system_alert, lambda _told: reverse("operations:queue")
+        (Role.IT,), messages.system_alert, lambda _notification: reverse("operations:queue")
     ),
 }
 
 
-def sentence(told: Notification) -> str:
+def sentence(notification: Notification) -> str:
     """The sentence on the page."""
-    return KINDS[Kind(told.kind)].sentence(told)
+    return KINDS[Kind(notification.kind)].sentence(notification)
 
 
-def subject_and_text(told: Notification) -> tuple[str, str]:
+def subject_and_text(notification: Notification) -> tuple[str, str]:
     """Return subject and text of the e-mail, without the link."""
-    details = KINDS[Kind(told.kind)]
+    details = KINDS[Kind(notification.kind)]
     if details.mail:
-        return details.mail(told)
-    text = details.sentence(told)
+        return details.mail(notification)
+    text = details.sentence(notification)
     return f"Chestline: {text}", f"{text}."
 
 
-def address(told: Notification) -> str:
+def address(notification: Notification) -> str:
     """The path of the page it opens."""
-    return KINDS[Kind(told.kind)].opens(told)
+    return KINDS[Kind(notification.kind)].opens(notification)

@@ -13,12 +13,12 @@ from webportal.notifications.models import Notification
 from webportal.records.choices import Category
 
 
-def batch_done(told: Notification) -> str:
+def batch_done(notification: Notification) -> str:
     """Name the upload: only its uploader sees this."""
-    return _("The upload “%(name)s” is done") % {"name": told.batch}
+    return _("The upload “%(name)s” is done") % {"name": notification.batch}
 
 
-def mail_of_batch_done(_told: Notification) -> tuple[str, str]:
+def mail_of_batch_done(_notification: Notification) -> tuple[str, str]:
     """Do not name the upload: its name may be a patient's."""
     return (
         _("Chestline: an upload of yours is done"),
@@ -26,82 +26,85 @@ def mail_of_batch_done(_told: Notification) -> tuple[str, str]:
     )
 
 
-def stat_unread(told: Notification) -> str:
+def stat_unread(notification: Notification) -> str:
     """How many are waiting, and their result if the recipient may know it."""
-    if told.category == Category.LIKELY:
+    if notification.category == Category.LIKELY:
         sentence = ngettext(
             "%(shown)s stat study with a likely result has waited unread for longer than"
             " %(minutes)s minutes",
             "%(shown)s stat studies with a likely result have waited unread for longer than"
             " %(minutes)s minutes",
-            told.studies,
+            notification.studies,
         )
     else:
         sentence = ngettext(
             "%(shown)s stat study has waited unread for longer than %(minutes)s minutes",
             "%(shown)s stat studies have waited unread for longer than %(minutes)s minutes",
-            told.studies,
+            notification.studies,
         )
-    return sentence % {"shown": intcomma(told.studies), "minutes": settings.STAT_UNREAD_MINUTES}
+    return sentence % {
+        "shown": intcomma(notification.studies),
+        "minutes": settings.STAT_UNREAD_MINUTES,
+    }
 
 
-def mail_of_stat_unread(told: Notification) -> tuple[str, str]:
+def mail_of_stat_unread(notification: Notification) -> tuple[str, str]:
     """How many are waiting. E-mail leaves the hospital: never mention the result."""
-    figures = {"studies": told.studies, "minutes": settings.STAT_UNREAD_MINUTES}
+    figures = {"studies": notification.studies, "minutes": settings.STAT_UNREAD_MINUTES}
     subject = ngettext(
         "Chestline: %(studies)d stat study waits unread",
         "Chestline: %(studies)d stat studies wait unread",
-        told.studies,
+        notification.studies,
     )
     text = ngettext(
         "%(studies)d stat study has been waiting unread for longer than %(minutes)d minutes.",
         "%(studies)d stat studies have been waiting unread for longer than %(minutes)d minutes.",
-        told.studies,
+        notification.studies,
     )
     return subject % figures, text % figures
 
 
-def studies_assigned(told: Notification) -> str:
+def studies_assigned(notification: Notification) -> str:
     """How many were assigned."""
     sentence = ngettext(
         "%(studies)d study was assigned to you",
         "%(studies)d studies were assigned to you",
-        told.studies,
+        notification.studies,
     )
-    return sentence % {"studies": told.studies}
+    return sentence % {"studies": notification.studies}
 
 
-def studies_signed(told: Notification) -> str:
+def studies_signed(notification: Notification) -> str:
     """How many were signed."""
     sentence = ngettext(
         "%(studies)d study that you uploaded has been signed",
         "%(studies)d studies that you uploaded have been signed",
-        told.studies,
+        notification.studies,
     )
-    return sentence % {"studies": told.studies}
+    return sentence % {"studies": notification.studies}
 
 
-def reports_ready(told: Notification) -> str:
+def reports_ready(notification: Notification) -> str:
     """How many are ready."""
     sentence = ngettext(
         "%(studies)d report on a patient whom you referred is ready",
         "%(studies)d reports on patients whom you referred are ready",
-        told.studies,
+        notification.studies,
     )
-    return sentence % {"studies": told.studies}
+    return sentence % {"studies": notification.studies}
 
 
-def read_overruled(_told: Notification) -> str:
+def read_overruled(_notification: Notification) -> str:
     """Name no patient: the study page does."""
     return _("An arbitration overruled your read of a study")
 
 
-def identity_corrected(_told: Notification) -> str:
+def identity_corrected(_notification: Notification) -> str:
     """Name no patient: the study page does."""
     return _("The identity under which you signed a read was corrected")
 
 
-def password_reset(_told: Notification) -> str:
+def password_reset(_notification: Notification) -> str:
     """What happened, and what to do if it was not asked for."""
     return _(
         "Hospital IT gave you a one-time password; if you did not ask for it, tell the security"
@@ -109,7 +112,7 @@ def password_reset(_told: Notification) -> str:
     )
 
 
-def factor_added(_told: Notification) -> str:
+def factor_added(_notification: Notification) -> str:
     """What happened, and what to do if somebody else did it."""
     return _(
         "A second factor was added to your account; if it was not you, remove it and change your"
@@ -117,34 +120,34 @@ def factor_added(_told: Notification) -> str:
     )
 
 
-def factor_removed(_told: Notification) -> str:
+def factor_removed(_notification: Notification) -> str:
     """What happened, and what to do if somebody else did it."""
     return _("A second factor of yours was removed; if it was not you, change your password")
 
 
-def factor_reset(_told: Notification) -> str:
+def factor_reset(_notification: Notification) -> str:
     """What happened, and what to do if it was not asked for."""
     return _(
         "Hospital IT reset your second factor; if you did not ask for it, tell the security officer"
     )
 
 
-def emergency(told: Notification) -> str:
+def emergency(notification: Notification) -> str:
     """Who, and not whom: the auditor's page names the patient."""
-    assert told.emergency is not None, "the database refuses one without its access"
+    assert notification.emergency is not None, "the database refuses one without its access"
     words = _("{person} has opened a patient of another department by emergency access")
-    return words.format(person=told.emergency.person)
+    return words.format(person=notification.emergency.person)
 
 
-def emergency_overdue(told: Notification) -> str:
+def emergency_overdue(notification: Notification) -> str:
     """Whose access it was, and not to whom: the auditor's page names the patient."""
-    assert told.emergency is not None, "the database refuses one without its access"
+    assert notification.emergency is not None, "the database refuses one without its access"
     words = _("The review of an emergency access by {person} is overdue")
-    return words.format(person=told.emergency.person)
+    return words.format(person=notification.emergency.person)
 
 
-def system_alert(told: Notification) -> str:
+def system_alert(notification: Notification) -> str:
     """What is wrong; an alert unknown to this version is named by its code."""
-    assert told.alert is not None, "the database refuses one without its alert"
-    alert = ALERTS.get(told.alert.code)
-    return str(alert) if alert else told.alert.code
+    assert notification.alert is not None, "the database refuses one without its alert"
+    alert = ALERTS.get(notification.alert.code)
+    return str(alert) if alert else notification.alert.code

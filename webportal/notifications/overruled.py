@@ -11,7 +11,7 @@ from webportal.review.reads.second_reading import disagree
 from webportal.review.reads.standing import standing_reads
 
 
-def note() -> int:
+def create_due() -> int:
     """Notify each such reader once; return how many notifications were created."""
     until = timezone.now() - SETTLED
     arbitrations = standing_reads().filter(
@@ -19,12 +19,12 @@ def note() -> int:
         signed_at__gt=until - LOOK_BACK,
         signed_at__lte=until,
     )
-    told = Notification.objects.filter(
+    notified = Notification.objects.filter(
         kind=Kind.READ_OVERRULED, study=OuterRef("study"), recipient=OuterRef("reader")
     )
     found = []
     for arbitration in arbitrations:
-        reads = standing_reads().filter(~Exists(told), study=arbitration.study_id)
+        reads = standing_reads().filter(~Exists(notified), study=arbitration.study_id)
         others = reads.exclude(kind=ReadKind.ARBITRATION).exclude(reader=arbitration.reader_id)
         found += [read for read in others if disagree(read, arbitration)]
     wanted = mail_wanted(Kind.READ_OVERRULED, {read.reader_id for read in found})

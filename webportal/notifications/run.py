@@ -15,17 +15,17 @@ from webportal.notifications import (
 )
 
 #: Each creates one kind, or a few that are alike.
-_NOTERS = (
-    batches.note,
-    stat_studies.note,
-    counted.note,
-    overruled.note,
-    corrections.note,
-    emergencies.note_overdue,
-    alerts.note,
+_CREATORS = (
+    batches.create_due,
+    stat_studies.create_due,
+    counted.create_due,
+    overruled.create_due,
+    corrections.create_due,
+    emergencies.create_overdue,
+    alerts.create_due,
 )
 
 
-def note_all() -> int:
+def create_due() -> int:
     """Create the notifications that are due; return how many."""
-    return sum(note() for note in _NOTERS)
+    return sum(create() for create in _CREATORS)

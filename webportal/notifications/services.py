@@ -34,11 +34,11 @@ def notifications_of(person: User) -> QuerySet[Notification]:
     Those that reveal a model result are left out for people who have since chosen to read first;
     the next run of the scheduler gives them the number of all stat studies.
     """
-    told = Notification.objects.filter(recipient=person).select_related(
+    notifications = Notification.objects.filter(recipient=person).select_related(
         "batch", "alert", "correction", "emergency__person", "recipient"
     )
-    told = told.filter(_is_visible(person))
-    return told.filter(category="") if reads_without_result(person) else told
+    notifications = notifications.filter(_is_visible(person))
+    return notifications.filter(category="") if reads_without_result(person) else notifications
 
 
 def _is_visible(person: User) -> Q:

@@ -33,7 +33,7 @@ class Waiting:
     last: datetime
 
 
-def note() -> int:
+def create_due() -> int:
     """Update every radiologist's notification; return how many were created."""
     radiologists = User.objects.filter(is_active=True, roles__contains=[Role.RADIOLOGIST])
     known: dict[tuple[bool, frozenset[UUID] | None], Waiting | None] = {}
@@ -98,19 +98,19 @@ def _waiting(
 
 @transaction.atomic
 def _notify(person: User, waiting: Waiting | None, wants_mail: bool) -> int:
-    told = Notification.objects.filter(recipient=person, kind=Kind.STAT_UNREAD)
-    unread = told.filter(read_at=None)
+    earlier = Notification.objects.filter(recipient=person, kind=Kind.STAT_UNREAD)
+    unread = earlier.filter(read_at=None)
     if waiting is None:
         close(unread)
         return 0
-    latest = told.order_by("-created_at").first()
+    latest = earlier.order_by("-created_at").first()
     if latest is not None and not _is_due(latest, waiting):
         unread.update(
             studies=waiting.studies, waiting_since=waiting.first, category=waiting.category
         )
         return 0
     if latest is not None:
-        close(told.filter(pk=latest.pk, read_at=None))
+        close(earlier.filter(pk=latest.pk, read_at=None))
     notification = Notification(
         recipient=person,
         kind=Kind.STAT_UNREAD,
@@ -119,7 +119,7 @@ def _notify(person: User, waiting: Waiting | None, wants_mail: bool) -> int:
         category=waiting.category,
     )
     if wants_mail:
-        mailed = told.aggregate(last=Max("mailed_at"))["last"]
+        mailed = earlier.aggregate(last=Max("mailed_at"))["last"]
         earliest = mailed + _interval() if mailed else timezone.now()
         notification.mail_state = MailState.DUE
         notification.mail_due_at = max(timezone.now(), earliest)

@@ -23,8 +23,8 @@ PER_PAGE = 50
 @require_GET
 def notifications(request: SignedInRequest) -> HttpResponse:
     """The user's notifications, newest first."""
-    told = services.notifications_of(request.user)
-    page = Paginator(told, PER_PAGE).get_page(request.GET.get("page"))
+    notifications = services.notifications_of(request.user)
+    page = Paginator(notifications, PER_PAGE).get_page(request.GET.get("page"))
     show(request, study_ids=[each.study_id for each in page if each.study_id])
     context = {"page": page, "unread": services.unread_count(request.user)}
     return render(request, "notifications/notifications.html", context)
@@ -41,9 +41,9 @@ def badge(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def open_notification(request: SignedInRequest, notification_id: uuid.UUID) -> HttpResponse:
     """Mark a notification as read and redirect to its target."""
-    told = get_object_or_404(Notification, recipient=request.user, pk=notification_id)
-    services.mark_read(request.user, told.pk)
-    return redirect(kinds.address(told))
+    notification = get_object_or_404(Notification, recipient=request.user, pk=notification_id)
+    services.mark_read(request.user, notification.pk)
+    return redirect(kinds.address(notification))
 
 
 @allow()

@@ -250,18 +250,18 @@ def test_auditors_are_told_once_of_each_review_that_is_overdue(
     choose(other, "auditor@hospital.example", [Kind.EMERGENCY_OVERDUE])
     access = services.begin(radiologist, "P-77", "Trauma room", PASSWORD)
     services.end(access)
-    assert run.note_all() == 0
+    assert run.create_due() == 0
     long_ago = timezone.now() - timedelta(days=7, minutes=1)
     EmergencyAccess.objects.update(began_at=long_ago, ends_at=long_ago)
-    assert run.note_all() == 2
+    assert run.create_due() == 2
     assert overdue() == {auditor: MailState.NONE, other: MailState.DUE}
-    assert run.note_all() == 0
+    assert run.create_due() == 0
     own = make_user(Role.AUDITOR, username="own")
     EmergencyAccess.objects.update(person=own)
-    assert run.note_all() == 0
+    assert run.create_due() == 0
     third = make_user(Role.AUDITOR, username="third")
     services.review(access, Outcome.JUSTIFIED, "", auditor)
-    assert run.note_all() == 0
+    assert run.create_due() == 0
     assert third not in overdue()
 
 

@@ -334,12 +334,12 @@ def test_nobody_is_notified_of_a_stat_study_already_read(
     long_ago = timezone.now() - timedelta(hours=3)
     make_prediction(make_radiograph(study), Category.LIKELY, created_at=long_ago)
     Study.objects.update(created_at=long_ago)
-    run.note_all()
+    run.create_due()
     told = Notification.objects.filter(kind=Kind.STAT_UNREAD, read_at=None)
     assert told.count() == 2
     assert not told.exclude(category="").exists()
     SecondReading.objects.create(study=study, reason="overruled")
-    run.note_all()
+    run.create_due()
     assert not told.exists()
     address = reverse("notifications:open", args=[Notification.objects.get(recipient=reader).pk])
     assert sign_in(reader).get(address)["Location"] == "/worklist?priority=0"

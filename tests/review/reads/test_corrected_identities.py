@@ -199,14 +199,14 @@ def test_the_reader_is_notified_once_of_each_correction(
     sign_in: Callable[[User], Client],
 ) -> None:
     make_radiograph(make_study(patient=patient))
-    assert run.note_all() == 0
+    assert run.create_due() == 0
     correct(patient, corrector)
-    assert run.note_all() == 1
-    assert run.note_all() == 0
+    assert run.create_due() == 1
+    assert run.create_due() == 0
     told = Notification.objects.get()
     assert (told.recipient, told.kind) == (radiologist, Kind.IDENTITY_CORRECTED)
     correct(patient, corrector, "Phantom^Ewka")
-    assert run.note_all() == 1
+    assert run.create_due() == 1
     browser = sign_in(radiologist)
     page = browser.get(reverse("notifications:list")).text
     assert "The identity under which you signed a read was corrected" in page
@@ -224,7 +224,7 @@ def test_several_studies_cause_one_notification_that_opens_the_patient(
     other = make_radiograph(make_study(patient=patient)).study
     sign(other, radiologist, Entry(None, "unaided", "none"), PASSWORD)
     correct(patient, corrector)
-    assert run.note_all() == 1
+    assert run.create_due() == 1
     told = Notification.objects.get()
     answer = sign_in(radiologist).get(reverse("notifications:open", args=[told.pk]))
     assert answer.headers["Location"] == reverse("records:patient", args=[patient.pk])
@@ -234,7 +234,7 @@ def test_readers_are_not_notified_of_their_own_correction(
     read: Read, patient: Patient, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     correct(patient, radiologist)
-    assert run.note_all() == 0
+    assert run.create_due() == 0
     page = sign_in(radiologist).get(reverse("review:study", args=[read.study_id])).text
     assert "Signed as" in page
     assert SEEN not in page
@@ -248,12 +248,12 @@ def test_corrections_seen_on_the_page_need_no_notification(
     sign_in: Callable[[User], Client],
 ) -> None:
     correct(patient, corrector)
-    run.note_all()
+    run.create_due()
     sign_in(radiologist).post(reverse("review:correction-seen", args=[read.study_id]))
-    run.note_all()
+    run.create_due()
     assert Notification.objects.get().read_at is not None
     Notification.objects.all().delete()
-    assert run.note_all() == 0
+    assert run.create_due() == 0
 
 
 def test_e_mail_follows_the_preferences_and_contains_no_patient_data(
@@ -262,7 +262,7 @@ def test_e_mail_follows_the_preferences_and_contains_no_patient_data(
     settings.MAIL_ENABLED = True
     choose(radiologist, "reader@example.org", [Kind.IDENTITY_CORRECTED])
     correct(patient, corrector)
-    run.note_all()
+    run.create_due()
     assert deliver() == 1
     (message,) = mail.outbox
     assert "corrected" in message.subject
@@ -297,7 +297,7 @@ def test_a_second_reader_learns_nothing_from_it(
         f"/uploads/{batch.pk}/results",
     ]
     correct(patient, corrector)
-    run.note_all()
+    run.create_due()
     assert not Notification.objects.filter(recipient=second).exists()
     for address in pages:
         text = browser.get(address).text

@@ -137,7 +137,7 @@ def test_a_clinician_is_notified_with_a_link_to_the_list(
     client: Client, study: Study, radiologist: User, referrer: User
 ) -> None:
     sign(study, radiologist)
-    run.note_all()
+    run.create_due()
     (told,) = Notification.objects.filter(recipient=referrer)
     assert (told.kind, told.studies) == (Kind.REPORTS_READY, 1)
     client.force_login(referrer)
