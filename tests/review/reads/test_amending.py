@@ -30,8 +30,8 @@ pytestmark = pytest.mark.django_db
 def amend(
     amended: Read, seen: Prediction, finding: str, reason: str = "Misread", **more: Any
 ) -> Read:
-    put_down = entry(seen, finding, amends=amended.pk, reason=reason, **more)
-    return sign(amended.study, amended.reader, put_down, PASSWORD)
+    entered = entry(seen, finding, amends=amended.pk, reason=reason, **more)
+    return sign(amended.study, amended.reader, entered, PASSWORD)
 
 
 def test_the_amendment_counts_and_the_earlier_read_is_kept(
@@ -85,8 +85,8 @@ def test_an_amendment_needs_a_reason_and_the_password(
 ) -> None:
     first = read(prediction, radiologist, "none")
     assert refusal(lambda: amend(first, prediction, "definite", reason="")) == "incomplete"
-    put_down = entry(prediction, "definite", amends=first.pk, reason="Misread")
-    assert refusal(lambda: sign(first.study, radiologist, put_down, "guess")) == "wrong_password"
+    entered = entry(prediction, "definite", amends=first.pk, reason="Misread")
+    assert refusal(lambda: sign(first.study, radiologist, entered, "guess")) == "wrong_password"
     draft = own_draft(first.study, radiologist)
     assert draft is not None
     assert (draft.amends, draft.reason, draft.pneumonia) == (first, "Misread", "definite")
@@ -96,10 +96,10 @@ def test_an_amendment_needs_a_reason_and_the_password(
 
 def test_only_its_author_amends_a_read(prediction: Prediction, readers: list[User]) -> None:
     first = read(prediction, readers[0], "none")
-    put_down = entry(prediction, "definite", amends=first.pk, reason="No")
+    entered = entry(prediction, "definite", amends=first.pk, reason="No")
     study = first.study
-    assert refusal(lambda: sign(study, readers[1], put_down, PASSWORD)) == "not_own_read"
-    assert refusal(lambda: save_draft(study, readers[1], put_down)) == "not_own_read"
+    assert refusal(lambda: sign(study, readers[1], entered, PASSWORD)) == "not_own_read"
+    assert refusal(lambda: save_draft(study, readers[1], entered)) == "not_own_read"
     other = make_prediction()
     elsewhere = entry(other, "definite", amends=first.pk, reason="No")
     assert refusal(lambda: save_draft(other.radiograph.study, readers[0], elsewhere)) == (

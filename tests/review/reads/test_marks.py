@@ -58,22 +58,22 @@ def test_marks_are_drafted_signed_and_audited(
 ) -> None:
     point = Mark(radiograph.pk, "pneumonia", COLUMNS - 1, ROWS - 1)
     box = Mark(radiograph.pk, "effusion", 0, 0, COLUMNS, ROWS)
-    put_down = entry(seen, point, box, other_findings=("effusion",))
-    draft = save_draft(radiograph.study, radiologist, put_down)
+    entered = entry(seen, point, box, other_findings=("effusion",))
+    draft = save_draft(radiograph.study, radiologist, entered)
     draft.refresh_from_db()
     assert parse_marks(draft.marks) == (point, box)
     # Another place is another draft, the same place is not.
-    assert save_draft(radiograph.study, radiologist, put_down).updated_at == draft.updated_at
+    assert save_draft(radiograph.study, radiologist, entered).updated_at == draft.updated_at
     moved = entry(seen, Mark(radiograph.pk, "pneumonia", 3, 4), box)
     assert save_draft(radiograph.study, radiologist, moved).updated_at > draft.updated_at
 
-    read = sign(radiograph.study, radiologist, put_down, PASSWORD)
+    read = sign(radiograph.study, radiologist, entered, PASSWORD)
     read.refresh_from_db()
     assert parse_marks(read.marks) == (point, box)
     trail = AuditEntry.objects.get(action=Action.READ_SIGNED)
     assert trail.detail["marks"] == [point.as_json(), box.as_json()]
     # The same signature again is the same read; with another mark it is another one.
-    assert sign(radiograph.study, radiologist, put_down, PASSWORD) == read
+    assert sign(radiograph.study, radiologist, entered, PASSWORD) == read
     refused = refusal(lambda: sign(radiograph.study, radiologist, entry(seen, box), PASSWORD))
     assert refused.code == "already_signed"
 
@@ -126,8 +126,8 @@ def test_a_marked_finding_must_be_part_of_the_read_to_be_signed(
     finding: str, more: dict[str, str], seen: Prediction, radiologist: User
 ) -> None:
     study = seen.radiograph.study
-    put_down = entry(seen, Mark(seen.radiograph_id, finding, 1, 1), **more)
-    refused = refusal(lambda: sign(study, radiologist, put_down, PASSWORD))
+    entered = entry(seen, Mark(seen.radiograph_id, finding, 1, 1), **more)
+    refused = refusal(lambda: sign(study, radiologist, entered, PASSWORD))
     assert refused.code == "not_fitting"
     assert Read.objects.get().state == "draft"
 

@@ -105,14 +105,14 @@ def test_values_are_computed_from_points_and_pixel_spacing(
 def test_they_are_drafted_signed_and_audited(
     seen: Prediction, radiograph: Radiograph, radiologist: User
 ) -> None:
-    put_down = entry(seen, length(radiograph))
-    draft = save_draft(radiograph.study, radiologist, put_down)
+    entered = entry(seen, length(radiograph))
+    draft = save_draft(radiograph.study, radiologist, entered)
     assert stored(draft.measurements) == [(5.0, "mm", True)]
-    assert save_draft(radiograph.study, radiologist, put_down).updated_at == draft.updated_at
+    assert save_draft(radiograph.study, radiologist, entered).updated_at == draft.updated_at
     without = save_draft(radiograph.study, radiologist, entry(seen))
     assert without.measurements == []
 
-    read = sign(radiograph.study, radiologist, put_down, PASSWORD)
+    read = sign(radiograph.study, radiologist, entered, PASSWORD)
     read.refresh_from_db()
     expected = {
         "radiograph": str(radiograph.pk),

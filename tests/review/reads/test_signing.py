@@ -49,13 +49,13 @@ def test_every_pair_of_finding_and_result_is_signed_or_refused(
     category: str, decision: str, finding: str, radiologist: User
 ) -> None:
     study, seen = study_with(category)
-    put_down = entry(seen, decision, finding)
+    entered = entry(seen, decision, finding)
     if (decision, finding) not in open_choices(category):
-        assert refusal(lambda: sign(study, radiologist, put_down, PASSWORD)) == "not_fitting"
+        assert refusal(lambda: sign(study, radiologist, entered, PASSWORD)) == "not_fitting"
         study.refresh_from_db()
         assert study.reading_state == "unread"
         return
-    read = sign(study, radiologist, put_down, PASSWORD)
+    read = sign(study, radiologist, entered, PASSWORD)
     read.refresh_from_db()
     assert (read.state, read.decision, read.pneumonia) == ("signed", decision, finding)
     assert read.prediction == (None if decision == "unaided" else seen)
@@ -74,18 +74,16 @@ def test_signing_updates_the_study_and_the_trail(radiologist: User) -> None:
 @pytest.mark.django_db
 def test_nothing_is_signed_without_a_decision(radiologist: User) -> None:
     study, seen = study_with("likely")
-    put_down = entry(seen, "", "", comment="thinking")
-    assert refusal(lambda: sign(study, radiologist, put_down, PASSWORD)) == "incomplete"
+    entered = entry(seen, "", "", comment="thinking")
+    assert refusal(lambda: sign(study, radiologist, entered, PASSWORD)) == "incomplete"
     assert Read.objects.get().comment == "thinking"
 
 
 @pytest.mark.django_db
 def test_a_wrong_password_signs_nothing_and_loses_nothing(radiologist: User) -> None:
     study, seen = study_with("likely")
-    put_down = entry(
-        seen, "confirm", "definite", other_findings=("effusion",), comment="right base"
-    )
-    assert refusal(lambda: sign(study, radiologist, put_down, "guess")) == "wrong_password"
+    entered = entry(seen, "confirm", "definite", other_findings=("effusion",), comment="right base")
+    assert refusal(lambda: sign(study, radiologist, entered, "guess")) == "wrong_password"
     kept = Read.objects.get()
     assert (kept.state, kept.decision, kept.comment) == ("draft", "confirm", "right base")
     assert kept.other_findings == ["effusion"]
@@ -101,9 +99,9 @@ def test_a_wrong_password_signs_nothing_and_loses_nothing(radiologist: User) -> 
 @pytest.mark.django_db
 def test_a_changed_result_must_be_seen_first(radiologist: User) -> None:
     study, seen = study_with("likely")
-    put_down = entry(seen, "confirm", "definite", comment="kept")
+    entered = entry(seen, "confirm", "definite", comment="kept")
     newer = make_prediction(study.radiographs.get(), "likely")
-    assert refusal(lambda: sign(study, radiologist, put_down, PASSWORD)) == "result_changed"
+    assert refusal(lambda: sign(study, radiologist, entered, PASSWORD)) == "result_changed"
     assert Read.objects.get().comment == "kept"
     assert (
         sign(study, radiologist, entry(newer, "confirm", "definite"), PASSWORD).prediction == newer
@@ -114,8 +112,8 @@ def test_a_changed_result_must_be_seen_first(radiologist: User) -> None:
 def test_a_new_result_must_be_seen_first(radiologist: User) -> None:
     study, _ = study_with("")
     make_prediction(study.radiographs.get(), "unlikely")
-    put_down = entry(None, "unaided", "none")
-    assert refusal(lambda: sign(study, radiologist, put_down, PASSWORD)) == "result_changed"
+    entered = entry(None, "unaided", "none")
+    assert refusal(lambda: sign(study, radiologist, entered, PASSWORD)) == "result_changed"
 
 
 @pytest.mark.django_db
@@ -132,8 +130,8 @@ def test_the_worst_of_several_radiographs_leads() -> None:
 def test_a_result_of_another_study_is_refused(radiologist: User) -> None:
     study, _ = study_with("likely")
     _, other = study_with("likely")
-    put_down = entry(other, "confirm", "definite")
-    assert refusal(lambda: save_draft(study, radiologist, put_down)) == "unknown_value"
+    entered = entry(other, "confirm", "definite")
+    assert refusal(lambda: save_draft(study, radiologist, entered)) == "unknown_value"
     assert refusal(lambda: save_draft(study, radiologist, Entry(uuid.uuid4()))) == "unknown_value"
 
 
@@ -146,8 +144,8 @@ def test_a_result_of_another_study_is_refused(radiologist: User) -> None:
 def test_an_unknown_value_is_refused(values: tuple[Any, ...], radiologist: User) -> None:
     study, seen = study_with("likely")
     assert seen is not None
-    put_down = Entry(seen.pk, *values)
-    assert refusal(lambda: save_draft(study, radiologist, put_down)) == "unknown_value"
+    entered = Entry(seen.pk, *values)
+    assert refusal(lambda: save_draft(study, radiologist, entered)) == "unknown_value"
 
 
 @pytest.mark.django_db
@@ -189,9 +187,9 @@ def test_each_reader_has_their_own_draft(radiologist: User, make_user: Callable[
 @pytest.mark.django_db
 def test_the_same_signature_submitted_twice_is_one_read(radiologist: User) -> None:
     study, seen = study_with("likely")
-    put_down = entry(seen, "confirm", "definite", other_findings=("other", "effusion"))
-    first = sign(study, radiologist, put_down, PASSWORD)
-    assert sign(study, radiologist, put_down, PASSWORD) == first
+    entered = entry(seen, "confirm", "definite", other_findings=("other", "effusion"))
+    first = sign(study, radiologist, entered, PASSWORD)
+    assert sign(study, radiologist, entered, PASSWORD) == first
     assert Read.objects.count() == 1
     assert audit_actions(action="read.signed") == ["read.signed"]
 
@@ -203,8 +201,8 @@ def test_the_second_reader_keeps_the_text(
     other = make_user(Role.RADIOLOGIST, username="other")
     study, seen = study_with("likely")
     sign(study, radiologist, entry(seen, "confirm", "definite"), PASSWORD)
-    put_down = entry(seen, "overrule", "none", comment="I see a fold of skin.")
-    assert refusal(lambda: sign(study, other, put_down, PASSWORD)) == "already_signed"
+    entered = entry(seen, "overrule", "none", comment="I see a fold of skin.")
+    assert refusal(lambda: sign(study, other, entered, PASSWORD)) == "already_signed"
     assert Read.objects.get(reader=other).comment == "I see a fold of skin."
 
 

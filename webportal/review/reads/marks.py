@@ -98,14 +98,14 @@ def why_refused(study: Study, marks: Collection[Mark]) -> str:
     return ""
 
 
-def finding_not_put_down(
+def marked_but_unrecorded(
     marks: Collection[Mark], pneumonia: str, other_findings: Collection[str]
 ) -> str:
     """The first finding, as text, that is marked on an image but not part of the read."""
-    put_down = set(other_findings)
+    recorded = set(other_findings)
     if pneumonia in (Pneumonia.POSSIBLE, Pneumonia.DEFINITE):
-        put_down.add(PNEUMONIA)
-    missing = (mark.finding for mark in marks if mark.finding not in put_down)
+        recorded.add(PNEUMONIA)
+    missing = (mark.finding for mark in marks if mark.finding not in recorded)
     finding = next(missing, None)
     return str(dict(MARKED_FINDINGS)[finding]) if finding else ""
 

@@ -37,7 +37,7 @@ from webportal.review.reads import measurements, reservation
 from webportal.review.reads.amending import own_read_to_amend, refuse_amendment
 from webportal.review.reads.authentication import Secret, check_signer
 from webportal.review.reads.decisions import open_choices
-from webportal.review.reads.marks import Mark, finding_not_put_down, parse_marks, why_refused
+from webportal.review.reads.marks import Mark, marked_but_unrecorded, parse_marks, why_refused
 from webportal.review.reads.measurements import Measurement
 from webportal.review.reads.queries import own_draft, own_signed_read, result_for
 from webportal.review.reads.refusals import ReadingError as ReadingError
@@ -328,7 +328,7 @@ def _check_complete(read: Read, entry: Entry, current: Prediction | None) -> Non
         )
     if read.zones and read.pneumonia not in (Pneumonia.POSSIBLE, Pneumonia.DEFINITE):
         raise ReadingError("not_fitting", _("A zone is marked, but the finding is not pneumonia."))
-    missing = finding_not_put_down(entry.marks, read.pneumonia, read.other_findings)
+    missing = marked_but_unrecorded(entry.marks, read.pneumonia, read.other_findings)
     if missing:
         raise ReadingError(
             "not_fitting",
