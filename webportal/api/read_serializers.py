@@ -138,9 +138,8 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
     )
     addenda = AddendumSerializer(many=True)
     identity_corrections = serializers.SerializerMethodField(
-        help_text="The read was signed under `before` of the first one; `after` of the"
-        " last one is the"
-        " identity on record now."
+        help_text="The read was signed under `before` of the first one; `after` of the last one is"
+        " the identity on record now."
     )
 
     class Meta:
@@ -221,9 +220,8 @@ class EntrySerializer(serializers.Serializer[Any]):
         child=MarkSerializer(),
         default=list,
         max_length=MOST_MARKS,
-        help_text="Where findings are on the images; at signing each must belong to a"
-        " finding of the"
-        " read.",
+        help_text="Where findings are on the images; at signing each must belong to a finding of"
+        " the read.",
     )
     measurements = serializers.ListField(
         child=MeasurementSerializer(), default=list, max_length=MOST_MEASUREMENTS
@@ -306,9 +304,8 @@ class NewAddendum(serializers.Serializer[Any]):
     images = serializers.IntegerField(
         allow_null=True,
         default=None,
-        help_text="How many images the author saw; needed to close a study that an image"
-        " was added to"
-        " after the signature.",
+        help_text="How many images the author saw; needed to close a study that an image was added"
+        " to after the signature.",
     )
     identity = serializers.CharField(
         help_text="`identity` of the study as the author saw it: signing is refused if the"

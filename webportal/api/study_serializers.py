@@ -88,9 +88,8 @@ class StudySerializer(serializers.ModelSerializer[Study]):
     )
 
     result_withheld = serializers.SerializerMethodField(
-        help_text="Whether the model's result is withheld from the caller until they have"
-        " read the study. If"
-        " they have chosen to read first, `results=open` in the address shows it."
+        help_text="Whether the model's result is withheld from the caller until they have read the"
+        " study. If they have chosen to read first, `results=open` in the address shows it."
     )
     second_reading = serializers.SerializerMethodField(
         help_text="`second` or `arbitration` while such a read is due."
@@ -103,9 +102,8 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         " while there is none."
     )
     identity_corrected = serializers.SerializerMethodField(
-        help_text="Whether a read visible to the caller was signed under an identity that"
-        " differs from"
-        " the present one; see `identity_corrections` of the read."
+        help_text="Whether a read visible to the caller was signed under an identity that differs"
+        " from the present one; see `identity_corrections` of the read."
     )
     identity = serializers.SerializerMethodField(
         help_text="Fingerprint of the patient's record: Patient ID, issuer, name, birth date, sex."
