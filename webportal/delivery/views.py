@@ -35,11 +35,11 @@ def overview(request: SignedInRequest) -> HttpResponse:
     delivered_at = Max(
         "deliveries__settled_at", filter=Q(deliveries__state=DeliveryState.DELIVERED)
     )
-    shown = Destination.objects.filter(removed_at=None).annotate(
+    listed = Destination.objects.filter(removed_at=None).annotate(
         waiting=waiting, stored=stored, rejected=rejected, delivered_at=delivered_at
     )
     context = {
-        "destinations": shown,
+        "destinations": listed,
         "protocols": Protocol.choices,
         "ae_title": settings.DICOM_AE_TITLE,
     }
@@ -70,21 +70,21 @@ def new(request: SignedInRequest, protocol: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def destination(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResponse:
     """Change a destination."""
-    shown = _present(destination_id)
-    form = FORMS[shown.protocol](request.POST or None, destination=shown)
+    destination = _present(destination_id)
+    form = FORMS[destination.protocol](request.POST or None, destination=destination)
     if form.is_valid():
         try:
-            destinations.change_destination(shown, form.cleaned_data, request.user)
+            destinations.change_destination(destination, form.cleaned_data, request.user)
         except destinations.DestinationError as error:
             form.add_error(None, error.message)
         else:
-            messages.success(request, _("{name} has been changed.").format(name=shown))
+            messages.success(request, _("{name} has been changed.").format(name=destination))
             return redirect("delivery:destinations")
-    waiting = shown.deliveries.filter(state__in=UNSETTLED).count()
+    waiting = destination.deliveries.filter(state__in=UNSETTLED).count()
     context = {
         "form": form,
-        "destination": shown,
-        "protocol": shown.get_protocol_display(),
+        "destination": destination,
+        "protocol": destination.get_protocol_display(),
         "removing": "remove" in request.GET,
         "waiting": waiting,
     }
@@ -126,10 +126,10 @@ def resume(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResponse:
 
 
 def _pause(request: SignedInRequest, key: uuid.UUID, *, is_paused: bool) -> HttpResponse:
-    shown = _present(key)
-    destinations.pause(shown, is_paused, request.user)
+    destination = _present(key)
+    destinations.pause(destination, is_paused, request.user)
     words = _("{name} is paused.") if is_paused else _("Sending to {name} has resumed.")
-    messages.success(request, words.format(name=shown))
+    messages.success(request, words.format(name=destination))
     return redirect("delivery:destinations")
 
 
@@ -137,9 +137,9 @@ def _pause(request: SignedInRequest, key: uuid.UUID, *, is_paused: bool) -> Http
 @require_POST
 def remove(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResponse:
     """Remove a destination and cancel its pending deliveries."""
-    shown = _present(destination_id)
-    destinations.remove(shown, request.user)
-    messages.success(request, _("{name} has been removed.").format(name=shown))
+    destination = _present(destination_id)
+    destinations.remove(destination, request.user)
+    messages.success(request, _("{name} has been removed.").format(name=destination))
     return redirect("delivery:destinations")
 
 

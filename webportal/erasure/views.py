@@ -43,14 +43,14 @@ def erasures(request: SignedInRequest) -> HttpResponse:
 @require_safe
 def erasure(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse:
     """One erasure: until it is confirmed, the data to be erased; then the erased data."""
-    shown = get_object_or_404(Erasure, pk=erasure_id)
+    erasure = get_object_or_404(Erasure, pk=erasure_id)
     context: dict[str, Any] = {
-        "erasure": shown,
-        "counts": in_words(shown.counts),
-        "waits_for": WAITING.get(shown.waits_for, ""),
-        "skipped": [(key, OBSTACLES.get(code, code)) for key, code in shown.skipped],
+        "erasure": erasure,
+        "counts": in_words(erasure.counts),
+        "waits_for": WAITING.get(erasure.waits_for, ""),
+        "skipped": [(key, OBSTACLES.get(code, code)) for key, code in erasure.skipped],
     }
-    plan = services.plan_of(shown) if shown.state == State.REQUESTED else None
+    plan = services.plan_of(erasure) if erasure.state == State.REQUESTED else None
     if plan is not None:
         context |= {
             "plan": plan,
@@ -59,7 +59,7 @@ def erasure(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse:
             "kept": sorted(plan.kept),
             "unreadable": sorted(plan.unreadable),
             "obstacles": [OBSTACLES[code] for code in obstacles(plan)],
-            "is_own": shown.requested_by_id == request.user.pk,
+            "is_own": erasure.requested_by_id == request.user.pk,
         }
     return render(request, "erasure/erasure.html", context)
 

@@ -67,17 +67,17 @@ def _rejected() -> list[RejectedCaller]:
 @require_http_methods(["GET", "POST"])
 def node(request: SignedInRequest, node_id: uuid.UUID) -> HttpResponse:
     """Change a node, or deactivate it."""
-    shown = get_object_or_404(Node, pk=node_id)
-    form = NodeChangeForm(request.POST or None, node=shown)
+    node = get_object_or_404(Node, pk=node_id)
+    form = NodeChangeForm(request.POST or None, node=node)
     if form.is_valid():
         try:
-            nodes.change_node(shown, **form.cleaned_data, by=request.user)
+            nodes.change_node(node, **form.cleaned_data, by=request.user)
         except Conflict as error:
             form.add_error(None, error.message)
         else:
-            messages.success(request, _("{name} is changed.").format(name=shown))
+            messages.success(request, _("{name} is changed.").format(name=node))
             return redirect("network:network")
-    return render(request, "network/node.html", {"node": shown, "form": form})
+    return render(request, "network/node.html", {"node": node, "form": form})
 
 
 @allow(Role.IT)

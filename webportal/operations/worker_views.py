@@ -26,10 +26,10 @@ SPEED_OVER = timedelta(minutes=5)
 @require_safe
 def worker(request: SignedInRequest, name: str) -> HttpResponse:
     """One worker, with its load and the end of its log; an htmx request gets what changes."""
-    shown = get_object_or_404(workers_with_states(), pk=name)
+    worker = get_object_or_404(workers_with_states(), pk=name)
     running = Job.objects.filter(state=JobState.RUNNING, worker=name)
     context = {
-        "worker": shown,
+        "worker": worker,
         "now": timezone.now(),
         "work": work_since(timezone.now() - SPEED_OVER).get(name),
         "running": running.order_by("started_at", "id")[:SHOWN_JOBS],

@@ -72,10 +72,10 @@ def start(request: SignedInRequest) -> HttpResponse:
 def shadow(request: SignedInRequest, shadow_id: uuid.UUID) -> HttpResponse:
     """One trial: both versions compared."""
     people = ("model_version", "beside", "started_by", "ended_by")
-    shown = get_object_or_404(Shadow.objects.select_related(*people), pk=shadow_id)
-    comparison = Comparison(shown)
+    shadow = get_object_or_404(Shadow.objects.select_related(*people), pk=shadow_id)
+    comparison = Comparison(shadow)
     context = {
-        "shadow": shown,
+        "shadow": shadow,
         "comparison": comparison,
         "categories": CATEGORIES,
         "least": LEAST_OF_A_CLASS,

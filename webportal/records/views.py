@@ -71,9 +71,9 @@ def search(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
     """A patient's history, newest first; results, reads and addenda for radiologists alone."""
-    shown = get_object_or_404(Patient.objects.visible_to(request.user), pk=patient_id)
+    patient = get_object_or_404(Patient.objects.visible_to(request.user), pk=patient_id)
     studies = (
-        shown.studies.visible_to(request.user)
+        patient.studies.visible_to(request.user)
         .order_by(*NEWEST_FIRST)
         .prefetch_related(
             "radiographs__predictions__model_version",
@@ -85,12 +85,12 @@ def patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
             "identity_corrections__corrected_by",
         )
     )
-    append(Event(Action.PATIENT_VIEWED, "patient", shown.pk), request.user)
-    show(request, *studies, patient_ids=[shown.pk])
+    append(Event(Action.PATIENT_VIEWED, "patient", patient.pk), request.user)
+    show(request, *studies, patient_ids=[patient.pk])
     context = {
-        "patient": shown,
+        "patient": patient,
         "studies": studies,
-        "lists_own_departments_only": not sees_all_of(request.user, shown.pk),
+        "lists_own_departments_only": not sees_all_of(request.user, patient.pk),
     }
     return render(request, "records/patient.html", context)
 
@@ -99,15 +99,17 @@ def patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def edit_patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
     """Correct or complete a patient's data; with a reason once a study is signed."""
-    shown = get_object_or_404(Patient.objects.visible_to(request.user), pk=patient_id)
-    signed = services.signed_among(shown.studies.all())
-    own_signed = services.signed_among(shown.studies.visible_to(request.user))
+    patient = get_object_or_404(Patient.objects.visible_to(request.user), pk=patient_id)
+    signed = services.signed_among(patient.studies.all())
+    own_signed = services.signed_among(patient.studies.visible_to(request.user))
     form_class = CorrectionForm if signed else PatientForm
-    form = form_class(request.POST or None, initial=form_values(shown))
+    form = form_class(request.POST or None, initial=form_values(patient))
     if form.is_valid():
         reason = form.cleaned_data.get("reason", "")
         try:
-            changed = services.change_patient(shown, _keep_name(shown, form), request.user, reason)
+            changed = services.change_patient(
+                patient, _keep_name(patient, form), request.user, reason
+            )
         except services.SignedIdentityError as error:
             form.add_error(None, str(error))
         except services.RecordError as error:
@@ -116,10 +118,10 @@ def edit_patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpRespons
             messages.success(
                 request, _("The patient is changed.") if changed else _("Nothing changed.")
             )
-            return redirect("records:patient", shown.pk)
-    show(request, *own_signed, patient_ids=[shown.pk])
+            return redirect("records:patient", patient.pk)
+    show(request, *own_signed, patient_ids=[patient.pk])
     context = {
-        "patient": shown,
+        "patient": patient,
         "form": form,
         "signed_count": len(own_signed) or len(signed[:1]),
         "is_of_several_departments": has_departments(),
@@ -128,11 +130,11 @@ def edit_patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpRespons
     return render(request, "records/edit_patient.html", context)
 
 
-def _keep_name(shown: Patient, form: PatientForm) -> dict[str, object]:
+def _keep_name(patient: Patient, form: PatientForm) -> dict[str, object]:
     """The values entered; an unchanged name keeps the components that the form does not show."""
     values = form.values()
     if not {"family_name", "given_name"} & set(form.changed_data):
-        values["name"] = shown.name
+        values["name"] = patient.name
     return values
 
 

@@ -20,8 +20,7 @@ from webportal.audit.trail import Event, append
 from webportal.records.models import Study
 from webportal.review.models import ReadKind
 from webportal.review.preferences import results_are_open
-from webportal.review.reads import addenda, authentication, reservation, services
-from webportal.review.reads import queries as reads
+from webportal.review.reads import addenda, authentication, queries, reservation, services
 from webportal.review.reads.blinding import hides_result
 from webportal.review.reads.second_reading import due_read, has_signed, may_make
 from webportal.review.reads.signed_identity import identity_change, parse_identity
@@ -42,14 +41,14 @@ def _study(request: SignedInRequest, study_id: uuid.UUID) -> Study:
 @require_GET
 def study(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """A study: its images, the model's result and the read."""
-    shown = _study(request, study_id)
-    append(Event(Action.STUDY_VIEWED, "study", shown.pk, shown.pk), request.user)
-    return _study_page(request, shown, amends="amend" in request.GET)
+    study = _study(request, study_id)
+    append(Event(Action.STUDY_VIEWED, "study", study.pk, study.pk), request.user)
+    return _study_page(request, study, amends="amend" in request.GET)
 
 
 def _study_page(
     request: SignedInRequest,
-    shown: Study,
+    study: Study,
     form: ReadForm | None = None,
     addendum_form: AddendumForm | None = None,
     status: int = 200,
@@ -57,7 +56,7 @@ def _study_page(
     amends: bool = False,
 ) -> HttpResponse:
     context = study_context(
-        shown,
+        study,
         request.user,
         form,
         addendum_form,
@@ -66,7 +65,7 @@ def _study_page(
         results_are_open=results_are_open(request),
     )
     context |= take_back_views.offered_for(context["own"])
-    show(request, shown, *(entry.study for entry in context["timeline"]))
+    show(request, study, *(entry.study for entry in context["timeline"]))
     return render(request, "review/study/study.html", context, status=status)
 
 
@@ -97,23 +96,23 @@ def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 
     The page posts the identity that it shows, because URLs must not contain patient data.
     """
-    shown = _study(request, study_id)
-    leading = reads.result_for(shown, request.user)
-    counting = reads.signed_read(shown)
+    study = _study(request, study_id)
+    leading = queries.result_for(study, request.user)
+    counting = queries.signed_read(study)
     counted = request.GET.get("counts", "")
-    is_hidden = hides_result(request.user, shown)
-    due = due_read(shown)
+    is_hidden = hides_result(request.user, study)
+    due = due_read(study)
     was_due = request.GET.get("due", due)
     seen = parse_identity(request.POST.get("identity", ""))
-    change = identity_change(seen, shown.patient) if seen else None
+    change = identity_change(seen, study.patient) if seen else None
     if change is not None:
-        show(request, shown)
+        show(request, study)
     context = {
-        "study": shown,
+        "study": study,
         "identity_change": change,
-        "progress": HIDDEN if is_hidden else progress_of([shown.pk]).get(shown.pk, NOTHING),
-        "reservation": reservation.reservation_of(shown),
-        "may_reserve": may_make(due, request.user, has_signed=has_signed(shown, request.user)),
+        "progress": HIDDEN if is_hidden else progress_of([study.pk]).get(study.pk, NOTHING),
+        "reservation": reservation.reservation_of(study),
+        "may_reserve": may_make(due, request.user, has_signed=has_signed(study, request.user)),
         "signed_meanwhile": counting if was_due and not due else None,
         "goes_on": bool(due) and due != was_due,
         "is_taken_back": due == ReadKind.FIRST and due != was_due,
@@ -127,12 +126,12 @@ def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def reserve(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Reserve a study, unless somebody else is reading it."""
-    shown = _study(request, study_id)
-    present = reservation.reserve(shown, request.user)
+    study = _study(request, study_id)
+    present = reservation.reserve(study, request.user)
     if present.reader_id != request.user.pk:
         text = _("{reader} is already reading this study.").format(reader=present.reader)
         messages.warning(request, text)
-    return redirect("review:study", shown.pk)
+    return redirect("review:study", study.pk)
 
 
 @allow(Role.RADIOLOGIST)
@@ -156,7 +155,7 @@ def give_back(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Save the reader's input as a draft; called by htmx while they type."""
-    shown = _study(request, study_id)
+    study = _study(request, study_id)
     form = ReadForm(request.POST)
     error, is_conflict = "", False
     if not _is_of_this_reader(request):
@@ -165,44 +164,44 @@ def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         error = _("Not saved: the text is too long, or a value is unknown.")
     else:
         try:
-            draft = services.save_draft(shown, request.user, form.entry())
+            draft = services.save_draft(study, request.user, form.entry())
         except services.ReadingError as refused:
             is_conflict = refused.code == "draft_changed"
             error = str(refused) if is_conflict else _("Not saved: {reason}").format(reason=refused)
         else:
             # Writing a draft reserves the study, unless another has already reserved it.
-            if draft.signed_at is None and due_read(shown):
-                reservation.reserve(shown, request.user)
+            if draft.signed_at is None and due_read(study):
+                reservation.reserve(study, request.user)
     if "HX-Request" in request.headers:
-        context = {"error": error, "saved_at": timezone.now(), "study": shown}
-        context["signed"] = None if due_read(shown) else reads.signed_read(shown)
+        context = {"error": error, "saved_at": timezone.now(), "study": study}
+        context["signed"] = None if due_read(study) else queries.signed_read(study)
         context["is_conflict"] = is_conflict
         response = render(request, "review/study/draft_state.html", context)
         response.headers["X-Saved"] = "conflict" if is_conflict else "no" if error else "yes"
-        own = reads.own_draft(shown, request.user)
+        own = queries.own_draft(study, request.user)
         response.headers["X-Draft-Version"] = services.draft_version(own)
         return response
     if error:
         messages.error(request, error)
     else:
         messages.success(request, _("The draft is saved."))
-    return redirect(_page_of(shown, form))
+    return redirect(_page_of(study, form))
 
 
-def _page_of(shown: Study, form: ReadForm) -> str:
+def _page_of(study: Study, form: ReadForm) -> str:
     """The URL of the page that a form was on."""
     amends = {"amend": "1"} if form.data.get("amends") else {}
-    return reverse("review:study", args=[shown.pk], query=amends)
+    return reverse("review:study", args=[study.pk], query=amends)
 
 
 @allow(Role.RADIOLOGIST)
 @require_POST
 def discard_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Discard the reader's own draft."""
-    shown = _study(request, study_id)
-    services.discard_draft(shown, request.user)
+    study = _study(request, study_id)
+    services.discard_draft(study, request.user)
     messages.success(request, _("Your draft is discarded."))
-    return redirect("review:study", shown.pk)
+    return redirect("review:study", study.pk)
 
 
 @allow(Role.RADIOLOGIST)
@@ -212,21 +211,21 @@ def sign(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 
     A refusal shows the page again with all input.
     """
-    shown = _study(request, study_id)
+    study = _study(request, study_id)
     # Reached after signing in first, or by visiting the URL again.
     if request.method == "GET":
-        return redirect("review:study", shown.pk)
+        return redirect("review:study", study.pk)
     if not _is_of_this_reader(request):
         messages.error(request, _not_of_this_reader(request))
-        return redirect("review:study", shown.pk)
+        return redirect("review:study", study.pk)
     form = ReadForm(request.POST)
     if form.is_valid():
         try:
             signed = services.sign(
-                shown,
+                study,
                 request.user,
                 form.entry(),
-                secret_shown(request, shown, form.cleaned_data["password"]),
+                secret_shown(request, study, form.cleaned_data["password"]),
                 pin_is_open=authentication.pin_is_open(request.session),
             )
         except services.ReadingError as error:
@@ -235,12 +234,12 @@ def sign(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
             authentication.continue_series(request.session)
             take_back_views.offer(request.session, signed)
             if request.POST.get("then") == "next":
-                messages.success(request, _signed_with_way_back(shown))
+                messages.success(request, _signed_with_way_back(study))
                 return _open_next(request, None)
             is_amended = signed.amends_id is not None
             words = _("The amendment is signed.") if is_amended else _("The read is signed.")
             messages.success(request, words)
-            return redirect("review:study", shown.pk)
+            return redirect("review:study", study.pk)
     return _study_page(request, _study(request, study_id), form, status=422)
 
 
@@ -258,16 +257,16 @@ def _signed_with_way_back(signed: Study) -> str:
 @require_http_methods(["GET", "POST"])
 def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Sign an addendum to the study's signed read, or to one's own while others still read it."""
-    shown = _study(request, study_id)
+    study = _study(request, study_id)
     if request.method == "GET":
-        return redirect("review:study", shown.pk)
-    read = reads.signed_read(shown) or reads.own_signed_read(shown, request.user)
+        return redirect("review:study", study.pk)
+    read = queries.signed_read(study) or queries.own_signed_read(study, request.user)
     form = AddendumForm(request.POST)
     if not _is_of_this_reader(request):
         form.add_error(None, _not_of_this_reader(request))
     if read is None:
         messages.error(request, _("Nothing is signed yet: change the draft instead."))
-        return redirect("review:study", shown.pk)
+        return redirect("review:study", study.pk)
     if form.is_valid():
         values = form.cleaned_data
         try:
@@ -276,7 +275,7 @@ def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
                 request.user,
                 values["reason"],
                 values["text"],
-                secret_shown(request, shown, values["addendum_password"]),
+                secret_shown(request, study, values["addendum_password"]),
                 images=values["images"] or 0,
                 identity=form.acknowledged_identity(),
                 despite_unseen=values["despite_unseen"],
@@ -287,8 +286,8 @@ def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         else:
             authentication.continue_series(request.session)
             messages.success(request, _("The addendum is signed."))
-            return redirect("review:study", shown.pk)
-    return _study_page(request, shown, addendum_form=form, status=422)
+            return redirect("review:study", study.pk)
+    return _study_page(request, study, addendum_form=form, status=422)
 
 
 def _is_of_this_reader(request: SignedInRequest) -> bool:
