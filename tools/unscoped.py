@@ -66,7 +66,7 @@ HANDED_OVER = {
         ),
         _ENDPOINT,
     ),
-    "webportal/orders/shown.py:orders_of": _GIVEN,
+    "webportal/orders/display.py:orders_of": _GIVEN,
     "webportal/orders/views.py:_known_to": "within the scope of the person",
     "webportal/api/jobs.py:get_queryset": "studies whose results are left out of the visible",
     "webportal/dicomweb/endpoint.py:radiographs": "within the studies of visible_studies",

@@ -13,11 +13,11 @@ from rest_framework.response import Response
 from webportal.access.models import AccessEntry, Kind, Outcome
 from webportal.access.shown import show
 from webportal.accounts.models import Role
+from webportal.api.access_reporting import show_all
 from webportal.api.base import Endpoint, SearchText
 from webportal.api.pagination import TrailPages
 from webportal.api.patients import PatientSerializer
 from webportal.api.problems import form_problem
-from webportal.api.shown import show_all
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.auditing.accesses import COLUMNS, AccessFilter

@@ -7,9 +7,9 @@ from rest_framework import serializers
 from rest_framework.viewsets import GenericViewSet
 
 from webportal.accounts.models import Role, User
+from webportal.api.access_reporting import show_all
 from webportal.api.filters import OPEN, OPENING
 from webportal.api.permissions import ByRole
-from webportal.api.shown import show_all
 from webportal.records.choices import Priority
 from webportal.records.visibility import VisibleQuerySet
 

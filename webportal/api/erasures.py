@@ -16,8 +16,8 @@ from rest_framework.response import Response
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS
 from webportal.accounts.services import AccountError, PasswordUncheckedError
+from webportal.api.access_reporting import show_all
 from webportal.api.base import Endpoint, NoBody
-from webportal.api.shown import show_all
 from webportal.erasure import services
 from webportal.erasure.models import REASON_LENGTH, REFERENCE_LENGTH, Erasure, State
 from webportal.erasure.obstacles import obstacles

@@ -14,17 +14,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from webportal.accounts.roles import UPLOADERS
+from webportal.api.access_reporting import show_all
 from webportal.api.base import Endpoint
 from webportal.api.forms import FormSerializer
 from webportal.api.pagination import StableOrdering
 from webportal.api.patients import PatientSerializer
 from webportal.api.problems import Problem, form_problem, problem_response
-from webportal.api.shown import show_all
 from webportal.api.uploads import ItemSerializer
+from webportal.intake.access_reporting import without_others
 from webportal.intake.held import resolution
 from webportal.intake.held.forms import HeldFileForm, initial_of
 from webportal.intake.models import UploadItem, Verdict
-from webportal.intake.shown import without_others
 from webportal.refusals import Refusal
 
 #: Each is checked in the sandbox anew, while the caller waits.

@@ -16,8 +16,8 @@ from rest_framework.response import Response
 
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS
+from webportal.api.access_reporting import show_all
 from webportal.api.base import Endpoint, NoBody, PriorityField
-from webportal.api.shown import show_all
 from webportal.inference import bulk, queue, registry
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction
 from webportal.inference.purpose.expressions import shown_category, shown_probability

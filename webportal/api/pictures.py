@@ -18,9 +18,9 @@ from rest_framework.response import Response
 from ml.images import ImageError
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS
+from webportal.api.access_reporting import show_all
 from webportal.api.base import Endpoint, NoBody
 from webportal.api.jobs import JobSerializer
-from webportal.api.shown import show_all
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.queue import rerun, rerun_outdated

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from webportal.accounts.models import Role
+from webportal.api.access_reporting import show_all
 from webportal.api.base import Endpoint, NoBody
 from webportal.api.read_serializers import (
     AddendumSerializer,
@@ -21,7 +22,6 @@ from webportal.api.read_serializers import (
     ReadSerializer,
     SignatureSerializer,
 )
-from webportal.api.shown import show_all
 from webportal.records.models import Study
 from webportal.review.models import (
     Read,

@@ -12,11 +12,11 @@ from rest_framework.response import Response
 from webportal.access.shown import show
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS
+from webportal.api.access_reporting import show_all
 from webportal.api.base import Endpoint, SearchText
 from webportal.api.filters import StrictFilters
 from webportal.api.patients import PatientSerializer
 from webportal.api.problems import form_problem
-from webportal.api.shown import show_all
 from webportal.api.study_filters import StudyFilter
 from webportal.api.study_serializers import (
     CaseRecordSerializer,
@@ -28,7 +28,7 @@ from webportal.api.study_serializers import (
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.intake.claimed_identity import Identity
-from webportal.orders.shown import orders_of
+from webportal.orders.display import orders_of
 from webportal.records.choices import ReadingState
 from webportal.records.forms import PatientForm
 from webportal.records.models import Study

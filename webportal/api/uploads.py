@@ -20,17 +20,17 @@ from rest_framework.response import Response
 
 from ml import images
 from webportal.accounts.roles import UPLOADERS
+from webportal.api.access_reporting import show_all
 from webportal.api.base import Endpoint, PriorityField
 from webportal.api.forms import FormSerializer
 from webportal.api.problems import form_problem
-from webportal.api.shown import show_all
 from webportal.intake import pipeline
+from webportal.intake.access_reporting import without_others
 from webportal.intake.batches import services, summary
 from webportal.intake.batches.forms import BatchForm, read_forms
 from webportal.intake.cases.case_record import CaseRecordForm
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem, Verdict
 from webportal.intake.pipeline.receive import too_large
-from webportal.intake.shown import without_others
 from webportal.records.choices import Priority
 
 # A request contains names and boundaries besides the file.

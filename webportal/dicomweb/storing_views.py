@@ -14,8 +14,8 @@ from webportal.dicomweb.errors import UnsupportedMedia
 from webportal.dicomweb.negotiation import DICOM
 from webportal.dicomweb.retrieval_views import RetrievalEndpoint
 from webportal.dicomweb.search_views import SearchEndpoint
+from webportal.intake.access_reporting import show_items
 from webportal.intake.pipeline.body import received
-from webportal.intake.shown import show_items
 
 
 class StudyEndpoint(SearchEndpoint, RetrievalEndpoint):

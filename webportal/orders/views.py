@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from webportal.access.shown import show
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
+from webportal.orders.display import FIELDS, asked_of, receives_orders
 from webportal.orders.linking import (
     OrderError,
     differences,
@@ -28,7 +29,6 @@ from webportal.orders.linking import (
 )
 from webportal.orders.models import Order, OrderedStudy
 from webportal.orders.questions import ask_for, may_be_asked_again
-from webportal.orders.shown import FIELDS, asked_of, receives_orders
 from webportal.records import visibility
 from webportal.records.choices import ReadingState
 from webportal.records.identifiers import LONGEST

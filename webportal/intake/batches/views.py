@@ -17,6 +17,7 @@ from webportal.accounts.departments import DepartmentError
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.intake import pipeline
+from webportal.intake.access_reporting import show_items, without_others
 from webportal.intake.batches import services, summary, texts, waiting
 from webportal.intake.batches.forms import BatchForm, read_forms
 from webportal.intake.cases import sheet
@@ -24,7 +25,6 @@ from webportal.intake.cases.case_record import CaseRecordForm
 from webportal.intake.errors import IntakeError
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.intake.pipeline import body, turns
-from webportal.intake.shown import show_items, without_others
 
 BATCHES_PER_PAGE = 30
 ITEMS_PER_PAGE = 100

@@ -14,6 +14,7 @@ from webportal.access.shown import show
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.intake.access_reporting import show_items
 from webportal.intake.checks import sandbox
 from webportal.intake.errors import IntakeError, NotHeldError
 from webportal.intake.held import preview, resolution
@@ -21,7 +22,6 @@ from webportal.intake.held.forms import HeldFileForm, initial_of
 from webportal.intake.held.reasons import held_for
 from webportal.intake.held.resolution import Correction, Decision, Question
 from webportal.intake.models import UploadItem, Verdict
-from webportal.intake.shown import show_items
 from webportal.storage import DamagedFileError, read_verified
 
 ITEMS_PER_PAGE = 100

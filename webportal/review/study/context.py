@@ -11,7 +11,7 @@ from webportal.inference.pauses import paused_priorities
 from webportal.inference.queue import OPEN_STATES
 from webportal.inference.registry import active_model
 from webportal.intake.file_names import file_names
-from webportal.orders.shown import order_context
+from webportal.orders.display import order_context
 from webportal.records.choices import Priority, ReadingState, Symptom
 from webportal.records.models import Radiograph, Study
 from webportal.records.searches import stated_ages

@@ -8,8 +8,8 @@ from django.http import HttpRequest
 
 from webportal.access.shown import show
 from webportal.inference.models import Job, Prediction
+from webportal.intake.access_reporting import show_items
 from webportal.intake.models import UploadItem
-from webportal.intake.shown import show_items
 from webportal.notifications.models import Notification
 from webportal.records.models import Patient, Radiograph, Study
 from webportal.review.models import Addendum, Read
