@@ -12,12 +12,14 @@ from webportal.api.bulk import BulkEndpoint
 from webportal.api.departments import DepartmentEndpoint
 from webportal.api.erasures import ErasureEndpoint, PatientErasureEndpoint
 from webportal.api.held import HeldFileEndpoint
-from webportal.api.jobs import JobEndpoint, ModelVersionEndpoint, PredictionEndpoint
+from webportal.api.jobs import JobEndpoint
+from webportal.api.model_versions import ModelVersionEndpoint
 from webportal.api.network import NodeEndpoint, ReceivedEndpoint
 from webportal.api.notifications import NotificationEndpoint
 from webportal.api.patients import PatientEndpoint
-from webportal.api.pictures import RadiographEndpoint, StudyRerunEndpoint
+from webportal.api.predictions import PredictionEndpoint
 from webportal.api.queue import QueueEndpoint
+from webportal.api.radiographs import RadiographEndpoint, StudyRerunEndpoint
 from webportal.api.reads import ReadEndpoint, ReadingEndpoint, TextTemplateEndpoint
 from webportal.api.studies import StudyEndpoint
 from webportal.api.tokens import TokenEndpoint
