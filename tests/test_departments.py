@@ -18,7 +18,7 @@ from tests.factories import make_job, make_patient, make_prediction, make_radiog
 from tests.roles import METHODS, TABLE, R
 from tests.test_roles import ADDRESSES
 from webportal.accounts.models import GENERAL, Department, Role, User
-from webportal.accounts.roles import OF_NO_DEPARTMENT as ROLES_OF_NONE
+from webportal.accounts.roles import ROLES_OF_ALL_DEPARTMENTS
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import JobState
 from webportal.intake.batches.services import create_batch
@@ -58,7 +58,7 @@ OF_NO_DEPARTMENT = {
     *("api/v1/received-instances/", "api/v1/notifications/", "api/v1/erasures/"),
 }
 # Hospital IT and auditors look after all departments.
-OF_DEPARTMENTS = [role for role in Role if role not in ROLES_OF_NONE]
+OF_DEPARTMENTS = [role for role in Role if role not in ROLES_OF_ALL_DEPARTMENTS]
 SECRET = "ELSEWHERE-4711"
 NAME = "Hidden^Person"
 

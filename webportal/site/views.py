@@ -11,7 +11,7 @@ from django.views.i18n import set_language
 
 from webportal.accounts.departments import departments_of
 from webportal.accounts.models import Role
-from webportal.accounts.roles import OF_NO_DEPARTMENT, SignedInRequest, allow
+from webportal.accounts.roles import ROLES_OF_ALL_DEPARTMENTS, SignedInRequest, allow
 from webportal.accounts.services import remember_language
 
 START_PAGES = [
@@ -33,7 +33,7 @@ def home(request: SignedInRequest) -> HttpResponse:
     worklist says it to radiologists.
     """
     is_told_here = not request.user.has_role(Role.RADIOLOGIST)
-    needs_one = bool(set(request.user.roles) - set(OF_NO_DEPARTMENT))
+    needs_one = bool(set(request.user.roles) - set(ROLES_OF_ALL_DEPARTMENTS))
     if is_told_here and needs_one and not departments_of(request.user).exists():
         words = _("You are not a member of any department. Ask hospital IT to add you to one.")
         messages.warning(request, words)
