@@ -35,8 +35,8 @@ from webportal.records.choices import Priority
 
 # A request contains names and boundaries besides the file.
 REQUEST_OVERHEAD = 1024**2
-#: In one request: they share a thread of the portal until all have their verdicts.
-MOST_FILES = 50
+#: They share a thread of the portal until all have their verdicts.
+MOST_FILES_PER_REQUEST = 50
 
 
 class TooLarge(APIException):
@@ -146,7 +146,7 @@ class NewFiles(serializers.Serializer[Any]):
 
     file = serializers.ListField(
         child=serializers.FileField(allow_empty_file=True, max_length=400),
-        max_length=MOST_FILES,
+        max_length=MOST_FILES_PER_REQUEST,
         help_text="One or several files, each in a part of this name; a ZIP only by itself.",
     )
     path = serializers.ListField(

@@ -9,6 +9,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from webportal.inference.messages import CORRECTIONS
 from webportal.reasons import Reasoned
 from webportal.records.choices import Category, Priority, Purpose
 from webportal.records.models import SHA256_HEX, Radiograph, Study
@@ -157,15 +158,6 @@ class Job(Reasoned, OfStudy):
 
     def __str__(self) -> str:
         return f"Job {self.id} ({self.state})"
-
-
-# Preprocessing that may have altered the image before assessment; see ml.serving.assessment.
-CORRECTIONS = {
-    "inverted": _("inverting the grey values"),
-    "rotated_90_clockwise": _("turning it by 90° clockwise"),
-    "rotated_180": _("turning it by 180°"),
-    "rotated_90_counterclockwise": _("turning it by 90° anticlockwise"),
-}
 
 
 class Prediction(ShownResult, Reasoned, OfStudy):

@@ -8,9 +8,9 @@ const LANES = 4;
  * visible progress and a cheap retry if the connection is lost. The first requests carry one file each and
  * show how fast the connection is.
  */
-const MOST_FILES = 8;
-const MOST_BYTES = 4 * 1024 ** 2;
-const MOST_SECONDS = 2;
+const MOST_FILES_PER_REQUEST = 8;
+const MOST_BYTES_PER_REQUEST = 4 * 1024 ** 2;
+const MOST_SECONDS_PER_REQUEST = 2;
 /** Delays between retries of a file, in milliseconds; after the last one the user has to ask. */
 const BACK_OFF = [1000, 2000, 4000, 8000, 16000];
 /** The retry delay of a file that has to wait its turn, in milliseconds. */
@@ -51,7 +51,7 @@ export class Sender {
   private readonly received = new Map<string, Verdict[]>();
   private active = 0;
   private losses = 0;
-  /** How many bytes the connection takes in MOST_SECONDS, as far as that is known. */
+  /** How many bytes the connection takes in MOST_SECONDS_PER_REQUEST, as far as that is known. */
   private pace = 0;
   private wake: (() => void) | undefined;
 
@@ -163,7 +163,8 @@ export class Sender {
     for (const upload of this.uploads) {
       if (upload.state !== "waiting" || (isUnpacking && isArchive(upload.path))) continue;
       bytes += upload.file.size;
-      const fits = next.length < MOST_FILES && bytes <= Math.min(MOST_BYTES, this.pace);
+      const fits =
+        next.length < MOST_FILES_PER_REQUEST && bytes <= Math.min(MOST_BYTES_PER_REQUEST, this.pace);
       if (next.length && !(fits && maySendTogether(upload))) break;
       next.push(upload);
       if (this.isLost || !maySendTogether(upload)) break;
@@ -242,7 +243,7 @@ export class Sender {
       },
     });
     const bytes = uploads.reduce((sum, { file }) => sum + file.size, 0);
-    this.pace = (1000 * MOST_SECONDS * bytes) / Math.max(performance.now() - began, 1);
+    this.pace = (1000 * MOST_SECONDS_PER_REQUEST * bytes) / Math.max(performance.now() - began, 1);
     [this.isLost, this.losses] = [false, 0];
     return verdicts;
   }
