@@ -126,7 +126,7 @@ def relations_to_people() -> set[str]:
 
 def may_read(study: Study, seen: Prediction, person: User) -> bool:
     """Whether this person may make the read that is due, on which every place has to agree."""
-    may_sign = reading_panel(study, person)["may_read"]
+    may_sign = reading_panel(study, person).may_read
     client = Client()
     client.force_login(person)
     assert client.post(f"/studies/{study.pk}/status").context["may_reserve"] == may_sign, person

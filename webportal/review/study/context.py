@@ -77,13 +77,13 @@ def study_context(
     panel = reading_panel(
         study, reader, form, addendum_form, amends=amends, pin_is_open=pin_is_open
     )
-    leading = panel["leading"]
-    radiographs = _shown_radiographs(study, reader, panel["hides_result"])
+    leading = panel.leading
+    radiographs = _shown_radiographs(study, reader, panel.hides_result)
     first = next(
         (shown for shown in radiographs if leading and shown.prediction == leading), None
     ) or (radiographs[0] if radiographs else None)
     return (
-        panel
+        vars(panel)
         | {
             "study": study,
             "patient": study.patient,
@@ -102,8 +102,8 @@ def study_context(
             study,
             reader,
             first.radiograph if first else None,
-            may_mark=panel["shows_form"],
-            amended=panel["amended"],
+            may_mark=panel.shows_form,
+            amended=panel.amended,
             results_are_open=results_are_open,
         )
     )

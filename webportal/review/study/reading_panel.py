@@ -3,9 +3,10 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from uuid import UUID
 
 from django.db.models import Q
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -20,6 +21,7 @@ from webportal.review.models import (
     Pneumonia,
     Read,
     ReadKind,
+    Reservation,
     TextTemplate,
     Zone,
 )
@@ -36,7 +38,7 @@ from webportal.review.reads.second_reading import (
     signed_reads,
 )
 from webportal.review.reads.services import draft_version
-from webportal.review.reads.signed_identity import identity_change
+from webportal.review.reads.signed_identity import IdentityChange, identity_change
 from webportal.review.session.pin_views import OFFER, PinForm
 from webportal.review.study.forms import AddendumForm, ReadForm, amendment_form, read_form
 
@@ -90,6 +92,52 @@ class Tick:
     is_ticked: bool
 
 
+@dataclass(frozen=True)
+class ReadingPanel:
+    """What the templates of the panel show, by the names that they use."""
+
+    shown_identity: str
+    seen_identity: str
+    identity_change: IdentityChange | None
+    addendum_seen_identity: str
+    addendum_identity_change: IdentityChange | None
+    due: str
+    is_prior: bool
+    heading: str | Promise
+    own: Read | None
+    amended: Read | None
+    shows_form: bool
+    may_read: bool
+    refusal: str
+    reads: list[Read]
+    signed: Read | None
+    addendum_to: Read | None
+    newer_result: bool
+    late_draft: Read | None
+    begun_amendment: Read | None
+    draft: Read | None
+    draft_version: str
+    draft_is_outdated: bool
+    form: ReadForm
+    hides_result: bool
+    leading: Prediction | None
+    seen: UUID | str
+    choices: list[Choice]
+    findings: list[Tick]
+    keyed_findings: list[Tick]
+    zone_rows: list[list[Tick]]
+    addendum_form: AddendumForm
+    has_late_image: bool
+    may_edit: bool
+    reservation: Reservation | None
+    reserved_by_other: Reservation | None
+    text_templates: list[TextTemplate]
+    asks_for_pin: bool
+    offers_pin: bool
+    proposes_pin: bool
+    pin_form: PinForm
+
+
 def reading_panel(
     study: Study,
     reader: User,
@@ -98,8 +146,8 @@ def reading_panel(
     *,
     amends: bool = False,
     pin_is_open: bool = False,
-) -> dict[str, Any]:
-    """Build the context of the panel; forms are those submitted with errors.
+) -> ReadingPanel:
+    """Collect what the panel shows; forms are those submitted with errors.
 
     With `amends` it has the form for amending the reader's own signed read, if there is one.
     """
@@ -125,49 +173,51 @@ def reading_panel(
     now = shown_identity(study.patient)
     begun_under = (draft.identity if draft else {}) or now
     addendum_under = (addendum_form.seen_identity() if addendum_form else {}) or begun_under
-    return {
-        "shown_identity": json.dumps({"identity": json.dumps(now)}),
-        "seen_identity": json.dumps(begun_under),
-        "identity_change": identity_change(begun_under, study.patient),
-        "addendum_seen_identity": json.dumps(addendum_under),
-        "addendum_identity_change": identity_change(addendum_under, study.patient),
-        "due": due,
-        "is_prior": is_prior,
-        "heading": HEADINGS.get(ReadKind(due), "") if due else "",
-        "own": own,
-        "amended": amended,
-        "shows_form": (bool(due) and not refusal) or amended is not None,
-        "may_read": bool(due) and not refusal,
-        "refusal": refusal,
-        "reads": reads,
-        "signed": signed,
-        "addendum_to": signed or own,
-        "newer_result": signed and signed.prediction and leading and signed.prediction != leading,
-        "late_draft": draft if draft and not draft.amends_id and (not due or refusal) else None,
-        "begun_amendment": draft if draft and draft.amends_id and own else None,
-        "draft": draft,
-        "draft_version": draft_version(draft),
-        "draft_is_outdated": draft and draft.decision and draft.prediction != leading,
-        "form": form,
-        "hides_result": is_hidden,
-        "leading": leading,
-        "seen": leading.pk if leading else "",
-        "choices": choices,
-        "findings": findings,
-        "keyed_findings": [each for each in findings if each.key],
-        "zone_rows": _zone_rows(form),
-        "addendum_form": addendum_form or _addendum_form(draft),
-        "has_late_image": signed and study.reading_state == ReadingState.UNREAD,
-        "may_edit": due == ReadKind.FIRST,
-        "reservation": present,
-        "reserved_by_other": present if present and present.reader_id != reader.pk else None,
-        "text_templates": templates_of(reader),
-        "asks_for_pin": pin_is_open and has_pin(reader),
-        "offers_pin": is_pin_offered(),
+    return ReadingPanel(
+        shown_identity=json.dumps({"identity": json.dumps(now)}),
+        seen_identity=json.dumps(begun_under),
+        identity_change=identity_change(begun_under, study.patient),
+        addendum_seen_identity=json.dumps(addendum_under),
+        addendum_identity_change=identity_change(addendum_under, study.patient),
+        due=due,
+        is_prior=is_prior,
+        heading=HEADINGS.get(ReadKind(due), "") if due else "",
+        own=own,
+        amended=amended,
+        shows_form=(bool(due) and not refusal) or amended is not None,
+        may_read=bool(due) and not refusal,
+        refusal=refusal,
+        reads=reads,
+        signed=signed,
+        addendum_to=signed or own,
+        newer_result=bool(
+            signed and signed.prediction and leading and signed.prediction != leading
+        ),
+        late_draft=draft if draft and not draft.amends_id and (not due or refusal) else None,
+        begun_amendment=draft if draft and draft.amends_id and own else None,
+        draft=draft,
+        draft_version=draft_version(draft),
+        draft_is_outdated=bool(draft and draft.decision and draft.prediction != leading),
+        form=form,
+        hides_result=is_hidden,
+        leading=leading,
+        seen=leading.pk if leading else "",
+        choices=choices,
+        findings=findings,
+        keyed_findings=[each for each in findings if each.key],
+        zone_rows=_zone_rows(form),
+        addendum_form=addendum_form or _addendum_form(draft),
+        has_late_image=signed is not None and study.reading_state == ReadingState.UNREAD,
+        may_edit=due == ReadKind.FIRST,
+        reservation=present,
+        reserved_by_other=present if present and present.reader_id != reader.pk else None,
+        text_templates=templates_of(reader),
+        asks_for_pin=pin_is_open and has_pin(reader),
+        offers_pin=is_pin_offered(),
         # Offered right after signing with the password, when its benefit is obvious.
-        "proposes_pin": pin_is_open and not has_pin(reader),
-        "pin_form": PinForm(prefix=OFFER),
-    }
+        proposes_pin=pin_is_open and not has_pin(reader),
+        pin_form=PinForm(prefix=OFFER),
+    )
 
 
 def templates_of(reader: User) -> list[TextTemplate]:
