@@ -14,7 +14,7 @@ from pathlib import Path
 
 from deploy.local.frontend import FRONTEND, node_environment
 from deploy.local.system import ROOT
-from tools import lock, scoping
+from tools import lengths, lock, scoping
 from tools.chromium import ensure_chromium
 from tools.directory import ensure_directory
 from tools.helm import ensure_helm
@@ -57,6 +57,7 @@ def main() -> None:
         "migrations": lambda: _run(*MANAGE, "makemigrations", "--check", "--dry-run"),
         "OpenAPI": _openapi_is_current,
         "studies of others": scoping.is_scoped,
+        "lengths of modules": lengths.are_short,
         "locked packages": lock.is_current,
     }
     failed = []
