@@ -11,6 +11,9 @@ from deploy.local.system import ROOT
 _PATH = re.compile(
     r"`((?:webportal|workers|scheduler|ml|deploy|tests|tools|bench|requirements)[\w./-]*)`"
 )
+# Names of what is in the code, and of modules without their folder.
+_NAME = re.compile(r"`(_?[A-Za-z](?:\w*[^\W_])?)`")
+_MODULE = re.compile(r"`(\w+\.py)`")
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
@@ -20,10 +23,29 @@ def _tests_in(file: str) -> frozenset[str]:
     return frozenset(each.name for each in tree.body if isinstance(each, ast.FunctionDef))
 
 
-@pytest.mark.parametrize("name", ["threat-model.md", "promises.md"])
+@cache
+def _sources() -> dict[str, str]:
+    folders = ("webportal", "ml", "workers", "scheduler", "deploy", "bench", "tests", "tools")
+    files = [each for folder in folders for each in (ROOT / folder).rglob("*.py")]
+    return {each.relative_to(ROOT).as_posix(): each.read_text() for each in files}
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/threat-model.md", "docs/promises.md"])
 def test_every_file_that_a_document_names_exists(name: str) -> None:
-    named = _PATH.findall((ROOT / "docs" / name).read_text())
+    named = [path for path in _PATH.findall((ROOT / name).read_text()) if "/" in path]
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_name_in_the_recipes_is_in_the_code() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    words = set(
+        re.findall(r"\w+", "\n".join([*_sources().values(), (ROOT / "Makefile").read_text()]))
+    )
+    modules = {path.rpartition("/")[2] for path in _sources()}
+    assert len(_NAME.findall(text)) > 80
+    gone = {name for name in _NAME.findall(text) if name not in words}
+    gone |= {name for name in _MODULE.findall(text) if name not in modules}
+    assert gone == set()
 
 
 def test_every_test_that_proves_a_promise_exists() -> None:
