@@ -37,7 +37,7 @@ from webportal.intake.batches.services import create_batch
 from webportal.intake.models import UploadItem, Verdict
 from webportal.notifications import run
 from webportal.notifications.mail import deliver
-from webportal.notifications.models import Kind
+from webportal.notifications.models import NotificationKind
 from webportal.notifications.services import choose
 from webportal.records.models import Study
 
@@ -104,7 +104,7 @@ def test_a_planted_patient_is_nowhere_but_in_records_and_pages(
     radiologist: User,
     it_person: User,
 ) -> None:
-    choose(uploader, "uploader@hospital.example", [Kind.BATCH_DONE])
+    choose(uploader, "uploader@hospital.example", [NotificationKind.BATCH_DONE])
     portal = Portal(start_server(METRICS_TOKEN="for the test"))
     _upload(portal, uploader)
     worker = start()

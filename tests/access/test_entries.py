@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from tests.factories import make_prediction, make_study
 from webportal.access.middleware import ENTRIES_A_MINUTE
-from webportal.access.models import AccessEntry, Kind, Outcome
+from webportal.access.models import AccessEntry, AccessKind, Outcome
 from webportal.access.removal import remove_old
 from webportal.access.system import record_start
 from webportal.accounts.models import Role, User
@@ -65,8 +65,8 @@ def test_only_the_role_that_grants_access_is_named() -> None:
     client.get("/users")
     client.get("/patients")
     assert [(e.kind, e.roles) for e in AccessEntry.objects.order_by("id")] == [
-        (Kind.USERS, ["it"]),
-        (Kind.LIST, ["uploader"]),
+        (AccessKind.USERS, ["it"]),
+        (AccessKind.LIST, ["uploader"]),
     ]
 
 
@@ -76,7 +76,11 @@ def test_a_refusal_names_the_user_and_the_object(
     study = make_study()
     assert sign_in(uploader).get(f"/studies/{study.pk}").status_code == 403
     entry = only_entry()
-    assert (entry.outcome, entry.kind, entry.target) == (Outcome.REFUSED, Kind.STUDY, study.pk)
+    assert (entry.outcome, entry.kind, entry.target) == (
+        Outcome.REFUSED,
+        AccessKind.STUDY,
+        study.pk,
+    )
     assert entry.study_ids == entry.patient_ids == []
 
 
@@ -87,7 +91,7 @@ def test_a_failed_sign_in_keeps_a_known_name_and_no_password(
     Client().post("/sign-in", {"username": name, "password": "my other password"})
     APIClient().post("/api/v1/tokens", {"username": name, "password": "pw", "name": "a"})
     for entry in AccessEntry.objects.all():
-        assert (entry.kind, entry.outcome, entry.user) == (Kind.SIGN_IN, Outcome.FAILED, kept)
+        assert (entry.kind, entry.outcome, entry.user) == (AccessKind.SIGN_IN, Outcome.FAILED, kept)
         assert "my other password" not in str(vars(entry))
     assert AccessEntry.objects.count() == 2
 
@@ -104,7 +108,7 @@ def test_a_token_is_named_by_its_prefix_and_an_invalid_one_not_at_all(radiologis
     assert client.get("/api/v1/patients").status_code == 401
     wrong = AccessEntry.objects.first()
     assert wrong is not None
-    assert (wrong.kind, wrong.outcome, wrong.user) == (Kind.TOKEN, Outcome.FAILED, "unknown")
+    assert (wrong.kind, wrong.outcome, wrong.user) == (AccessKind.TOKEN, Outcome.FAILED, "unknown")
     assert "ffff" not in str(vars(wrong))
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from webportal.access import seals
-from webportal.access.models import AccessEntry, Kind, Outcome
+from webportal.access.models import AccessEntry, AccessKind, Outcome
 from webportal.access.seals import content_of, seal
 from webportal.audit.models import Action, AuditEntry
 from webportal.audit.reconciliation import reconcile
@@ -28,7 +28,7 @@ def enter(day: date, hour: int = 12, **fields: object) -> AccessEntry:
     defaults |= {"study_ids": [], "patient_ids": [], "file_ids": [], "criteria": {}}
     return AccessEntry.objects.create(
         at=datetime.combine(day, time(hour), UTC),
-        kind=Kind.STUDY,
+        kind=AccessKind.STUDY,
         outcome=Outcome.DONE,
         **defaults | fields,
     )

@@ -17,7 +17,7 @@ from webportal.accounts.models import Passkey, User
 from webportal.accounts.sessions import SessionStore
 from webportal.accounts.sign_in_views import SIGN_IN
 from webportal.audit.models import Action, AuditEntry
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 
 pytestmark = pytest.mark.django_db
 PAGE = "/account/second-factor"
@@ -56,7 +56,7 @@ def sign_in_with(client: Client, answer: str, target: str = "") -> Any:
 def test_a_passkey_signs_in_without_a_password(
     client: Client, passkey: SoftPasskey, radiologist: User
 ) -> None:
-    assert Notification.objects.get().kind == Kind.FACTOR_ADDED
+    assert Notification.objects.get().kind == NotificationKind.FACTOR_ADDED
     response = sign_in_with(client, passkey.answer(options_of(client)), "/worklist")
     assert response.headers["Location"] == "/worklist"
     assert client.get("/worklist").status_code == 200
@@ -214,7 +214,7 @@ def test_removing_one_is_notified_and_audited(client: Client, passkey: SoftPassk
     found = Passkey.objects.get()
     client.post(f"{PAGE}/passkeys/{found.pk}/remove")
     assert not Passkey.objects.exists()
-    assert Notification.objects.filter(kind=Kind.FACTOR_REMOVED).count() == 1
+    assert Notification.objects.filter(kind=NotificationKind.FACTOR_REMOVED).count() == 1
     entry = AuditEntry.objects.latest("sequence")
     assert (entry.action, entry.detail["name"]) == (Action.FACTOR_REMOVED, "Laptop")
     assert json.dumps(entry.detail)

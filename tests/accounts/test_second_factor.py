@@ -17,7 +17,7 @@ from webportal.accounts import codes, second_factor, services, throttle
 from webportal.accounts.encryption import UnreadableSecretError, decrypt
 from webportal.accounts.models import Authenticator, PasswordAttempt, RecoveryCode, Role, User
 from webportal.audit.models import Action, AuditEntry
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 
 pytestmark = pytest.mark.django_db
 PAGE = "/account/second-factor"
@@ -71,7 +71,7 @@ def test_an_app_is_added_with_a_code_and_required_at_the_next_sign_in(
     code = codes.code_at(secret, now_step())
     recovery = re.findall(r'col">([a-z0-9-]+)<', client.post(f"{PAGE}/app", {"code": code}).text)
     assert len(recovery) == codes.RECOVERY_CODES
-    assert Notification.objects.get().kind == Kind.FACTOR_ADDED
+    assert Notification.objects.get().kind == NotificationKind.FACTOR_ADDED
 
     other = Client()
     assert sign_in_by_password(other, radiologist, "/worklist") == "/sign-in/second-step"
@@ -237,7 +237,7 @@ def test_removing_it_is_notified_and_removes_the_recovery_codes(
     client.post(f"{PAGE}/app/remove")
     assert not second_factor.has_one(radiologist)
     assert not RecoveryCode.objects.exists()
-    assert Notification.objects.get().kind == Kind.FACTOR_REMOVED
+    assert Notification.objects.get().kind == NotificationKind.FACTOR_REMOVED
     assert audit_actions()[-1] == Action.FACTOR_REMOVED
     assert sign_in_by_password(Client(), radiologist) == "/"
 
@@ -269,7 +269,7 @@ def test_hospital_it_resets_it_and_its_owner_is_notified(
     assert not is_signed_in(owner)
     header = {"Authorization": f"Token {token}"}
     assert Client().get("/api/v1/studies", headers=header).status_code == 401
-    assert Notification.objects.get(recipient=radiologist).kind == Kind.FACTOR_RESET
+    assert Notification.objects.get(recipient=radiologist).kind == NotificationKind.FACTOR_RESET
     entry = AuditEntry.objects.get(action=Action.FACTORS_RESET)
     assert (entry.actor_id, entry.object_id) == (it_person.pk, str(radiologist.pk))
     # Their own password is as it was.

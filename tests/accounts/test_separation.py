@@ -18,7 +18,7 @@ from webportal.accounts.separation import APART_FROM_IT
 from webportal.accounts.services import AccountError
 from webportal.audit.models import Action
 from webportal.notifications.mail import deliver
-from webportal.notifications.models import Kind, MailState, Notification
+from webportal.notifications.models import MailState, Notification, NotificationKind
 from webportal.notifications.services import mark_read
 
 pytestmark = pytest.mark.django_db
@@ -171,7 +171,7 @@ def test_a_reset_notifies_its_owner_whatever_their_preferences(
     radiologist.refresh_from_db()
     services.reset_password(radiologist, it_person)
     told = Notification.objects.get(recipient=radiologist)
-    assert (told.kind, told.mail_state) == (Kind.PASSWORD_RESET, MailState.DUE)
+    assert (told.kind, told.mail_state) == (NotificationKind.PASSWORD_RESET, MailState.DUE)
     # Whoever has the one-time password cannot keep the e-mail back by reading it on the page.
     mark_read(radiologist)
     assert deliver() == 1

@@ -5,13 +5,15 @@ import pytest
 from tests.api.conftest import Call
 from tests.notifications.one_of_each import make_notification
 from webportal.accounts.models import User
-from webportal.notifications.models import ACCOUNT_KINDS, Kind
+from webportal.notifications.models import ACCOUNT_KINDS, NotificationKind
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_it_names_the_object_it_refers_to(kind: Kind, radiologist: User, as_user: Call) -> None:
+@pytest.mark.parametrize("kind", NotificationKind)
+def test_it_names_the_object_it_refers_to(
+    kind: NotificationKind, radiologist: User, as_user: Call
+) -> None:
     told = make_notification(kind, radiologist)
     client = as_user(radiologist)
     (found,) = client.get("/api/v1/notifications").json()["results"]

@@ -31,7 +31,7 @@ from webportal.intake.batches import services
 from webportal.intake.cases.case_record import FORM_KEY, CaseRecord
 from webportal.intake.models import UploadItem
 from webportal.network.models import InboxState, Node
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 from webportal.records.models import Patient
 from webportal.review.models import SecondReading, TextTemplate
 from webportal.review.reads import reservation
@@ -218,7 +218,7 @@ class World:
     @property
     def notification(self) -> Any:
         batch = services.create_batch(self.uploader)
-        kind = Kind.BATCH_DONE
+        kind = NotificationKind.BATCH_DONE
         return Notification.objects.create(recipient=self.uploader, kind=kind, batch=batch).pk
 
     @cached_property

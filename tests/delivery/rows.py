@@ -13,7 +13,7 @@ from webportal.delivery.models import (
     DeliveryState,
     Destination,
     Document,
-    Kind,
+    DocumentKind,
     Protocol,
 )
 from webportal.inference.models import Prediction
@@ -44,7 +44,7 @@ def make_delivery(
     """A delivery of a result in a state."""
     prediction = prediction or make_prediction()
     document = Document.objects.create(
-        kind=Kind.RESULT, study=prediction.radiograph.study, prediction=prediction
+        kind=DocumentKind.RESULT, study=prediction.radiograph.study, prediction=prediction
     )
     now = timezone.now()
     defaults: dict[str, Any] = {"next_attempt_at": now}

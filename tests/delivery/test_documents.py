@@ -24,7 +24,14 @@ from tests.reading import add_addendum, entry, read, sign
 from webportal.accounts.models import User
 from webportal.delivery.documents import captures
 from webportal.delivery.making import make
-from webportal.delivery.models import Content, Delivery, DeliveryState, Destination, Document, Kind
+from webportal.delivery.models import (
+    Content,
+    Delivery,
+    DeliveryState,
+    Destination,
+    Document,
+    DocumentKind,
+)
 from webportal.delivery.planning import plan
 from webportal.review.models import Read
 from webportal.review.reads.marks import Mark
@@ -78,7 +85,7 @@ def test_a_result_is_a_report_of_its_own_that_nobody_verified(
     make_destination(results_when="at_once")
     prediction = make_prediction()
     plan()
-    report = made(Kind.RESULT)
+    report = made(DocumentKind.RESULT)
     text = check(report, tmp_path)
     assert report.VerificationFlag == "UNVERIFIED"
     assert report.PreliminaryFlag == "PRELIMINARY"
@@ -95,7 +102,7 @@ def test_a_result_is_a_report_of_its_own_that_nobody_verified(
     image = evidence.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
     assert image == prediction.radiograph.sop_instance_uid
 
-    region = made(Kind.RESULT_REGION)
+    region = made(DocumentKind.RESULT_REGION)
     check(region, tmp_path)
     assert region.SeriesInstanceUID != report.SeriesInstanceUID
     shapes = [e.value for e in region.iterall() if e.keyword == "GraphicType"]
@@ -123,7 +130,7 @@ def test_a_read_is_verified_by_its_reader_and_names_the_one_before(
     )
     let_time_pass()
     plan()
-    report = made(Kind.REPORT)
+    report = made(DocumentKind.REPORT)
     text = check(report, tmp_path)
     assert report.VerificationFlag == "VERIFIED"
     observer = report.VerifyingObserverSequence[0]
@@ -133,7 +140,7 @@ def test_a_read_is_verified_by_its_reader_and_names_the_one_before(
     assert {"233604007", "60046008", "24028007", "281394001"} <= codes_of(report)
     assert "PredecessorDocumentsSequence" not in report
 
-    drawn = made(Kind.REPORT_MARKS)
+    drawn = made(DocumentKind.REPORT_MARKS)
     check(drawn, tmp_path)
     shapes = [e.value for e in drawn.iterall() if e.keyword == "GraphicType"]
     assert shapes == ["POLYLINE", "POINT"]
@@ -141,7 +148,7 @@ def test_a_read_is_verified_by_its_reader_and_names_the_one_before(
     signed = Read.objects.get(pk=signed.pk)
     add_addendum(signed, radiologist, "Clinical", "Known since May.", PASSWORD)
     plan()
-    later = made(Kind.REPORT)
+    later = made(DocumentKind.REPORT)
     assert "Known since May." in check(later, tmp_path)
     assert later.SOPInstanceUID != report.SOPInstanceUID
     assert later.SeriesInstanceUID == report.SeriesInstanceUID
@@ -172,7 +179,7 @@ def test_a_group_says_how_certain_its_finding_is_and_none_is_of_what_is_absent(
     read(make_prediction(), radiologist, finding, other_findings=others)
     let_time_pass()
     plan()
-    report = made(Kind.REPORT)
+    report = made(DocumentKind.REPORT)
     text = check(report, tmp_path)
     assert findings_of(report) == listed
     said = f'"Pneumonia")=({{}},SCT,"{certainty}")'.split("{}")[1]
@@ -184,7 +191,7 @@ def test_an_unlikely_result_is_no_finding(make_destination: Make, tmp_path: Path
     make_destination(results_when="at_once")
     make_prediction(category="unlikely", probability=0.031)
     plan()
-    report = made(Kind.RESULT)
+    report = made(DocumentKind.RESULT)
     text = check(report, tmp_path)
     assert findings_of(report) == []
     assert "Probably not present" in text
@@ -202,7 +209,10 @@ def test_a_name_of_one_part_is_not_quoted_in_the_logs(
     plan()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        names = {str(made(kind).PatientName) for kind in (Kind.REPORT, Kind.RESULT, Kind.CAPTURE)}
+        names = {
+            str(made(kind).PatientName)
+            for kind in (DocumentKind.REPORT, DocumentKind.RESULT, DocumentKind.CAPTURE)
+        }
     assert names == {"^=".join(name.split("=")) if "=" in name else f"{name}^"}
 
 
@@ -220,7 +230,7 @@ def test_a_study_that_cannot_be_read_says_so_without_a_finding(
     )
     let_time_pass()
     plan()
-    report = made(Kind.REPORT)
+    report = made(DocumentKind.REPORT)
     check(report, tmp_path)
     assert "111235" in codes_of(report)
     assert "233604007" not in codes_of(report)
@@ -244,7 +254,7 @@ def test_a_document_names_the_patient_on_record_and_not_the_one_in_the_file(
     replace_file(image, dicom_files.file_bytes(file))
     make_prediction(image)
     plan()
-    report = made(Kind.RESULT)
+    report = made(DocumentKind.RESULT)
     check(report, tmp_path)
     assert (report.PatientID, str(report.PatientName)) == ("RIGHT-1", "शर्मा^राम")
     assert report.IssuerOfPatientID == "HOSPITAL"
@@ -265,7 +275,7 @@ def test_a_file_without_preamble_and_with_odd_dates_is_a_source(
     replace_file(image, wrong)
     make_prediction(image)
     plan()
-    check(made(Kind.RESULT), tmp_path)
+    check(made(DocumentKind.RESULT), tmp_path)
 
 
 def test_marks_that_an_amended_read_has_no_more_are_superseded(
@@ -277,13 +287,13 @@ def test_marks_that_an_amended_read_has_no_more_are_superseded(
     signed = read(prediction, radiologist, "definite", marks=(mark,))
     let_time_pass()
     plan()
-    drawn = made(Kind.REPORT_MARKS)
+    drawn = made(DocumentKind.REPORT_MARKS)
     Delivery.objects.update(state=DeliveryState.DELIVERED, attempts=1, settled_at=timezone.now())
     read(prediction, radiologist, "definite", amends=signed.pk, reason="Looked again")
     let_time_pass()
     plan()
-    assert Document.objects.filter(kind=Kind.REPORT_MARKS).count() == 2
-    empty = made(Kind.REPORT_MARKS)
+    assert Document.objects.filter(kind=DocumentKind.REPORT_MARKS).count() == 2
+    empty = made(DocumentKind.REPORT_MARKS)
     assert "The present read has no marks." in check(empty, tmp_path)
     assert "GraphicType" not in {element.keyword for element in empty.iterall()}
     assert predecessor_of(empty) == drawn.SOPInstanceUID
@@ -295,16 +305,16 @@ def test_a_region_that_a_new_result_has_no_more_is_superseded(
     make_destination(results_when="at_once")
     former = make_prediction()
     plan()
-    result, region = made(Kind.RESULT), made(Kind.RESULT_REGION)
+    result, region = made(DocumentKind.RESULT), made(DocumentKind.RESULT_REGION)
     Delivery.objects.update(state=DeliveryState.DELIVERED, attempts=1, settled_at=timezone.now())
     former.is_current = False
     former.save()
     make_prediction(former.radiograph, category="unlikely")
     plan()
-    empty = made(Kind.RESULT_REGION)
+    empty = made(DocumentKind.RESULT_REGION)
     assert "The present result has no region." in check(empty, tmp_path)
     assert predecessor_of(empty) == region.SOPInstanceUID
-    assert predecessor_of(made(Kind.RESULT)) == result.SOPInstanceUID
+    assert predecessor_of(made(DocumentKind.RESULT)) == result.SOPInstanceUID
 
 
 def predecessor_of(report: Dataset) -> str:
@@ -318,8 +328,8 @@ def test_a_capture_says_on_the_picture_that_nobody_verified_it(
     make_destination(sends=["captures"], results_when="at_once")
     prediction = make_prediction(make_radiograph(size=(700, 560)))
     plan()
-    assert set(Document.objects.values_list("kind", flat=True)) == {Kind.CAPTURE}
-    image = made(Kind.CAPTURE)
+    assert set(Document.objects.values_list("kind", flat=True)) == {DocumentKind.CAPTURE}
+    image = made(DocumentKind.CAPTURE)
     path = tmp_path / "capture.dcm"
     image.save_as(path, enforce_file_format=True)
     dciodvfy = Path(sys.executable).parent / "dciodvfy"

@@ -26,7 +26,7 @@ from webportal.delivery.models import (
     Delivery,
     DeliveryState,
     Destination,
-    Kind,
+    DocumentKind,
 )
 from webportal.records.models import Series
 from webportal.review.models import Read
@@ -83,9 +83,9 @@ def test_one_report_is_preliminary_then_final_then_amended_and_valid_in_each_sta
     add_addendum(Read.objects.get(pk=signed.pk), radiologist, "Why", "More.", PASSWORD)
     rows = send_all(destination)
     assert [(row.document.kind, row.state) for row in rows] == [
-        (Kind.EARLY_FHIR, DeliveryState.DELIVERED),
-        (Kind.REPORT_FHIR, DeliveryState.DELIVERED),
-        (Kind.REPORT_FHIR, DeliveryState.DELIVERED),
+        (DocumentKind.EARLY_FHIR, DeliveryState.DELIVERED),
+        (DocumentKind.REPORT_FHIR, DeliveryState.DELIVERED),
+        (DocumentKind.REPORT_FHIR, DeliveryState.DELIVERED),
     ]
     assert [faults(bundle) for bundle in server.posted] == [[], [], []]
     (versions,) = [found for place, found in server.versions.items() if "Diagnostic" in place]
@@ -179,7 +179,7 @@ def test_results_alone_come_without_a_report(
     make_prediction(make_radiograph(study), "unlikely")
     prediction = make_prediction(make_radiograph(study))
     (row,) = send_all(destination)
-    assert row.document.kind == Kind.RESULT_FHIR
+    assert row.document.kind == DocumentKind.RESULT_FHIR
     assert len(server.of("Observation")) == 2
     read(prediction, radiologist, "definite")
     let_time_pass()
@@ -198,10 +198,13 @@ def test_a_result_after_the_read_leaves_the_report_final(
     read(prediction, radiologist, "definite")
     let_time_pass()
     rows = send_all(closed)
-    assert [row.document.kind for row in rows] == [Kind.REPORT_FHIR, Kind.RESULT_FHIR]
+    assert [row.document.kind for row in rows] == [
+        DocumentKind.REPORT_FHIR,
+        DocumentKind.RESULT_FHIR,
+    ]
     make_prediction(prediction.radiograph)
     rows = send_all(closed)
-    assert [row.document.kind for row in rows[2:]] == [Kind.RESULT_FHIR]
+    assert [row.document.kind for row in rows[2:]] == [DocumentKind.RESULT_FHIR]
     (report,) = server.of("DiagnosticReport")
     assert report["status"] == "final"
     # The newer version's result is the same observation.
@@ -225,9 +228,9 @@ def test_a_preliminary_report_that_still_waits_is_not_sent_after_the_final_one(
     Delivery.objects.update(next_attempt_at=timezone.now())
     rows = send_all(destination)
     assert [(row.document.kind, row.state) for row in rows] == [
-        (Kind.EARLY_FHIR, DeliveryState.CANCELLED),
-        (Kind.REPORT_FHIR, DeliveryState.DELIVERED),
-        (Kind.RESULT_FHIR, DeliveryState.DELIVERED),
+        (DocumentKind.EARLY_FHIR, DeliveryState.CANCELLED),
+        (DocumentKind.REPORT_FHIR, DeliveryState.DELIVERED),
+        (DocumentKind.RESULT_FHIR, DeliveryState.DELIVERED),
     ]
     (report,) = server.of("DiagnosticReport")
     assert report["status"] == "final"
@@ -253,8 +256,8 @@ def test_a_report_does_not_become_preliminary_again_while_the_study_is_read_agai
     let_time_pass()
     make_prediction(prediction.radiograph)
     rows = send_all(destination)
-    assert Kind.EARLY_FHIR not in {row.document.kind for row in rows}
-    assert rows[-1].document.kind == Kind.RESULT_FHIR
+    assert DocumentKind.EARLY_FHIR not in {row.document.kind for row in rows}
+    assert rows[-1].document.kind == DocumentKind.RESULT_FHIR
     (report,) = server.of("DiagnosticReport")
     assert report["status"] == "final"
 

@@ -30,7 +30,7 @@ from webportal.delivery.models import (
     DeliveryState,
     Destination,
     Document,
-    Kind,
+    DocumentKind,
     Protocol,
 )
 from webportal.delivery.release import may_send_results
@@ -67,8 +67,8 @@ def test_a_signature_leaves_once_it_cannot_be_taken_back_any_more(
     assert kinds() == []
     read(prediction, radiologist, "none")
     let_time_pass()
-    assert kinds() == [Kind.REPORT]
-    assert kinds() == [Kind.REPORT]
+    assert kinds() == [DocumentKind.REPORT]
+    assert kinds() == [DocumentKind.REPORT]
 
 
 def test_nothing_that_was_signed_before_leaves_for_a_new_destination(
@@ -86,7 +86,7 @@ def test_a_result_waits_for_the_signature_unless_the_destination_has_it_at_once(
     closed = make_destination(sends=[Content.RESULTS])
     at_once = make_destination(name="Other", sends=[Content.RESULTS], results_when="at_once")
     prediction = make_prediction()
-    both = [Kind.RESULT, Kind.RESULT_REGION]
+    both = [DocumentKind.RESULT, DocumentKind.RESULT_REGION]
     assert kinds(destination=at_once) == both
     assert kinds(destination=closed) == []
     read(prediction, radiologist, "definite")
@@ -120,8 +120,8 @@ def test_no_destination_has_a_result_that_a_second_reader_must_not_see(
     study = prediction.radiograph.study
     sign(study, second, Entry(None, "unaided", "definite"), PASSWORD)
     let_time_pass()
-    assert kinds() == [Kind.REPORT, Kind.RESULT, Kind.RESULT_REGION]
-    kept = Document.objects.get(kind=Kind.REPORT)
+    assert kinds() == [DocumentKind.REPORT, DocumentKind.RESULT, DocumentKind.RESULT_REGION]
+    kept = Document.objects.get(kind=DocumentKind.REPORT)
     assert kept.read is not None
     assert kept.read.reader == second
 
@@ -179,13 +179,13 @@ def test_a_result_is_made_anew_for_a_corrected_identity(make_destination: Make) 
     make_destination(port=1, sends=[Content.RESULTS], results_when="at_once")
     prediction = make_prediction()
     planning.plan()
-    document = Document.objects.get(kind=Kind.RESULT)
+    document = Document.objects.get(kind=DocumentKind.RESULT)
     make(document)
     before = document.sop_instance_uid
     patient = prediction.radiograph.study.patient
     patient.name = "Right^Name"
     patient.save()
-    document = Document.objects.get(kind=Kind.RESULT)
+    document = Document.objects.get(kind=DocumentKind.RESULT)
     make(document)
     assert document.sop_instance_uid != before
     assert b"Right^Name" in bytes(document.content or b"")
@@ -196,7 +196,7 @@ def test_a_result_outside_the_purpose_of_the_model_never_leaves(make_destination
     make_prediction(category=Category.NOT_ASSESSABLE)
     assert kinds() == []
     prediction = make_prediction(category=Category.UNLIKELY)
-    assert kinds() == [Kind.RESULT]
+    assert kinds() == [DocumentKind.RESULT]
     Prediction.objects.filter(pk=prediction.pk).update(purpose="outside")
     (row,) = send_all(destination)
     assert (row.state, row.reason_code) == (DeliveryState.CANCELLED, "superseded")
@@ -217,7 +217,7 @@ def test_nothing_leaves_under_a_temporary_identity(
 def test_a_study_for_demonstration_never_leaves(make_destination: Make, radiologist: User) -> None:
     destination = make_destination(port=1, results_when="at_once")
     prediction = make_prediction()
-    assert kinds() == [Kind.RESULT, Kind.RESULT_REGION]
+    assert kinds() == [DocumentKind.RESULT, DocumentKind.RESULT_REGION]
     Study.objects.update(is_phantom=True)
     read(prediction, radiologist, "definite")
     let_time_pass()
@@ -240,9 +240,9 @@ def test_what_a_destination_is_no_longer_sent_is_held_and_delays_nothing_else(
     destination.refresh_from_db()
     rows = send_all(destination)
     assert [(row.document.kind, row.reason_code, row.attempts > 0) for row in rows] == [
-        (Kind.RESULT, "not_chosen", False),
-        (Kind.RESULT_REGION, "not_chosen", False),
-        (Kind.REPORT, "not_reached", True),
+        (DocumentKind.RESULT, "not_chosen", False),
+        (DocumentKind.RESULT_REGION, "not_chosen", False),
+        (DocumentKind.REPORT, "not_reached", True),
     ]
 
 

@@ -26,7 +26,7 @@ from webportal.delivery.models import (
     Delivery,
     DeliveryState,
     Destination,
-    Kind,
+    DocumentKind,
     MovedStudy,
     Protocol,
 )
@@ -89,10 +89,10 @@ def test_a_pacs_gets_a_rejection_note_and_the_results_of_the_right_patient(
     move(prediction, radiologist)
     rows = send_all(destination)[len(before) :]
     assert [(row.document.kind, row.state) for row in rows] == [
-        (Kind.RETRACTION, DeliveryState.DELIVERED),
-        (Kind.RESULT, DeliveryState.DELIVERED),
-        (Kind.RESULT_REGION, DeliveryState.DELIVERED),
-        (Kind.CAPTURE, DeliveryState.DELIVERED),
+        (DocumentKind.RETRACTION, DeliveryState.DELIVERED),
+        (DocumentKind.RESULT, DeliveryState.DELIVERED),
+        (DocumentKind.RESULT_REGION, DeliveryState.DELIVERED),
+        (DocumentKind.CAPTURE, DeliveryState.DELIVERED),
     ]
     came = {each.SOPInstanceUID: each for each in store_scp.received()}
     note, *anew = [came[row.document.sop_instance_uid] for row in rows]
@@ -122,7 +122,7 @@ def test_orthanc_takes_a_rejection_note(
     move(prediction, radiologist)
     rows = send_all(destination)
     assert {row.state for row in rows} == {DeliveryState.DELIVERED}
-    assert Kind.RETRACTION in {row.document.kind for row in rows}
+    assert DocumentKind.RETRACTION in {row.document.kind for row in rows}
 
 
 def test_by_hl7_every_observation_is_marked_wrong_for_the_former_patient(
@@ -143,9 +143,9 @@ def test_by_hl7_every_observation_is_marked_wrong_for_the_former_patient(
     amend(signed, prediction, radiologist)
     rows = send_all(destination)
     assert [row.document.kind for row in rows] == [
-        Kind.REPORT_HL7,
-        Kind.RETRACTION_HL7,
-        Kind.REPORT_HL7,
+        DocumentKind.REPORT_HL7,
+        DocumentKind.RETRACTION_HL7,
+        DocumentKind.REPORT_HL7,
     ]
     first, wrong, right = [
         {line.split("|")[0]: line.split("|") for line in each.split("\r") if line}
@@ -171,7 +171,7 @@ def test_by_fhir_everything_is_in_error_until_it_is_said_of_the_right_patient(
     assert {name for name, _status in patients(server.of(""))} == {"WRONG-1"}
     move(prediction, radiologist)
     rows = send_all(destination)
-    retraction = next(row for row in rows if row.document.kind == Kind.RETRACTION_FHIR)
+    retraction = next(row for row in rows if row.document.kind == DocumentKind.RETRACTION_FHIR)
     assert retraction.state == DeliveryState.DELIVERED
     (report,) = server.of("DiagnosticReport")
     assert (report["status"], report["conclusion"]) == (
@@ -206,7 +206,7 @@ def test_a_corrected_patient_id_is_a_move_and_a_corrected_name_is_none(
     assert len(send_all(destination)) == 2
     change_patient(patient, {"patient_id": "RIGHT-2"}, radiologist, "Typing error")
     kinds = [row.document.kind for row in send_all(destination)]
-    assert kinds[2:] == [Kind.RETRACTION, Kind.RESULT, Kind.RESULT_REGION]
+    assert kinds[2:] == [DocumentKind.RETRACTION, DocumentKind.RESULT, DocumentKind.RESULT_REGION]
 
 
 def test_what_was_sent_of_a_moved_study_is_not_read_at_every_look(
@@ -238,10 +238,10 @@ def test_what_never_left_is_not_retracted_but_made_for_the_right_patient(
     other.refresh_from_db()
     rows = send_all(other)
     assert [(row.document.kind, row.document.revision, row.state) for row in rows] == [
-        (Kind.RESULT, 0, DeliveryState.CANCELLED),
-        (Kind.RESULT_REGION, 0, DeliveryState.CANCELLED),
-        (Kind.RESULT, 1, DeliveryState.DELIVERED),
-        (Kind.RESULT_REGION, 1, DeliveryState.DELIVERED),
+        (DocumentKind.RESULT, 0, DeliveryState.CANCELLED),
+        (DocumentKind.RESULT_REGION, 0, DeliveryState.CANCELLED),
+        (DocumentKind.RESULT, 1, DeliveryState.DELIVERED),
+        (DocumentKind.RESULT_REGION, 1, DeliveryState.DELIVERED),
     ]
     latest = dcmread(max(store_scp.folder.iterdir(), key=lambda each: each.stat().st_mtime_ns))
     assert latest.PatientID == "RIGHT-1"
@@ -280,7 +280,7 @@ def test_a_retraction_sent_again_leaves_what_is_said_of_the_right_patient(
     send_all(destination)
     move(prediction, radiologist)
     rows = send_all(destination)
-    retraction = next(row for row in rows if row.document.kind == Kind.RETRACTION_FHIR)
+    retraction = next(row for row in rows if row.document.kind == DocumentKind.RETRACTION_FHIR)
     outbox.send_again([retraction.pk], destination.created_by)
     send_all(destination)
     said = {each["status"] for each in server.of("Observation") if "device" in each}
@@ -312,9 +312,9 @@ def test_a_retraction_does_not_wait_for_what_waits_itself(
     move(prediction, radiologist)
     rows = send_all(destination)
     assert [(row.document.kind, row.state) for row in rows][2:] == [
-        (Kind.RETRACTION, DeliveryState.DELIVERED),
-        (Kind.RESULT, DeliveryState.WAITING),
-        (Kind.RESULT_REGION, DeliveryState.WAITING),
+        (DocumentKind.RETRACTION, DeliveryState.DELIVERED),
+        (DocumentKind.RESULT, DeliveryState.WAITING),
+        (DocumentKind.RESULT_REGION, DeliveryState.WAITING),
     ]
 
 
@@ -326,13 +326,13 @@ def test_a_pacs_that_takes_no_rejection_note_gets_the_rest_at_once(
     send_all(destination)
     move(prediction, radiologist)
     planning.plan()
-    note = destination.deliveries.filter(document__kind=Kind.RETRACTION)
+    note = destination.deliveries.filter(document__kind=DocumentKind.RETRACTION)
     note.update(next_attempt_at=F("next_attempt_at") + timedelta(hours=1))
     rows = send_all(destination)
     assert [(row.document.kind, row.state) for row in rows][2:] == [
-        (Kind.RETRACTION, DeliveryState.WAITING),
-        (Kind.RESULT, DeliveryState.DELIVERED),
-        (Kind.RESULT_REGION, DeliveryState.DELIVERED),
+        (DocumentKind.RETRACTION, DeliveryState.WAITING),
+        (DocumentKind.RESULT, DeliveryState.DELIVERED),
+        (DocumentKind.RESULT_REGION, DeliveryState.DELIVERED),
     ]
 
 
@@ -356,7 +356,7 @@ def test_a_pacs_that_was_away_while_a_study_moved_twice_rejects_what_it_has(
     retracted = {
         dcmread(BytesIO(bytes(row.document.content or b""))).PatientID
         for row in rows
-        if row.document.kind == Kind.RETRACTION and row.state == DeliveryState.DELIVERED
+        if row.document.kind == DocumentKind.RETRACTION and row.state == DeliveryState.DELIVERED
     }
     assert "WRONG-1" in retracted
 
@@ -386,4 +386,4 @@ def test_a_study_that_moves_while_a_document_of_it_is_made_is_noted(
     attempts.attempt(delivery, MovedMeanwhile(destination, right))
     assert MovedStudy.objects.count() == 1
     planning.plan()
-    assert destination.deliveries.filter(document__kind=Kind.RETRACTION).exists()
+    assert destination.deliveries.filter(document__kind=DocumentKind.RETRACTION).exists()

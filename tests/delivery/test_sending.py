@@ -33,7 +33,7 @@ from webportal.delivery.models import (
     DeliveryState,
     Destination,
     Document,
-    Kind,
+    DocumentKind,
 )
 from webportal.delivery.senders import sender_for
 from webportal.delivery.senders.dicom import PROPOSED
@@ -55,7 +55,11 @@ def test_everything_reaches_a_pacs_once_and_the_trail_says_what_left(
     read(make_prediction(), radiologist, "definite")
     let_time_pass()
     rows = send_all(destination)
-    assert [row.document.kind for row in rows] == [Kind.REPORT, Kind.RESULT, Kind.RESULT_REGION]
+    assert [row.document.kind for row in rows] == [
+        DocumentKind.REPORT,
+        DocumentKind.RESULT,
+        DocumentKind.RESULT_REGION,
+    ]
     assert {row.state for row in rows} == {DeliveryState.DELIVERED}
     came = store_scp.received()
     assert Counter(each.SOPInstanceUID for each in came) == instances(rows)

@@ -18,7 +18,7 @@ from tests.helpers import let_time_pass
 from tests.reading import read, sign
 from webportal.accounts.models import User
 from webportal.delivery import outbox, planning
-from webportal.delivery.models import Content, DeliveryState, Destination, Document, Kind
+from webportal.delivery.models import Content, DeliveryState, Destination, Document, DocumentKind
 from webportal.inference.models import Prediction
 from webportal.records.choices import Category
 from webportal.records.models import Patient, Radiograph
@@ -58,7 +58,10 @@ def test_by_fhir_the_observation_is_an_error_and_the_preliminary_report_is_cance
     send_all(destination)
     withdraw(prediction.radiograph)
     rows = send_all(destination)
-    assert [row.document.kind for row in rows] == [Kind.EARLY_FHIR, Kind.NO_EARLY_FHIR]
+    assert [row.document.kind for row in rows] == [
+        DocumentKind.EARLY_FHIR,
+        DocumentKind.NO_EARLY_FHIR,
+    ]
     assert {row.state for row in rows} == {DeliveryState.DELIVERED}
     assert faults(server.posted[-1]) == []
     assert statuses(server, "Observation") == [["preliminary", "entered-in-error"]]
@@ -90,9 +93,9 @@ def test_by_fhir_the_report_keeps_what_still_holds_of_other_images(
     withdraw(first)
     rows = send_all(destination)
     assert [(row.document.kind, row.document.revision) for row in rows] == [
-        (Kind.EARLY_FHIR, 0),
-        (Kind.WITHDRAWN_FHIR, 0),
-        (Kind.EARLY_FHIR, 1),
+        (DocumentKind.EARLY_FHIR, 0),
+        (DocumentKind.WITHDRAWN_FHIR, 0),
+        (DocumentKind.EARLY_FHIR, 1),
     ]
     assert len(send_all(destination)) == 3
     (report,) = server.of("DiagnosticReport")
@@ -114,7 +117,7 @@ def test_a_final_report_stays_when_a_result_is_withdrawn(
     send_all(destination)
     withdraw(prediction.radiograph)
     rows = send_all(destination)
-    assert rows[-1].document.kind == Kind.WITHDRAWN_FHIR
+    assert rows[-1].document.kind == DocumentKind.WITHDRAWN_FHIR
     assert statuses(server, "DiagnosticReport") == [["preliminary", "final"]]
     of_model = [each for each in server.of("Observation") if "device" in each]
     assert [each["status"] for each in of_model] == ["entered-in-error"]
@@ -129,7 +132,7 @@ def test_a_pacs_gets_a_report_that_supersedes_the_result_and_its_region(
     send_all(destination)
     withdraw(prediction.radiograph)
     rows = send_all(destination)
-    assert [row.document.kind for row in rows][-1] == Kind.WITHDRAWN
+    assert [row.document.kind for row in rows][-1] == DocumentKind.WITHDRAWN
     assert len(rows) == len(send_all(destination)) == 3
     *former, last = instances(store_scp.folder)
     assert "are withdrawn" in check(last, tmp_path)
@@ -153,8 +156,8 @@ def test_a_destination_of_heat_maps_alone_is_told_too(
     withdraw(prediction.radiograph)
     rows = send_all(destination)
     assert [(row.document.kind, row.state) for row in rows] == [
-        (Kind.CAPTURE, DeliveryState.DELIVERED),
-        (Kind.WITHDRAWN, DeliveryState.DELIVERED),
+        (DocumentKind.CAPTURE, DeliveryState.DELIVERED),
+        (DocumentKind.WITHDRAWN, DeliveryState.DELIVERED),
     ]
 
 
@@ -166,7 +169,7 @@ def test_a_result_that_a_corrected_date_excludes_is_withdrawn_and_comes_back(
     prediction = make_prediction(category=Category.UNLIKELY)
     send_all(destination)
     later = timezone.now() + timedelta(days=1)
-    kinds = [Kind.RESULT, Kind.WITHDRAWN, Kind.RESULT]
+    kinds = [DocumentKind.RESULT, DocumentKind.WITHDRAWN, DocumentKind.RESULT]
     for number, purpose in enumerate(["outside", "within"], 2):
         Prediction.objects.update(purpose=purpose, rejudged_at=later)
         rows = send_all(destination)
@@ -177,7 +180,7 @@ def test_a_result_that_a_corrected_date_excludes_is_withdrawn_and_comes_back(
     (study,) = again.PredecessorDocumentsSequence
     ((item,),) = [each.ReferencedSOPSequence for each in study.ReferencedSeriesSequence]
     assert item.ReferencedSOPInstanceUID == withdrawn.SOPInstanceUID
-    assert prediction.pk == Document.objects.get(kind=Kind.WITHDRAWN).prediction_id
+    assert prediction.pk == Document.objects.get(kind=DocumentKind.WITHDRAWN).prediction_id
 
 
 def test_a_purpose_that_becomes_another_is_dated() -> None:
@@ -197,7 +200,7 @@ def test_what_never_left_is_not_withdrawn(make_destination: Make) -> None:
     withdraw(prediction.radiograph)
     rows = send_all(destination)
     assert {row.state for row in rows} == {DeliveryState.CANCELLED}
-    assert {row.document.kind for row in rows} == {Kind.RESULT, Kind.RESULT_REGION}
+    assert {row.document.kind for row in rows} == {DocumentKind.RESULT, DocumentKind.RESULT_REGION}
 
 
 def test_results_sent_again_by_fhir_do_not_bring_back_what_was_withdrawn(

@@ -20,7 +20,7 @@ from ml import images
 from tests import dicom_files as files
 from tests.dicomweb.conftest import STUDIES, stow
 from tests.helpers import audit_actions
-from webportal.access.models import AccessEntry, Kind
+from webportal.access.models import AccessEntry, AccessKind
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.records.models import Patient, Radiograph, Study
@@ -276,11 +276,11 @@ def test_each_image_that_is_sent_is_recorded(reader: APIClient, radiologist: Use
     assert audit_actions(action="study.viewed") == ["study.viewed"]
     shown = AccessEntry.objects.filter(method="GET").order_by("id")
     assert [each.kind for each in shown] == [
-        Kind.EXPORT,
-        Kind.IMAGE,
-        Kind.IMAGE,
-        Kind.IMAGE,
-        Kind.STUDY,
+        AccessKind.EXPORT,
+        AccessKind.IMAGE,
+        AccessKind.IMAGE,
+        AccessKind.IMAGE,
+        AccessKind.STUDY,
     ]
     assert all(each.study_ids == [radiograph.study_id] for each in shown)
 

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from tests import dicom_files as files
 from tests.dicomweb.conftest import STUDIES, Call, stow
 from tests.factories import make_patient, make_radiograph, make_study
-from webportal.access.models import AccessEntry, Kind
+from webportal.access.models import AccessEntry, AccessKind
 from webportal.accounts.models import User
 from webportal.records.models import Radiograph, Study
 
@@ -219,7 +219,7 @@ def test_a_search_is_recorded_and_logged_without_what_was_asked(
         reader.get(STUDIES, {"PatientName": "Phantom^Anna"})
         reader.get(STUDIES, {"PatientName": "Phantom^Anna", "PatientComments": "Secret"})
     entry = AccessEntry.objects.get(status=200)
-    assert (entry.kind, entry.study_ids) == (Kind.LIST, [studies[0].pk])
+    assert (entry.kind, entry.study_ids) == (AccessKind.LIST, [studies[0].pk])
     assert entry.criteria == {"PatientName": "Phantom^Anna"}
     assert "Anna" not in caplog.text
     assert "Secret" not in caplog.text

@@ -44,7 +44,7 @@ from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.network import callers
 from webportal.network.models import InboxState, PriorState
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 from webportal.records.choices import Category
 from webportal.records.emergency_models import EmergencyAccess
 from webportal.records.models import Study
@@ -138,9 +138,11 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
     view = SavedView.objects.create(
         owner=reader, name="Night", filters={"category": "likely"}, is_shared=True
     )
-    Notification.objects.create(recipient=people[Role.UPLOADER], kind=Kind.BATCH_DONE, batch=batch)
+    Notification.objects.create(
+        recipient=people[Role.UPLOADER], kind=NotificationKind.BATCH_DONE, batch=batch
+    )
     waiting = {"studies": 2, "waiting_since": timezone.now(), "category": Category.LIKELY}
-    Notification.objects.create(recipient=reader, kind=Kind.STAT_UNREAD, **waiting)
+    Notification.objects.create(recipient=reader, kind=NotificationKind.STAT_UNREAD, **waiting)
     node = make_node(port=104)
     for state in InboxState:
         make_received(None if state == InboxState.FOUND else node, state)

@@ -19,7 +19,7 @@ from webportal.intake import pipeline
 from webportal.intake.batches import services
 from webportal.network.models import InboxState
 from webportal.network.nodes import create_node
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 from webportal.records.choices import Category
 from webportal.records.models import Study
 from webportal.review.models import Read, SavedView, SecondReading, TextTemplate
@@ -57,7 +57,7 @@ def fill() -> None:
     )
     Notification.objects.create(
         recipient=admin,
-        kind=Kind.STAT_UNREAD,
+        kind=NotificationKind.STAT_UNREAD,
         studies=3,
         waiting_since=timezone.now() - timedelta(minutes=95),
         category=Category.LIKELY,

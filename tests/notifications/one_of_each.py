@@ -12,8 +12,8 @@ from webportal.notifications.models import (
     ACCOUNT_KINDS,
     COUNTED_KINDS,
     EMERGENCY_KINDS,
-    Kind,
     Notification,
+    NotificationKind,
     SystemAlert,
 )
 from webportal.records.identity import shown_identity
@@ -21,22 +21,22 @@ from webportal.records.models import EmergencyAccess, IdentityCorrection
 from webportal.review.models import Decision, Pneumonia, Read, ReadState
 
 
-def make_notification(kind: Kind, recipient: User) -> Notification:
+def make_notification(kind: NotificationKind, recipient: User) -> Notification:
     """A notification of two studies, or of one thing, depending on its kind."""
     return Notification.objects.create(recipient=recipient, kind=kind, **_thing(kind, recipient))
 
 
-def _thing(kind: Kind, recipient: User) -> dict[str, Any]:
+def _thing(kind: NotificationKind, recipient: User) -> dict[str, Any]:
     now = timezone.now()
     if kind in COUNTED_KINDS:
         return {"studies": 2, "counted_until": now}
-    if kind == Kind.STAT_UNREAD:
+    if kind == NotificationKind.STAT_UNREAD:
         return {"studies": 2, "waiting_since": now}
-    if kind == Kind.BATCH_DONE:
+    if kind == NotificationKind.BATCH_DONE:
         return {"batch": create_batch(recipient)}
-    if kind == Kind.READ_OVERRULED:
+    if kind == NotificationKind.READ_OVERRULED:
         return {"study": make_study()}
-    if kind == Kind.IDENTITY_CORRECTED:
+    if kind == NotificationKind.IDENTITY_CORRECTED:
         return {"correction": _correction(recipient)}
     if kind in EMERGENCY_KINDS:
         return {"emergency": make_emergency()}

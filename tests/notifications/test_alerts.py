@@ -26,7 +26,7 @@ from webportal.network.models import InboxState
 from webportal.notifications import run
 from webportal.notifications.alerts import ALERTS, PATIENCE
 from webportal.notifications.mail import MOST_ATTEMPTS
-from webportal.notifications.models import Kind, MailState, Notification, SystemAlert
+from webportal.notifications.models import MailState, Notification, NotificationKind, SystemAlert
 from webportal.notifications.services import choose
 from webportal.storage import free_bytes, storage_from_url
 
@@ -46,7 +46,7 @@ def find_after_patience() -> None:
 
 
 def told(person: User) -> list[str]:
-    alerts = Notification.objects.filter(recipient=person, kind=Kind.SYSTEM_ALERT)
+    alerts = Notification.objects.filter(recipient=person, kind=NotificationKind.SYSTEM_ALERT)
     return sorted(alerts.values_list("alert__code", flat=True))
 
 
@@ -169,7 +169,9 @@ def test_a_storage_that_is_not_mounted_alerts_hospital_it(
 )
 def test_failing_e_mail_is_reported_on_the_page(fields: dict[str, object], it_person: User) -> None:
     alert = SystemAlert.objects.create(code="gone", since=timezone.now(), cleared_at=timezone.now())
-    Notification.objects.create(recipient=it_person, kind=Kind.SYSTEM_ALERT, alert=alert, **fields)
+    Notification.objects.create(
+        recipient=it_person, kind=NotificationKind.SYSTEM_ALERT, alert=alert, **fields
+    )
     find_after_patience()
     assert "mail_failing" in told(it_person)
 
@@ -186,7 +188,7 @@ def test_a_cleared_alert_says_so_without_e_mail_and_is_sent_again_when_it_return
     client: Client, it_person: User, settings: Settings
 ) -> None:
     settings.MAIL_ENABLED = True
-    choose(it_person, "it@example.org", [Kind.SYSTEM_ALERT])
+    choose(it_person, "it@example.org", [NotificationKind.SYSTEM_ALERT])
     quarantine()
     find_after_patience()
     assert Notification.objects.get().mail_state == MailState.DUE

@@ -11,7 +11,7 @@ from tests.conftest import PASSWORD
 from tests.factories import make_study
 from webportal.accounts.models import Role, User
 from webportal.notifications import run
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 from webportal.notifications.services import mark_read
 from webportal.records.choices import ReadingState
 from webportal.records.models import Study
@@ -61,7 +61,7 @@ def test_a_reader_is_notified_once_of_the_number_of_assigned_studies(
     assign_a_while_ago(radiologist, coordinator, 3)
     run.create_due()
     run.create_due()
-    assert told(radiologist) == [(Kind.STUDIES_ASSIGNED, 3)]
+    assert told(radiologist) == [(NotificationKind.STUDIES_ASSIGNED, 3)]
     assert told(coordinator) == []
 
 
@@ -74,14 +74,14 @@ def test_an_unread_notification_is_updated_and_a_read_one_is_followed_by_another
     Study.objects.update(assigned_at=timezone.now() - 3 * A_WHILE)
     assign_a_while_ago(radiologist, coordinator, 1)
     run.create_due()
-    assert told(radiologist) == [(Kind.STUDIES_ASSIGNED, 3)]
+    assert told(radiologist) == [(NotificationKind.STUDIES_ASSIGNED, 3)]
     mark_read(radiologist)
     assert told(radiologist) == []
     run.create_due()
     assert told(radiologist) == []
     Notification.objects.update(counted_until=timezone.now() - 2 * A_WHILE)
     run.create_due()
-    assert told(radiologist) == [(Kind.STUDIES_ASSIGNED, 1)]
+    assert told(radiologist) == [(NotificationKind.STUDIES_ASSIGNED, 1)]
 
 
 def test_neither_self_assignment_nor_a_lost_assignment_is_notified(
@@ -104,7 +104,7 @@ def test_an_uploader_is_notified_once_the_signature_is_final(
     assert told(uploader) == []
     sign_a_while_ago(old, radiologist)
     run.create_due()
-    assert told(uploader) == [(Kind.STUDIES_SIGNED, 1)]
+    assert told(uploader) == [(NotificationKind.STUDIES_SIGNED, 1)]
 
 
 def test_the_signer_of_their_own_upload_is_not_notified(radiologist: User) -> None:

@@ -17,29 +17,29 @@ from webportal.accounts.models import Role, User
 from webportal.api.notifications import NotificationSerializer
 from webportal.notifications import run, services
 from webportal.notifications.kinds import KINDS, subject_and_text
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 
 pytestmark = pytest.mark.django_db
 
 SENTENCES = {
-    Kind.BATCH_DONE: "The upload “Batch ",
-    Kind.STUDIES_SIGNED: "2 studies that you uploaded have been signed",
-    Kind.STAT_UNREAD: "2 stat studies have waited unread for longer than 30 minutes",
-    Kind.STUDIES_ASSIGNED: "2 studies were assigned to you",
-    Kind.READ_OVERRULED: "An arbitration overruled your read of a study",
-    Kind.IDENTITY_CORRECTED: "The identity under which you signed a read was corrected",
-    Kind.REPORTS_READY: "2 reports on patients whom you referred are ready",
-    Kind.PASSWORD_RESET: "Hospital IT gave you a one-time password",
-    Kind.FACTOR_ADDED: "A second factor was added to your account",
-    Kind.FACTOR_REMOVED: "A second factor of yours was removed",
-    Kind.FACTOR_RESET: "Hospital IT reset your second factor",
-    Kind.EMERGENCY: "has opened a patient of another department by emergency access",
-    Kind.EMERGENCY_OVERDUE: "The review of an emergency access by ",
-    Kind.SYSTEM_ALERT: "An image is in quarantine",
+    NotificationKind.BATCH_DONE: "The upload “Batch ",
+    NotificationKind.STUDIES_SIGNED: "2 studies that you uploaded have been signed",
+    NotificationKind.STAT_UNREAD: "2 stat studies have waited unread for longer than 30 minutes",
+    NotificationKind.STUDIES_ASSIGNED: "2 studies were assigned to you",
+    NotificationKind.READ_OVERRULED: "An arbitration overruled your read of a study",
+    NotificationKind.IDENTITY_CORRECTED: "The identity under which you signed a read was corrected",
+    NotificationKind.REPORTS_READY: "2 reports on patients whom you referred are ready",
+    NotificationKind.PASSWORD_RESET: "Hospital IT gave you a one-time password",
+    NotificationKind.FACTOR_ADDED: "A second factor was added to your account",
+    NotificationKind.FACTOR_REMOVED: "A second factor of yours was removed",
+    NotificationKind.FACTOR_RESET: "Hospital IT reset your second factor",
+    NotificationKind.EMERGENCY: "has opened a patient of another department by emergency access",
+    NotificationKind.EMERGENCY_OVERDUE: "The review of an emergency access by ",
+    NotificationKind.SYSTEM_ALERT: "An image is in quarantine",
 }
 SUBJECTS = SENTENCES | {
-    Kind.BATCH_DONE: "an upload of yours is done",
-    Kind.STAT_UNREAD: "2 stat studies wait unread",
+    NotificationKind.BATCH_DONE: "an upload of yours is done",
+    NotificationKind.STAT_UNREAD: "2 stat studies wait unread",
 }
 
 
@@ -48,7 +48,7 @@ TABLES = ("models.py", "kinds.py", "messages.py")
 
 
 def test_every_kind_is_known() -> None:
-    assert set(KINDS) == set(Kind)
+    assert set(KINDS) == set(NotificationKind)
 
 
 def test_every_kind_is_created_by_something() -> None:
@@ -59,9 +59,9 @@ def test_every_kind_is_created_by_something() -> None:
         node.attr
         for file in makers
         for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "Kind"
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "NotificationKind"
     }
-    assert {kind.name for kind in Kind} - named == set(), f"name it in one of {folder}"
+    assert {kind.name for kind in NotificationKind} - named == set(), f"name it in one of {folder}"
 
 
 def test_the_scheduler_runs_everything_that_creates_notifications() -> None:
@@ -79,12 +79,12 @@ def test_the_scheduler_runs_everything_that_creates_notifications() -> None:
 def test_the_api_says_what_every_kind_is_about() -> None:
     """In the description of `NotificationSerializer`, which the OpenAPI document repeats."""
     said = set(re.findall(r"`(\w+)`", NotificationSerializer.__doc__ or ""))
-    assert set(Kind.values) - said == set()
+    assert set(NotificationKind.values) - said == set()
 
 
 def test_every_kind_is_described() -> None:
     pages = (ROOT / "docs" / "pages.md").read_text()
-    assert [str(kind.label) for kind in Kind if str(kind.label) not in pages] == []
+    assert [str(kind.label) for kind in NotificationKind if str(kind.label) not in pages] == []
 
 
 def test_what_belongs_to_a_department_is_shown_only_to_those_who_see_it() -> None:
@@ -95,9 +95,9 @@ def test_what_belongs_to_a_department_is_shown_only_to_those_who_see_it() -> Non
     assert relations - limited == open_to_all, "_is_visible in webportal/notifications/services.py"
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", NotificationKind)
 def test_every_kind_has_a_sentence_and_opens_a_page_of_its_recipient(
-    kind: Kind, make_user: Callable[..., User], sign_in: Callable[[User], Client]
+    kind: NotificationKind, make_user: Callable[..., User], sign_in: Callable[[User], Client]
 ) -> None:
     for role in KINDS[kind].roles or list(Role):
         person = make_user(role)
@@ -109,8 +109,10 @@ def test_every_kind_has_a_sentence_and_opens_a_page_of_its_recipient(
         assert page.redirect_chain[0][0] != "/notifications/", "it leads to the thing itself"
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_its_e_mail_has_a_subject_and_a_text(kind: Kind, make_user: Callable[..., User]) -> None:
+@pytest.mark.parametrize("kind", NotificationKind)
+def test_its_e_mail_has_a_subject_and_a_text(
+    kind: NotificationKind, make_user: Callable[..., User]
+) -> None:
     subject, text = subject_and_text(make_notification(kind, make_user(*KINDS[kind].roles)))
     assert subject.startswith("Chestline: ")
     assert SUBJECTS[kind] in subject
@@ -119,7 +121,7 @@ def test_its_e_mail_has_a_subject_and_a_text(kind: Kind, make_user: Callable[...
 
 @pytest.mark.parametrize("kind", [kind for kind, details in KINDS.items() if details.roles])
 def test_its_e_mail_is_offered_to_those_concerned(
-    kind: Kind, make_user: Callable[..., User], sign_in: Callable[[User], Client]
+    kind: NotificationKind, make_user: Callable[..., User], sign_in: Callable[[User], Client]
 ) -> None:
     person = make_user(*KINDS[kind].roles)
     assert str(kind.label) in sign_in(person).get("/notifications/preferences").text

@@ -20,7 +20,7 @@ from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.notifications import mail, run
 from webportal.notifications.mail import MOST_ATTEMPTS, deliver
-from webportal.notifications.models import Kind, MailState, Notification
+from webportal.notifications.models import MailState, Notification, NotificationKind
 from webportal.notifications.services import choose, mark_read
 from webportal.records.choices import Category, Priority, ReadingState
 from webportal.records.models import Study
@@ -78,7 +78,7 @@ def study() -> Study:
 @pytest.fixture
 def reader(radiologist: User) -> User:
     """A radiologist who wants e-mail of stat studies."""
-    choose(radiologist, "reader@hospital.example", [Kind.STAT_UNREAD])
+    choose(radiologist, "reader@hospital.example", [NotificationKind.STAT_UNREAD])
     return radiologist
 
 
@@ -99,7 +99,7 @@ def test_each_recipient_gets_it_in_their_chosen_language(
     mailbox: Mailbox, study: Study, reader: User, make_user: Callable[..., User]
 ) -> None:
     colleague = make_user(Role.RADIOLOGIST, username="colleague")
-    choose(colleague, "colleague@hospital.example", [Kind.STAT_UNREAD])
+    choose(colleague, "colleague@hospital.example", [NotificationKind.STAT_UNREAD])
     User.objects.filter(pk=reader.pk).update(language="ne")
     run.create_due()
     assert deliver() == 2

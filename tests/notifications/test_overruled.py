@@ -10,7 +10,7 @@ from django.utils import timezone
 from tests.factories import make_study
 from webportal.accounts.models import Role, User
 from webportal.notifications import run
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 from webportal.records.choices import ReadingState
 from webportal.records.models import Study
 from webportal.review.models import Decision, Pneumonia, Read, ReadKind, ReadState
@@ -42,15 +42,19 @@ def test_only_the_overruled_reader_is_notified_and_only_once(readers: list[User]
     study = read_three_times(readers, [Pneumonia.NONE, Pneumonia.DEFINITE, Pneumonia.DEFINITE])
     run.create_due()
     run.create_due()
-    (told,) = Notification.objects.filter(kind=Kind.READ_OVERRULED)
-    assert (told.recipient, told.kind, told.study) == (readers[0], Kind.READ_OVERRULED, study)
+    (told,) = Notification.objects.filter(kind=NotificationKind.READ_OVERRULED)
+    assert (told.recipient, told.kind, told.study) == (
+        readers[0],
+        NotificationKind.READ_OVERRULED,
+        study,
+    )
 
 
 def test_not_before_the_arbitration_is_final(readers: list[User]) -> None:
     findings = [Pneumonia.NONE, Pneumonia.DEFINITE, Pneumonia.DEFINITE]
     read_three_times(readers, findings, minutes_ago=0)
     run.create_due()
-    assert not Notification.objects.filter(kind=Kind.READ_OVERRULED).exists()
+    assert not Notification.objects.filter(kind=NotificationKind.READ_OVERRULED).exists()
 
 
 def test_it_links_to_the_study(client: Client, readers: list[User]) -> None:

@@ -12,7 +12,7 @@ from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.intake.batches import services as intake
 from webportal.notifications import run
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 from webportal.notifications.services import chosen_kinds, unread_count
 from webportal.records.choices import Category, Priority
 from webportal.records.models import Study
@@ -74,7 +74,9 @@ def test_a_batch_notification_opens_its_results(
     uploader: User, sign_in: Callable[[User], Client]
 ) -> None:
     batch = intake.create_batch(uploader, name="Night shift")
-    told = Notification.objects.create(recipient=uploader, kind=Kind.BATCH_DONE, batch=batch)
+    told = Notification.objects.create(
+        recipient=uploader, kind=NotificationKind.BATCH_DONE, batch=batch
+    )
     client = sign_in(uploader)
     assert "Night shift" in client.get("/notifications/").text
     assert client.get(f"/notifications/{told.pk}")["Location"] == f"/uploads/{batch.pk}/results"
@@ -91,11 +93,11 @@ def test_the_preferences_are_saved_and_audited(
     radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     client = sign_in(radiologist)
-    answer = {"email": "reader@hospital.example", "kinds": [Kind.STAT_UNREAD.value]}
+    answer = {"email": "reader@hospital.example", "kinds": [NotificationKind.STAT_UNREAD.value]}
     assert client.post("/notifications/preferences", answer).status_code == 302
     radiologist.refresh_from_db()
     assert radiologist.email == "reader@hospital.example"
-    assert chosen_kinds(radiologist) == [Kind.STAT_UNREAD]
+    assert chosen_kinds(radiologist) == [NotificationKind.STAT_UNREAD]
     assert audit_actions()[-1] == "notification.chosen"
     assert "checked" in client.get("/notifications/preferences").text
     client.post("/notifications/preferences", {"email": ""})
@@ -104,7 +106,9 @@ def test_the_preferences_are_saved_and_audited(
 
 def test_e_mail_needs_an_address(radiologist: User, sign_in: Callable[[User], Client]) -> None:
     client = sign_in(radiologist)
-    response = client.post("/notifications/preferences", {"kinds": [Kind.STAT_UNREAD.value]})
+    response = client.post(
+        "/notifications/preferences", {"kinds": [NotificationKind.STAT_UNREAD.value]}
+    )
     assert "Enter the e-mail address" in response.text
     assert chosen_kinds(radiologist) == []
 
@@ -116,6 +120,6 @@ def test_only_kinds_for_the_users_roles_are_offered(
     page = client.get("/notifications/preferences").text
     assert "An upload of mine is done" in page
     assert "stat study" not in page
-    answer = {"email": "u@hospital.example", "kinds": [Kind.STAT_UNREAD.value]}
+    answer = {"email": "u@hospital.example", "kinds": [NotificationKind.STAT_UNREAD.value]}
     client.post("/notifications/preferences", answer)
     assert chosen_kinds(uploader) == []

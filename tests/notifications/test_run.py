@@ -14,7 +14,7 @@ from webportal.inference.models import Job, JobState, Prediction
 from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.notifications import run
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 from webportal.notifications.services import mark_read, notifications_of, unread_count
 from webportal.records.choices import Category, Priority, ReadingState
 from webportal.records.models import Study
@@ -68,7 +68,7 @@ def test_the_uploader_is_notified_once_that_a_batch_is_done(
     assert run.create_due() == 1
     assert run.create_due() == 0
     told = Notification.objects.get()
-    assert (told.recipient, told.kind, told.batch) == (uploader, Kind.BATCH_DONE, batch)
+    assert (told.recipient, told.kind, told.batch) == (uploader, NotificationKind.BATCH_DONE, batch)
 
 
 @pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING])

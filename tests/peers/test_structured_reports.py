@@ -19,7 +19,7 @@ from tests.helpers import let_time_pass
 from tests.reading import read
 from webportal.accounts.models import User
 from webportal.delivery.making import make
-from webportal.delivery.models import Destination, Document, Kind
+from webportal.delivery.models import Destination, Document, DocumentKind
 from webportal.delivery.planning import plan
 from webportal.review.reads.marks import Mark
 
@@ -59,9 +59,17 @@ def documents(radiologist: User) -> dict[str, Document]:
     return {document.kind: document for document in Document.objects.all()}
 
 
-@pytest.mark.parametrize("kind", [Kind.RESULT, Kind.RESULT_REGION, Kind.REPORT, Kind.REPORT_MARKS])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        DocumentKind.RESULT,
+        DocumentKind.RESULT_REGION,
+        DocumentKind.REPORT,
+        DocumentKind.REPORT_MARKS,
+    ],
+)
 def test_a_report_follows_its_template(
-    documents: dict[str, Document], kind: Kind, tmp_path: Path
+    documents: dict[str, Document], kind: DocumentKind, tmp_path: Path
 ) -> None:
     if shutil.which("DicomSRValidator") is None:
         pytest.skip("DicomSRValidator is not installed: run make test-peers as root")

@@ -20,7 +20,7 @@ from pytest_django.fixtures import Settings
 from tests import dicom_files
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study, replace_file
 from tests.helpers import audit_actions, database_url
-from webportal.access.models import AccessEntry, Kind
+from webportal.access.models import AccessEntry, AccessKind
 from webportal.accounts.models import Department, Role, User
 from webportal.audit.models import Action, AuditEntry
 from webportal.records.choices import ReadingState
@@ -198,7 +198,7 @@ def test_the_trail_names_the_request_each_study_and_each_download(
     assert set(exported.values_list("study_id", flat=True)) == studies
     assert entries.get(action=Action.RESEARCH_DOWNLOADED).object_id == str(export.pk)
     entry = AccessEntry.objects.get(route="research:download")
-    assert (entry.kind, set(entry.study_ids)) == (Kind.EXPORT, studies)
+    assert (entry.kind, set(entry.study_ids)) == (AccessKind.EXPORT, studies)
 
 
 def test_nobody_else_opens_or_removes_an_export(

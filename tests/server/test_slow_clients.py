@@ -10,7 +10,7 @@ import pytest
 from tests import dicom_files as files
 from tests.helpers import wait_until
 from tests.server.conftest import Server, answer, cookie_of, upload_head
-from webportal.access.models import AccessEntry, Kind
+from webportal.access.models import AccessEntry, AccessKind
 from webportal.accounts.models import Role, User
 from webportal.intake.models import UploadItem
 
@@ -82,5 +82,5 @@ def test_an_upload_in_progress_is_completed_when_the_portal_stops(
         assert response.status == 200
         assert json.load(response)["items"][0]["verdict"] == "accepted"
     assert server.process.wait(timeout=30) == 0
-    kinds = AccessEntry.objects.filter(kind__in=[Kind.START, Kind.STOP]).order_by("pk")
-    assert [entry.kind for entry in kinds] == [Kind.START, Kind.STOP]
+    kinds = AccessEntry.objects.filter(kind__in=[AccessKind.START, AccessKind.STOP]).order_by("pk")
+    assert [entry.kind for entry in kinds] == [AccessKind.START, AccessKind.STOP]

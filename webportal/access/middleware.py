@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponseBase
 
-from webportal.access.models import AccessEntry, Kind, Outcome
+from webportal.access.models import AccessEntry, AccessKind, Outcome
 from webportal.access.repeats import Repeats
 from webportal.access.routes import OF_PATIENTS, Declaration, UndeclaredError, declaration_of
 from webportal.access.shown import Shown
@@ -58,11 +58,11 @@ def _record(request: HttpRequest, response: HttpResponseBase, shown: Shown) -> N
         return
     declared = declaration_of(match.view_name)
     status = response.status_code
-    kind = declared.kind if declared else Kind.OTHER
+    kind = declared.kind if declared else AccessKind.OTHER
     if shown.tried:
-        _record_failure(request, response, shown, Kind.SIGN_IN, Outcome.FAILED)
+        _record_failure(request, response, shown, AccessKind.SIGN_IN, Outcome.FAILED)
     elif status == HTTPStatus.UNAUTHORIZED and "Authorization" in request.headers:
-        _record_failure(request, response, shown, Kind.TOKEN, Outcome.FAILED)
+        _record_failure(request, response, shown, AccessKind.TOKEN, Outcome.FAILED)
     elif status == HTTPStatus.FORBIDDEN:
         _record_failure(request, response, shown, kind, Outcome.REFUSED)
     else:
@@ -77,7 +77,11 @@ def _record(request: HttpRequest, response: HttpResponseBase, shown: Shown) -> N
 
 
 def _record_failure(
-    request: HttpRequest, response: HttpResponseBase, shown: Shown, kind: Kind, outcome: Outcome
+    request: HttpRequest,
+    response: HttpResponseBase,
+    shown: Shown,
+    kind: AccessKind,
+    outcome: Outcome,
 ) -> None:
     entry = _entry(request, response, shown, kind, outcome)
     if entry.user_id is None:
@@ -124,7 +128,11 @@ def _save_what_is_new(entry: AccessEntry, *, is_repeated: bool) -> None:
 
 
 def _entry(
-    request: HttpRequest, response: HttpResponseBase, shown: Shown, kind: Kind, outcome: Outcome
+    request: HttpRequest,
+    response: HttpResponseBase,
+    shown: Shown,
+    kind: AccessKind,
+    outcome: Outcome,
 ) -> AccessEntry:
     origin = origin_of(request)
     match = request.resolver_match

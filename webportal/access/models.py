@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 
-class Kind(models.TextChoices):
+class AccessKind(models.TextChoices):
     """What a response shows, or what happened; docs/architecture.md maps these to ATNA events."""
 
     LIST = "list", _("In a list")
@@ -39,7 +39,7 @@ class Outcome(models.TextChoices):
 
 def kinds() -> list[tuple[str, object]]:
     """The choices of `kind`; migrations refer to this function, so they survive changes."""
-    return list(Kind.choices)
+    return list(AccessKind.choices)
 
 
 class AccessEntry(models.Model):

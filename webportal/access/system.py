@@ -6,7 +6,7 @@ import socket
 
 from django.db import DatabaseError, InterfaceError
 
-from webportal.access.models import AccessEntry, Kind, Outcome
+from webportal.access.models import AccessEntry, AccessKind, Outcome
 
 SYSTEM = "system"
 
@@ -18,15 +18,15 @@ def record_start(program: str, name: str = "") -> None:
 
     Raises nothing if the database is unavailable: this must not keep a process from starting.
     """
-    _record(Kind.START, program, name)
+    _record(AccessKind.START, program, name)
 
 
 def record_stop(program: str, name: str = "") -> None:
     """Log an orderly shutdown; a killed process leaves no entry."""
-    _record(Kind.STOP, program, name)
+    _record(AccessKind.STOP, program, name)
 
 
-def _record(kind: Kind, program: str, name: str) -> None:
+def _record(kind: AccessKind, program: str, name: str) -> None:
     process = name or f"{socket.gethostname()}:{os.getpid()}"
     try:
         AccessEntry.objects.create(

@@ -10,7 +10,7 @@ from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from webportal.access.models import AccessEntry, Kind, Outcome
+from webportal.access.models import AccessEntry, AccessKind, Outcome
 from webportal.access.shown import show
 from webportal.accounts.models import Role
 from webportal.api.access_reporting import show_all
@@ -32,7 +32,7 @@ FILTERS = [
     ),
     OpenApiParameter("user", OpenApiTypes.STR),
     OpenApiParameter("address", OpenApiTypes.STR),
-    OpenApiParameter("kind", OpenApiTypes.STR, enum=Kind.values),
+    OpenApiParameter("kind", OpenApiTypes.STR, enum=AccessKind.values),
     OpenApiParameter("first_day", OpenApiTypes.DATE),
     OpenApiParameter("last_day", OpenApiTypes.DATE),
 ]
@@ -47,7 +47,7 @@ class AccessPages(TrailPages):
 class AccessEntrySerializer(serializers.ModelSerializer[AccessEntry]):
     """One request answered, or one start or stop of a process."""
 
-    kind = serializers.ChoiceField(choices=Kind.choices)
+    kind = serializers.ChoiceField(choices=AccessKind.choices)
     outcome = serializers.ChoiceField(choices=Outcome.choices)
     criteria = serializers.DictField(help_text="What was searched or filtered by.")
 

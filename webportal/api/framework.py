@@ -36,7 +36,7 @@ SPECTACULAR_SETTINGS = {
         "ErasureStateEnum": "webportal.erasure.models.State",
         "HeldFileDecisionEnum": "webportal.intake.held.resolution.Decision",
         "JobStateEnum": "webportal.inference.models.JobState",
-        "NotificationKindEnum": "webportal.notifications.models.Kind",
+        "NotificationKindEnum": "webportal.notifications.models.NotificationKind",
         "ReadKindEnum": "webportal.review.models.ReadKind",
         "ReadStateEnum": "webportal.review.models.ReadState",
         "WorkerStateEnum": "webportal.inference.fleet.WorkerState",

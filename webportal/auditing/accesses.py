@@ -11,7 +11,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from webportal.access.models import AccessEntry, Kind, Outcome
+from webportal.access.models import AccessEntry, AccessKind, Outcome
 from webportal.accounts.models import Role, User
 from webportal.audit.search import LogFilter, csv_line
 
@@ -47,7 +47,7 @@ class AccessFilter(LogFilter):
     )
     address = forms.CharField(label=_("Address"), required=False, max_length=45)
     kind = forms.ChoiceField(
-        label=_("What"), required=False, choices=[("", _("Everything")), *Kind.choices]
+        label=_("What"), required=False, choices=[("", _("Everything")), *AccessKind.choices]
     )
 
     field_order = ("user", "address", "kind")
@@ -101,7 +101,7 @@ def role_labels(roles: list[str]) -> str:
 
 def what(kind: str, outcome: str) -> str:
     """A kind in words, with an outcome other than success."""
-    label = str(Kind(kind).label) if kind in Kind.values else kind
+    label = str(AccessKind(kind).label) if kind in AccessKind.values else kind
     return label if outcome == Outcome.DONE else f"{label}: {Outcome(outcome).label}"
 
 

@@ -17,7 +17,13 @@ from webportal.audit.trail import Event, append
 from webportal.backoff import LONGEST_PAUSE_SECONDS, pause_seconds
 from webportal.database.clock import clock
 from webportal.delivery.making import make
-from webportal.delivery.models import RETRACTIONS, Delivery, DeliveryState, Destination, Kind
+from webportal.delivery.models import (
+    RETRACTIONS,
+    Delivery,
+    DeliveryState,
+    Destination,
+    DocumentKind,
+)
 from webportal.delivery.release import NotNowError, ObsoleteError, check
 from webportal.delivery.retractions import note_if_moved
 from webportal.delivery.senders.outcome import Outcome, Result, Sender, of_error
@@ -44,7 +50,7 @@ def due(destination: Destination) -> QuerySet[Delivery]:
     """
     now = clock()
     waiting = Delivery.objects.filter(destination=destination, state=DeliveryState.WAITING)
-    in_order = set(Kind) - {Kind.RETRACTION}
+    in_order = set(DocumentKind) - {DocumentKind.RETRACTION}
     chosen = [kind for kind in in_order if kind.is_among(destination.sends)]
     earlier = waiting.filter(
         document__kind__in=chosen,

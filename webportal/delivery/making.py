@@ -17,7 +17,14 @@ from webportal.delivery.documents.fhir.reads import read_transaction
 from webportal.delivery.documents.fhir.results import results_transaction, withdrawal_transaction
 from webportal.delivery.documents.reports import Verification, uid_of
 from webportal.delivery.documents.sources import Place, source_of
-from webportal.delivery.models import OF_FHIR, RETRACTIONS, WITHDRAWALS, Destination, Document, Kind
+from webportal.delivery.models import (
+    OF_FHIR,
+    RETRACTIONS,
+    WITHDRAWALS,
+    Destination,
+    Document,
+    DocumentKind,
+)
 from webportal.delivery.release import ObsoleteError, results_to_send
 from webportal.delivery.retractions import retracted, sent_since
 from webportal.records.identity import identity_version
@@ -26,18 +33,18 @@ from webportal.review.reads.marks import parse_marks
 
 #: Series numbers, above those that modalities use.
 _SERIES = {
-    Kind.REPORT: 9001,
-    Kind.REPORT_MARKS: 9002,
-    Kind.RESULT: 9003,
-    Kind.RESULT_REGION: 9004,
-    Kind.CAPTURE: 9005,
-    Kind.WITHDRAWN: 9006,
-    Kind.RETRACTION: 9007,
+    DocumentKind.REPORT: 9001,
+    DocumentKind.REPORT_MARKS: 9002,
+    DocumentKind.RESULT: 9003,
+    DocumentKind.RESULT_REGION: 9004,
+    DocumentKind.CAPTURE: 9005,
+    DocumentKind.WITHDRAWN: 9006,
+    DocumentKind.RETRACTION: 9007,
 }
 #: What a document supersedes: the latest of each group of kinds; others only those of their kind.
-_SUPERSEDES: dict[Kind, list[list[Kind]]] = {
-    Kind.RESULT: [[Kind.RESULT, Kind.WITHDRAWN]],
-    Kind.WITHDRAWN: [[Kind.RESULT], [Kind.RESULT_REGION]],
+_SUPERSEDES: dict[DocumentKind, list[list[DocumentKind]]] = {
+    DocumentKind.RESULT: [[DocumentKind.RESULT, DocumentKind.WITHDRAWN]],
+    DocumentKind.WITHDRAWN: [[DocumentKind.RESULT], [DocumentKind.RESULT_REGION]],
 }
 
 
@@ -49,11 +56,11 @@ def make(document: Document, destination: Destination | None = None) -> None:
     """
     identity = identity_version(document.study.patient)
     is_made = document.content is not None and document.identity == identity
-    if is_made and document.kind != Kind.RETRACTION_FHIR:
+    if is_made and document.kind != DocumentKind.RETRACTION_FHIR:
         return
     if document.kind in RETRACTIONS:
         content = _retraction(document, identity, destination)
-    elif document.kind == Kind.REPORT_HL7:
+    elif document.kind == DocumentKind.REPORT_HL7:
         content = _message(document)
     elif document.kind in OF_FHIR:
         content = _transaction(document)
@@ -70,10 +77,10 @@ def _retraction(document: Document, identity: str, destination: Destination | No
     contents = [bytes(each.content or b"") for each in retracted(document)]
     if not contents:
         raise ObsoleteError
-    if document.kind == Kind.RETRACTION_HL7:
+    if document.kind == DocumentKind.RETRACTION_HL7:
         control_id = document.pk.hex[:20]
         return retractions.message(contents[-1], control_id, document.created_at)
-    if document.kind == Kind.RETRACTION_FHIR:
+    if document.kind == DocumentKind.RETRACTION_FHIR:
         since = sent_since(document, destination) if destination is not None else []
         later = [bytes(each.content or b"") for each in since]
         left = retractions.withdrawn_transaction(contents, later)
@@ -100,10 +107,10 @@ def _transaction(document: Document) -> bytes:
     study, read = document.study, document.read
     if document.kind in WITHDRAWALS:
         assert document.prediction is not None
-        with_report = document.kind == Kind.NO_EARLY_FHIR
+        with_report = document.kind == DocumentKind.NO_EARLY_FHIR
         return withdrawal_transaction(study, document.prediction, with_report=with_report)
     if read is None:
-        with_report = document.kind == Kind.EARLY_FHIR
+        with_report = document.kind == DocumentKind.EARLY_FHIR
         return results_transaction(study, results_to_send(study), with_report=with_report)
     made = Document.objects.filter(study=study, kind=document.kind).exclude(made_at=None)
     former = Read.objects.filter(pk__in=made.values("read")).exclude(pk=read.pk)
@@ -117,13 +124,13 @@ def _instance(document: Document, identity: str) -> bytes:
     place = _place(document, identity)
     document.sop_instance_uid = place.sop_instance_uid
     document.series_instance_uid = place.series_instance_uid
-    is_image = document.kind == Kind.CAPTURE
+    is_image = document.kind == DocumentKind.CAPTURE
     document.sop_class_uid = SecondaryCaptureImageStorage if is_image else ComprehensiveSRStorage
     return _content(document, place)
 
 
 def _place(document: Document, identity: str) -> Place:
-    kind, study = Kind(document.kind), document.study
+    kind, study = DocumentKind(document.kind), document.study
     what = (document.read_id, document.addendum_id, document.prediction_id, identity)
     again = (document.revision,) if document.revision else ()
     earlier = Document.objects.filter(study=study, kind=kind, created_at__lt=document.created_at)
@@ -144,7 +151,7 @@ def _content(document: Document, place: Place) -> bytes:
     verified = _verifications(read, addenda)
     previous = _previous(document)
     sources = {each.pk: source_of(each) for each in document.study.radiographs.all()}
-    if document.kind == Kind.REPORT_MARKS:
+    if document.kind == DocumentKind.REPORT_MARKS:
         marks = parse_marks(read.marks)
         return reports.read_marks(read, marks, sources, place, verified, previous)
     return reports.read_report(read, addenda, sources, place, verified, previous)
@@ -154,12 +161,12 @@ def _of_result(document: Document, place: Place) -> bytes:
     prediction = document.prediction
     assert prediction is not None
     source = source_of(prediction.radiograph)
-    if document.kind == Kind.CAPTURE:
+    if document.kind == DocumentKind.CAPTURE:
         return captures.capture(prediction, source, place)
     previous = _previous(document)
-    if document.kind == Kind.WITHDRAWN:
+    if document.kind == DocumentKind.WITHDRAWN:
         return reports.withdrawal(prediction, source, place, previous)
-    if document.kind == Kind.RESULT:
+    if document.kind == DocumentKind.RESULT:
         return reports.result_report(prediction, source, place, previous)
     region = hottest.region_to_send(prediction)
     if region is None and not previous:
@@ -189,7 +196,7 @@ def _previous(document: Document) -> list[Dataset]:
     ).exclude(made_at=None)
     if document.prediction is not None:
         made = made.filter(prediction__radiograph=document.prediction.radiograph)
-    kind = Kind(document.kind)
+    kind = DocumentKind(document.kind)
     groups = _SUPERSEDES.get(kind, [[kind]])
     latest = (made.filter(kind__in=each).order_by("-created_at").first() for each in groups)
     return [_reference(each) for each in latest if each is not None]

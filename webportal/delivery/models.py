@@ -42,7 +42,7 @@ class ResultsWhen(models.TextChoices):
     AT_ONCE = "at_once", _("At once, unless second readers read without the model")
 
 
-class Kind(models.TextChoices):
+class DocumentKind(models.TextChoices):
     """The type of a document."""
 
     REPORT = "report", _("Read")
@@ -65,31 +65,36 @@ class Kind(models.TextChoices):
         """Whether it belongs to what a destination is sent."""
         if self in RETRACTIONS:
             return True
-        if self == Kind.WITHDRAWN:
+        if self == DocumentKind.WITHDRAWN:
             return not OF_MODEL.isdisjoint(contents)
-        if self == Kind.CAPTURE:
+        if self == DocumentKind.CAPTURE:
             return Content.CAPTURES in contents
         return (Content.READS if self in OF_READS else Content.RESULTS) in contents
 
 
 #: The kinds that contain a read.
-OF_READS = (Kind.REPORT, Kind.REPORT_MARKS, Kind.REPORT_HL7, Kind.REPORT_FHIR)
+OF_READS = (
+    DocumentKind.REPORT,
+    DocumentKind.REPORT_MARKS,
+    DocumentKind.REPORT_HL7,
+    DocumentKind.REPORT_FHIR,
+)
 #: The content that comes from the model.
 OF_MODEL = {Content.RESULTS, Content.CAPTURES}
 #: The kinds that say of a result that has left that it does not hold.
-WITHDRAWALS = (Kind.WITHDRAWN, Kind.WITHDRAWN_FHIR, Kind.NO_EARLY_FHIR)
+WITHDRAWALS = (DocumentKind.WITHDRAWN, DocumentKind.WITHDRAWN_FHIR, DocumentKind.NO_EARLY_FHIR)
 #: The kinds that say of what has left that it is of the wrong patient.
-RETRACTIONS = (Kind.RETRACTION, Kind.RETRACTION_HL7, Kind.RETRACTION_FHIR)
+RETRACTIONS = (DocumentKind.RETRACTION, DocumentKind.RETRACTION_HL7, DocumentKind.RETRACTION_FHIR)
 #: The kinds that are sent by FHIR, but for a retraction.
 OF_FHIR = (
-    Kind.REPORT_FHIR,
-    Kind.RESULT_FHIR,
-    Kind.EARLY_FHIR,
-    Kind.WITHDRAWN_FHIR,
-    Kind.NO_EARLY_FHIR,
+    DocumentKind.REPORT_FHIR,
+    DocumentKind.RESULT_FHIR,
+    DocumentKind.EARLY_FHIR,
+    DocumentKind.WITHDRAWN_FHIR,
+    DocumentKind.NO_EARLY_FHIR,
 )
 #: The kinds that contain the results of all images of a study; the other kinds contain one.
-OF_ALL_RESULTS = (Kind.RESULT_FHIR, Kind.EARLY_FHIR)
+OF_ALL_RESULTS = (DocumentKind.RESULT_FHIR, DocumentKind.EARLY_FHIR)
 
 
 class Destination(models.Model):
@@ -175,7 +180,7 @@ class Document(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    kind = models.CharField(max_length=15, choices=Kind.choices)
+    kind = models.CharField(max_length=15, choices=DocumentKind.choices)
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="documents")
     read = models.ForeignKey(
         Read, on_delete=models.PROTECT, null=True, blank=True, related_name="+"

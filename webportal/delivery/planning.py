@@ -26,7 +26,7 @@ from webportal.delivery.models import (
     DeliveryState,
     Destination,
     Document,
-    Kind,
+    DocumentKind,
     MovedStudy,
     Protocol,
 )
@@ -165,24 +165,28 @@ def _of_read(destination: Destination, study: Study) -> Iterator[Document]:
         yield _document(kind=kind, study=study, read=report.read, addendum=last_addendum(report))
 
 
-def _kinds_of_read(destination: Destination, report: Report) -> list[Kind]:
+def _kinds_of_read(destination: Destination, report: Report) -> list[DocumentKind]:
     if destination.protocol == Protocol.HL7:
-        return [Kind.REPORT_HL7]
+        return [DocumentKind.REPORT_HL7]
     if destination.protocol == Protocol.FHIR:
-        return [Kind.REPORT_FHIR]
+        return [DocumentKind.REPORT_FHIR]
     has_marks = bool(report.read.marks) or _has_marks_there(destination, report.read)
-    return [Kind.REPORT, Kind.REPORT_MARKS] if has_marks else [Kind.REPORT]
+    return [DocumentKind.REPORT, DocumentKind.REPORT_MARKS] if has_marks else [DocumentKind.REPORT]
 
 
 def _has_marks_there(destination: Destination, read: Read) -> bool:
     """Whether a destination has the marks of a former read, which an empty document replaces."""
-    former = left(destination, read.study, Kind.REPORT_MARKS).exclude(document__read=read).first()
+    former = (
+        left(destination, read.study, DocumentKind.REPORT_MARKS)
+        .exclude(document__read=read)
+        .first()
+    )
     return former is not None and bool(former.document.read and former.document.read.marks)
 
 
 def _has_region_there(destination: Destination, result: Prediction) -> bool:
     """Whether a destination has the region of a former result of the image."""
-    there = left(destination, result.radiograph.study, Kind.RESULT_REGION)
+    there = left(destination, result.radiograph.study, DocumentKind.RESULT_REGION)
     of_image = there.filter(document__prediction__radiograph=result.radiograph)
     former = of_image.exclude(document__prediction=result).first()
     prediction = former.document.prediction if former is not None else None
@@ -217,34 +221,34 @@ def _of_results(destination: Destination, study: Study) -> Iterator[Document]:
             yield _document(kind=kind, study=study, prediction=result, revision=revision)
 
 
-def _kinds_of(destination: Destination, result: Prediction) -> Iterator[Kind]:
+def _kinds_of(destination: Destination, result: Prediction) -> Iterator[DocumentKind]:
     if Content.RESULTS in destination.sends:
-        yield Kind.RESULT
+        yield DocumentKind.RESULT
         if region_to_send(result) is not None or _has_region_there(destination, result):
-            yield Kind.RESULT_REGION
+            yield DocumentKind.RESULT_REGION
     if Content.CAPTURES in destination.sends:
-        yield Kind.CAPTURE
+        yield DocumentKind.CAPTURE
 
 
 def _kind_of_all(
     destination: Destination, study: Study, newest: Prediction, revision: int
-) -> Kind | None:
+) -> DocumentKind | None:
     """What is made of a study's results; None if the destination has them already.
 
     They come with a preliminary report where the signed read is to follow and replace it.
     """
     if Content.READS not in destination.sends:
-        return Kind.RESULT_FHIR
+        return DocumentKind.RESULT_FHIR
     if not is_reported(study):
-        return Kind.EARLY_FHIR
+        return DocumentKind.EARLY_FHIR
     early = Delivery.objects.filter(
         destination=destination,
-        document__kind=Kind.EARLY_FHIR,
+        document__kind=DocumentKind.EARLY_FHIR,
         document__prediction=newest,
         document__revision=revision,
         state=DeliveryState.DELIVERED,
     )
-    return None if early.exists() else Kind.RESULT_FHIR
+    return None if early.exists() else DocumentKind.RESULT_FHIR
 
 
 def _document(**what: Any) -> Document:

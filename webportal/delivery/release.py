@@ -14,7 +14,7 @@ from webportal.delivery.models import (
     WITHDRAWALS,
     Destination,
     Document,
-    Kind,
+    DocumentKind,
     ResultsWhen,
 )
 from webportal.delivery.retractions import times_moved
@@ -67,7 +67,7 @@ def is_reported(study: Study) -> bool:
 
     Such a report must not become preliminary again.
     """
-    earlier = Document.objects.filter(study=study, kind=Kind.REPORT_FHIR)
+    earlier = Document.objects.filter(study=study, kind=DocumentKind.REPORT_FHIR)
     return report_of(study) is not None or earlier.exists()
 
 
@@ -87,7 +87,7 @@ def check(document: Document, destination: Destination) -> None:
     """Raise NotNowError or ObsoleteError unless a document may be sent to a destination now."""
     if document.study.is_phantom:
         raise ObsoleteError("demonstration")
-    if not Kind(document.kind).is_among(destination.sends):
+    if not DocumentKind(document.kind).is_among(destination.sends):
         raise NotNowError("not_chosen")
     if document.kind in RETRACTIONS:
         return
@@ -118,7 +118,7 @@ def _check_withdrawal(document: Document) -> None:
     images = {result.radiograph_id for result in results_to_send(document.study)}
     if prediction.radiograph_id in images:
         raise ObsoleteError
-    if document.kind == Kind.NO_EARLY_FHIR and (images or is_reported(document.study)):
+    if document.kind == DocumentKind.NO_EARLY_FHIR and (images or is_reported(document.study)):
         raise ObsoleteError
 
 
@@ -131,7 +131,7 @@ def _check_result(document: Document, destination: Destination) -> None:
         raise ObsoleteError
     if _is_revised(document, destination):
         raise ObsoleteError
-    if document.kind == Kind.EARLY_FHIR and is_reported(document.study):
+    if document.kind == DocumentKind.EARLY_FHIR and is_reported(document.study):
         raise ObsoleteError
     if not may_send_results(document.study, destination):
         raise NotNowError("being_read")
@@ -142,7 +142,7 @@ def _is_revised(document: Document, destination: Destination) -> bool:
 
     By FHIR the former document would bring back what was withdrawn of other images.
     """
-    kinds = OF_ALL_RESULTS if document.kind in OF_ALL_RESULTS else (Kind(document.kind),)
+    kinds = OF_ALL_RESULTS if document.kind in OF_ALL_RESULTS else (DocumentKind(document.kind),)
     revised = Document.objects.filter(
         kind__in=kinds,
         study=document.study,

@@ -23,7 +23,7 @@ from webportal.delivery.models import (
     DeliveryState,
     Destination,
     Document,
-    Kind,
+    DocumentKind,
     MovedStudy,
     Protocol,
 )
@@ -32,28 +32,28 @@ from webportal.records.models import Patient, Study
 
 #: The kinds that are sent as DICOM instances.
 OF_DICOM = (
-    Kind.REPORT,
-    Kind.REPORT_MARKS,
-    Kind.RESULT,
-    Kind.RESULT_REGION,
-    Kind.CAPTURE,
-    Kind.WITHDRAWN,
+    DocumentKind.REPORT,
+    DocumentKind.REPORT_MARKS,
+    DocumentKind.RESULT,
+    DocumentKind.RESULT_REGION,
+    DocumentKind.CAPTURE,
+    DocumentKind.WITHDRAWN,
 )
-_BY_PROTOCOL: dict[str, Kind] = {
-    Protocol.DICOM: Kind.RETRACTION,
-    Protocol.DICOMWEB: Kind.RETRACTION,
-    Protocol.HL7: Kind.RETRACTION_HL7,
-    Protocol.FHIR: Kind.RETRACTION_FHIR,
+_BY_PROTOCOL: dict[str, DocumentKind] = {
+    Protocol.DICOM: DocumentKind.RETRACTION,
+    Protocol.DICOMWEB: DocumentKind.RETRACTION,
+    Protocol.HL7: DocumentKind.RETRACTION_HL7,
+    Protocol.FHIR: DocumentKind.RETRACTION_FHIR,
 }
-_RETRACTED: dict[Kind, tuple[Kind, ...]] = {
-    Kind.RETRACTION: OF_DICOM,
-    Kind.RETRACTION_HL7: (Kind.REPORT_HL7,),
-    Kind.RETRACTION_FHIR: OF_FHIR,
+_RETRACTED: dict[DocumentKind, tuple[DocumentKind, ...]] = {
+    DocumentKind.RETRACTION: OF_DICOM,
+    DocumentKind.RETRACTION_HL7: (DocumentKind.REPORT_HL7,),
+    DocumentKind.RETRACTION_FHIR: OF_FHIR,
 }
 _NAMES = {
-    Kind.RETRACTION: retractions.dicom_names,
-    Kind.RETRACTION_HL7: retractions.hl7_names,
-    Kind.RETRACTION_FHIR: retractions.fhir_names,
+    DocumentKind.RETRACTION: retractions.dicom_names,
+    DocumentKind.RETRACTION_HL7: retractions.hl7_names,
+    DocumentKind.RETRACTION_FHIR: retractions.fhir_names,
 }
 
 
@@ -91,7 +91,7 @@ def times_moved(study: Study) -> int:
     return MovedStudy.objects.filter(study=study).count()
 
 
-def to_retract(destination: Destination, study: Study) -> Iterator[tuple[Kind, Document]]:
+def to_retract(destination: Destination, study: Study) -> Iterator[tuple[DocumentKind, Document]]:
     """What has left for a destination under another Patient ID: the latest of each content."""
     if not times_moved(study):
         return
@@ -116,16 +116,16 @@ def to_retract(destination: Destination, study: Study) -> Iterator[tuple[Kind, D
             yield kind, document
 
 
-def _key(kind: Kind, document: Document) -> object:
+def _key(kind: DocumentKind, document: Document) -> object:
     """What is retracted together: of a read or a result; by FHIR all of a study."""
-    if kind == Kind.RETRACTION_FHIR:
+    if kind == DocumentKind.RETRACTION_FHIR:
         return document.study_id
     return document.read_id, document.addendum_id, document.prediction_id
 
 
 def retracted(document: Document) -> list[Document]:
     """The documents that a retraction is about, the oldest first; none if it has become void."""
-    kind = Kind(document.kind)
+    kind = DocumentKind(document.kind)
     # Not what came after it: that is of yet another patient, and has a retraction of its own.
     made = Document.objects.filter(
         study=document.study,
@@ -150,7 +150,7 @@ def sent_since(document: Document, destination: Destination) -> list[Document]:
     ).exclude(state=DeliveryState.REJECTED)
     found = [each.document for each in later.select_related("document")]
     patient = document.study.patient
-    return [each for each in found if names_patient(Kind.RETRACTION_FHIR, each, patient)]
+    return [each for each in found if names_patient(DocumentKind.RETRACTION_FHIR, each, patient)]
 
 
 def note_if_moved(document: Document) -> None:
@@ -165,13 +165,15 @@ def note_if_moved(document: Document) -> None:
         _note(study)
 
 
-def names_patient(kind: Kind, document: Document, patient: Patient) -> bool:
+def names_patient(kind: DocumentKind, document: Document, patient: Patient) -> bool:
     """Whether a document has the present ID of a patient."""
     return _names(kind, document.pk, document.sha256, patient.patient_id, patient.issuer)
 
 
 @lru_cache(maxsize=10_000)
-def _names(kind: Kind, document_id: UUID, sha256: str, patient_id: str, issuer: str) -> bool:
+def _names(
+    kind: DocumentKind, document_id: UUID, sha256: str, patient_id: str, issuer: str
+) -> bool:
     """What the content with that checksum says; the outbox asks again every few seconds."""
     content = Document.objects.values_list("content", flat=True).get(pk=document_id)
     return _NAMES[kind](bytes(content or b""), Patient(patient_id=patient_id, issuer=issuer))

@@ -20,7 +20,7 @@ from webportal.delivery.models import (
     Delivery,
     DeliveryState,
     Destination,
-    Kind,
+    DocumentKind,
     Protocol,
 )
 from webportal.delivery.release import ASSESSED, is_reported
@@ -28,10 +28,10 @@ from webportal.delivery.retractions import times_moved
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
 
-Withdrawal = tuple[Kind, Prediction, int]
+Withdrawal = tuple[DocumentKind, Prediction, int]
 
 
-def left(destination: Destination, study: Study, *kinds: Kind) -> QuerySet[Delivery]:
+def left(destination: Destination, study: Study, *kinds: DocumentKind) -> QuerySet[Delivery]:
     """What has left for a destination, the latest first; it may have arrived unacknowledged.
 
     Without the contents, which are long.
@@ -61,10 +61,10 @@ def to_withdraw(
 ) -> Iterator[Withdrawal]:
     """The results that have left for images which have none now: kind of document, and revision."""
     images = {result.radiograph_id for result in results}
-    kind = Kind.WITHDRAWN
+    kind = DocumentKind.WITHDRAWN
     if destination.protocol == Protocol.FHIR:
         has_early = Content.READS in destination.sends and not images and not is_reported(study)
-        kind = Kind.NO_EARLY_FHIR if has_early else Kind.WITHDRAWN_FHIR
+        kind = DocumentKind.NO_EARLY_FHIR if has_early else DocumentKind.WITHDRAWN_FHIR
     find = _by_fhir if destination.protocol == Protocol.FHIR else _one_by_one
     for result in find(destination, study):
         if result.radiograph_id not in images:
@@ -96,7 +96,7 @@ def _one_by_one(destination: Destination, study: Study) -> Iterator[Prediction]:
     """The last result of each image that has left and was not withdrawn since."""
     withdrawn = _withdrawn_at(destination, study)
     seen = set()
-    for delivery in left(destination, study, Kind.RESULT, Kind.CAPTURE):
+    for delivery in left(destination, study, DocumentKind.RESULT, DocumentKind.CAPTURE):
         document, result = delivery.document, delivery.document.prediction
         assert result is not None
         image = result.radiograph_id

@@ -18,7 +18,7 @@ from webportal.delivery import health as delivery
 from webportal.inference import health
 from webportal.inference.health import Alert
 from webportal.network import health as network
-from webportal.notifications.models import Kind, MailState, Notification, SystemAlert
+from webportal.notifications.models import MailState, Notification, NotificationKind, SystemAlert
 from webportal.notifications.services import mail_state_for, mail_wanted
 from webportal.orders import health as orders
 from webportal.oversight.drift import health as drift
@@ -139,11 +139,11 @@ def create_due() -> int:
 def _notify(alert: SystemAlert) -> int:
     people = User.objects.filter(is_active=True, roles__contains=[Role.IT])
     unnotified = people.exclude(notifications__alert=alert)
-    wanted = mail_wanted(Kind.SYSTEM_ALERT, {person.pk for person in unnotified})
+    wanted = mail_wanted(NotificationKind.SYSTEM_ALERT, {person.pk for person in unnotified})
     created = [
         Notification(
             recipient=person,
-            kind=Kind.SYSTEM_ALERT,
+            kind=NotificationKind.SYSTEM_ALERT,
             alert=alert,
             **mail_state_for(person.pk in wanted),
         )

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from webportal.inference.models import Job, JobState
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 from webportal.notifications.services import LOOK_BACK, mail_state_for, mail_wanted
 
 #: If the number of files was not announced, the upload counts as done after this silence.
@@ -19,12 +19,12 @@ QUIET = timedelta(seconds=60)
 def create_due() -> int:
     """Notify each uploader once about each batch; return how many notifications were created."""
     done = _done()
-    wanted = mail_wanted(Kind.BATCH_DONE, {batch.created_by_id for batch in done})
+    wanted = mail_wanted(NotificationKind.BATCH_DONE, {batch.created_by_id for batch in done})
     Notification.objects.bulk_create(
         (
             Notification(
                 recipient_id=batch.created_by_id,
-                kind=Kind.BATCH_DONE,
+                kind=NotificationKind.BATCH_DONE,
                 batch=batch,
                 **mail_state_for(batch.created_by_id in wanted),
             )

@@ -6,7 +6,7 @@ from django.db.models import Exists, F, OuterRef
 
 from webportal.accounts.departments import sees
 from webportal.accounts.models import Role
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 from webportal.notifications.services import close, mail_state_for, mail_wanted
 from webportal.records.models import CorrectionSeen
 from webportal.review.models import Read, ReadState
@@ -17,18 +17,20 @@ def create_due() -> int:
 
     People who made the correction or acknowledged it on the page are not notified.
     """
-    unread = Notification.objects.filter(kind=Kind.IDENTITY_CORRECTED, read_at=None)
+    unread = Notification.objects.filter(kind=NotificationKind.IDENTITY_CORRECTED, read_at=None)
     known = CorrectionSeen.objects.filter(
         reader=OuterRef("recipient"), correction=OuterRef("correction")
     )
     close(unread.filter(Exists(known)))
     to_notify = _reads_to_notify()
-    wanted = mail_wanted(Kind.IDENTITY_CORRECTED, {reader for reader, _correction in to_notify})
+    wanted = mail_wanted(
+        NotificationKind.IDENTITY_CORRECTED, {reader for reader, _correction in to_notify}
+    )
     Notification.objects.bulk_create(
         (
             Notification(
                 recipient_id=reader,
-                kind=Kind.IDENTITY_CORRECTED,
+                kind=NotificationKind.IDENTITY_CORRECTED,
                 correction_id=correction,
                 **mail_state_for(reader in wanted),
             )

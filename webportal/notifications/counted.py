@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from webportal.accounts.departments import sees
 from webportal.accounts.models import Role
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 from webportal.notifications.services import LOOK_BACK, mail_state_for, mail_wanted
 from webportal.records.choices import ReadingState
 from webportal.records.models import Study
@@ -49,9 +49,9 @@ def create_due() -> int:
         .filter(sees("study__referrer", "study__department"))
     )
     news = [
-        _News(Kind.STUDIES_ASSIGNED, assigned, "assigned_reader", "assigned_at", "pk"),
-        _News(Kind.STUDIES_SIGNED, signed, "study__created_by", "signed_at", "study"),
-        _News(Kind.REPORTS_READY, referred, "study__referrer", "signed_at", "study"),
+        _News(NotificationKind.STUDIES_ASSIGNED, assigned, "assigned_reader", "assigned_at", "pk"),
+        _News(NotificationKind.STUDIES_SIGNED, signed, "study__created_by", "signed_at", "study"),
+        _News(NotificationKind.REPORTS_READY, referred, "study__referrer", "signed_at", "study"),
     ]
     return sum(_notify(each.kind, _fresh(each, until), until) for each in news)
 
@@ -60,7 +60,7 @@ def create_due() -> int:
 class _News:
     """Events to notify; `person`, `at` and `study` are the names of their fields."""
 
-    kind: Kind
+    kind: NotificationKind
     events: QuerySet[Any]
     person: str
     at: str
@@ -84,14 +84,16 @@ def _fresh(news: _News, until: datetime) -> list[dict[str, Any]]:
     return list(rows)
 
 
-def _notify(kind: Kind, rows: Iterable[dict[str, Any]], until: datetime) -> int:
+def _notify(kind: NotificationKind, rows: Iterable[dict[str, Any]], until: datetime) -> int:
     rows = list(rows)
     wanted = mail_wanted(kind, [row["person"] for row in rows])
     return sum(_notify_one(kind, row, until, row["person"] in wanted) for row in rows)
 
 
 @transaction.atomic
-def _notify_one(kind: Kind, row: dict[str, Any], until: datetime, wants_mail: bool) -> int:
+def _notify_one(
+    kind: NotificationKind, row: dict[str, Any], until: datetime, wants_mail: bool
+) -> int:
     unread = Notification.objects.filter(recipient=row["person"], kind=kind, read_at=None)
     # Only if no other scheduler has counted the same meanwhile.
     same = unread.filter(counted_until=row["notified_until"])

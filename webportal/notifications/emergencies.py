@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from webportal.accounts.models import Membership, Role, User
 from webportal.audit.trail import Event
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 from webportal.notifications.services import mail_state_for, mail_wanted
 from webportal.records.models import EmergencyAccess, Study
 from webportal.records.services import study_moved
@@ -27,13 +27,13 @@ ROLES = {"auditor": Role.AUDITOR, "it": Role.IT}
 @receiver(services.begun)
 def notify_of_emergency(access: EmergencyAccess, **kwargs: Any) -> None:
     """Create the notifications for an access, for those who have none."""
-    notified = access.notifications.filter(kind=Kind.EMERGENCY).values("recipient")
+    notified = access.notifications.filter(kind=NotificationKind.EMERGENCY).values("recipient")
     people = User.objects.filter(_recipients(access), is_active=True)
     people = people.exclude(pk=access.person_id).exclude(pk__in=notified)
     Notification.objects.bulk_create(
         Notification(
             recipient=person,
-            kind=Kind.EMERGENCY,
+            kind=NotificationKind.EMERGENCY,
             emergency=access,
             **mail_state_for(settings.MAIL_ENABLED and bool(person.email)),
         )
@@ -56,15 +56,17 @@ def create_overdue() -> int:
     """
     until = timezone.now() - timedelta(days=settings.EMERGENCY_REVIEW_DAYS)
     overdue = EmergencyAccess.objects.filter(outcome="", ends_at__lte=until)
-    notified = Notification.objects.filter(kind=Kind.EMERGENCY_OVERDUE, emergency__in=overdue)
+    notified = Notification.objects.filter(
+        kind=NotificationKind.EMERGENCY_OVERDUE, emergency__in=overdue
+    )
     known = set(notified.values_list("recipient", "emergency"))
     auditors = User.objects.filter(is_active=True, roles__contains=[Role.AUDITOR])
     people = list(auditors.values_list("pk", flat=True))
-    wanted = mail_wanted(Kind.EMERGENCY_OVERDUE, people)
+    wanted = mail_wanted(NotificationKind.EMERGENCY_OVERDUE, people)
     missing = [
         Notification(
             recipient_id=person,
-            kind=Kind.EMERGENCY_OVERDUE,
+            kind=NotificationKind.EMERGENCY_OVERDUE,
             emergency=access,
             **mail_state_for(person in wanted),
         )

@@ -1,6 +1,7 @@
 """Everything about each kind of notification: recipients, wording and target.
 
-Only the kinds that count studies are listed beside `Kind`, because database constraints use them.
+Only the kinds that count studies are listed beside `NotificationKind`, because database
+constraints use them.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from django.urls import reverse
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS
 from webportal.notifications import messages
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 from webportal.notifications.services import reads_without_result
 from webportal.records.choices import Priority
 from webportal.records.models import Patient
@@ -87,34 +88,38 @@ class KindDetails:
 
 
 KINDS = {
-    Kind.BATCH_DONE: KindDetails(
+    NotificationKind.BATCH_DONE: KindDetails(
         UPLOADERS, messages.batch_done, _results_of_batch, messages.mail_of_batch_done
     ),
-    Kind.STUDIES_SIGNED: KindDetails(
+    NotificationKind.STUDIES_SIGNED: KindDetails(
         UPLOADERS, messages.studies_signed, lambda _notification: reverse("intake:batches")
     ),
-    Kind.STAT_UNREAD: KindDetails(
+    NotificationKind.STAT_UNREAD: KindDetails(
         (Role.RADIOLOGIST,), messages.stat_unread, _stat_worklist, messages.mail_of_stat_unread
     ),
-    Kind.STUDIES_ASSIGNED: KindDetails(
+    NotificationKind.STUDIES_ASSIGNED: KindDetails(
         (Role.RADIOLOGIST,), messages.studies_assigned, _own_worklist
     ),
-    Kind.READ_OVERRULED: KindDetails((Role.RADIOLOGIST,), messages.read_overruled, _study),
-    Kind.IDENTITY_CORRECTED: KindDetails(
+    NotificationKind.READ_OVERRULED: KindDetails(
+        (Role.RADIOLOGIST,), messages.read_overruled, _study
+    ),
+    NotificationKind.IDENTITY_CORRECTED: KindDetails(
         (Role.RADIOLOGIST,), messages.identity_corrected, _corrected_study
     ),
-    Kind.REPORTS_READY: KindDetails(
+    NotificationKind.REPORTS_READY: KindDetails(
         (Role.REFERRER,), messages.reports_ready, lambda _notification: reverse("reports:list")
     ),
-    Kind.PASSWORD_RESET: KindDetails(
+    NotificationKind.PASSWORD_RESET: KindDetails(
         (), messages.password_reset, lambda _notification: reverse("accounts:sessions")
     ),
-    Kind.FACTOR_ADDED: KindDetails((), messages.factor_added, _second_factor),
-    Kind.FACTOR_REMOVED: KindDetails((), messages.factor_removed, _second_factor),
-    Kind.FACTOR_RESET: KindDetails((), messages.factor_reset, _second_factor),
-    Kind.EMERGENCY: KindDetails((), messages.emergency, _emergency),
-    Kind.EMERGENCY_OVERDUE: KindDetails((Role.AUDITOR,), messages.emergency_overdue, _emergency),
-    Kind.SYSTEM_ALERT: KindDetails(
+    NotificationKind.FACTOR_ADDED: KindDetails((), messages.factor_added, _second_factor),
+    NotificationKind.FACTOR_REMOVED: KindDetails((), messages.factor_removed, _second_factor),
+    NotificationKind.FACTOR_RESET: KindDetails((), messages.factor_reset, _second_factor),
+    NotificationKind.EMERGENCY: KindDetails((), messages.emergency, _emergency),
+    NotificationKind.EMERGENCY_OVERDUE: KindDetails(
+        (Role.AUDITOR,), messages.emergency_overdue, _emergency
+    ),
+    NotificationKind.SYSTEM_ALERT: KindDetails(
         (Role.IT,), messages.system_alert, lambda _notification: reverse("operations:queue")
     ),
 }
@@ -122,12 +127,12 @@ KINDS = {
 
 def sentence(notification: Notification) -> str:
     """The sentence on the page."""
-    return KINDS[Kind(notification.kind)].sentence(notification)
+    return KINDS[NotificationKind(notification.kind)].sentence(notification)
 
 
 def subject_and_text(notification: Notification) -> tuple[str, str]:
     """Return subject and text of the e-mail, without the link."""
-    details = KINDS[Kind(notification.kind)]
+    details = KINDS[NotificationKind(notification.kind)]
     if details.mail:
         return details.mail(notification)
     text = details.sentence(notification)
@@ -136,4 +141,4 @@ def subject_and_text(notification: Notification) -> tuple[str, str]:
 
 def address(notification: Notification) -> str:
     """The path of the page it opens."""
-    return KINDS[Kind(notification.kind)].opens(notification)
+    return KINDS[NotificationKind(notification.kind)].opens(notification)

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.notifications.kinds import KINDS, subject_and_text
-from webportal.notifications.models import Kind, MailState, Notification
+from webportal.notifications.models import MailState, Notification, NotificationKind
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def _compose(notification: Notification) -> EmailMessage:
     link = address + reverse("notifications:open", args=[notification.pk])
     choices = address + reverse("notifications:preferences")
     footer = _("You asked for this e-mail; your choice is at %(address)s") % {"address": choices}
-    if not KINDS[Kind(notification.kind)].roles:
+    if not KINDS[NotificationKind(notification.kind)].roles:
         footer = _("This e-mail is always sent and cannot be switched off.")
     return EmailMessage(
         subject,

@@ -18,7 +18,7 @@ from webportal.records.choices import Category
 from webportal.records.models import EmergencyAccess, IdentityCorrection, Study
 
 
-class Kind(models.TextChoices):
+class NotificationKind(models.TextChoices):
     """Kinds of notification."""
 
     BATCH_DONE = "batch_done", _("An upload of mine is done")
@@ -42,17 +42,21 @@ class Kind(models.TextChoices):
 
 #: Kinds with one unread notification per person, whose count grows until it is read.
 #: Everything else about a kind is in webportal.notifications.kinds.
-COUNTED_KINDS = [Kind.STUDIES_ASSIGNED, Kind.STUDIES_SIGNED, Kind.REPORTS_READY]
+COUNTED_KINDS = [
+    NotificationKind.STUDIES_ASSIGNED,
+    NotificationKind.STUDIES_SIGNED,
+    NotificationKind.REPORTS_READY,
+]
 
 #: Kinds about an emergency access.
-EMERGENCY_KINDS = [Kind.EMERGENCY, Kind.EMERGENCY_OVERDUE]
+EMERGENCY_KINDS = [NotificationKind.EMERGENCY, NotificationKind.EMERGENCY_OVERDUE]
 
 #: Kinds about the user's own account, which cannot be switched off.
 ACCOUNT_KINDS = [
-    Kind.PASSWORD_RESET,
-    Kind.FACTOR_ADDED,
-    Kind.FACTOR_REMOVED,
-    Kind.FACTOR_RESET,
+    NotificationKind.PASSWORD_RESET,
+    NotificationKind.FACTOR_ADDED,
+    NotificationKind.FACTOR_REMOVED,
+    NotificationKind.FACTOR_RESET,
 ]
 
 
@@ -92,7 +96,7 @@ class Notification(models.Model):
     recipient = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="notifications"
     )
-    kind = models.CharField(max_length=20, choices=Kind.choices)
+    kind = models.CharField(max_length=20, choices=NotificationKind.choices)
     batch = models.ForeignKey(
         UploadBatch, on_delete=models.PROTECT, null=True, blank=True, related_name="notifications"
     )
@@ -230,12 +234,14 @@ class MailChoice(models.Model):
         primary_key=True,
         related_name="mail_choice",
     )
-    kinds = ArrayField(models.CharField(max_length=20, choices=Kind.choices), default=list)
+    kinds = ArrayField(
+        models.CharField(max_length=20, choices=NotificationKind.choices), default=list
+    )
 
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(kinds__contained_by=Kind.values), name="mail_kinds_known"
+                condition=Q(kinds__contained_by=NotificationKind.values), name="mail_kinds_known"
             ),
         ]
 

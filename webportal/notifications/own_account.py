@@ -12,20 +12,20 @@ from django.dispatch import receiver
 from webportal.accounts import second_factor
 from webportal.accounts.models import User
 from webportal.accounts.services import password_reset
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 from webportal.notifications.services import mail_state_for
 
 _FACTOR_KINDS = {
-    "added": Kind.FACTOR_ADDED,
-    "removed": Kind.FACTOR_REMOVED,
-    "reset": Kind.FACTOR_RESET,
+    "added": NotificationKind.FACTOR_ADDED,
+    "removed": NotificationKind.FACTOR_REMOVED,
+    "reset": NotificationKind.FACTOR_RESET,
 }
 
 
 @receiver(password_reset)
 def notify_of_one_time_password(user: User, **kwargs: Any) -> None:
     """Notify the user of the one-time password."""
-    _notify(user, Kind.PASSWORD_RESET)
+    _notify(user, NotificationKind.PASSWORD_RESET)
 
 
 @receiver(second_factor.changed)
@@ -34,7 +34,7 @@ def notify_of_second_factor(user: User, what: str, **kwargs: Any) -> None:
     _notify(user, _FACTOR_KINDS[what])
 
 
-def _notify(user: User, kind: Kind) -> None:
+def _notify(user: User, kind: NotificationKind) -> None:
     Notification.objects.create(
         recipient=user,
         kind=kind,

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
-from webportal.notifications.models import Kind, MailState, Notification
+from webportal.notifications.models import MailState, Notification, NotificationKind
 from webportal.notifications.services import close, mail_wanted, reads_without_result
 from webportal.records.choices import Category, Priority, Purpose, ReadingState
 from webportal.records.models import Study
@@ -37,9 +37,9 @@ def create_due() -> int:
     """Update every radiologist's notification; return how many were created."""
     radiologists = User.objects.filter(is_active=True, roles__contains=[Role.RADIOLOGIST])
     known: dict[tuple[bool, frozenset[UUID] | None], Waiting | None] = {}
-    unread = Notification.objects.filter(kind=Kind.STAT_UNREAD, read_at=None)
+    unread = Notification.objects.filter(kind=NotificationKind.STAT_UNREAD, read_at=None)
     close(unread.exclude(recipient__in=radiologists))
-    wanted = mail_wanted(Kind.STAT_UNREAD, {person.pk for person in radiologists})
+    wanted = mail_wanted(NotificationKind.STAT_UNREAD, {person.pk for person in radiologists})
     return sum(
         _notify(person, _waiting_for(person, known), person.pk in wanted) for person in radiologists
     )
@@ -98,7 +98,7 @@ def _waiting(
 
 @transaction.atomic
 def _notify(person: User, waiting: Waiting | None, wants_mail: bool) -> int:
-    earlier = Notification.objects.filter(recipient=person, kind=Kind.STAT_UNREAD)
+    earlier = Notification.objects.filter(recipient=person, kind=NotificationKind.STAT_UNREAD)
     unread = earlier.filter(read_at=None)
     if waiting is None:
         close(unread)
@@ -113,7 +113,7 @@ def _notify(person: User, waiting: Waiting | None, wants_mail: bool) -> int:
         close(earlier.filter(pk=latest.pk, read_at=None))
     notification = Notification(
         recipient=person,
-        kind=Kind.STAT_UNREAD,
+        kind=NotificationKind.STAT_UNREAD,
         studies=waiting.studies,
         waiting_since=waiting.first,
         category=waiting.category,

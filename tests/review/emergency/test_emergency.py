@@ -17,7 +17,7 @@ from webportal.access.models import AccessEntry
 from webportal.accounts.models import Department, Role, User
 from webportal.audit.models import AuditEntry
 from webportal.notifications import run
-from webportal.notifications.models import Kind, MailState, Notification
+from webportal.notifications.models import MailState, Notification, NotificationKind
 from webportal.notifications.services import choose
 from webportal.records.identity import identity_version
 from webportal.records.models import EmergencyAccess, Outcome, Patient, Study
@@ -200,7 +200,9 @@ def test_heads_and_auditors_are_told_at_once_as_configured(
     member.memberships.create(department=elsewhere)
 
     def told() -> set[User]:
-        return {each.recipient for each in Notification.objects.filter(kind=Kind.EMERGENCY)}
+        return {
+            each.recipient for each in Notification.objects.filter(kind=NotificationKind.EMERGENCY)
+        }
 
     access = services.begin(radiologist, "P-77", "Trauma room", PASSWORD)
     assert told() == {head, auditor}
@@ -230,7 +232,7 @@ def test_whoever_is_told_gets_to_a_page_of_their_own(
         it_person: reverse("accounts:user", args=[radiologist.pk]),
     }
     for person, page in pages.items():
-        told = Notification.objects.get(kind=Kind.EMERGENCY, recipient=person)
+        told = Notification.objects.get(kind=NotificationKind.EMERGENCY, recipient=person)
         browser = sign_in(person)
         assert browser.get(f"/notifications/{told.pk}").headers["Location"] == page
         assert browser.get(page).status_code == 200
@@ -240,14 +242,16 @@ def test_auditors_are_told_once_of_each_review_that_is_overdue(
     wanted: Study, radiologist: User, auditor: User, make_user: MakeUser, settings: Settings
 ) -> None:
     def overdue() -> dict[User, MailState]:
-        told = Notification.objects.filter(kind=Kind.EMERGENCY_OVERDUE).order_by("created_at")
+        told = Notification.objects.filter(kind=NotificationKind.EMERGENCY_OVERDUE).order_by(
+            "created_at"
+        )
         return {each.recipient: MailState(each.mail_state) for each in told}
 
     other = make_user(Role.AUDITOR, username="other-auditor")
     gone = make_user(Role.AUDITOR, username="gone")
     User.objects.filter(pk=gone.pk).update(is_active=False)
     settings.MAIL_ENABLED = True
-    choose(other, "auditor@hospital.example", [Kind.EMERGENCY_OVERDUE])
+    choose(other, "auditor@hospital.example", [NotificationKind.EMERGENCY_OVERDUE])
     access = services.begin(radiologist, "P-77", "Trauma room", PASSWORD)
     services.end(access)
     assert run.create_due() == 0
@@ -292,7 +296,7 @@ def test_an_access_follows_a_patient_who_is_identified(
     services.end(services.begin(radiologist, "T-1", "Trauma room", PASSWORD))
     access = services.begin(radiologist, "T-1", "Trauma room", PASSWORD)
     known = make_study(department=third).patient
-    told = Notification.objects.filter(kind=Kind.EMERGENCY, recipient=head)
+    told = Notification.objects.filter(kind=NotificationKind.EMERGENCY, recipient=head)
     assert not told.exists()
     assign_known_patient(study, known, identity_version(known), uploader)
     assert not Patient.objects.filter(pk=unknown.pk).exists()

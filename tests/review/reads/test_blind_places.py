@@ -32,7 +32,7 @@ from webportal.inference.models import Job, JobState, Prediction
 from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.notifications import run
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 from webportal.records.choices import Category, Concern
 from webportal.records.models import Study
 from webportal.review.models import Read, Reservation, SecondReading
@@ -335,7 +335,7 @@ def test_nobody_is_notified_of_a_stat_study_already_read(
     make_prediction(make_radiograph(study), Category.LIKELY, created_at=long_ago)
     Study.objects.update(created_at=long_ago)
     run.create_due()
-    told = Notification.objects.filter(kind=Kind.STAT_UNREAD, read_at=None)
+    told = Notification.objects.filter(kind=NotificationKind.STAT_UNREAD, read_at=None)
     assert told.count() == 2
     assert not told.exclude(category="").exists()
     SecondReading.objects.create(study=study, reason="overruled")

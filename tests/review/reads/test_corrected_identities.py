@@ -21,7 +21,7 @@ from webportal.intake.claimed_identity import Identity
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.notifications import run
 from webportal.notifications.mail import deliver
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 from webportal.notifications.services import choose
 from webportal.records.models import CorrectionSeen, Patient, Study
 from webportal.records.services import change_patient
@@ -204,7 +204,7 @@ def test_the_reader_is_notified_once_of_each_correction(
     assert run.create_due() == 1
     assert run.create_due() == 0
     told = Notification.objects.get()
-    assert (told.recipient, told.kind) == (radiologist, Kind.IDENTITY_CORRECTED)
+    assert (told.recipient, told.kind) == (radiologist, NotificationKind.IDENTITY_CORRECTED)
     correct(patient, corrector, "Phantom^Ewka")
     assert run.create_due() == 1
     browser = sign_in(radiologist)
@@ -260,7 +260,7 @@ def test_e_mail_follows_the_preferences_and_contains_no_patient_data(
     read: Read, patient: Patient, radiologist: User, corrector: User, settings: Settings
 ) -> None:
     settings.MAIL_ENABLED = True
-    choose(radiologist, "reader@example.org", [Kind.IDENTITY_CORRECTED])
+    choose(radiologist, "reader@example.org", [NotificationKind.IDENTITY_CORRECTED])
     correct(patient, corrector)
     run.create_due()
     assert deliver() == 1

@@ -16,7 +16,7 @@ from tests.factories import make_patient, make_prediction, make_radiograph, make
 from tests.helpers import audit_actions
 from webportal.accounts.models import Role, User
 from webportal.notifications import run
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification, NotificationKind
 from webportal.records.choices import ReadingState
 from webportal.records.models import IdentityCorrection, Study
 from webportal.records.services import change_patient
@@ -139,7 +139,7 @@ def test_a_clinician_is_notified_with_a_link_to_the_list(
     sign(study, radiologist)
     run.create_due()
     (told,) = Notification.objects.filter(recipient=referrer)
-    assert (told.kind, told.studies) == (Kind.REPORTS_READY, 1)
+    assert (told.kind, told.studies) == (NotificationKind.REPORTS_READY, 1)
     client.force_login(referrer)
     assert client.get(f"/notifications/{told.pk}").headers["Location"] == "/reports"
     assert "Doe, Jane" in client.get("/reports").text
