@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -22,7 +21,6 @@ from django.db import DataError, IntegrityError, InterfaceError, OperationalErro
 from ml.images import ImageError
 from ml.serving.assessment import Assessment
 from ml.serving.predictor import Predictor
-from ml.serving.runtimes.interface import cores
 from webportal.inference.claims import ClaimedJob, Result, claim, fail, give_back, write_back
 from webportal.inference.faults import note_file_fault
 from webportal.inference.hints import drop_hints, send_hint
@@ -32,31 +30,18 @@ from webportal.inference.registry import active_model, active_model_id, verified
 from webportal.reasons import Reason
 from webportal.storage import DamagedFileError, StorageAwayError
 from workers.batch_spans import BatchSpans
+from workers.batches import Batch, Decoders
 from workers.limits import DRAIN_SECONDS
-from workers.loading import UnreadableFileError, load_input
+from workers.loading import UnreadableFileError
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-MAX_DECODERS = 16
 LONGEST_WAIT_SECONDS = 5.0
 
 
 class NoModelError(Exception):
     """No model version is active, so nothing can be predicted."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Claimed jobs whose files are being read and decoded."""
-
-    jobs: Sequence[ClaimedJob]
-    inputs: Sequence[Future[np.ndarray]]
-
-    @property
-    def is_retry(self) -> bool:
-        """Whether this is a job that failed before; it is then the only one in the batch."""
-        return self.jobs[0].attempt > 1
 
 
 class Engine:
@@ -75,7 +60,7 @@ class Engine:
         self._is_stopping = is_stopping
         self._model: ModelVersion | None = None
         self._predictor: Predictor | None = None
-        self._decoders: ThreadPoolExecutor | None = None
+        self._decoders = Decoders()
         self._writer = ThreadPoolExecutor(1, "writer")
         self._writing: Future[None] | None = None
         self._held: dict[object, ClaimedJob] = {}
@@ -159,12 +144,7 @@ class Engine:
         self._held.update({job.id: job for job in jobs})
         self._spans.claimed(jobs, began)
         assert self._predictor is not None
-        assert self._decoders is not None
-        size = self._predictor.package.input_size
-        inputs = [
-            self._decoders.submit(load_input, job.dicom_key, job.dicom_sha256, size) for job in jobs
-        ]
-        return Batch(jobs, inputs)
+        return self._decoders.begin(jobs, self._predictor.package.input_size)
 
     def _look_again(self) -> Batch | None:
         """Check the queue once on behalf of all the hints still waiting."""
@@ -208,8 +188,6 @@ class Engine:
         # second, in which nothing else runs. Freeze them.
         gc.collect()
         gc.freeze()
-        if self._decoders is None:
-            self._decoders = ThreadPoolExecutor(min(cores(), MAX_DECODERS), "decoder")
         logger.info("Model %s is ready on %s", model.version, self.device_name)
 
     # ── Finishing ───────────────────────────────────────────────────────────────────────────────

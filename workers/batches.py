@@ -1,0 +1,40 @@
+"""Batches of claimed jobs, and the threads that read and decode their files."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml.serving.runtimes.interface import cores
+from webportal.inference.claims import ClaimedJob
+from workers.loading import load_input
+
+MAX_DECODERS = 16
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Claimed jobs whose files are being read and decoded."""
+
+    jobs: Sequence[ClaimedJob]
+    inputs: Sequence[Future[np.ndarray]]
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether this is a job that failed before; it is then the only one in the batch."""
+        return self.jobs[0].attempt > 1
+
+
+class Decoders:
+    """A thread for each core; they begin with the first batch, after the fork."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(min(cores(), MAX_DECODERS), "decoder")
+
+    def begin(self, jobs: Sequence[ClaimedJob], size: int) -> Batch:
+        """Start reading the files of these jobs into inputs of (size, size)."""
+        inputs = [
+            self._threads.submit(load_input, job.dicom_key, job.dicom_sha256, size) for job in jobs
+        ]
+        return Batch(jobs, inputs)
