@@ -25,16 +25,23 @@ class Batch:
         """Whether this is a job that failed before; it is then the only one in the batch."""
         return self.jobs[0].attempt > 1
 
+    @property
+    def has_stat(self) -> bool:
+        """Whether there are stat images among them."""
+        return any(job.is_stat for job in self.jobs)
+
 
 class Decoders:
-    """A thread for each core; they begin with the first batch, after the fork."""
+    """Threads, as many as there are cores; they begin with the first batch, after the fork."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(min(cores(), MAX_DECODERS), "decoder")
+        most = min(cores(), MAX_DECODERS)
+        self._threads = ThreadPoolExecutor(most, "decoder")
+        # What passes a batch must not wait for the files of that batch.
+        self._passing_threads = ThreadPoolExecutor(most, "passing decoder")
 
-    def begin(self, jobs: Sequence[ClaimedJob], size: int) -> Batch:
+    def begin(self, jobs: Sequence[ClaimedJob], size: int, *, passing: bool = False) -> Batch:
         """Start reading the files of these jobs into inputs of (size, size)."""
-        inputs = [
-            self._threads.submit(load_input, job.dicom_key, job.dicom_sha256, size) for job in jobs
-        ]
+        threads = self._passing_threads if passing else self._threads
+        inputs = [threads.submit(load_input, job.dicom_key, job.dicom_sha256, size) for job in jobs]
         return Batch(jobs, inputs)

@@ -1,7 +1,8 @@
 """claim → decode → predict → write back, for one device.
 
-While one batch is on the device, a thread pool claims, reads and decodes the next one, and another
-thread writes back the results of the previous one. An error in one image affects only that image;
+While one batch is on the device, the next one has been claimed and is read and decoded by a thread
+pool, and another thread writes back the results of the previous one. Stat images that come in
+meanwhile pass the batch that was claimed ahead. An error in one image affects only that image;
 failures of the database, the storage or the device do not count as attempts.
 """
 
@@ -118,11 +119,27 @@ class Engine:
                 has_hinted = send_hint()
             ahead = None if batch.is_retry else self._take(busy=True)
             self._finish(batch, is_last=ahead is None)
+            if ahead is not None:
+                self._let_stat_pass(ahead, deadline)
         if ahead is not None:
             self._give_back(ahead.jobs)
             self._wait_for_the_writer()
         elif not has_hinted:
             send_hint()
+
+    def _let_stat_pass(self, ahead: Batch, deadline: float) -> None:
+        """Work on stat images that came in after the batch `ahead` was claimed.
+
+        Not on more than a batch of them, so that others do not wait for as long as they keep
+        coming, and not before earlier ones.
+        """
+        left = 0 if ahead.has_stat else self._batch_size
+        while left and not self._is_stopping() and time.monotonic() < deadline:
+            batch = self._claim(left, busy=True, stat_only=True)
+            if batch is None:
+                return
+            self._finish(batch, is_last=True)
+            left -= len(batch.jobs)
 
     # ── Taking ──────────────────────────────────────────────────────────────────────────────────
 
@@ -137,14 +154,18 @@ class Engine:
             if busy:
                 return None
             self._load_in_turn()
+        return self._claim(self._batch_size, busy=busy)
+
+    def _claim(self, limit: int, *, busy: bool, stat_only: bool = False) -> Batch | None:
         began = time.time_ns()
-        jobs = self.persist(lambda: claim(self.worker, self._batch_size, busy=busy))
+        jobs = self.persist(lambda: claim(self.worker, limit, busy=busy, stat_only=stat_only))
         if not jobs:
             return None
         self._held.update({job.id: job for job in jobs})
         self._spans.claimed(jobs, began)
         assert self._predictor is not None
-        return self._decoders.begin(jobs, self._predictor.package.input_size)
+        size = self._predictor.package.input_size
+        return self._decoders.begin(jobs, size, passing=stat_only)
 
     def _look_again(self) -> Batch | None:
         """Check the queue once on behalf of all the hints still waiting."""

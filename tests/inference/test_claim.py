@@ -44,6 +44,24 @@ def test_the_most_urgent_come_first_and_then_the_oldest() -> None:
     assert order == [job.pk for job in (*stat, *urgent, *routine)]
 
 
+def test_a_claim_of_stat_images_alone_takes_nothing_else() -> None:
+    routine = queued(2)
+    assert claim("a", 32, stat_only=True) == []
+    stat = queued(3, Priority.STAT)
+    claimed = claim("a", 2, stat_only=True)
+    assert [(job.id, job.is_stat) for job in claimed] == [(job.pk, True) for job in stat[:2]]
+    rest = claim("a", 32)
+    assert ids(rest) == {job.pk for job in (stat[2], *routine)}
+    assert sum(job.is_stat for job in rest) == 1
+
+
+def test_a_busy_worker_is_not_given_a_stat_job_that_failed_before() -> None:
+    queued(1, Priority.STAT)
+    fail("a", claim_one(), Reason("error", {"text": "It failed."}))
+    assert claim("a", 32, busy=True, stat_only=True) == []
+    assert len(claim("a", 32)) == 1
+
+
 def test_a_claim_never_exceeds_its_limit() -> None:
     queued(5)
     assert [len(claim("a", 3)), len(claim("a", 3)), len(claim("a", 3))] == [3, 2, 0]

@@ -67,7 +67,7 @@ FROM numbered, records_radiograph AS radiograph
 WHERE job.id = numbered.id AND radiograph.id = job.radiograph_id
     AND (numbered.retries = 0 OR numbered.number = 1 AND NOT %(busy)s)
 RETURNING job.id, job.attempt, job.radiograph_id, radiograph.dicom_key,
-    radiograph.dicom_sha256, job.traceparent
+    radiograph.dicom_sha256, job.priority, job.traceparent
 """  # noqa: S608
 
 
@@ -80,7 +80,13 @@ class ClaimedJob:
     radiograph_id: uuid.UUID
     dicom_key: str
     dicom_sha256: str
+    priority: int
     traceparent: str = ""
+
+    @property
+    def is_stat(self) -> bool:
+        """Whether it is of a stat study."""
+        return self.priority == Priority.STAT
 
 
 @dataclass(frozen=True)
@@ -98,20 +104,22 @@ class Result:
     correction: str = ""
 
 
-def claim(worker: str, limit: int, *, busy: bool = False) -> list[ClaimedJob]:
+def claim(
+    worker: str, limit: int, *, busy: bool = False, stat_only: bool = False
+) -> list[ClaimedJob]:
     """Lease up to `limit` queued jobs to the worker, most urgent first, and commit.
 
     Counts the attempt. A job that failed before is claimed alone, and not while the worker is
     `busy` with others, because it may crash the process and take them with it. A draining worker
     gets nothing, as does one of a release that the database is too new for, and nobody gets what is
-    paused.
+    paused. With `stat_only`, nobody gets anything that is less urgent either.
     """
     parameters: dict[str, Any] = {
         "worker": worker,
         "limit": limit,
         "busy": busy,
         "lease": _lease(),
-        "priorities": Priority.values,
+        "priorities": [Priority.STAT.value] if stat_only else Priority.values,
         "protocol": PROTOCOL,
     }
     with connection.cursor() as cursor:
