@@ -139,6 +139,25 @@ def test_batches_alone_and_following_are_told_apart(radiographs: list[Radiograph
     assert speed.wake == pytest.approx(0.05)
 
 
+def test_a_batch_that_passes_another_has_the_device_to_itself(
+    radiographs: list[Radiograph],
+) -> None:
+    make_worker("gpu-1", device="H200")
+    now = timezone.now() - timedelta(hours=1)
+    for number in range(LEAST_BATCHES + 3):
+        start = now + timedelta(seconds=60 * number)
+        close(radiographs, start, 10, 4)
+        # Claimed ahead; two that were claimed after it come first.
+        close(radiographs, start + timedelta(seconds=1), 18, 4)
+        close(radiographs, start + timedelta(seconds=10), 3)
+        close(radiographs, start + timedelta(seconds=13), 3)
+        # The next has been claimed when the second is on the device.
+        close(radiographs, start + timedelta(seconds=16), 6, 4)
+    (device,) = measure().devices
+    assert device.speed.alone.seconds(1) == pytest.approx(3)
+    assert device.speed.following.seconds(4) == pytest.approx(3)
+
+
 def test_nothing_is_said_of_too_few_images(radiographs: list[Radiograph]) -> None:
     assert measure().since is None
     close(radiographs, timezone.now() - timedelta(hours=1), 1)

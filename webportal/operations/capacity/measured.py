@@ -187,12 +187,16 @@ def _busiest(hours: Counter[datetime]) -> float:
 
 @dataclass(frozen=True)
 class _Batch:
-    """The jobs of one claim; `queued_at` is that of the first."""
+    """The jobs of one claim; `queued_at` is that of the first.
+
+    `has_passed` says that another was claimed before, and finished after it.
+    """
 
     images: int
     queued_at: datetime
     started_at: datetime
     finished_at: datetime
+    has_passed: bool
 
 
 Points = list[tuple[int, float]]
@@ -210,24 +214,28 @@ def devices(jobs: Sequence[ClosedJob]) -> list[Device]:
 
 
 def _batches(jobs: Sequence[ClosedJob]) -> Iterator[tuple[str, list[_Batch]]]:
-    """Each worker with its batches, the oldest first; without the first, which may be cut off."""
+    """Each worker with its batches; without the first claim, which may be cut off."""
     grouped: dict[str, dict[datetime, list[ClosedJob]]] = defaultdict(lambda: defaultdict(list))
     for job in jobs:
         if job.worker and job.attempt == 1:
             grouped[job.worker][job.started_at].append(job)
     for worker, claims in grouped.items():
-        yield (
-            worker,
-            [
-                _Batch(
-                    len(members),
-                    min(job.queued_at for job in members),
-                    started_at,
-                    max(job.finished_at for job in members),
-                )
-                for started_at, members in sorted(claims.items())[1:]
-            ],
+        yield worker, _in_order([claims[started_at] for started_at in sorted(claims)[1:]])
+
+
+def _in_order(claims: Sequence[Sequence[ClosedJob]]) -> list[_Batch]:
+    """The batches of a worker's claims, in the order of their results."""
+    batches: list[_Batch] = []
+    latest = None
+    for members in claims:
+        finished_at = max(job.finished_at for job in members)
+        has_passed = latest is not None and finished_at < latest
+        latest = latest if has_passed else finished_at
+        queued_at = min(job.queued_at for job in members)
+        batches.append(
+            _Batch(len(members), queued_at, members[0].started_at, finished_at, has_passed)
         )
+    return sorted(batches, key=attrgetter("finished_at"))
 
 
 def _speed(of_workers: Sequence[Sequence[_Batch]]) -> WorkerSpeed | None:
@@ -238,6 +246,10 @@ def _speed(of_workers: Sequence[Sequence[_Batch]]) -> WorkerSpeed | None:
     wakes: list[float] = []
     for batches in of_workers:
         for before, batch in pairwise(batches):
+            if batch.has_passed:
+                # While one was held, but with the device to itself.
+                alone.append((batch.images, _seconds(batch.started_at, batch.finished_at)))
+                continue
             if batch.started_at < before.finished_at:
                 following.append((batch.images, _seconds(before.finished_at, batch.finished_at)))
                 continue

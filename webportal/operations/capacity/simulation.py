@@ -23,6 +23,7 @@ from webportal.operations.capacity.assumptions import (
     Scaling,
     WorkerSpeed,
 )
+from webportal.records.choices import Priority
 
 # The autoscaler of Kubernetes doubles the number of pods, or adds four, within 15 s; the chart
 # removes one in a minute.
@@ -97,12 +98,18 @@ class _Line:
         """Return a job to the line, at the place that it had."""
         heapq.heappush(self._heap, (self._priorities[job], self._queued[job], job))
 
-    def claim(self, limit: int, now: float, *, busy: bool) -> list[int]:
+    def is_stat(self, job: int) -> bool:
+        """Whether a job is of a stat study."""
+        return bool(self._priorities[job] == Priority.STAT)
+
+    def claim(self, limit: int, now: float, *, busy: bool, stat_only: bool = False) -> list[int]:
         """Take the most urgent: those before the first retry, or a retry alone if not busy."""
         self.admit(now)
         taken: list[int] = []
         while self._heap and len(taken) < limit:
             job = self._heap[0][2]
+            if stat_only and not self.is_stat(job):
+                break
             is_retry = self.attempts[job] > 0
             if is_retry and (taken or busy):
                 break
@@ -201,24 +208,58 @@ class _System:
             may_claim = self.speed.claims_ahead and not is_retry
             ahead = self._claim(busy=True) if may_claim else []
             time = self.speed.following if is_following else self.speed.alone
-            seconds = self._drawn(time, len(batch))
-            if worker.lost_at < self.env.now + seconds:
-                yield from self._be_lost(worker, [*batch, *ahead])
+            is_alive = yield from self._carry_out(worker, batch, time, ahead, is_last=not ahead)
+            if is_alive and ahead:
+                is_alive = yield from self._let_stat_pass(worker, ahead)
+            if not is_alive:
                 ahead, is_first = [], True
-                continue
-            yield self.env.timeout(seconds)
-            self._finish(batch)
-            if not ahead:
-                closing = self._drawn(self.speed.closing, len(batch))
-                seconds += closing
-                yield self.env.timeout(closing)
-            self.busy_seconds += seconds
         for job in ahead:
             self.line.attempts[job] -= 1
         self._return_to_line(ahead)
         self._hint()
         self.workers.remove(worker)
         self.worker_seconds += self.env.now
+
+    def _carry_out(
+        self,
+        worker: _Worker,
+        batch: Sequence[int],
+        time: BatchTime,
+        ahead: Sequence[int],
+        *,
+        is_last: bool,
+    ) -> Generator[simpy.Event, None, bool]:
+        """Work on a batch; return False if the worker was lost meanwhile, with all that it held."""
+        seconds = self._drawn(time, len(batch))
+        if worker.lost_at < self.env.now + seconds:
+            yield from self._be_lost(worker, [*batch, *ahead])
+            return False
+        yield self.env.timeout(seconds)
+        self._finish(batch)
+        if is_last:
+            closing = self._drawn(self.speed.closing, len(batch))
+            seconds += closing
+            yield self.env.timeout(closing)
+        self.busy_seconds += seconds
+        return True
+
+    def _let_stat_pass(
+        self, worker: _Worker, ahead: Sequence[int]
+    ) -> Generator[simpy.Event, None, bool]:
+        """Work on up to a batch of stat images that came in after `ahead` was claimed.
+
+        Returns False if the worker was lost meanwhile.
+        """
+        left = 0 if any(map(self.line.is_stat, ahead)) else self.speed.batch_size
+        while left and not worker.is_stopping:
+            batch = self.line.claim(left, self.env.now, busy=True, stat_only=True)
+            if not batch:
+                break
+            alone = self.speed.alone
+            if not (yield from self._carry_out(worker, batch, alone, ahead, is_last=True)):
+                return False
+            left -= len(batch)
+        return True
 
     def _claim(self, *, busy: bool = False) -> list[int]:
         return self.line.claim(self.speed.batch_size, self.env.now, busy=busy)
