@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from tests.accounts.soft_passkey import SoftPasskey
 from tests.conftest import PASSWORD
-from tests.factories import make_package, make_prediction
+from tests.factories import make_package, make_prediction, make_worker
 from tests.helpers import audit_actions, let_time_pass
 from tests.oversight.cases import make_answer, make_shadow
 from tests.reading import read
@@ -197,3 +197,23 @@ def test_readers_are_not_even_shown_the_link(
     assert "/models/shadow" not in sign_in(radiologist).get("/models").text
     both = make_user(Role.RADIOLOGIST, Role.COORDINATOR, username="both")
     assert sign_in(both).get("/models/shadow").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("state", "is_named"),
+    [
+        ({}, True),
+        ({"is_draining": True}, False),
+        ({"stopped_at": timezone.now()}, False),
+        ({"last_seen_at": timezone.now() - timedelta(hours=1)}, False),
+    ],
+    ids=["at work", "drained", "stopped", "lost"],
+)
+def test_a_worker_in_trouble_is_named_while_it_is_at_work(
+    state: dict[str, Any], is_named: bool, office: Client, it_person: User
+) -> None:
+    shadow = make_shadow(it_person, failing="gpu-7", cannot_load="gpu-7")
+    make_worker("gpu-7", **state)
+    page = office.get(f"/models/shadow/{shadow.pk}").text
+    assert ("Worker gpu-7 keeps failing in this trial" in page) is is_named
+    assert ("Worker gpu-7 could not load the version" in page) is is_named

@@ -68,6 +68,17 @@ def test_new_results_of_the_active_version_are_added_once(shadow: Shadow) -> Non
     assert planned() == {later.pk, *(each.pk for each in found)}
 
 
+def test_what_was_said_of_a_worker_does_not_outlast_its_restart(shadow: Shadow) -> None:
+    Shadow.objects.update(failing="gpu-7", cannot_load="gpu-8")
+    release("gpu-9")
+    shadow.refresh_from_db()
+    assert (shadow.failing, shadow.cannot_load) == ("gpu-7", "gpu-8")
+    release("gpu-7")
+    release("gpu-8")
+    shadow.refresh_from_db()
+    assert (shadow.failing, shadow.cannot_load) == ("", "")
+
+
 def test_a_result_that_was_committed_late_is_not_missed(shadow: Shadow) -> None:
     plan()
     late = make_prediction()

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from webportal.accounts import passkey_forms
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
+from webportal.inference.fleet import TAKE_JOBS, workers_with_states
 from webportal.inference.registry import active_model
 from webportal.oversight.forms import ShadowForm
 from webportal.oversight.models import Shadow
@@ -76,12 +77,20 @@ def shadow(request: SignedInRequest, shadow_id: uuid.UUID) -> HttpResponse:
     comparison = Comparison(shadow)
     context = {
         "shadow": shadow,
+        "cannot_load": _at_work(shadow, shadow.cannot_load),
+        "failing": _at_work(shadow, shadow.failing),
         "comparison": comparison,
         "categories": CATEGORIES,
         "least": LEAST_OF_A_CLASS,
         "plot": score_plot(comparison) if comparison.agreement.of else None,
     }
     return render(request, "oversight/shadow.html", context)
+
+
+def _at_work(shadow: Shadow, worker: str) -> str:
+    """The worker's name; '' if the trial is over, or the worker has gone or is drained."""
+    at_work = workers_with_states().filter(pk=worker, state__in=TAKE_JOBS)
+    return worker if not shadow.ended_at and at_work.exists() else ""
 
 
 @allow(Role.IT)

@@ -138,8 +138,10 @@ def give_back(worker: str) -> None:
 
 
 def release(worker: str) -> None:
-    """Give up what the worker's dead predecessor of the same name had begun."""
+    """Give up what the worker's predecessor of the same name had begun, and what was said of it."""
     lose(worker=worker)
+    Shadow.objects.filter(failing=worker).update(failing="")
+    Shadow.objects.filter(cannot_load=worker).update(cannot_load="")
 
 
 @transaction.atomic
