@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from webportal.inference.models import Prediction
-from webportal.records.models import Radiograph, Study
+from webportal.records.models import Study
 from webportal.records.visibility import OfStudy
 
 
@@ -287,102 +287,3 @@ class SecondReading(OfStudy):
 
     def __str__(self) -> str:
         return f"Second reading of {self.study_id} ({self.due or 'done'})"
-
-
-class Reservation(OfStudy):
-    """Who is reading a study. It ends at `expires_at`, whether or not the row still exists.
-
-    Written only by `webportal.review.reads.reservation`.
-    """
-
-    study = models.OneToOneField(
-        Study, on_delete=models.CASCADE, primary_key=True, related_name="reservation"
-    )
-    reader = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="reservations"
-    )
-    reserved_at = models.DateTimeField()
-    expires_at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["reserved_at"]
-
-    def __str__(self) -> str:
-        return f"Reservation of {self.study_id}"
-
-
-class ImageView(OfStudy):
-    """The first time an image was on a reader's screen; the trail has every time.
-
-    Written only by `webportal.review.reads.viewing`.
-    """
-
-    study_path = "radiograph__study"
-
-    reader = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.PROTECT,
-        related_name="image_views",
-        db_index=False,  # covered by the constraint's index
-    )
-    radiograph = models.ForeignKey(Radiograph, on_delete=models.PROTECT, related_name="views")
-    first_at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["first_at"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["reader", "radiograph"], name="one_first_view_per_reader_and_image"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"View of {self.radiograph_id}"
-
-
-class TextTemplate(models.Model):
-    """A text snippet for the impression, inserted by its key; personal or shared."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.CASCADE,
-        null=True,
-        blank=True,
-        related_name="text_templates",
-        help_text="Nobody: shared by all radiologists.",
-    )
-    key = models.CharField(_("key"), max_length=1)
-    name = models.CharField(_("name"), max_length=60)
-    text = models.TextField(_("text"), max_length=4000)
-
-    class Meta:
-        ordering = ["key"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["owner", "key"], nulls_distinct=False, name="one_template_per_key"
-            ),
-            models.CheckConstraint(
-                condition=Q(key__regex=r"^[a-z0-9]$") & ~Q(name="") & ~Q(text=""),
-                name="template_complete",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"Template {self.id}"
-
-
-class SigningPin(models.Model):
-    """A short secret that its owner can sign with after the password has opened a series."""
-
-    user = models.OneToOneField(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.CASCADE,
-        primary_key=True,
-        related_name="signing_pin",
-    )
-    pin_hash = models.CharField(max_length=128)
-    changed_at = models.DateTimeField(auto_now=True)
-
-    def __str__(self) -> str:
-        return f"Signing PIN of {self.user_id}"
