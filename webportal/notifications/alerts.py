@@ -58,51 +58,32 @@ REMOVAL_ALERTS = {
         ),
     ),
 }
-AUDIT = {code: Alert(code, words) for code, words in audit.WORDS.items()}
-AUDIT_EXPORT = {code: Alert(code, words) for code, words in audit_export.WORDS.items()}
-BACKUPS = {code: Alert(code, words) for code, words in backups.WORDS.items()}
-NETWORK = {code: Alert(code, words) for code, words in network.WORDS.items()}
-ORDERS = {code: Alert(code, words) for code, words in orders.WORDS.items()}
-DRIFT = {code: Alert(code, words) for code, words in drift.WORDS.items()}
-DELIVERY = {code: Alert(code, words) for code, words in delivery.WORDS.items()}
-ALERTS = (
-    AUDIT
-    | AUDIT_EXPORT
-    | BACKUPS
-    | NETWORK
-    | ORDERS
-    | DRIFT
-    | DELIVERY
-    | {
-        alert.code: alert
-        for alert in (
-            FILE_FAULT,
-            *REMOVAL_ALERTS.values(),
-            health.NO_WORKER,
-            health.ALL_DRAINING,
-            health.QUEUE_STUCK,
-            health.QUEUE_PAUSED,
-            health.WORKER_LOST,
-            health.QUARANTINED,
-            health.STORAGE_AWAY,
-            health.STORAGE_READ_ONLY,
-            health.STORAGE_FULL,
-            health.STORAGE_LOW,
-            MAIL_FAILING,
-        )
-    }
-)
+# What finds alerts: each has `problems`, the codes that apply now, and their texts in `WORDS`.
+_SOURCES = (audit, audit_export, backups, network, orders, drift, delivery)
+ALERTS = {code: Alert(code, words) for each in _SOURCES for code, words in each.WORDS.items()} | {
+    alert.code: alert
+    for alert in (
+        FILE_FAULT,
+        *REMOVAL_ALERTS.values(),
+        health.NO_WORKER,
+        health.ALL_DRAINING,
+        health.QUEUE_STUCK,
+        health.QUEUE_PAUSED,
+        health.WORKER_LOST,
+        health.QUARANTINED,
+        health.STORAGE_AWAY,
+        health.STORAGE_READ_ONLY,
+        health.STORAGE_FULL,
+        health.STORAGE_LOW,
+        MAIL_FAILING,
+    )
+}
 
 
 def current_alerts() -> list[Alert]:
     """The current alerts."""
-    alerts = [*health.queue_health().alerts, *(AUDIT[code] for code in audit.problems())]
-    alerts += [AUDIT_EXPORT[code] for code in audit_export.problems()]
-    alerts += [BACKUPS[code] for code in backups.problems()]
-    alerts += [NETWORK[code] for code in network.problems()]
-    alerts += [ORDERS[code] for code in orders.problems()]
-    alerts += [DRIFT[code] for code in drift.problems()]
-    alerts += [DELIVERY[code] for code in delivery.problems()]
+    alerts = list(health.queue_health().alerts)
+    alerts += [ALERTS[code] for each in _SOURCES for code in each.problems()]
     alerts += [REMOVAL_ALERTS[PauseReason(each.reason)] for each in open_pauses()]
     if open_faults().exists():
         alerts.append(FILE_FAULT)
