@@ -30,7 +30,7 @@ from webportal.backups import repository, taking
 from webportal.backups.manifest import Stored
 from webportal.backups.models import Backup
 from webportal.intake.held import resolution
-from webportal.intake.held.resolution import Decision
+from webportal.intake.held.resolution import HeldDecision
 from webportal.intake.models import UploadItem
 from webportal.network import inbox
 from webportal.network.models import Node, ReceivedInstance
@@ -131,7 +131,7 @@ def test_everything_is_restored(
         sha256 = hashlib.sha256(RECEIVED).hexdigest()
         ReceivedInstance.objects.filter(sha256=sha256).update(state="taken")
         inbox.clear()
-        resolution.resolve(UploadItem.objects.get(verdict="held"), Decision.DISCARD, uploader)
+        resolution.resolve(UploadItem.objects.get(verdict="held"), HeldDecision.DISCARD, uploader)
         age(storage_folder)
         remove_all()
         anchors.anchor()

@@ -21,7 +21,7 @@ from webportal.backups import encryption, health, repository, runs, taking, veri
 from webportal.backups.errors import BackupError
 from webportal.backups.models import Backup, BackupState
 from webportal.intake.held import resolution
-from webportal.intake.held.resolution import Decision
+from webportal.intake.held.resolution import HeldDecision
 from webportal.intake.models import UploadItem
 from webportal.notifications.alerts import current_alerts
 from webportal.records.models import Radiograph
@@ -186,7 +186,7 @@ def test_old_backups_are_deleted_with_files_no_other_contains(
         old = taking.take()
     held = UploadItem.objects.get(verdict="held")
     key = held.held_key
-    resolution.resolve(held, Decision.DISCARD, uploader)
+    resolution.resolve(held, HeldDecision.DISCARD, uploader)
     assert (repository_folder / f"files/{key}.age").exists()
     new = taking.take()
     assert repository.names() == [new.name]

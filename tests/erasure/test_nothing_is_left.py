@@ -21,7 +21,7 @@ from webportal.erasure import plan as plans
 from webportal.erasure.models import Erasure
 from webportal.erasure.rows import delete
 from webportal.intake.held import resolution
-from webportal.intake.held.resolution import Decision
+from webportal.intake.held.resolution import HeldDecision
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.records.models import Patient, Radiograph, Study
 from webportal.review.models import Read
@@ -73,7 +73,7 @@ def command(*arguments: str, **options: Any) -> str:
 
 def decide_on_held(planted: Planted) -> None:
     for item in UploadItem.objects.filter(verdict="held"):
-        resolution.resolve(item, Decision.DISCARD, planted.people.uploader)
+        resolution.resolve(item, HeldDecision.DISCARD, planted.people.uploader)
 
 
 def erase(patient: Patient) -> str:

@@ -24,7 +24,7 @@ from webportal.audit.trail import Event, append
 from webportal.intake.batches.services import create_batch
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.held import resolution
-from webportal.intake.held.resolution import Decision
+from webportal.intake.held.resolution import HeldDecision
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.intake.pipeline import receive_file
 from webportal.network import inbox
@@ -127,7 +127,7 @@ def _plant_files(people: day.People, patient: Patient, node: Node) -> None:
         item = send(held, f"{seed}.dcm", picture(seed, PatientName=name), people)
         assert item.verdict == "held", item.reason
     # A held file that was discarded is in the trash, without a record.
-    resolution.resolve(item, Decision.DISCARD, people.uploader)
+    resolution.resolve(item, HeldDecision.DISCARD, people.uploader)
     for seed, state in ((26, "refused"), (27, "set_aside")):
         data = picture(seed, SOPInstanceUID=f"1.2.3.{seed}")
         header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)

@@ -17,7 +17,7 @@ from webportal.intake import blobs
 from webportal.intake.claimed_identity import Identity
 from webportal.intake.errors import PatientDoubtError
 from webportal.intake.held import resolution
-from webportal.intake.held.resolution import Correction, Decision
+from webportal.intake.held.resolution import Correction, HeldDecision
 from webportal.intake.models import UploadItem
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
 
@@ -62,12 +62,12 @@ def test_a_recorded_name_with_lost_characters_equals_no_other(send: Send, upload
     Patient.objects.create(patient_id="PHANTOM-1", name="M\ufffdller^Jan")
     item = send(dicom(PatientName="Müller^Jan", SpecificCharacterSet="ISO_IR 100"))
     assert (item.verdict, item.reason_code) == ("held", "patient_mismatch")
-    assert resolution.resolve(item, Decision.SAME, uploader).verdict == "accepted"
+    assert resolution.resolve(item, HeldDecision.SAME, uploader).verdict == "accepted"
 
 
 def corrected(item: UploadItem, by: User, **values: Any) -> UploadItem:
     identity = Identity("PHANTOM-1", name="Müller^Jan", birth_date=date(1970, 1, 1), sex="M")
-    return resolution.resolve(item, Decision.CORRECTED, by, Correction(identity, **values))
+    return resolution.resolve(item, HeldDecision.CORRECTED, by, Correction(identity, **values))
 
 
 def test_a_person_enters_the_correct_name(send: Send, uploader: User) -> None:
@@ -82,7 +82,7 @@ def test_a_person_enters_the_correct_name(send: Send, uploader: User) -> None:
     with pytest.raises(PatientDoubtError):
         resolution.resolve(
             other,
-            Decision.CORRECTED,
+            HeldDecision.CORRECTED,
             uploader,
             Correction(Identity("PHANTOM-1", name="Möller^Jan")),
         )
@@ -94,8 +94,8 @@ def test_the_recorded_patient_cannot_be_chosen_if_there_is_none(send: Send, uplo
     item = send(misdeclared("Müller^Jan"))
     assert resolution.question(item, uploader).recorded is None
     with pytest.raises(PatientDoubtError):
-        resolution.resolve(item, Decision.SAME, uploader)
-    resolved = resolution.resolve(item, Decision.OTHER, uploader)
+        resolution.resolve(item, HeldDecision.SAME, uploader)
+    resolved = resolution.resolve(item, HeldDecision.OTHER, uploader)
     assert resolved.radiograph is not None
     assert resolved.radiograph.study.patient.issuer == OWN_ISSUER
 
@@ -120,7 +120,7 @@ def test_impossible_dates_are_queried(
     item = send(dicom(**elements))
     assert (item.verdict, item.reason_code) == ("held", code)
     assert not Radiograph.objects.exists()
-    assert resolution.resolve(item, Decision.OTHER, uploader).verdict == "accepted"
+    assert resolution.resolve(item, HeldDecision.OTHER, uploader).verdict == "accepted"
     assert Study.objects.get().performed_at is None
 
 
@@ -220,7 +220,7 @@ def test_the_reason_states_the_date_converted_from_bikram_sambat(send: Send) -> 
 def test_a_person_confirms_that_the_dates_are_in_bikram_sambat(send: Send, uploader: User) -> None:
     item = send(dicom(StudyDate="20820101", StudyTime="101112", PatientBirthDate="20720112"))
     assert not Patient.objects.exists()
-    resolved = resolution.resolve(item, Decision.BIKRAM_SAMBAT, uploader)
+    resolved = resolution.resolve(item, HeldDecision.BIKRAM_SAMBAT, uploader)
     assert resolved.verdict == "accepted"
     study = Study.objects.get()
     assert study.performed_at == datetime(2025, 4, 14, 10, 11, 12, tzinfo=UTC)
@@ -232,19 +232,19 @@ def test_a_person_confirms_that_the_dates_are_in_bikram_sambat(send: Send, uploa
 def test_a_certain_date_is_never_converted(send: Send, uploader: User) -> None:
     item = send(misdeclared("Müller^Jan"))
     with pytest.raises(PatientDoubtError) as refused:
-        resolution.resolve(item, Decision.BIKRAM_SAMBAT, uploader)
+        resolution.resolve(item, HeldDecision.BIKRAM_SAMBAT, uploader)
     assert refused.value.code == "not_bikram_sambat"
     # The birth is of the common era, and after the day that the study would have.
     other = send(dicom(StudyDate="20820101", PatientBirthDate="20260101"), "2")
     with pytest.raises(PatientDoubtError) as refused:
-        resolution.resolve(other, Decision.BIKRAM_SAMBAT, uploader)
+        resolution.resolve(other, HeldDecision.BIKRAM_SAMBAT, uploader)
     assert refused.value.code == "dates_contradict"
     assert not Study.objects.exists()
 
 
 def test_a_birth_date_in_the_future_is_never_recorded(send: Send, uploader: User) -> None:
     item = send(dicom(StudyDate="20820101", PatientBirthDate="20720112"))
-    resolution.resolve(item, Decision.OTHER, uploader)
+    resolution.resolve(item, HeldDecision.OTHER, uploader)
     assert Patient.objects.get().birth_date is None
 
 

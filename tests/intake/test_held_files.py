@@ -17,7 +17,7 @@ from webportal.intake.cases import case_record
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.errors import NotHeldError, PatientDoubtError
 from webportal.intake.held import resolution
-from webportal.intake.held.resolution import Decision
+from webportal.intake.held.resolution import HeldDecision
 from webportal.intake.models import IdentityMode, UploadItem
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
 from webportal.storage import read_verified
@@ -111,7 +111,7 @@ def test_the_recorded_patient(
     recorded: Patient, send: Send, uploader: User, storage_folder: Path
 ) -> None:
     item = send(dicom(PatientName="Doe^Jane"))
-    resolved = resolution.resolve(item, Decision.SAME, uploader)
+    resolved = resolution.resolve(item, HeldDecision.SAME, uploader)
     assert (resolved.pk, resolved.verdict) == (item.pk, "accepted")
     assert resolved.radiograph is not None
     assert resolved.radiograph.study.patient == recorded
@@ -122,7 +122,7 @@ def test_the_recorded_patient(
 
 
 def test_another_person(recorded: Patient, send: Send, uploader: User) -> None:
-    resolved = resolution.resolve(send(dicom(PatientName="Doe^Jane")), Decision.OTHER, uploader)
+    resolved = resolution.resolve(send(dicom(PatientName="Doe^Jane")), HeldDecision.OTHER, uploader)
     assert resolved.radiograph is not None
     patient = resolved.radiograph.study.patient
     assert patient != recorded
@@ -134,7 +134,7 @@ def test_another_person_in_a_recorded_study(recorded: Patient, send: Send, uploa
     held = [
         send(dicom(seed, PatientID="OTHER", StudyInstanceUID=uid), str(seed)) for seed in (1, 2)
     ]
-    resolved = [resolution.resolve(item, Decision.OTHER, uploader) for item in held]
+    resolved = [resolution.resolve(item, HeldDecision.OTHER, uploader) for item in held]
     studies = {item.radiograph.study for item in resolved if item.radiograph}
     assert len(studies) == 1
     assert studies.pop().patient != recorded
@@ -150,7 +150,7 @@ def test_an_image_is_wrapped_for_the_chosen_patient(
         )
         return send(files.png(files.phantom(seed=seed)), to=batch)
 
-    for seed, decision in enumerate((Decision.SAME, Decision.OTHER)):
+    for seed, decision in enumerate((HeldDecision.SAME, HeldDecision.OTHER)):
         resolved = resolution.resolve(held(seed), decision, uploader)
         assert resolved.radiograph is not None
         instance = pydicom.dcmread(BytesIO(stored(resolved.radiograph.dicom_key)))
@@ -162,19 +162,19 @@ def test_an_image_is_wrapped_for_the_chosen_patient(
 
 def test_discarded(recorded: Patient, send: Send, uploader: User, storage_folder: Path) -> None:
     data = dicom(PatientName="Doe^Jane")
-    item = resolution.resolve(send(data), Decision.DISCARD, uploader)
+    item = resolution.resolve(send(data), HeldDecision.DISCARD, uploader)
     assert item.verdict == "discarded"
     assert Radiograph.objects.count() == 1
     assert not [name for name in stored_files(storage_folder) if name.startswith("held/")]
     assert send(data).verdict == "discarded"
 
 
-@pytest.mark.parametrize("second", list(Decision))
+@pytest.mark.parametrize("second", list(HeldDecision))
 def test_a_decision_is_made_once(
-    second: Decision, recorded: Patient, send: Send, uploader: User
+    second: HeldDecision, recorded: Patient, send: Send, uploader: User
 ) -> None:
     item = send(dicom(PatientName="Doe^Jane"))
-    resolution.resolve(item, Decision.SAME, uploader)
+    resolution.resolve(item, HeldDecision.SAME, uploader)
     stale = UploadItem(pk=item.pk, batch=item.batch, verdict="held", held_key=item.held_key)
     with pytest.raises(NotHeldError):
         resolution.resolve(UploadItem.objects.get(pk=item.pk), second, uploader)
@@ -183,9 +183,9 @@ def test_a_decision_is_made_once(
     assert Radiograph.objects.count() == 2
 
 
-@pytest.mark.parametrize("decision", [Decision.SAME, Decision.OTHER])
+@pytest.mark.parametrize("decision", [HeldDecision.SAME, HeldDecision.OTHER])
 def test_a_file_removed_by_a_simultaneous_decision_is_no_longer_held(
-    decision: Decision,
+    decision: HeldDecision,
     recorded: Patient,
     send: Send,
     uploader: User,
@@ -196,7 +196,7 @@ def test_a_file_removed_by_a_simultaneous_decision_is_no_longer_held(
 
     def read_too_late(key: str, sha256: str) -> bytes:
         monkeypatch.undo()
-        resolution.resolve(UploadItem.objects.get(pk=item.pk), Decision.DISCARD, uploader)
+        resolution.resolve(UploadItem.objects.get(pk=item.pk), HeldDecision.DISCARD, uploader)
         return read(key, sha256)
 
     monkeypatch.setattr(resolution, "read_verified", read_too_late)
@@ -210,7 +210,7 @@ def test_a_decision_that_cannot_be_carried_out_leaves_the_file_held(
 ) -> None:
     item = send(dicom(PatientName="Doe^Jane"))
     with pytest.raises(PatientDoubtError):
-        resolution.resolve(item, Decision.BIKRAM_SAMBAT, uploader)
+        resolution.resolve(item, HeldDecision.BIKRAM_SAMBAT, uploader)
     item.refresh_from_db()
     assert item.verdict == "held"
     assert stored(item.held_key)

@@ -28,7 +28,7 @@ from webportal.audit.verification import verify
 from webportal.inference.models import Job, JobState
 from webportal.intake.batches import services
 from webportal.intake.checks import wrapping
-from webportal.intake.held.resolution import Decision, resolve
+from webportal.intake.held.resolution import HeldDecision, resolve
 from webportal.records.choices import Priority, ReadingState
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
 from webportal.storage import DurableFileSystemStorage
@@ -208,7 +208,7 @@ def test_the_same_image_with_different_bytes_is_held_and_overwrites_nothing(
     assert (item.verdict, item.reason_code) == ("held", "instance_exists")
     assert stored(Radiograph.objects.get().dicom_key) == first
 
-    resolve(item, Decision.SAME, uploader)
+    resolve(item, HeldDecision.SAME, uploader)
     one, other = Radiograph.objects.order_by("created_at")
     assert (one.study, one.sop_instance_uid) == (other.study, ds.SOPInstanceUID)
     assert stored(one.dicom_key) == first

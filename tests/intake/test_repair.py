@@ -16,7 +16,7 @@ from webportal.audit.models import AuditEntry
 from webportal.inference.models import Job, JobState
 from webportal.intake.batches.services import create_batch
 from webportal.intake.errors import RefusedError
-from webportal.intake.held.resolution import Decision, question, resolve
+from webportal.intake.held.resolution import HeldDecision, question, resolve
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.pipeline.repair import REPAIRED
 from webportal.records import file_faults
@@ -161,7 +161,7 @@ def test_a_held_file_is_verified_and_repaired(
     assert file_faults.open_faults().get().key == item.held_key
     assert send(data).verdict == Verdict.HELD
     assert not file_faults.open_faults().exists()
-    resolved = resolve(item, Decision.OTHER, uploader)
+    resolved = resolve(item, HeldDecision.OTHER, uploader)
     assert radiograph_of(resolved).original_sha256 == hashlib.sha256(data).hexdigest()
 
 

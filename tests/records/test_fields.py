@@ -14,7 +14,7 @@ from webportal.records.fields import CaseFields, PatientFields
 from webportal.records.forms import CorrectionForm, PatientForm
 from webportal.records.models import Patient
 from webportal.review.batches.identify_views import IdentifyForm
-from webportal.review.study.forms import CaseRecordForm as StudyCaseRecordForm
+from webportal.review.study.forms import StudyCaseRecordForm
 
 FIELDS = PatientFields.base_fields | CaseFields.base_fields
 FORMS = [PatientForm, CorrectionForm, IdentifyForm, HeldFileForm, CaseRecordForm]

@@ -18,7 +18,7 @@ from tests.helpers import audit_actions
 from tests.intake.conftest import Send
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
-from webportal.intake.held.resolution import Decision, resolve
+from webportal.intake.held.resolution import HeldDecision, resolve
 from webportal.notifications.alerts import current_alerts
 from webportal.records.file_faults import open_faults
 from webportal.records.models import FileFault, Radiograph
@@ -128,7 +128,7 @@ def test_a_resolved_held_file_is_no_fault(
 
     def decide_first(key: str, sha256: str) -> bytes:
         if key == item.held_key:
-            resolve(item, Decision.DISCARD, uploader)
+            resolve(item, HeldDecision.DISCARD, uploader)
         return read(key, sha256)
 
     monkeypatch.setattr(checking, "read_verified", decide_first)

@@ -16,7 +16,7 @@ from tests.intake.conftest import Send
 from tests.upkeep.files import age, kept_files, leave_behind, remove_all
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
-from webportal.intake.held.resolution import Decision, resolve
+from webportal.intake.held.resolution import HeldDecision, resolve
 from webportal.intake.models import UploadItem, Verdict
 from webportal.notifications.alerts import current_alerts
 from webportal.storage import trash
@@ -72,7 +72,7 @@ def test_a_resolved_held_file_goes_to_the_trash(
     item = send(files.dicom(files.phantom(seed=2), PatientName="Doe^Jane"))
     assert item.verdict == Verdict.HELD
     held_key = item.held_key
-    resolve(item, Decision.DISCARD, uploader)
+    resolve(item, HeldDecision.DISCARD, uploader)
     assert trash.key_in_trash(held_key) in kept_files(storage_folder)
     # As after a restore of a database of before the decision.
     UploadItem.objects.filter(pk=item.pk).update(verdict=Verdict.HELD, held_key=held_key)

@@ -34,7 +34,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "DecisionEnum": "webportal.review.models.Decision",
         "ErasureStateEnum": "webportal.erasure.models.State",
-        "HeldFileDecisionEnum": "webportal.intake.held.resolution.Decision",
+        "HeldFileDecisionEnum": "webportal.intake.held.resolution.HeldDecision",
         "JobStateEnum": "webportal.inference.models.JobState",
         "NotificationKindEnum": "webportal.notifications.models.NotificationKind",
         "ReadKindEnum": "webportal.review.models.ReadKind",

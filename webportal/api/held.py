@@ -66,7 +66,7 @@ class FileCorrection(FormSerializer):
 class Resolution(serializers.Serializer[Any]):
     """A person's decision on a held file."""
 
-    decision = serializers.ChoiceField(choices=resolution.Decision.choices)
+    decision = serializers.ChoiceField(choices=resolution.HeldDecision.choices)
     correction = FileCorrection(required=False, help_text="For the decision `corrected`.")
 
 
@@ -171,8 +171,8 @@ class HeldFileEndpoint(ListModelMixin, Endpoint[UploadItem]):
 
     def _resolve(self, item: UploadItem, given: dict[str, Any]) -> UploadItem:
         """Carry out a decision on a file. Raises what `resolution.resolve` does."""
-        decision, correction = resolution.Decision(given["decision"]), None
-        if decision == resolution.Decision.CORRECTED:
+        decision, correction = resolution.HeldDecision(given["decision"]), None
+        if decision == resolution.HeldDecision.CORRECTED:
             asked = resolution.question(item, self.person)
             initial = initial_of(asked)
             form = HeldFileForm(initial | given.get("correction", {}), initial=initial)

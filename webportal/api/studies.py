@@ -49,7 +49,7 @@ from webportal.review.study.case_records import (
     change_case_record,
     refuse_if_reserved,
 )
-from webportal.review.study.forms import CaseRecordForm
+from webportal.review.study.forms import StudyCaseRecordForm
 from webportal.review.study.moving import MOVERS, move_to_department
 from webportal.review.study.progress import progress_of
 from webportal.review.worklist.order import BLIND_URGENCY, URGENCY
@@ -139,7 +139,7 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
         given = CaseRecordSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         present = model_to_dict(study, CASE_RECORD_FIELDS)
-        form = CaseRecordForm({**present, **given.validated_data}, instance=study)
+        form = StudyCaseRecordForm({**present, **given.validated_data}, instance=study)
         if not form.is_valid():
             raise form_problem(form)
         change_case_record(study, form.cleaned_data, self.person)

@@ -22,7 +22,7 @@ _MEDIA_TYPE = "application/fhir+json"
 _STORED = (HTTPStatus.OK, HTTPStatus.CREATED)
 
 
-class RefusedError(OSError):
+class EntryRefusedError(OSError):
     """The server did not store an entry; it may say after how many seconds to return."""
 
     def __init__(self, sequence: int, answer: requests.Response) -> None:
@@ -57,7 +57,7 @@ def _send(session: requests.Session, entry: AuditEntry, records: Records) -> Non
     if answer.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         answer = _post(session, audit_event(entry, records, with_details=False))
     if answer.status_code not in _STORED:
-        raise RefusedError(entry.sequence, answer)
+        raise EntryRefusedError(entry.sequence, answer)
 
 
 def _post(session: requests.Session, content: bytes) -> requests.Response:

@@ -66,7 +66,7 @@ class KnownFacts:
 
 
 @dataclass(frozen=True)
-class Reason:
+class PurposeDoubt:
     """Why a result is not clearly within its purpose: a code from `reasons`, and its values."""
 
     code: str
@@ -79,7 +79,7 @@ class Judgement:
     """The verdict and its reasons, most serious first."""
 
     purpose: Purpose
-    reasons: Sequence[Reason]
+    reasons: Sequence[PurposeDoubt]
 
     @property
     def stored(self) -> list[list[Any]]:
@@ -94,65 +94,67 @@ def judge(population: Mapping[str, Any], facts: KnownFacts) -> Judgement:
     return Judgement(reasons[0].purpose if reasons else Purpose.WITHIN, reasons)
 
 
-def _of_view(population: Mapping[str, Any], facts: KnownFacts) -> list[Reason]:
+def _of_view(population: Mapping[str, Any], facts: KnownFacts) -> list[PurposeDoubt]:
     views = views_of(facts.view_position, facts.codes, facts.body_part)
     frontal = [view for view in views if view.projection in FRONTAL]
     others = [view for view in views if view.projection is Projection.NOT_FRONTAL]
     if others and not frontal:
-        return [Reason("not_frontal_view", Purpose.WITHHELD, {"view": others[0].text})]
+        return [PurposeDoubt("not_frontal_view", Purpose.WITHHELD, {"view": others[0].text})]
     if others:
         values = {"one": frontal[0].text, "other": others[0].text}
-        return [Reason("views_contradict", Purpose.OUTSIDE, values)]
+        return [PurposeDoubt("views_contradict", Purpose.OUTSIDE, values)]
     reasons = [
-        Reason("view_word", Purpose.UNCONFIRMED, {"view": view.text})
+        PurposeDoubt("view_word", Purpose.UNCONFIRMED, {"view": view.text})
         for view in views
         if view.projection is Projection.UNKNOWN
     ]
     return reasons + _of_frontal(population.get("views") or [], frontal, bool(reasons))
 
 
-def _of_frontal(made_for: Sequence[str], frontal: Sequence[View], is_said: bool) -> list[Reason]:
+def _of_frontal(
+    made_for: Sequence[str], frontal: Sequence[View], is_said: bool
+) -> list[PurposeDoubt]:
     """Compare AP and PA with what the package declares."""
     if not made_for:
         return []
     named = {view.projection: view.text for view in frontal}
     if Projection.AP in named and Projection.PA in named:
         values = {"one": named[Projection.AP], "other": named[Projection.PA]}
-        return [Reason("views_contradict", Purpose.UNCONFIRMED, values)]
+        return [PurposeDoubt("views_contradict", Purpose.UNCONFIRMED, values)]
     exact = next((each for each in (Projection.AP, Projection.PA) if each in named), None)
     views = ", ".join(made_for)
     if exact is not None:
         if exact.value in made_for:
             return []
         values = {"view": exact.value, "views": views}
-        return [Reason("view_other", Purpose.UNCONFIRMED, values)]
+        return [PurposeDoubt("view_other", Purpose.UNCONFIRMED, values)]
     if is_said:
         return []
-    return [Reason("view_unknown", Purpose.UNCONFIRMED, {"views": views})]
+    return [PurposeDoubt("view_unknown", Purpose.UNCONFIRMED, {"views": views})]
 
 
-def _of_body(facts: KnownFacts) -> list[Reason]:
+def _of_body(facts: KnownFacts) -> list[PurposeDoubt]:
     bodies = bodies_of(facts.body_part, facts.codes)
     chests = [body for body in bodies if body.region is Region.CHEST]
     others = [body for body in bodies if body.region in (Region.OTHER, Region.PART)]
     if others and chests:
         values = {"one": chests[0].text, "other": others[0].text}
-        return [Reason("bodies_contradict", Purpose.OUTSIDE, values)]
+        return [PurposeDoubt("bodies_contradict", Purpose.OUTSIDE, values)]
     if others:
         code = "part_of_chest" if others[0].region is Region.PART else "not_chest"
-        return [Reason(code, Purpose.WITHHELD, {"part": others[0].text})]
+        return [PurposeDoubt(code, Purpose.WITHHELD, {"part": others[0].text})]
     reasons = [
-        Reason("body_word", Purpose.UNCONFIRMED, {"part": body.text})
+        PurposeDoubt("body_word", Purpose.UNCONFIRMED, {"part": body.text})
         for body in bodies
         if body.region is Region.UNKNOWN
     ]
     side = one_side(facts.laterality)
     if side:
-        reasons.append(Reason("one_side", Purpose.UNCONFIRMED, {"side": side}))
+        reasons.append(PurposeDoubt("one_side", Purpose.UNCONFIRMED, {"side": side}))
     return reasons
 
 
-def _of_age(population: Mapping[str, Any], facts: KnownFacts) -> list[Reason]:
+def _of_age(population: Mapping[str, Any], facts: KnownFacts) -> list[PurposeDoubt]:
     youngest, oldest = population.get("youngest_years"), population.get("oldest_years")
     if youngest is None or oldest is None:
         return []
@@ -160,7 +162,9 @@ def _of_age(population: Mapping[str, Any], facts: KnownFacts) -> list[Reason]:
     written = by_header(facts.patient_age)
     dated, doubts = _dated(facts)
     if written is None and dated is None and facts.patient_age:
-        unreadable = Reason("age_unreadable", Purpose.UNCONFIRMED, {"given": facts.patient_age})
+        unreadable = PurposeDoubt(
+            "age_unreadable", Purpose.UNCONFIRMED, {"given": facts.patient_age}
+        )
         doubts = [*doubts, unreadable]
     ages = [age for age in (dated, written) if age is not None]
     if not ages:
@@ -169,14 +173,14 @@ def _of_age(population: Mapping[str, Any], facts: KnownFacts) -> list[Reason]:
     if dated and written and contradict(dated, written):
         values = {"one": dated.months, "other": written.months, **made_for}
         purpose = Purpose.OUTSIDE if beyond else Purpose.UNCONFIRMED
-        return [*doubts, Reason("ages_contradict", purpose, values)]
+        return [*doubts, PurposeDoubt("ages_contradict", purpose, values)]
     if ages[0] in beyond:
         values = {"months": ages[0].months, **made_for}
-        return [Reason("age_outside", Purpose.OUTSIDE, values), *doubts]
+        return [PurposeDoubt("age_outside", Purpose.OUTSIDE, values), *doubts]
     return doubts
 
 
-def _dated(facts: KnownFacts) -> tuple[Given | None, list[Reason]]:
+def _dated(facts: KnownFacts) -> tuple[Given | None, list[PurposeDoubt]]:
     """The age from birth date and study date, with any doubts about these."""
     if facts.birth_date is None or facts.taken is None:
         return None, []
@@ -184,10 +188,10 @@ def _dated(facts: KnownFacts) -> tuple[Given | None, list[Reason]]:
     if age is not None:
         return age, []
     values = {"born": facts.birth_date.isoformat(), "taken": facts.taken.isoformat()}
-    return None, [Reason("dates_contradict", Purpose.UNCONFIRMED, values)]
+    return None, [PurposeDoubt("dates_contradict", Purpose.UNCONFIRMED, values)]
 
 
-def _without_age(made_for: Mapping[str, int], facts: KnownFacts) -> list[Reason]:
+def _without_age(made_for: Mapping[str, int], facts: KnownFacts) -> list[PurposeDoubt]:
     """Reasons if no age is known.
 
     The upload date is not the study date, but an adult at upload was mostly one before, and a
@@ -197,8 +201,8 @@ def _without_age(made_for: Mapping[str, int], facts: KnownFacts) -> list[Reason]
         age = by_dates(facts.birth_date, facts.received)
         if age is not None:
             purpose = Purpose.UNCONFIRMED if _fits(age, made_for) else Purpose.OUTSIDE
-            return [Reason("study_undated", purpose, {"months": age.months, **made_for})]
-    return [Reason("age_unknown", Purpose.UNCONFIRMED, made_for)]
+            return [PurposeDoubt("study_undated", purpose, {"months": age.months, **made_for})]
+    return [PurposeDoubt("age_unknown", Purpose.UNCONFIRMED, made_for)]
 
 
 def _fits(age: Given, made_for: Mapping[str, int]) -> bool:

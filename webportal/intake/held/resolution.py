@@ -44,7 +44,7 @@ from webportal.storage import DamagedFileError, read_verified, trash
 logger = logging.getLogger(__name__)
 
 
-class Decision(models.TextChoices):
+class HeldDecision(models.TextChoices):
     """A person's decision on a held file."""
 
     SAME = "same", _("It is the recorded patient")
@@ -141,22 +141,22 @@ def _recorded(claimed: Identity, study: StudyFacts) -> Patient | None:
 
 
 def resolve(
-    item: UploadItem, decision: Decision, by: User, correction: Correction | None = None
+    item: UploadItem, decision: HeldDecision, by: User, correction: Correction | None = None
 ) -> UploadItem:
     """Carry out a decision and return the item with its new verdict.
 
-    `correction` belongs to Decision.CORRECTED. Raises NotHeldError if the item has already been
+    `correction` belongs to HeldDecision.CORRECTED. Raises NotHeldError if the item has already been
     decided on, PatientDoubtError or RefusedError if the decision cannot be carried out; the file is
     then still held.
     """
-    if decision == Decision.DISCARD:
+    if decision == HeldDecision.DISCARD:
         return _discard(item, by)
     asked = question(item, by)
-    if decision == Decision.SAME:
+    if decision == HeldDecision.SAME:
         if asked.recorded is None:
             raise PatientDoubtError("nobody_recorded")
         identity, study = _identity_of(asked.recorded), asked.study
-    elif decision == Decision.BIKRAM_SAMBAT:
+    elif decision == HeldDecision.BIKRAM_SAMBAT:
         identity, study = _converted(asked)
     elif correction is not None:
         identity, study = correction.identity, _corrected_study(asked, correction)
@@ -178,7 +178,7 @@ def _carry_out(
     identity: Identity,
     study: StudyFacts,
     checked: image_file.CheckedImage,
-    decision: Decision,
+    decision: HeldDecision,
     by: User,
 ) -> UploadItem:
     with store.alone([asked.upload.sha256]) as put:
@@ -359,12 +359,12 @@ def _discard(item: UploadItem, by: User) -> UploadItem:
     item.verdict, item.held_key = Verdict.DISCARDED, ""
     item.reason_code, item.reason_params = "discarded", {}
     item.save(update_fields=["verdict", "held_key", "reason_code", "reason_params", "updated_at"])
-    _note(item, Decision.DISCARD, by)
+    _note(item, HeldDecision.DISCARD, by)
     transaction.on_commit(lambda: trash.discard(held_key))
     return item
 
 
-def _note(item: UploadItem, decision: Decision, by: User) -> None:
+def _note(item: UploadItem, decision: HeldDecision, by: User) -> None:
     detail = {"decision": decision.value, "batch": str(item.batch_id)}
     study_id = item.radiograph.study_id if item.radiograph else None
     append(Event(Action.FILE_RESOLVED, "upload_item", item.pk, study_id, detail), by)

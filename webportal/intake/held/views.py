@@ -20,16 +20,16 @@ from webportal.intake.errors import IntakeError, NotHeldError
 from webportal.intake.held import preview, resolution
 from webportal.intake.held.forms import HeldFileForm, initial_of
 from webportal.intake.held.reasons import held_for
-from webportal.intake.held.resolution import Correction, Decision, Question
+from webportal.intake.held.resolution import Correction, HeldDecision, Question
 from webportal.intake.models import UploadItem, Verdict
 from webportal.storage import DamagedFileError, read_verified
 
 ITEMS_PER_PAGE = 100
 _DECIDED_AT_ONCE = (
-    Decision.SAME,
-    Decision.OTHER,
-    Decision.DISCARD,
-    Decision.BIKRAM_SAMBAT,
+    HeldDecision.SAME,
+    HeldDecision.OTHER,
+    HeldDecision.DISCARD,
+    HeldDecision.BIKRAM_SAMBAT,
 )
 
 
@@ -56,7 +56,7 @@ def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     )
     decision = request.POST.get("decision", "")
     # Discarding cannot be undone, so it needs confirmation.
-    asks_again = decision == Decision.DISCARD and "confirmed" not in request.POST
+    asks_again = decision == HeldDecision.DISCARD and "confirmed" not in request.POST
     alike = resolution.alike(item, request.user)
     context: dict[str, object] = {
         "item": item,
@@ -67,7 +67,7 @@ def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     }
     try:
         if decision in _DECIDED_AT_ONCE and not asks_again:
-            return _decide(request, item, Decision(decision))
+            return _decide(request, item, HeldDecision(decision))
         asked = resolution.question(item, request.user)
     except NotHeldError as reason:
         messages.info(request, reason.message)
@@ -75,10 +75,10 @@ def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     except IntakeError as reason:
         show_items(request, [item, *alike])
         return render(request, "intake/held_item.html", context | {"refusal": reason.message})
-    is_corrected = decision == Decision.CORRECTED
+    is_corrected = decision == HeldDecision.CORRECTED
     form = HeldFileForm(request.POST if is_corrected else None, initial=initial_of(asked))
     if is_corrected and form.is_valid():
-        return _decide(request, item, Decision.CORRECTED, asked, form.correction(asked))
+        return _decide(request, item, HeldDecision.CORRECTED, asked, form.correction(asked))
     show_items(request, [item, *alike])
     if asked.recorded is not None:
         show(request, patient_ids=[asked.recorded.pk])
@@ -114,14 +114,14 @@ def held_image(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
 def _decide(
     request: SignedInRequest,
     item: UploadItem,
-    decision: Decision,
+    decision: HeldDecision,
     asked: Question | None = None,
     correction: Correction | None = None,
 ) -> HttpResponse:
     """Decide on a file, and on the selected others of its upload.
 
     Files that cannot be decided on stay held, and are reported. `asked` and `correction`: for
-    Decision.CORRECTED.
+    HeldDecision.CORRECTED.
     """
     others = _others(item, decision, request, asked) if request.POST.get("alike") else []
     try:
@@ -150,39 +150,39 @@ def _decide(
 
 
 def _others(
-    item: UploadItem, decision: Decision, request: SignedInRequest, asked: Question | None
+    item: UploadItem, decision: HeldDecision, request: SignedInRequest, asked: Question | None
 ) -> list[UploadItem]:
     """The other files of the upload that the decision also covers."""
-    if decision == Decision.BIKRAM_SAMBAT:
+    if decision == HeldDecision.BIKRAM_SAMBAT:
         return resolution.alike_in_calendar(item)
     others = resolution.alike(item, request.user)
     return resolution.correctable_alike(item, asked, others) if asked else others
 
 
-def _done(decision: Decision, files: int) -> str:
+def _done(decision: HeldDecision, files: int) -> str:
     words = {
-        Decision.SAME: ngettext(
+        HeldDecision.SAME: ngettext(
             "The file is recorded for the patient on record.",
             "%(files)d files are recorded for the patient on record.",
             files,
         ),
-        Decision.BIKRAM_SAMBAT: ngettext(
+        HeldDecision.BIKRAM_SAMBAT: ngettext(
             "The file is accepted, with its dates read as Bikram Sambat.",
             "%(files)d files are accepted, with their dates read as Bikram Sambat.",
             files,
         ),
-        Decision.CORRECTED: ngettext(
+        HeldDecision.CORRECTED: ngettext(
             "The file is recorded as corrected.",
             "%(files)d files are recorded as corrected.",
             files,
         ),
-        Decision.OTHER: ngettext(
+        HeldDecision.OTHER: ngettext(
             "The file is recorded for a new temporary patient, whose record can now be completed.",
             "%(files)d files are recorded for a new temporary patient, whose record can now be"
             " completed.",
             files,
         ),
-        Decision.DISCARD: ngettext(
+        HeldDecision.DISCARD: ngettext(
             "The file is discarded.", "%(files)d files are discarded.", files
         ),
     }

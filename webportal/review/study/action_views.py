@@ -20,7 +20,7 @@ from webportal.records.models import Radiograph, Study
 from webportal.records.services import RecordError
 from webportal.review.reads import corrections
 from webportal.review.study.case_records import change_case_record
-from webportal.review.study.forms import CaseRecordForm
+from webportal.review.study.forms import StudyCaseRecordForm
 
 
 @allow(Role.RADIOLOGIST)
@@ -132,7 +132,7 @@ def case_record(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     study = get_object_or_404(
         Study.objects.visible_to(request.user).select_related("patient"), pk=study_id
     )
-    form = CaseRecordForm(request.POST or None, instance=Study.objects.get(pk=study.pk))
+    form = StudyCaseRecordForm(request.POST or None, instance=Study.objects.get(pk=study.pk))
     if form.is_valid():
         try:
             changed = change_case_record(study, form.cleaned_data, request.user)

@@ -208,7 +208,7 @@ class AddendumForm(IdentityFields):
         return [self[name] for name in ("reason", "text", "addendum_password")]
 
 
-class CaseRecordForm(forms.ModelForm[Study]):
+class StudyCaseRecordForm(forms.ModelForm[Study]):
     """A study's case record."""
 
     symptoms = forms.MultipleChoiceField(
