@@ -21,8 +21,8 @@ def client_address(request: HttpRequest | None) -> str:
         hops = [*request.headers.get("X-Forwarded-For", "").split(","), *hops]
     # A proxy that appends nothing would be skipped: then its own address is the best known.
     place = -1 - settings.PROXY_COUNT
-    told = hops[place] if len(hops) > settings.PROXY_COUNT else hops[-1]
-    return _valid(told) or _valid(hops[-1]) or UNKNOWN
+    address = hops[place] if len(hops) > settings.PROXY_COUNT else hops[-1]
+    return _valid(address) or _valid(hops[-1]) or UNKNOWN
 
 
 def network_of(address: str) -> str:
@@ -36,9 +36,9 @@ def network_of(address: str) -> str:
     return address
 
 
-def _valid(told: str) -> str:
+def _valid(address: str) -> str:
     try:
-        found = ip_address(told.strip())
+        found = ip_address(address.strip())
     except ValueError:
         return ""
     mapped = getattr(found, "ipv4_mapped", None)

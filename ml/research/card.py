@@ -204,7 +204,7 @@ def _subtypes(facts: Mapping[str, Any]) -> str:
     text = f"Pneumonia found, at the operating point *decision*, by its kind:\n\n{found}\n\n"
     if not facts["bacterial_calibration"]:
         return text + "This version does not tell bacterial from viral pattern."
-    told = {name: fold["bacterial_against_viral"] for name, fold in figures.items()}
+    by_fold = {name: fold["bacterial_against_viral"] for name, fold in figures.items()}
     labels = {
         "auroc": "AUROC",
         "accuracy": "accuracy at a probability of 0.5",
@@ -213,11 +213,11 @@ def _subtypes(facts: Mapping[str, Any]) -> str:
         "ece": "calibration error",
     }
     told_apart = _table(
-        ["", *told],
+        ["", *by_fold],
         [
-            ("images", *(fold["n"] for fold in told.values())),
+            ("images", *(fold["n"] for fold in by_fold.values())),
             *(
-                (label, *(_figure(fold, key) for fold in told.values()))
+                (label, *(_figure(fold, key) for fold in by_fold.values()))
                 for key, label in labels.items()
             ),
         ],

@@ -14,15 +14,15 @@ _MEMBERSHIPS = ("departments", "head_of", "sees_all_departments")
 
 def _differences_of_user(user: User, entries: Entries) -> Iterator[str]:
     roles, is_active = None, None
-    told: dict[str, Any] = {}
+    recorded: dict[str, Any] = {}
     for entry in entries:
         if entry.action == Action.USER_CREATED:
             roles, is_active = entry.detail.get("roles"), entry.detail.get("active")
-            told = {name: entry.detail[name] for name in _MEMBERSHIPS if name in entry.detail}
+            recorded = {name: entry.detail[name] for name in _MEMBERSHIPS if name in entry.detail}
         elif entry.action == Action.USER_CHANGED:
             roles = entry.detail.get("roles", {}).get("to", roles)
             is_active = entry.detail.get("active", {}).get("to", is_active)
-            told |= {
+            recorded |= {
                 name: entry.detail[name]["to"] for name in _MEMBERSHIPS if name in entry.detail
             }
     if roles is not None and sorted(roles) != sorted(user.roles):
@@ -30,7 +30,7 @@ def _differences_of_user(user: User, entries: Entries) -> Iterator[str]:
     if is_active is not None and is_active != user.is_active:
         yield "is_active"
     # Nobody's departments are in the trail before the first change of them.
-    yield from differing_fields(told, memberships_of(user))
+    yield from differing_fields(recorded, memberships_of(user))
 
 
 def _differences_of_token(token: ApiToken, entries: Entries) -> Iterator[str]:
@@ -56,14 +56,14 @@ CHECKS = [
         kind="user",
         rows=User.objects.all,
         made=(Action.USER_CREATED,),
-        told=(Action.USER_CHANGED,),
+        further=(Action.USER_CHANGED,),
         differences=_differences_of_user,
     ),
     Check(
         kind="token",
         rows=ApiToken.objects.all,
         made=(Action.TOKEN_CREATED,),
-        told=(Action.TOKEN_REVOKED,),
+        further=(Action.TOKEN_REVOKED,),
         differences=_differences_of_token,
         key="token_key",
         # Expired ones are removed without an entry.

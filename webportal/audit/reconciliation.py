@@ -50,7 +50,7 @@ class Check:
         made: the actions of which each row must have one, and each of whose entries has its row.
         differences: the names of what a row says other than its entries, given in their order. They
             are those whose object the row is, and of `of_study` those of the study.
-        told: further actions that say something of a row.
+        further: other actions that say something of a row.
         of_study: actions on other objects that say something of a study.
         key: by which of its fields entries name a row.
         named: the detail in which they do; their object where nothing else is recorded.
@@ -62,7 +62,7 @@ class Check:
     rows: Callable[[], QuerySet[Any]]
     made: tuple[Action, ...]
     differences: Differences
-    told: tuple[Action, ...] = ()
+    further: tuple[Action, ...] = ()
     of_study: tuple[Action, ...] = ()
     key: str = "pk"
     named: str = ""
@@ -89,9 +89,9 @@ class Check:
 
     def _compare(self, batch: list[Model]) -> Iterator[Finding]:
         keys = [str(getattr(row, self.key)) for row in batch]
-        told = self._entries_about(keys)
+        entries_by_key = self._entries_about(keys)
         for key, row in zip(keys, batch, strict=True):
-            entries = told[key]
+            entries = entries_by_key[key]
             if not any(entry.action in self.made for entry in entries):
                 yield Finding("row_without_entry", object_type=self.kind, object_id=key)
                 continue
@@ -108,14 +108,14 @@ class Check:
 
     def _entries_about(self, keys: list[str]) -> dict[str, list[AuditEntry]]:
         named = f"detail__{self.named}" if self.named else "object_id"
-        about = Q(**{f"{named}__in": keys}, action__in=(*self.made, *self.told))
+        about = Q(**{f"{named}__in": keys}, action__in=(*self.made, *self.further))
         if self.of_study:
             about |= Q(study_id__in=keys, action__in=self.of_study)
-        told: dict[str, list[AuditEntry]] = defaultdict(list)
+        found: dict[str, list[AuditEntry]] = defaultdict(list)
         for entry in AuditEntry.objects.filter(about).order_by("sequence"):
             is_of_study = entry.action in self.of_study
-            told[str(entry.study_id) if is_of_study else self._named_by(entry)].append(entry)
-        return told
+            found[str(entry.study_id) if is_of_study else self._named_by(entry)].append(entry)
+        return found
 
     def _named_by(self, entry: AuditEntry) -> str:
         return str(entry.detail.get(self.named, "")) if self.named else entry.object_id
@@ -181,8 +181,8 @@ def snapshot() -> Iterator[None]:
 
 def last_recorded(entries: Iterable[AuditEntry], name: str) -> Any:
     """The value of this detail in the last entry that has it; None if there is none."""
-    told = [entry.detail[name] for entry in entries if name in entry.detail]
-    return told[-1] if told else None
+    values = [entry.detail[name] for entry in entries if name in entry.detail]
+    return values[-1] if values else None
 
 
 def differing_fields(recorded: dict[str, Any], row: dict[str, Any]) -> list[str]:

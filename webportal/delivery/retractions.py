@@ -96,14 +96,14 @@ def to_retract(destination: Destination, study: Study) -> Iterator[tuple[Documen
     if not times_moved(study):
         return
     kind = _BY_PROTOCOL[destination.protocol]
-    told = Delivery.objects.filter(
+    deliveries = Delivery.objects.filter(
         destination=destination, document__study=study, attempts__gt=0
     ).exclude(state=DeliveryState.REJECTED)
-    told = told.select_related("document").defer("document__content")
+    deliveries = deliveries.select_related("document").defer("document__content")
     at: dict[object, datetime] = {}
-    for delivery in told.filter(document__kind=kind).order_by("document__created_at"):
+    for delivery in deliveries.filter(document__kind=kind).order_by("document__created_at"):
         at[_key(kind, delivery.document)] = delivery.document.created_at
-    left = told.filter(document__kind__in=_RETRACTED[kind]).order_by("-document__created_at")
+    left = deliveries.filter(document__kind__in=_RETRACTED[kind]).order_by("-document__created_at")
     seen: set[object] = set()
     for delivery in left:
         document = delivery.document

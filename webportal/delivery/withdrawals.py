@@ -50,10 +50,10 @@ def times_withdrawn(destination: Destination, study: Study, result: Prediction) 
 
     By FHIR a study's results leave together, so that each withdrawal counts for all.
     """
-    told = _withdrawals(destination, study)
+    deliveries = _withdrawals(destination, study)
     if destination.protocol != Protocol.FHIR:
-        told = told.filter(document__prediction=result)
-    return told.count()
+        deliveries = deliveries.filter(document__prediction=result)
+    return deliveries.count()
 
 
 def to_withdraw(
@@ -73,11 +73,11 @@ def to_withdraw(
 
 def _withdrawals(destination: Destination, study: Study) -> QuerySet[Delivery]:
     """The withdrawals that a destination has or gets, the latest first."""
-    told = Delivery.objects.filter(
+    deliveries = Delivery.objects.filter(
         destination=destination, document__kind__in=WITHDRAWALS, document__study=study
     )
     to_come = Q(attempts__gt=0) | Q(state=DeliveryState.WAITING)
-    found = told.filter(to_come).exclude(state=DeliveryState.REJECTED)
+    found = deliveries.filter(to_come).exclude(state=DeliveryState.REJECTED)
     related = found.select_related("document__prediction").defer("document__content")
     return related.order_by("-document__created_at")
 

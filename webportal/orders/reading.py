@@ -225,9 +225,9 @@ def _described(group: list[Segment], requests: list[Segment]) -> dict[str, Any]:
     reasons = [each for request in requests for each in request.repetitions(31)]
     if reasons:
         said["indication"] = _lines(nth(each, 2) or nth(each, 1) for each in reasons)
-    told = [request.text(13) for request in requests if request.raw(13)]
-    if told:
-        said["history"] = _lines(told)
+    history = [request.text(13) for request in requests if request.raw(13)]
+    if history:
+        said["history"] = _lines(history)
     notes = [each.text(3) for each in group if each.name == "NTE" and each.raw(3)]
     if notes:
         said["notes"] = _lines(notes)

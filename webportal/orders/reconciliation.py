@@ -35,7 +35,7 @@ CHECKS = [
         kind="order",
         rows=lambda: Order.objects.select_related("source").prefetch_related("links"),
         made=(Action.ORDER_RECEIVED,),
-        told=(
+        further=(
             Action.ORDER_CHANGED,
             Action.ORDER_CANCELLED,
             Action.ORDER_LINKED,

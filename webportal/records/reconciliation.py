@@ -96,8 +96,8 @@ def _differences_of_correction(correction: IdentityCorrection, entries: Entries)
 
 
 def _differences_of_seen(seen: CorrectionSeen, entries: Entries) -> list[str]:
-    told = any(entry.actor_id == seen.reader_id for entry in entries)
-    return [] if told else ["reader"]
+    is_recorded = any(entry.actor_id == seen.reader_id for entry in entries)
+    return [] if is_recorded else ["reader"]
 
 
 CHECKS = [
@@ -105,7 +105,7 @@ CHECKS = [
         kind="patient",
         rows=Patient.objects.all,
         made=(Action.PATIENT_CREATED,),
-        told=(Action.PATIENT_CHANGED, Action.IDENTITY_CORRECTED),
+        further=(Action.PATIENT_CHANGED, Action.IDENTITY_CORRECTED),
         differences=_differences_of_patient,
         removed=_removed_patients,
     ),
@@ -113,7 +113,7 @@ CHECKS = [
         kind="study",
         rows=Study.objects.all,
         made=(Action.STUDY_CREATED,),
-        told=(Action.STUDY_CHANGED,),
+        further=(Action.STUDY_CHANGED,),
         of_study=(Action.IDENTITY_CORRECTED, *_SIGNED),
         differences=_differences_of_study,
     ),

@@ -141,8 +141,8 @@ def move_study(
         detail |= {"fields": ["patient"], "before": before, "after": after}
         events = [Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail)]
     former.emergency_accesses.filter(pk__in=[each.pk for each in accesses]).update(patient=found)
-    told: list[tuple[Any, Any]] = study_moved.send(Study, study=study, former=former, by=by)
-    events += [event for _receiver, more in told for event in more]
+    answers: list[tuple[Any, Any]] = study_moved.send(Study, study=study, former=former, by=by)
+    events += [event for _receiver, more in answers for event in more]
     if is_removed:
         detail = {"removed": "temporary", "studies_now_of": str(found.pk), "before": before}
         if accesses:

@@ -275,6 +275,6 @@ def _connected_to_search() -> Iterator[Any]:
 
 def _told(error: Exception) -> str:
     """What libldap says; it never repeats what was sent."""
-    told = error.args[0] if error.args else {}
-    parts = (told.get("desc"), told.get("info")) if isinstance(told, dict) else (str(told),)
+    reason = error.args[0] if error.args else {}
+    parts = (reason.get("desc"), reason.get("info")) if isinstance(reason, dict) else (str(reason),)
     return ": ".join(f"{part!r}" for part in parts if part) or type(error).__name__

@@ -99,10 +99,10 @@ def ask_again(subject: str, refresh_token: str) -> Answer:
 
 def _with_userinfo(claims: dict[str, Any], token: Mapping[str, Any]) -> dict[str, Any]:
     """Add the user info: many providers omit groups from the ID token, and it is up to date."""
-    told = dict(client().userinfo(token=token))
-    if told.get("sub") != claims["sub"]:
+    user_info = dict(client().userinfo(token=token))
+    if user_info.get("sub") != claims["sub"]:
         raise RefusedByProviderError("the user info is somebody else's")
-    return claims | told
+    return claims | user_info
 
 
 def client() -> DjangoOAuth2App:

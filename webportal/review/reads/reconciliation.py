@@ -117,7 +117,7 @@ CHECKS = [
         kind="read",
         rows=_signed,
         made=(Action.READ_SIGNED, Action.READ_AMENDED),
-        told=(Action.SIGNATURE_TAKEN_BACK,),
+        further=(Action.SIGNATURE_TAKEN_BACK,),
         differences=_differences_of_read,
     ),
     Check(
