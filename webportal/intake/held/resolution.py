@@ -181,11 +181,11 @@ def _carry_out(
     decision: HeldDecision,
     by: User,
 ) -> UploadItem:
-    with store.alone([asked.upload.sha256]) as put:
+    with store.storing_exclusively([asked.upload.sha256]) as put:
         held_key = _lock_held(item)
         resolved = store.duplicate(asked.upload, None)
         if resolved is None:
-            store.refuse_taken(checked.facts)
+            store.refuse_if_stored(checked.facts)
             found = match.match(identity, study, by, item.batch.department_id)
             resolved = store.accept(asked.upload, checked, found, put)
         _note(resolved, decision, by)

@@ -139,14 +139,14 @@ def _store(file: Ready) -> UploadItem:
     """Store a checked file by itself, or hold it."""
     upload, facts, claim = file.upload, file.checked.facts, file.claim
     instance = facts.sop_instance_uid
-    with store.alone([upload.sha256], [instance]) as put:
+    with store.storing_exclusively([upload.sha256], [instance]) as put:
         has_traces = store.has_traces(upload, instance)
         if has_traces and (item := store.known(upload, file.record)) is not None:
             return item
         lookup.refuse_second_use_of_line(upload.batch, upload.file_name)
         try:
             if has_traces:
-                store.refuse_to_overwrite(facts, upload.by)
+                store.hold_if_stored(facts, upload.by)
             check_certain(facts, claim.moment)
             department = upload.batch.department_id
             found = match.match(claim.patient, claim.study, upload.by, department)

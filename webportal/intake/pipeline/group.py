@@ -81,7 +81,7 @@ def store_plain(files: Sequence[Ready]) -> list[UploadItem | None]:
     """
     hashes = [file.upload.sha256 for file in files]
     instances = [file.checked.facts.sop_instance_uid for file in files]
-    with store.alone(hashes, instances) as put:
+    with store.storing_exclusively(hashes, instances) as put:
         records = _Records(files)
         plain = [file for file in _unknown(files, instances) if records.takes(file)]
         if not plain:

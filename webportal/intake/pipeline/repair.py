@@ -42,7 +42,7 @@ def repair(upload: Upload, item: UploadItem) -> None:
     wrapped = b""
     if radiograph is not None and any(part.is_wrapped for part in faulty):
         wrapped = _wrap_again(upload, radiograph)
-    with store.alone([upload.sha256]) as put:
+    with store.storing_exclusively([upload.sha256]) as put:
         events = []
         for part in faulty:
             fault = file_faults.fault_of(part.key, part.sha256)

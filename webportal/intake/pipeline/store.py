@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, Model, OuterRef, Q
 
 from ml.images import ImageFacts
 from webportal.accounts.models import User
@@ -34,9 +34,6 @@ from webportal.storage.locks import lock_storing
 
 MEDIA_TYPES = {"dicom": "application/dicom", "jpeg": "image/jpeg", "png": "image/png"}
 
-# Maximum stored length of a header value: four times what the standard allows. It is compared with
-# known terms and never identifies anything.
-HEADER_TEXT = 64
 _UID = re.compile(r"[0-9.]{1,64}")
 # In the order of the numbers, so that two groups of files never wait for each other.
 _LOCK_CONTENTS = "SELECT pg_advisory_xact_lock(number) FROM unnest(%s::bigint[]) AS number"
@@ -97,11 +94,11 @@ def has_instance(sop_instance_uid: str) -> bool:
     return Radiograph.objects.filter(sop_instance_uid=sop_instance_uid).exists()
 
 
-def refuse_to_overwrite(facts: ImageFacts, by: User) -> None:
-    """Raise PatientDoubtError if the same image is stored with different content.
+def hold_if_stored(facts: ImageFacts, by: User) -> None:
+    """Raise PatientDoubtError, which holds the file, if its image is stored with other content.
 
     Raises RefusedError if that is in a department that `by` cannot see, and so could not compare
-    the two. The caller has the image alone.
+    the two. The caller holds the lock of the image.
     """
     stored = Radiograph.objects.filter(sop_instance_uid=facts.sop_instance_uid)
     radiograph = stored.select_related("study").first()
@@ -110,7 +107,7 @@ def refuse_to_overwrite(facts: ImageFacts, by: User) -> None:
         raise PatientDoubtError("instance_exists")
 
 
-def refuse_taken(facts: ImageFacts) -> None:
+def refuse_if_stored(facts: ImageFacts) -> None:
     """Raise RefusedError if an image with the same SOP Instance UID is stored.
 
     Nobody else stores one until the transaction of the caller ends.
@@ -122,7 +119,9 @@ def refuse_taken(facts: ImageFacts) -> None:
 
 
 @contextmanager
-def alone(hashes: Iterable[str], sop_instance_uids: Iterable[str] = ()) -> Iterator[blobs.Put]:
+def storing_exclusively(
+    hashes: Iterable[str], sop_instance_uids: Iterable[str] = ()
+) -> Iterator[blobs.Put]:
     """Yield a function that stores bytes, in a transaction that stores all or nothing.
 
     Concurrent requests with the same contents, or the same images, wait for each other here; the
@@ -295,10 +294,13 @@ def radiograph_of(
         sop_instance_uid=facts.sop_instance_uid,
         sop_class_uid=facts.sop_class_uid,
         modality=facts.modality,
-        view_position=facts.view_position[:HEADER_TEXT],
-        body_part=facts.body_part_examined[:HEADER_TEXT],
-        laterality=facts.image_laterality[:16],
-        patient_age=facts.patient_age[:16],
+        **_cut(
+            Radiograph,
+            view_position=facts.view_position,
+            body_part=facts.body_part_examined,
+            laterality=facts.image_laterality,
+            patient_age=facts.patient_age,
+        ),
         codes=[asdict(code) for code in facts.codes],
         rows=facts.rows,
         columns=facts.columns,
@@ -329,14 +331,26 @@ def new_series(study: Study, facts: ImageFacts) -> Series:
         number=facts.series_number,
         description=facts.series_description,
         modality=facts.modality,
-        body_part=facts.body_part_examined[:HEADER_TEXT],
-        laterality=facts.image_laterality[:16],
         manufacturer=facts.manufacturer,
         model_name=facts.manufacturer_model_name,
-        station_name=facts.station_name[:HEADER_TEXT],
-        ae_title=facts.source_ae_title[:HEADER_TEXT],
         institution=facts.institution_name,
+        **_cut(
+            Series,
+            body_part=facts.body_part_examined,
+            laterality=facts.image_laterality,
+            station_name=facts.station_name,
+            ae_title=facts.source_ae_title,
+        ),
     )
+
+
+def _cut(model: type[Model], **values: str) -> dict[str, str]:
+    """Return header values cut to the lengths of their columns.
+
+    They are compared with known terms and never identify anything.
+    """
+    lengths = {column.name: column.max_length for column in model._meta.concrete_fields}
+    return {name: value[: lengths[name]] for name, value in values.items()}
 
 
 def _save(upload: Upload, *, reason: Reason, **fields: Any) -> UploadItem:
