@@ -23,7 +23,7 @@ from ml.images import ImageError
 from ml.serving.assessment import Assessment
 from ml.serving.predictor import Predictor
 from webportal.inference.claims import ClaimedJob, Result, claim, fail, give_back, write_back
-from webportal.inference.faults import note_file_fault
+from webportal.inference.faults import report_file_fault
 from webportal.inference.hints import drop_hints, send_hint
 from webportal.inference.models import ModelVersion
 from webportal.inference.presence import begin_loading, end_loading
@@ -247,10 +247,10 @@ class Engine:
             except ImageError as error:
                 self._fail(job, Reason.of(error), is_final=True)
             except DamagedFileError:
-                self._note_file_fault(job)
+                self._report_file_fault(job)
                 self._fail(job, Reason("file_damaged"))
             except UnreadableFileError:
-                self._note_file_fault(job)
+                self._report_file_fault(job)
                 self._fail(job, Reason("file_unreadable"))
             except StorageAwayError:
                 unread.append(job)
@@ -322,9 +322,9 @@ class Engine:
         self.persist(lambda: fail(self.worker, job, reason, is_final=is_final))
         self._let_go([job], "failed")
 
-    def _note_file_fault(self, job: ClaimedJob) -> None:
+    def _report_file_fault(self, job: ClaimedJob) -> None:
         try:
-            self.persist(lambda: note_file_fault(job))
+            self.persist(lambda: report_file_fault(job))
         except Exception:
             # The job's own failure says as much.
             logger.exception("The fault of a stored file could not be noted")

@@ -27,9 +27,9 @@ from webportal.oversight.shadow.work import (
     give_back,
     has_died_loading,
     is_free,
-    note_failing,
-    note_loading,
     record,
+    record_failing,
+    record_loading,
     running_shadow,
     take,
     waits,
@@ -83,7 +83,7 @@ class Shadowing:
             # A single error may be that of a database that was restarted. And if another trial runs
             # by now, the errors are none of its own.
             if self._failures > 1 and shadow is not None and shadow == self._tried:
-                note_failing(shadow, self._engine.worker, failing=True)
+                record_failing(shadow, self._engine.worker, failing=True)
         if shadow != self._tried:
             self._tried, self._failures, self._retry_at = shadow, 0, 0.0
         if shadow is None:
@@ -137,7 +137,7 @@ class Shadowing:
             return False
         self._record(answers)
         if shadow.failing == self._engine.worker:
-            note_failing(shadow, self._engine.worker, failing=False)
+            record_failing(shadow, self._engine.worker, failing=False)
         return True
 
     def _record(self, answers: Mapping[int, ShadowAnswer]) -> None:
@@ -179,11 +179,11 @@ class Shadowing:
             logger.exception("Model %s cannot be run in shadow mode", shadow.model_version.version)
             self._failed = shadow
             give_back(self._engine.worker)
-            note_loading(shadow, self._engine.worker, failed=True)
+            record_loading(shadow, self._engine.worker, failed=True)
             return False
         self._shadow = shadow
         give_back(self._engine.worker)
-        note_loading(shadow, self._engine.worker, failed=False)
+        record_loading(shadow, self._engine.worker, failed=False)
         logger.info("Model %s runs in shadow mode", shadow.model_version.version)
         return True
 

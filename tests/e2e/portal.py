@@ -153,7 +153,7 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
         requested_at=timezone.now(),
         requested_by=people[Role.UPLOADER],
     )
-    callers.note_rejected("CR2", "CHESTLINE", "192.0.2.7", callers.UNKNOWN)
+    callers.record_rejected("CR2", "CHESTLINE", "192.0.2.7", callers.UNKNOWN)
     access = EmergencyAccess.objects.create(
         person=reader,
         patient=study.patient,

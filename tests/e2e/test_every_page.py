@@ -164,21 +164,21 @@ def watch(portal: Portal) -> Iterator[Callable[[Page], Page]]:
         if message.type == "error":
             problems.append(message.text)
 
-    def note_error(error: WebError) -> None:
+    def record_error(error: WebError) -> None:
         problems.append(str(error.error))
 
     def watch(page: Page) -> Page:
         watched.append(page.context)
         page.context.on("request", note_request)
         page.context.on("console", note_message)
-        page.context.on("weberror", note_error)
+        page.context.on("weberror", record_error)
         return page
 
     yield watch
     for context in watched:
         context.remove_listener("request", note_request)
         context.remove_listener("console", note_message)
-        context.remove_listener("weberror", note_error)
+        context.remove_listener("weberror", record_error)
     # The answer that a page is not there, or not for this person, is an error to the browser.
     pattern = re.compile(r"status of (403|404|422)")
     assert [problem for problem in problems if not pattern.search(problem)] == []

@@ -112,7 +112,7 @@ def test_a_study_without_originator_is_a_prior_only_while_it_is_retrieved() -> N
         return arrivals.moved_here(node, prior.study_instance_uid, None)
 
     assert moved() is None
-    arrivals.note_retrieving(prior.request)
+    arrivals.record_retrieving(prior.request)
     assert moved() == prior
     arrivals.refuse(prior, ["birth_date"])
     with pytest.raises(arrivals.NotWantedError):
@@ -122,7 +122,7 @@ def test_a_study_without_originator_is_a_prior_only_while_it_is_retrieved() -> N
 
     PriorStudy.objects.update(state=PriorState.WANTED)
     assert moved() is None
-    arrivals.note_retrieving(prior.request)
+    arrivals.record_retrieving(prior.request)
     set_source(node, protocol=PriorProtocol.GET)
     assert moved() is None
     set_source(node)

@@ -279,7 +279,7 @@ def test_another_number_is_another_question(
     worklist.add()
     change_case_record(study, {"accession_number": "ACC-1"}, make_user(Role.UPLOADER))
     # An answer to the former question, which was under way.
-    questions.note_none(before)
+    questions.record_none(before)
     asked = OrderQuestion.objects.get()
     assert (asked.nones, asked.asked_at) == (0, None)
     ask(ris)

@@ -14,7 +14,7 @@ from webportal.audit.models import Action, AuditEntry
 from webportal.intake.batches.services import create_batch
 from webportal.intake.models import UploadItem, Verdict
 from webportal.orders.models import Order, OrderSource
-from webportal.orders.sources import note_rejected
+from webportal.orders.sources import record_rejected
 from webportal.records.models import Study
 
 pytestmark = pytest.mark.django_db
@@ -248,7 +248,7 @@ def test_hospital_it_sees_messages_without_patients(
     client.force_login(make_user(Role.IT))
     answered(source, order(message_id="GOOD-1"))
     answered(source, order(message_id="BAD-1", obr={18: ""}))
-    note_rejected("192.0.2.66")
+    record_rejected("192.0.2.66")
     shown = client.get(reverse("orders:sources")).content.decode()
     for text in ("GOOD-1", "BAD-1", "IPC-1, OBR-18 is empty.", "192.0.2.66"):
         assert text in shown

@@ -77,7 +77,7 @@ def complete(request: HttpRequest, user: User, target: str, factor: str) -> Http
     return response
 
 
-def note_wrong_factor(request: HttpRequest, user: User, factor: str, **why: str) -> None:
+def record_wrong_factor(request: HttpRequest, user: User, factor: str, **why: str) -> None:
     """Record a failed second factor, or a passkey that was not accepted, in the trail."""
     sign_in_tried(request, user.username)
     detail = {"second_factor": factor, **why}
@@ -89,7 +89,7 @@ def set_sign_in_details(request: HttpRequest, **detail: Any) -> None:
     request.session[_DETAILS] = detail
 
 
-def note_password(request: HttpRequest, user: User) -> None:
+def record_password(request: HttpRequest, user: User) -> None:
     """Record that the sign-in that follows is by password alone."""
     set_sign_in_details(request, **_password(user))
 

@@ -31,7 +31,7 @@ def second_step(request: HttpRequest) -> HttpResponse:
         try:
             factor = second_factor.use_code(request, found.user, form.cleaned_data["code"])
         except AccountError as error:
-            sign_in.note_wrong_factor(request, found.user, "code")
+            sign_in.record_wrong_factor(request, found.user, "code")
             form.add_error("code", str(error))
         except TooManyAttemptsError as error:
             form.add_error("code", str(error))
@@ -66,7 +66,7 @@ def passkey_sign_in(request: HttpRequest) -> HttpResponse:
     try:
         passkey = passkeys.finish_asking(request, SIGN_IN, None, answer_of(request))
         if not passkey.user.is_active:
-            sign_in.note_wrong_factor(request, passkey.user, second_factor.PASSKEY)
+            sign_in.record_wrong_factor(request, passkey.user, second_factor.PASSKEY)
             raise PasskeyError(_("Your account is deactivated. Ask hospital IT."))
         _refuse_local(request, passkey.user)
     except (PasskeyError, sign_in.LocalSignInError) as error:
@@ -81,5 +81,5 @@ def _refuse_local(request: HttpRequest, user: User) -> None:
     try:
         sign_in.refuse_local(user)
     except sign_in.LocalSignInError:
-        sign_in.note_wrong_factor(request, user, second_factor.PASSKEY, local_sign_in="off")
+        sign_in.record_wrong_factor(request, user, second_factor.PASSKEY, local_sign_in="off")
         raise

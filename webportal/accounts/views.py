@@ -25,7 +25,7 @@ from webportal.accounts.forms import NewUserForm, PasswordForm, SignInForm, Toke
 from webportal.accounts.models import ApiToken, Role, User
 from webportal.accounts.passkeys import why_unavailable
 from webportal.accounts.roles import SignedInRequest, allow
-from webportal.accounts.sign_in import note_password, wait_for_second_step
+from webportal.accounts.sign_in import record_password, wait_for_second_step
 
 
 class SignIn(LoginView):
@@ -41,7 +41,7 @@ class SignIn(LoginView):
         if second_factor.has_one(user):
             wait_for_second_step(self.request, user, self.get_success_url())
             return redirect("accounts:second-step")
-        note_password(self.request, user)
+        record_password(self.request, user)
         response = super().form_valid(form)
         remember_device(self.request, response, user)
         return response

@@ -138,7 +138,7 @@ class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph
             raise UnreadableImage(str(error.message), error.code) from error
         except ImageError as error:
             raise UnreadableImage(error.message, error.code) from error
-        self._note(Action.IMAGE_DOWNLOADED, radiograph, {"file": "image"})
+        self._record(Action.IMAGE_DOWNLOADED, radiograph, {"file": "image"})
         return HttpResponse(picture, content_type="image/png")
 
     @extend_schema(request=NoBody, responses={204: None})
@@ -169,10 +169,10 @@ class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph
             data = read(radiograph)
         except StoredFileError as error:
             raise UnreadableImage(str(error.message), error.code) from error
-        self._note(Action.IMAGE_DOWNLOADED, radiograph, {"file": kind})
+        self._record(Action.IMAGE_DOWNLOADED, radiograph, {"file": kind})
         return FileResponse(BytesIO(data), content_type=media_type)
 
-    def _note(self, what: Action, radiograph: Radiograph, detail: dict[str, str]) -> None:
+    def _record(self, what: Action, radiograph: Radiograph, detail: dict[str, str]) -> None:
         show_all(self.request, [radiograph])
         event = Event(what, "radiograph", radiograph.pk, radiograph.study_id, detail)
         append(event, self.person)

@@ -127,5 +127,5 @@ def _check_second_factor(request: Request, user: User, code: str) -> None:
     try:
         second_factor.use_code(request, user, code)
     except services.AccountError as error:
-        sign_in.note_wrong_factor(request, user, "code")
+        sign_in.record_wrong_factor(request, user, "code")
         raise AuthenticationFailed(str(error)) from error

@@ -67,7 +67,7 @@ class AnchorWalk:
             if self._next.sequence == sequence:
                 is_anchored = True
                 if self._next.mac != mac:
-                    self._note("other_than_anchored", sequence)
+                    self._report("other_than_anchored", sequence)
             self._step()
         return is_anchored
 
@@ -80,19 +80,19 @@ class AnchorWalk:
         if self._bad_lines:
             lines = ", ".join(map(str, self._bad_lines[:5]))
             lines += " …" if len(self._bad_lines) > 5 else ""
-            self._note("anchors_damaged", count=len(self._bad_lines), lines=lines)
+            self._report("anchors_damaged", count=len(self._bad_lines), lines=lines)
         if self._unverified:
-            self._note_unverified()
+            self._report_unverified()
         number = self.last.number if self.last is not None else 0
         first = self._begun.number if self._begun is not None else 1
         if number < self._expected and self._expected >= first:
             if number == 0:
-                self._note("anchors_gone", last=self._expected)
+                self._report("anchors_gone", last=self._expected)
             else:
-                self._note("anchors_missing", number=number + 1, last=self._expected)
+                self._report("anchors_missing", number=number + 1, last=self._expected)
         return last
 
-    def _note(self, code: str, sequence: int = 0, **values: object) -> None:
+    def _report(self, code: str, sequence: int = 0, **values: object) -> None:
         if not sequence:
             values["place"] = self._place
         self.findings.append(Finding(code, sequence, values=values))
@@ -123,7 +123,7 @@ class AnchorWalk:
         first = self._begun.number if self._begun is not None else 1
         if not anchor.number:
             if self.last is not None:
-                self._note("anchor_unsigned", number=line_number)
+                self._report("anchor_unsigned", number=line_number)
             return self.last is None and first == 1
         if anchor.number < first:
             return False
@@ -151,32 +151,34 @@ class AnchorWalk:
         elif epoch.key is None and is_in_time:
             self._unverified.append(anchor)
         else:
-            self._note("anchor_forged", number=anchor.number)
+            self._report("anchor_forged", number=anchor.number)
             return False
         return True
 
-    def _note_unverified(self) -> None:
+    def _report_unverified(self) -> None:
         for epoch in self._epochs.all:
             those = [
                 each for each in self._unverified if epoch.first <= each.sequence <= epoch.last
             ]
             if those:
                 last = those[-1].number
-                self._note("anchors_unverified", first=those[0].number, last=last, key=epoch.key_id)
+                self._report(
+                    "anchors_unverified", first=those[0].number, last=last, key=epoch.key_id
+                )
 
     def _check_first(self, anchor: Anchor, first: int, before: str) -> None:
         if first > 1:
             # Anchors before a new series were reviewed by the person who started it.
             self._bad_lines.clear()
         if anchor.number > first:
-            self._note("anchors_missing", number=first, last=anchor.number - 1)
+            self._report("anchors_missing", number=first, last=anchor.number - 1)
         elif anchor.number == 1 and self._is_first_place and anchor.previous != before:
-            self._note("anchors_before")
+            self._report("anchors_before")
 
     def _check_following(self, anchor: Anchor, last: Anchor) -> None:
         if anchor.number > last.number + 1:
-            self._note("anchors_missing", number=last.number + 1, last=anchor.number - 1)
+            self._report("anchors_missing", number=last.number + 1, last=anchor.number - 1)
         elif anchor.number <= last.number or anchor.previous != last.signature:
-            self._note("anchor_out_of_line", number=anchor.number)
+            self._report("anchor_out_of_line", number=anchor.number)
         if anchor.sequence < last.sequence:
-            self._note("trail_turned_back", number=anchor.number)
+            self._report("trail_turned_back", number=anchor.number)

@@ -99,10 +99,10 @@ class _Walk:
         expected, last_mac = self._expected, self._last_mac
         for link in batch:
             if link.sequence != expected or link.previous_mac != last_mac:
-                self._note_gap(link, expected)
+                self._report_gap(link, expected)
             if link.computed != link.mac:
                 if link.computed is not None:
-                    self._note_altered(link, link.computed)
+                    self._report_altered(link, link.computed)
             elif link.blanked is not None:
                 self._check_erasure(link.sequence, link.blanked)
             slot = link.microseconds // SLOT_MICROSECONDS
@@ -160,7 +160,7 @@ class _Walk:
             values = {"named": configured, "key": last.key_id}
             self.findings.append(Finding("key_not_begun", values=values))
 
-    def _note_altered(self, link: Link, computed: str) -> None:
+    def _report_altered(self, link: Link, computed: str) -> None:
         if link.sequence in self.epochs.forged:
             self.findings.append(Finding("key_change_forged", link.sequence))
         elif link.erased_by is not None and link.erased_by > link.sequence:
@@ -179,7 +179,7 @@ class _Walk:
                 values = {"number": number}
                 self.findings.append(Finding(code, sequence, values=values))
 
-    def _note_gap(self, link: Link, expected: int) -> None:
+    def _report_gap(self, link: Link, expected: int) -> None:
         if link.sequence == expected:
             self.findings.append(Finding("not_following", link.sequence))
             return

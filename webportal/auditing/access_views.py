@@ -47,7 +47,7 @@ def accesses(request: SignedInRequest) -> HttpResponse:
     context = {"form": asked.form, "text": text, "found": found, "subject": asked.subject}
     if not asked.form.is_valid():
         return render(request, "audit/accesses.html", context, status=400)
-    _note(request, Action.ACCESS_VIEWED, asked)
+    _record(request, Action.ACCESS_VIEWED, asked)
     is_single = asked.subject is None or bool(asked.form.used().get("kind"))
     if asked.subject is not None:
         context["groups"] = groups_of(asked.entries)
@@ -77,7 +77,7 @@ def export(request: SignedInRequest, file_format: str) -> HttpResponseBase:
     if not asked.form.is_valid() or file_format not in ("csv", "pdf"):
         context = {"form": asked.form, "subject": asked.subject}
         return render(request, "audit/accesses.html", context, status=400)
-    _note(request, Action.ACCESS_EXPORTED, asked, file_format)
+    _record(request, Action.ACCESS_EXPORTED, asked, file_format)
     name = f"access-log-{timezone.now():%Y-%m-%d-%H%M}.{file_format}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     if file_format == "csv":
@@ -101,7 +101,9 @@ def _question(request: SignedInRequest, only: Patient | None = None) -> Question
     return Question(AccessFilter(request.GET), subject_of(patient) if patient else None)
 
 
-def _note(request: SignedInRequest, action: Action, asked: Question, file_format: str = "") -> None:
+def _record(
+    request: SignedInRequest, action: Action, asked: Question, file_format: str = ""
+) -> None:
     """Record in the trail that the log was read."""
     patient = asked.subject.patient.pk if asked.subject else ""
     detail = asked.form.used() | ({"format": file_format} if file_format else {})

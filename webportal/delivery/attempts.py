@@ -25,7 +25,7 @@ from webportal.delivery.models import (
     DocumentKind,
 )
 from webportal.delivery.release import NotNowError, ObsoleteError, check
-from webportal.delivery.retractions import note_if_moved
+from webportal.delivery.retractions import record_if_moved
 from webportal.delivery.senders.outcome import Outcome, Result, Sender, of_error
 from webportal.records.files import StoredFileError
 
@@ -81,7 +81,7 @@ def attempt(delivery: Delivery, sender: Sender) -> Outcome | None:
     except Exception as error:
         _log("A delivery failed unexpectedly", error)
         outcome = of_error(error)
-    note_if_moved(prepared.document)
+    record_if_moved(prepared.document)
     _record(prepared, outcome)
     return outcome
 
@@ -129,7 +129,7 @@ def _prepare(delivery: Delivery) -> Delivery | None:
 def _record(delivery: Delivery, outcome: Outcome) -> None:
     Delivery.objects.select_for_update().get(pk=delivery.pk)
     delivery.answer = outcome.answer[:200]
-    note_reached(delivery.destination, outcome)
+    record_reached(delivery.destination, outcome)
     if outcome.result == Result.AWAY:
         _postpone(delivery, outcome.code, 0, outcome.params)
         return
@@ -143,7 +143,7 @@ def _record(delivery: Delivery, outcome: Outcome) -> None:
         return
     is_there = outcome.result == Result.DELIVERED
     if is_there and delivery.destination.confirms:
-        note_stored(delivery)
+        record_stored(delivery)
         return
     state = DeliveryState.DELIVERED if is_there else DeliveryState.REJECTED
     settle(delivery, state, outcome.code, outcome.params)
@@ -151,7 +151,7 @@ def _record(delivery: Delivery, outcome: Outcome) -> None:
 
 
 @transaction.atomic
-def note_reached(to: Destination, outcome: Outcome | None = None) -> None:
+def record_reached(to: Destination, outcome: Outcome | None = None) -> None:
     """Record that a destination was reached, or by its outcome that it is away, and until when."""
     destination = Destination.objects.filter(pk=to.pk)
     if outcome is None or outcome.result != Result.AWAY:
@@ -166,7 +166,7 @@ def note_reached(to: Destination, outcome: Outcome | None = None) -> None:
     destination.update(retry_at=clock() + timedelta(seconds=pause))
 
 
-def note_stored(delivery: Delivery) -> None:
+def record_stored(delivery: Delivery) -> None:
     """Record that a destination has taken a document, which it has yet to confirm."""
     now = clock()
     delivery.state, delivery.stored_at, delivery.confirmation = DeliveryState.STORED, now, None

@@ -17,7 +17,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import append
 from webportal.backoff import pause_seconds
 from webportal.database.clock import clock
-from webportal.delivery.attempts import event_of, note_reached, settle
+from webportal.delivery.attempts import event_of, record_reached, settle
 from webportal.delivery.models import Delivery, DeliveryState, Destination, Protocol
 from webportal.delivery.senders.outcome import NO_ANSWER, Outcome, Result, Sender, of_error
 from webportal.network.commitment_scu import MOST_AT_ONCE
@@ -64,15 +64,15 @@ def confirm(destination: Destination, sender: Sender) -> None:
     except Exception as error:
         logger.error("A destination cannot be asked what it has: %s", type(error).__name__)
         answer = of_error(error)
-    note_reached(destination, answer if isinstance(answer, Outcome) else None)
+    record_reached(destination, answer if isinstance(answer, Outcome) else None)
     for delivery in due:
         instance = delivery.document.sop_instance_uid
         if isinstance(answer, Outcome):
             _not_asked(delivery, answer)
         elif instance in answer.present:
-            note_confirmed(delivery)
+            record_confirmed(delivery)
         elif instance in answer.missing:
-            note_missing(delivery, answer.missing[instance])
+            record_missing(delivery, answer.missing[instance])
         elif answer.request is not None:
             _wait_for_report(delivery, answer.request)
         else:
@@ -105,19 +105,19 @@ def _is_settled(delivery: Delivery, late: Mapping[str, datetime]) -> bool:
     if request is None or request.state == StorageRequestState.WAITING:
         asked_at = late.get(instance)
         if asked_at and delivery.stored_at and asked_at >= delivery.stored_at:
-            note_confirmed(delivery)
+            record_confirmed(delivery)
             return True
         return request is not None and _is_given_up(delivery, NO_REPORT)
     if instance in request.committed and instance not in request.failed:
-        note_confirmed(delivery)
+        record_confirmed(delivery)
     else:
         reason = request.failed.get(instance)
-        note_missing(delivery, "?" if reason is None else f"0x{reason:04X}")
+        record_missing(delivery, "?" if reason is None else f"0x{reason:04X}")
     return True
 
 
 @transaction.atomic
-def note_confirmed(delivery: Delivery) -> None:
+def record_confirmed(delivery: Delivery) -> None:
     """Record that a destination keeps a document."""
     locked = _locked(delivery)
     if locked is None:
@@ -134,7 +134,7 @@ def _take_its_word(delivery: Delivery) -> None:
 
 
 @transaction.atomic
-def note_missing(delivery: Delivery, answer: str) -> None:
+def record_missing(delivery: Delivery, answer: str) -> None:
     """Send a document again that a destination does not have, or reject it."""
     locked = _locked(delivery)
     if locked is None:

@@ -63,7 +63,7 @@ def study_saved(
 ) -> None:
     """It may have gone to another patient."""
     if not created and (update_fields is None or "patient" in update_fields):
-        _note(instance)
+        _record(instance)
 
 
 @receiver(post_save, sender=Patient)
@@ -73,10 +73,10 @@ def patient_saved(
     """The Patient ID or its issuer may be another."""
     if not created and (update_fields is None or {"patient_id", "issuer"} & update_fields):
         for study in Study.objects.filter(patient=instance).order_by("pk"):
-            _note(study)
+            _record(study)
 
 
-def _note(study: Study) -> None:
+def _record(study: Study) -> None:
     """Note a study; nothing of a destination is locked, which others lock before the trail."""
     made = Document.objects.filter(study=study, made_at__isnull=False).defer("content")
     for kind, kinds in _RETRACTED.items():
@@ -153,7 +153,7 @@ def sent_since(document: Document, destination: Destination) -> list[Document]:
     return [each for each in found if names_patient(DocumentKind.RETRACTION_FHIR, each, patient)]
 
 
-def note_if_moved(document: Document) -> None:
+def record_if_moved(document: Document) -> None:
     """Note a study whose Patient ID changed while a document of it was being made.
 
     Whoever changed it could not see the document yet.
@@ -162,7 +162,7 @@ def note_if_moved(document: Document) -> None:
     if study is None or identity_version(study.patient) == document.identity:
         return
     if not MovedStudy.objects.filter(study=study, at__gt=document.made_at).exists():
-        _note(study)
+        _record(study)
 
 
 def names_patient(kind: DocumentKind, document: Document, patient: Patient) -> bool:

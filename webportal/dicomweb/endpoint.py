@@ -55,7 +55,7 @@ class DicomwebEndpoint(ViewSet):
             raise Http404
         return images
 
-    def note(self, radiographs: Sequence[Radiograph], kind: str) -> None:
+    def record_sent(self, radiographs: Sequence[Radiograph], kind: str) -> None:
         """Record in the audit trail that these images are sent as a `kind` of file."""
         events = [
             Event(Action.IMAGE_DOWNLOADED, "radiograph", each.pk, each.study_id, {"file": kind})

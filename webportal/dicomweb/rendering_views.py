@@ -53,6 +53,6 @@ class RenderingEndpoint(DicomwebEndpoint):
             picture = rendering.render(read_file(radiograph), wanted, media_type)
         except ImageError as error:
             raise NotReadable(error.message) from error
-        self.note([radiograph], kind)
+        self.record_sent([radiograph], kind)
         show(request, radiograph.study)
         return HttpResponse(picture, content_type=media_type)

@@ -43,7 +43,7 @@ class RetrievalEndpoint(DicomwebEndpoint):
         body = SpooledTemporaryFile[bytes](_MEMORY_BYTES, dir=str(settings.UPLOAD_TEMP_DIR))
         try:
             sent, content_type = _write_files(body, radiographs, forms)
-            self.note(sent, "dicom")
+            self.record_sent(sent, "dicom")
         except BaseException:
             body.close()
             raise
@@ -106,7 +106,7 @@ class RetrievalEndpoint(DicomwebEndpoint):
     def _bulk_data(
         self, request: Request, radiograph: Radiograph, form: Form, content: bytes, kind: str
     ) -> HttpResponseBase:
-        self.note([radiograph], kind)
+        self.record_sent([radiograph], kind)
         show(request, radiograph.study)
         content_type = negotiation.content_type(form)
         if not form.is_multipart:

@@ -44,7 +44,7 @@ def request(patient: Patient, reason: str, reference: str, by: User) -> Erasure:
             erasure.save()
     except IntegrityError as error:
         raise ErasureError(_("The erasure of this patient has been requested already.")) from error
-    _note(Action.ERASURE_REQUESTED, erasure, by)
+    _record(Action.ERASURE_REQUESTED, erasure, by)
     return erasure
 
 
@@ -82,7 +82,7 @@ def confirm(erasure: Erasure, digest: str, secret: Secret, by: User) -> None:
             raise ErasureError(_("The list has changed since it was shown. Look at it again."))
         _confirm(locked, digest, by)
         locked.save()
-        _note(Action.ERASURE_CONFIRMED, locked, by)
+        _record(Action.ERASURE_CONFIRMED, locked, by)
 
 
 @transaction.atomic
@@ -92,7 +92,7 @@ def decline(erasure: Erasure, by: User) -> None:
     locked.state, locked.waits_for = State.DECLINED, ""
     locked.decided_at, locked.decided_by = timezone.now(), by
     locked.save()
-    _note(Action.ERASURE_DECLINED, locked, by)
+    _record(Action.ERASURE_DECLINED, locked, by)
 
 
 def certificate_of(erasure: Erasure, by: User) -> bytes:
@@ -128,7 +128,7 @@ def confirm_due(digest: str, secret: Secret, reason: str, reference: str, by: Us
         erasure = _new(reason, reference, by, studies=studies)
         _confirm(erasure, digest, by)
         erasure.save()
-        _note(Action.ERASURE_CONFIRMED, erasure, by)
+        _record(Action.ERASURE_CONFIRMED, erasure, by)
     return erasure
 
 
@@ -162,7 +162,7 @@ def _digest(keys: list[str]) -> str:
     return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
 
 
-def _note(action: Action, erasure: Erasure, by: User | None) -> None:
+def _record(action: Action, erasure: Erasure, by: User | None) -> None:
     detail = {"reason": erasure.reason, "reference": erasure.reference}
     if erasure.studies:
         detail["studies"] = str(len(erasure.studies))
@@ -184,5 +184,5 @@ def confirm_by_command(patient_id: uuid.UUID, digest: str, reason: str, referenc
         if erasure.state == State.REQUESTED:
             _confirm(erasure, digest, None)
             erasure.save()
-            _note(Action.ERASURE_CONFIRMED, erasure, None)
+            _record(Action.ERASURE_CONFIRMED, erasure, None)
     return erasure

@@ -11,14 +11,14 @@ from webportal.storage import StorageAwayError
 _OF_FILES = ("file_damaged", "file_unreadable")
 
 
-def note_file_fault(job: ClaimedJob) -> None:
+def report_file_fault(job: ClaimedJob) -> None:
     """Check the file of a job again; report its fault to hospital IT."""
     try:
         fault = file_faults.fault_of(job.dicom_key, job.dicom_sha256)
     except StorageAwayError:
         return
     if fault is not None:
-        file_faults.note(job.dicom_key, fault, job.radiograph_id)
+        file_faults.record(job.dicom_key, fault, job.radiograph_id)
 
 
 def analyse_again(radiograph: Radiograph, by: User) -> None:

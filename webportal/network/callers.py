@@ -20,7 +20,7 @@ def known_caller(calling: str, address: str) -> Node | str:
     return node if may_call_from(node, address) else ADDRESS
 
 
-def note_rejected(calling: str, called: str, address: str, reason: str) -> None:
+def record_rejected(calling: str, called: str, address: str, reason: str) -> None:
     """Record a rejected caller for hospital IT's page; the oldest ones are dropped."""
     count_occurrence(
         RejectedCaller,

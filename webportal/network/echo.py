@@ -51,7 +51,7 @@ def _echo(node: Node, port: int) -> tuple[bool, str]:
         elif node.is_worklist:
             answered, words = _search_for_nobody(association)
             if answered and node.order_source is not None:
-                questions.note_reached(node.order_source)
+                questions.record_reached(node.order_source)
         else:
             words = _("It answered.")
         association.release()

@@ -195,7 +195,7 @@ def _admit(event: Event, associations: Associations) -> None:
                 logger.warning("An association of %s is rejected: too many are open", address)
                 _reject(association, _TRANSIENT, _BY_PROVIDER, LOCAL_LIMIT)
             return
-        callers.note_rejected(calling, called, address, why)
+        callers.record_rejected(calling, called, address, why)
     except Error as error:
         logger.error("An association is rejected: %s", type(error).__name__)
         _reject(association, _TRANSIENT, _BY_PROVIDER, LOCAL_LIMIT)
@@ -225,14 +225,14 @@ def _limit_unanswered(event: Event) -> None:
     logger.warning("An association from %s is aborted: more than UPLOAD_MAX_BYTES", address)
     # Not waited for inside of a handler: pynetdicom sends it before it reads on.
     association.abort()
-    _note_too_large(association)
+    _record_too_large(association)
 
 
-def _note_too_large(association: Any) -> None:
+def _record_too_large(association: Any) -> None:
     request = association.requestor.primitive
     calling, called = request.calling_ae_title.strip(), request.called_ae_title.strip()
     try:
-        callers.note_rejected(calling, called, association.requestor.address, callers.TOO_LARGE)
+        callers.record_rejected(calling, called, association.requestor.address, callers.TOO_LARGE)
     except Error as error:
         logger.error("An aborted association is not noted: %s", type(error).__name__)
     finally:

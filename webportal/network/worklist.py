@@ -63,9 +63,9 @@ def ask(node_id: UUID, stopping: threading.Event) -> int:
     try:
         association = open_association(source.node)
     except NotReachedError:
-        questions.note_away(source, timedelta(seconds=pause_seconds(source.failures + 1)))
+        questions.record_away(source, timedelta(seconds=pause_seconds(source.failures + 1)))
         return 0
-    questions.note_reached(source)
+    questions.record_reached(source)
     asked = 0
     try:
         for question in waiting:
@@ -93,13 +93,13 @@ def _ask_one(association: Association, question: OrderQuestion) -> None:
         orders = modality_worklist.read(items, study.accession_number, study.patient.patient_id)
         _take_in(question, orders)
     except QuestionError as error:
-        questions.note_error(question, error.reason, pause)
+        questions.record_error(question, error.reason, pause)
     except MessageError as error:
-        questions.note_unusable(question, error.reason)
+        questions.record_unusable(question, error.reason)
     except Exception as error:  # one answer that nobody expected must not stop the others
         # Not its message, which may quote the patient.
         logger.error("An answer of a worklist was not processed: %s", type(error).__name__)
-        questions.note_error(question, Reason("worklist_unexpected"), pause)
+        questions.record_error(question, Reason("worklist_unexpected"), pause)
 
 
 @transaction.atomic
@@ -108,9 +108,9 @@ def _take_in(question: OrderQuestion, orders: list[OrderContent]) -> None:
     source = question.source
     events = receiving.follow(source, orders, timezone.now(), question.study)
     if orders:
-        questions.note_found(question)
+        questions.record_found(question)
     else:
-        questions.note_none(question)
+        questions.record_none(question)
     append_all(events, source.account)
 
 

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import Error, OperationalError, connection
 
 from webportal.orders import hl7, receiving
-from webportal.orders.sources import note_rejected, source_at
+from webportal.orders.sources import record_rejected, source_at
 from webportal.tls import server_context
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Server(ThreadingMixIn, TCPServer):
         try:
             if source_at(address) is None:
                 logger.warning("A connection from %s is closed: no sender of orders", address)
-                note_rejected(address)
+                record_rejected(address)
                 return False
         except Error as error:
             logger.error("A connection is closed: %s", type(error).__name__)

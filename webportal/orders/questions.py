@@ -96,7 +96,7 @@ def due() -> QuerySet[OrderQuestion]:
     return waiting().filter(is_open, next_at__lte=now).order_by("study__priority", "next_at", "id")
 
 
-def note_away(source: OrderSource, pause: timedelta) -> None:
+def record_away(source: OrderSource, pause: timedelta) -> None:
     """Record that a worklist cannot be asked, and leave it alone for so long."""
     OrderSource.objects.filter(pk=source.pk).update(
         failures=F("failures") + 1,
@@ -105,21 +105,21 @@ def note_away(source: OrderSource, pause: timedelta) -> None:
     )
 
 
-def note_reached(source: OrderSource) -> None:
+def record_reached(source: OrderSource) -> None:
     """Record that a worklist answers."""
     away = OrderSource.objects.filter(pk=source.pk, failures__gt=0)
     away.update(failures=0, away_since=None, retry_at=None)
 
 
-def note_found(question: OrderQuestion) -> None:
+def record_found(question: OrderQuestion) -> None:
     """Record an answer with an order, whether or not it is for the study's patient."""
-    _note(question, QuestionState.FOUND)
+    _record(question, QuestionState.FOUND)
 
 
-def note_none(question: OrderQuestion) -> None:
+def record_none(question: OrderQuestion) -> None:
     """Record the answer that there is no order; it is asked again a few times."""
     again = dict(enumerate(ASKED_AGAIN)).get(question.nones)
-    _note(
+    _record(
         question,
         QuestionState.NONE if again is None else QuestionState.WAITING,
         again=again,
@@ -127,15 +127,15 @@ def note_none(question: OrderQuestion) -> None:
     )
 
 
-def note_unusable(question: OrderQuestion, reason: Reason) -> None:
+def record_unusable(question: OrderQuestion, reason: Reason) -> None:
     """Record an answer that cannot be used as it is; it stays until somebody asks again."""
-    _note(question, QuestionState.FAILED, reason)
+    _record(question, QuestionState.FAILED, reason)
 
 
-def note_error(question: OrderQuestion, reason: Reason, pause: timedelta) -> None:
+def record_error(question: OrderQuestion, reason: Reason, pause: timedelta) -> None:
     """Record that the answer was an error; it is asked again, but not for ever."""
     is_over = question.failures + 1 >= MOST_FAILURES
-    _note(
+    _record(
         question,
         QuestionState.FAILED if is_over else QuestionState.WAITING,
         reason,
@@ -144,7 +144,7 @@ def note_error(question: OrderQuestion, reason: Reason, pause: timedelta) -> Non
     )
 
 
-def _note(
+def _record(
     question: OrderQuestion,
     state: QuestionState,
     reason: Reason = NO_REASON,

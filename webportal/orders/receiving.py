@@ -55,7 +55,7 @@ def receive(source: OrderSource, data: bytes) -> bytes:
     try:
         accept(source, data, header)
     except hl7.MessageError as error:
-        _note(source, header, _fingerprint(data), error.answer, error.reason)
+        _record(source, header, _fingerprint(data), error.answer, error.reason)
         return answer(header, error.answer, error.reason, error.condition)
     return answer(header, ACCEPTED)
 
@@ -99,7 +99,7 @@ def accept(source: OrderSource, data: bytes, header: hl7.Segment | None) -> None
     message = hl7.read(data, source.character_set)
     read = reading.read_orders(message, source.accession_in)
     events = follow(source, read.orders, read.at)
-    _note(source, header, sha256, ACCEPTED, NO_REASON, len(read.orders))
+    _record(source, header, sha256, ACCEPTED, NO_REASON, len(read.orders))
     # Last, because the end of the trail stays locked until the transaction ends.
     append_all(events, source.account)
 
@@ -244,7 +244,7 @@ def described(order: Order) -> dict[str, Any]:
     }
 
 
-def _note(
+def _record(
     source: OrderSource,
     header: hl7.Segment | None,
     sha256: str,

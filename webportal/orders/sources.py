@@ -83,7 +83,7 @@ def change_source(
         _refuse_taken(locked.addresses, locked)
     locked.save()
     locked.departments.set(seen_by)
-    _note_change(locked, before, by)
+    _record_change(locked, before, by)
     return locked
 
 
@@ -123,10 +123,10 @@ def change_worklist(
     locked.failures, locked.retry_at, locked.away_since = 0, None, None
     locked.save()
     locked.departments.set([department])
-    _note_change(locked, before, by)
+    _record_change(locked, before, by)
 
 
-def _note_change(source: OrderSource, before: dict[str, object], by: User) -> None:
+def _record_change(source: OrderSource, before: dict[str, object], by: User) -> None:
     after = _settings_of(source)
     detail = {
         name: {"from": before[name], "to": value}
@@ -148,7 +148,7 @@ def source_at(address: str) -> OrderSource | None:
     return next((each for each in sources if is_among(address, each.addresses)), None)
 
 
-def note_rejected(address: str) -> None:
+def record_rejected(address: str) -> None:
     """Record an unknown caller for hospital IT's page; the oldest ones are dropped."""
     count_occurrence(RejectedSender, _KEPT, address=address)
 

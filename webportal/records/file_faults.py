@@ -57,7 +57,7 @@ def fault_of(key: str, sha256: str) -> FaultKind | None:
 
 
 @transaction.atomic
-def note(key: str, kind: FaultKind, radiograph_id: uuid.UUID | None = None) -> None:
+def record(key: str, kind: FaultKind, radiograph_id: uuid.UUID | None = None) -> None:
     """Record a fault for hospital IT, once."""
     fault, is_new = FileFault.objects.get_or_create(
         key=key, repaired_at=None, defaults={"kind": kind, "radiograph_id": radiograph_id}

@@ -54,7 +54,7 @@ def _look_again(radiograph: Radiograph, key: str, sha256: str) -> None:
         raise StoredFileError("storage_away", AWAY) from error
     if fault is None:
         return
-    file_faults.note(key, fault, radiograph.pk)
+    file_faults.record(key, fault, radiograph.pk)
     if fault == FaultKind.MISSING:
         raise StoredFileError("file_missing", MISSING)
     raise StoredFileError("file_damaged", DAMAGED)

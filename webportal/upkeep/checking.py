@@ -100,7 +100,7 @@ def check_some(check: StorageCheck, *, most_bytes: int, most_seconds: float) -> 
             is_at_end = False
             break
         _check(owner, step)
-    _note(check, step, is_at_end=is_at_end)
+    _record(check, step, is_at_end=is_at_end)
     check.refresh_from_db()
     return check
 
@@ -188,7 +188,7 @@ def _recorded_sha256(fault: FileFault) -> str | None:
 
 
 @transaction.atomic
-def _note(check: StorageCheck, step: _Step, *, is_at_end: bool) -> None:
+def _record(check: StorageCheck, step: _Step, *, is_at_end: bool) -> None:
     now = timezone.now()
     noted = StorageCheck.objects.filter(
         pk=check.pk, position=check.position, finished_at=None
@@ -204,4 +204,4 @@ def _note(check: StorageCheck, step: _Step, *, is_at_end: bool) -> None:
         return
     file_faults.close(step.intact)
     for key, fault, radiograph_id in step.faults:
-        file_faults.note(key, fault, radiograph_id)
+        file_faults.record(key, fault, radiograph_id)

@@ -188,7 +188,7 @@ def _carry_out(
             store.refuse_if_stored(checked.facts)
             found = match.match(identity, study, by, item.batch.department_id)
             resolved = store.accept(asked.upload, checked, found, put)
-        _note(resolved, decision, by)
+        _record(resolved, decision, by)
         transaction.on_commit(lambda: trash.discard(held_key))
     return resolved
 
@@ -248,7 +248,7 @@ def _read_held(item: UploadItem) -> bytes:
     fault = file_faults.fault_of(item.held_key, item.sha256)
     if fault is None:
         return read_verified(item.held_key, item.sha256)
-    file_faults.note(item.held_key, fault)
+    file_faults.record(item.held_key, fault)
     raise RefusedError("file_damaged", variant="held")
 
 
@@ -359,12 +359,12 @@ def _discard(item: UploadItem, by: User) -> UploadItem:
     item.verdict, item.held_key = Verdict.DISCARDED, ""
     item.reason_code, item.reason_params = "discarded", {}
     item.save(update_fields=["verdict", "held_key", "reason_code", "reason_params", "updated_at"])
-    _note(item, HeldDecision.DISCARD, by)
+    _record(item, HeldDecision.DISCARD, by)
     transaction.on_commit(lambda: trash.discard(held_key))
     return item
 
 
-def _note(item: UploadItem, decision: HeldDecision, by: User) -> None:
+def _record(item: UploadItem, decision: HeldDecision, by: User) -> None:
     detail = {"decision": decision.value, "batch": str(item.batch_id)}
     study_id = item.radiograph.study_id if item.radiograph else None
     append(Event(Action.FILE_RESOLVED, "upload_item", item.pk, study_id, detail), by)

@@ -51,7 +51,7 @@ def repair(upload: Upload, item: UploadItem) -> None:
             quarantine.set_aside(part.key)
             key, data = part.key, upload.data
             if radiograph is not None and part.is_wrapped:
-                key, data = _note_wrapped(radiograph, wrapped), wrapped
+                key, data = _record_wrapped(radiograph, wrapped), wrapped
             put(key, data)
             file_faults.close([part.key])
             events.append(_event(item, {"key": key, "fault": fault.value}))
@@ -102,7 +102,7 @@ def _wrap_again(upload: Upload, radiograph: Radiograph) -> bytes:
     return wrapped
 
 
-def _note_wrapped(radiograph: Radiograph, wrapped: bytes) -> str:
+def _record_wrapped(radiograph: Radiograph, wrapped: bytes) -> str:
     """Record the recreated instance, which names the current patient; return its key.
 
     Its bytes differ from before if patient or study were corrected since.

@@ -58,7 +58,7 @@ def moved_here(node: Node, study_instance_uid: str, originator: str | None) -> P
         return None
     retrieved = found.filter(
         request__state=PriorRequestState.WAITING,
-        # As set by `note_retrieving`; after a failure there is a reason, before it no time to come.
+        # Set by `record_retrieving`; after a failure there is a reason, before it no time to come.
         request__reason_code="",
         request__next_attempt_at__gt=clock(),
         request__node__prior_source__is_active=True,
@@ -78,7 +78,7 @@ def is_one_too_many(prior: PriorStudy, sop_instance_uid: str) -> bool:
     return others.count() >= MOST_IMAGES
 
 
-def note_retrieving(row: PriorRequest) -> None:
+def record_retrieving(row: PriorRequest) -> None:
     """Record that images of a request come from now on, and that it is not due meanwhile."""
     row.reason_code, row.next_attempt_at = "", clock() + LONGEST_RETRIEVE
     row.save(update_fields=["reason_code", "next_attempt_at"])

@@ -23,7 +23,7 @@ from webportal.network.models import (
     PriorState,
     PriorStudy,
 )
-from webportal.network.priors.arrivals import no_longer_wanted, note_retrieving, refuse
+from webportal.network.priors.arrivals import no_longer_wanted, record_retrieving, refuse
 from webportal.network.priors.asking import Answer, chest_series, earlier_studies
 from webportal.network.priors.retrieving import Connection
 from webportal.records.ages import examined_on
@@ -89,15 +89,15 @@ def _fetch(connection: Connection, row: PriorRequest) -> None:
     first = last - timedelta(days=round(source.years * _DAYS_A_YEAR))
     answers = earlier_studies(connection.association, study.patient, first, last)
     wanted = _choose(connection, row, answers)
-    _note_asked(row, len(answers), len(wanted))
+    _record_asked(row, len(answers), len(wanted))
     for prior, series in wanted:
         prior.refresh_from_db()
         if prior.state != PriorState.WANTED:  # switched off meanwhile
             continue
-        note_retrieving(row)
+        record_retrieving(row)
         images = connection.retrieve(prior, series)
         if prior.state == PriorState.WANTED:
-            _note_fetched(row, prior, images)
+            _record_fetched(row, prior, images)
     # What an earlier attempt wanted, and the node no longer names.
     no_longer_wanted(row.found.all())
     _settle(row, PriorRequestState.DONE, "")
@@ -144,7 +144,7 @@ def _mark(prior: PriorStudy, state: PriorState, code: str = "") -> None:
     prior.save()
 
 
-def _note_asked(row: PriorRequest, answers: int, wanted: int) -> None:
+def _record_asked(row: PriorRequest, answers: int, wanted: int) -> None:
     refused = row.found.filter(state=PriorState.REFUSED, reason_code="prior_differs")
     detail = {
         "node": row.node.ae_title,
@@ -158,7 +158,7 @@ def _note_asked(row: PriorRequest, answers: int, wanted: int) -> None:
 
 
 @transaction.atomic
-def _note_fetched(row: PriorRequest, prior: PriorStudy, images: int) -> None:
+def _record_fetched(row: PriorRequest, prior: PriorStudy, images: int) -> None:
     _mark(prior, PriorState.FETCHED)
     detail = {
         "node": row.node.ae_title,

@@ -162,7 +162,7 @@ def lose(**condition: Any) -> None:
         Shadow.objects.filter(pk=shadow.pk).update(lost_batches=F("lost_batches") + len(workers))
 
 
-def note_loading(shadow: Shadow, worker: str, *, failed: bool) -> None:
+def record_loading(shadow: Shadow, worker: str, *, failed: bool) -> None:
     """Record that the worker could not load the version, or that it now could."""
     if failed:
         Shadow.objects.filter(pk=shadow.pk).exclude(cannot_load=worker).update(cannot_load=worker)
@@ -170,7 +170,7 @@ def note_loading(shadow: Shadow, worker: str, *, failed: bool) -> None:
         Shadow.objects.filter(pk=shadow.pk, cannot_load=worker).update(cannot_load="")
 
 
-def note_failing(shadow: Shadow, worker: str, *, failing: bool) -> None:
+def record_failing(shadow: Shadow, worker: str, *, failing: bool) -> None:
     """Record that the worker's work on the trial ends in errors, or that it now goes on."""
     if failing:
         Shadow.objects.filter(pk=shadow.pk).exclude(failing=worker).update(failing=worker)

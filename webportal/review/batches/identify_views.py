@@ -182,14 +182,14 @@ def _save(line: IdentifyForm, by: User) -> bool:
             if not study.patient.is_temporary:
                 raise RecordError(gettext("Somebody else has identified this study meanwhile."))
             assign_patient(study, line.identity(), by)
-            _note_age(study, line.cleaned_data["age"], by)
+            _record_age(study, line.cleaned_data["age"], by)
     except (RecordError, Study.DoesNotExist) as error:
         line.add_error("patient_id", str(error))
         return False
     return True
 
 
-def _note_age(study: Study, age: str, by: User) -> None:
+def _record_age(study: Study, age: str, by: User) -> None:
     """Record the age at the study for images whose files do not state it."""
     if not age or not study.radiographs.filter(patient_age="").update(patient_age=age):
         return

@@ -58,18 +58,18 @@ def begin(
     except PasswordUncheckedError as error:
         raise EmergencyError(str(error)) from error
     except AccountError as error:
-        _note_failure(person, "authentication")
+        _record_failure(person, "authentication")
         raise NotAuthenticatedError(str(error)) from error
     if not reason.strip():
         raise EmergencyError(_("Give the reason."))
     found = list(_patients(number, issuer)[:2])
     if not found:
-        _note_failure(person, "not_found")
+        _record_failure(person, "not_found")
         raise EmergencyError(
             _("No patient has exactly this Patient ID or accession number. Nothing was opened.")
         )
     if len(found) > 1:
-        _note_failure(person, "ambiguous")
+        _record_failure(person, "ambiguous")
         raise EmergencyError(
             _("Several patients have this number. Add the issuer of the Patient ID.")
         )
@@ -132,7 +132,7 @@ def _end_for_renewal(person: User, patient: Patient) -> None:
     end(earlier)
 
 
-def _note_failure(person: User, why: str) -> None:
+def _record_failure(person: User, why: str) -> None:
     append(Event(Action.EMERGENCY_FAILED, "user", person.pk, detail={"why": why}), person)
 
 

@@ -40,7 +40,7 @@ def report(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     study, found = _find(request, study_id)
     if found is None:
         return _not_there_yet(request, study)
-    _note(request, found, "page")
+    _record(request, found, "page")
     context = {"report": found, "facts": facts(found), "signatures": signatures(found)}
     return render(request, "review/reports/report.html", context)
 
@@ -54,7 +54,7 @@ def report_pdf(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         return _not_there_yet(request, study)
     from webportal.review.reports.pdf import as_pdf
 
-    _note(request, found, "pdf")
+    _record(request, found, "pdf")
     name = f"chestline-report-{found.study.pk}.pdf"
     return HttpResponse(
         as_pdf(found, _picture(found)),
@@ -104,7 +104,7 @@ def _picture(found: Report) -> bytes | None:
         return None
 
 
-def _note(request: SignedInRequest, found: Report, form: str) -> None:
+def _record(request: SignedInRequest, found: Report, form: str) -> None:
     study = found.study
     detail = {"form": form, "read": str(found.read.pk)}
     append(Event(Action.REPORT_OPENED, "study", study.pk, study.pk, detail), request.user)

@@ -45,13 +45,13 @@ def unlock(session: SessionBase, person: User, secret: authentication.Secret) ->
     except PasswordUncheckedError:
         raise
     except AccountError:
-        note_failure(person)
+        record_failure(person)
         raise
     session.pop(LOCKED, None)
     append(Event(Action.SESSION_UNLOCKED, "user", person.pk), person)
 
 
-def note_failure(person: User) -> None:
+def record_failure(person: User) -> None:
     """Append that unlocking failed."""
     append(Event(Action.UNLOCK_FAILED, "user", person.pk), person)
 

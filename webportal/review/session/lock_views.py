@@ -54,7 +54,7 @@ def _secret(request: SignedInRequest) -> Secret:
     try:
         return passkey_forms.secret_of(request, UNLOCK, request.user, typed)
     except PasskeyError:
-        lock.note_failure(request.user)
+        lock.record_failure(request.user)
         raise
 
 
