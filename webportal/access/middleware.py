@@ -71,7 +71,7 @@ def _record(request: HttpRequest, response: HttpResponseBase, shown: Shown) -> N
         if _is_to_be_recorded(request, status, declared, shown):
             entry = _entry(request, response, shown, kind, Outcome.DONE)
             if declared is not None and declared.polled:
-                _save_what_is_new(entry, is_repeated="HX-Request" in request.headers)
+                _save_new(entry, is_repeated="HX-Request" in request.headers)
             else:
                 entry.save(force_insert=True)
 
@@ -112,7 +112,7 @@ def _is_to_be_recorded(
     return shown.is_reported or (is_read and declared.kind not in OF_PATIENTS)
 
 
-def _save_what_is_new(entry: AccessEntry, *, is_repeated: bool) -> None:
+def _save_new(entry: AccessEntry, *, is_repeated: bool) -> None:
     """Log a polling page: of repeated responses, only what is new."""
     place = (f"{entry.user_id} {entry.session or entry.token}", entry.route)
     # None stands for the page itself, which may show no patient.

@@ -47,10 +47,10 @@ class SignInMiddleware(LoginRequiredMiddleware):
         """Redirect to the sign-in page."""
         if request.method in ("GET", "HEAD"):
             return super().handle_no_permission(request, view_func)
-        return redirect_to_login(_page_that_sent(request), self.get_login_url(view_func))
+        return redirect_to_login(_referring_page(request), self.get_login_url(view_func))
 
 
-def _page_that_sent(request: HttpRequest) -> str:
+def _referring_page(request: HttpRequest) -> str:
     sender = request.headers.get("Referer", "")
     if not url_has_allowed_host_and_scheme(sender, {request.get_host()}):
         return reverse("home")

@@ -59,7 +59,7 @@ def why_unavailable(request: HttpRequest) -> str:
     ).format(address=host)
 
 
-def has_one_here(request: HttpRequest, user: User) -> bool:
+def has_passkey(request: HttpRequest, user: User) -> bool:
     """Whether this user has a passkey for this address."""
     return user.passkeys.filter(domain=_host(request)).exists()
 

@@ -110,7 +110,7 @@ class _Walk:
                 self._slot = slot
                 self._slots.add(slot)
             if link.sequence >= self._next_anchor:
-                self._meet_anchors(link)
+                self._compare_anchors(link)
             expected, last_mac = link.sequence + 1, link.mac
         self._expected, self._last_mac = expected, last_mac
 
@@ -187,7 +187,7 @@ class _Walk:
         code = "deleted" if last == expected else "deleted_range"
         self.findings.append(Finding(code, expected, values={"number": expected, "last": last}))
 
-    def _meet_anchors(self, link: Link) -> None:
+    def _compare_anchors(self, link: Link) -> None:
         met = [place.meet(link.sequence, link.mac) for place in self.places]
         if met[0]:
             self._check_slots(link.sequence)

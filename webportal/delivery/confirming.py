@@ -55,7 +55,7 @@ def confirm(destination: Destination, sender: Sender) -> None:
     due = [each for each in chosen if not _is_settled(each, late)]
     if not destination.confirms:
         for delivery in due:
-            _take_its_word(delivery)
+            _settle_unconfirmed(delivery)
         return
     if not due:
         return
@@ -127,7 +127,7 @@ def record_confirmed(delivery: Delivery) -> None:
 
 
 @transaction.atomic
-def _take_its_word(delivery: Delivery) -> None:
+def _settle_unconfirmed(delivery: Delivery) -> None:
     locked = _locked(delivery)
     if locked is not None:
         settle(locked, DeliveryState.DELIVERED, "")

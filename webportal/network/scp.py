@@ -35,8 +35,8 @@ from webportal.network.limits import (
 from webportal.network.models import Node
 from webportal.network.priors.arrivals import (
     NotWantedError,
+    exceeds_most_images,
     is_of_our_patient,
-    is_one_too_many,
     moved_here,
 )
 from webportal.network.sop_classes import COMMITMENT, offered
@@ -271,7 +271,7 @@ def _store(event: Event) -> int:
         prior = moved_here(node, arrival.study_instance_uid, originator)
         if prior is not None and not is_of_our_patient(prior, arrival.data):
             return NOT_MATCHING
-        if prior is not None and is_one_too_many(prior, arrival.sop_instance_uid):
+        if prior is not None and exceeds_most_images(prior, arrival.sop_instance_uid):
             return OUT_OF_RESOURCES
         inbox.receive(replace(arrival, is_prior=prior is not None))
     except NotWantedError:

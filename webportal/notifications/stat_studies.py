@@ -51,7 +51,7 @@ def _waiting_for(
     """What waits in the departments of a person; `known`: what waits in those of others."""
     is_blind, departments = reads_without_result(person), scope_of(person).departments
     if (is_blind, departments) not in known:
-        find = _whatever_result if is_blind else _with_likely_result
+        find = _with_any_result if is_blind else _with_likely_result
         known[is_blind, departments] = find(person)
     return known[is_blind, departments]
 
@@ -71,7 +71,7 @@ def _with_likely_result(person: User) -> Waiting | None:
     return _waiting(Category.LIKELY, results, "radiograph__study")
 
 
-def _whatever_result(person: User) -> Waiting | None:
+def _with_any_result(person: User) -> Waiting | None:
     """Waiting since arrival, independent of any result."""
     return _waiting("", Study.objects.in_departments_of(person).filter(_unread("")), "pk")
 

@@ -114,7 +114,7 @@ def _order(
         (_text(step, "RequestedProcedurePriority") for step in steps),
         key=lambda code: PRIORITIES.get(code.upper(), Priority.ROUTINE),
     )
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "filler_number": filler,
         "patient_name": _name(steps[0]),
         "birth_date": _birth_date(steps[0]),
@@ -127,7 +127,7 @@ def _order(
         "referring_physician": _doctor(steps),
         "priority_code": priority,
     }
-    values = {name: value for name, value in said.items() if value}
+    values = {name: value for name, value in fields.items() if value}
     values["patient_ids"] = [{"id": patient_id, "issuer": issuer, "type": ""}]
     values["priority"] = int(PRIORITIES.get(priority.upper(), Priority.ROUTINE))
     values["status"] = OrderStatus.ORDERED.value

@@ -128,17 +128,17 @@ def _patient(segment: Segment) -> dict[str, Any]:
         identifiers.append({"id": number, "issuer": issuer, "type": kind})
     if not identifiers:
         raise MessageError("field_missing", condition=101, field="PID-3")
-    said: dict[str, Any] = {"patient_ids": identifiers}
+    fields: dict[str, Any] = {"patient_ids": identifiers}
     names = segment.repetitions(5, heads=True)
     if names:
-        said["patient_name"] = _person(names[0], "PID-5")
+        fields["patient_name"] = _person(names[0], "PID-5")
     born = segment.component(7)
     if born:
-        said["birth_date"] = None if born == DELETED else _day(born)
+        fields["birth_date"] = None if born == DELETED else _day(born)
     sex = segment.component(8)
     if sex:
-        said["sex"] = sex if sex in Sex.values else ""
-    return said
+        fields["sex"] = sex if sex in Sex.values else ""
+    return fields
 
 
 def _day(text: str) -> date:
@@ -159,22 +159,22 @@ def _order(
     control, state = orc.component(1), orc.component(5)
     if control not in (*NEW, *CHANGES, *CANCELS):
         raise MessageError("order_control", answer="AR", condition=103)
-    said = OrderContent(
+    content = OrderContent(
         _accession(orc, requests, procedures, accession_in), placer, control in NEW, dict(patient)
     )
     if filler:
-        said.values["filler_number"] = filler
+        content.values["filler_number"] = filler
     if control in CANCELS or state in _CANCELLED_STATES:
-        said.values["status"] = OrderStatus.CANCELLED.value
+        content.values["status"] = OrderStatus.CANCELLED.value
     elif control in NEW:
-        said.values["status"] = OrderStatus.ORDERED.value
-    said.values |= _described(group, requests)
-    said.values |= _priority(orc, requests, [each for each in group if each.name == "TQ1"])
+        content.values["status"] = OrderStatus.ORDERED.value
+    content.values |= _described(group, requests)
+    content.values |= _priority(orc, requests, [each for each in group if each.name == "TQ1"])
     doctors = [referring, _referring(orc, 12), *(_referring(each, 16) for each in requests)]
     own = next((each for each in doctors if each is not None), None)
     if own is not None:
-        said.values["referring_physician"] = own
-    return said
+        content.values["referring_physician"] = own
+    return content
 
 
 def _number(orc: Segment, requests: list[Segment], position: int) -> str:
@@ -217,21 +217,21 @@ def check_identifier(text: str, name: str) -> None:
 
 def _described(group: list[Segment], requests: list[Segment]) -> dict[str, Any]:
     """Procedure, reason, clinical information and notes: several of each on lines of their own."""
-    said: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     services = [each.components(4) for each in requests if each.raw(4)]
     if services:
-        said["procedure_code"] = _lines(nth(each, 1) for each in services)
-        said["procedure"] = _lines(nth(each, 2) or nth(each, 1) for each in services)
+        fields["procedure_code"] = _lines(nth(each, 1) for each in services)
+        fields["procedure"] = _lines(nth(each, 2) or nth(each, 1) for each in services)
     reasons = [each for request in requests for each in request.repetitions(31)]
     if reasons:
-        said["indication"] = _lines(nth(each, 2) or nth(each, 1) for each in reasons)
+        fields["indication"] = _lines(nth(each, 2) or nth(each, 1) for each in reasons)
     history = [request.text(13) for request in requests if request.raw(13)]
     if history:
-        said["history"] = _lines(history)
+        fields["history"] = _lines(history)
     notes = [each.text(3) for each in group if each.name == "NTE" and each.raw(3)]
     if notes:
-        said["notes"] = _lines(notes)
-    return said
+        fields["notes"] = _lines(notes)
+    return fields
 
 
 def _lines(texts: Any) -> str:
@@ -272,7 +272,7 @@ def _person(parts: list[str], name: str) -> str:
     if parts[:1] == [DELETED]:
         return ""
     family, given, middle, suffix, prefix = (nth(parts, number) for number in range(1, 6))
-    said = "^".join([family, given, middle, prefix, suffix]).rstrip("^")
-    if name_fault(said):
+    written = "^".join([family, given, middle, prefix, suffix]).rstrip("^")
+    if name_fault(written):
         raise MessageError("field_invalid", field=name)
-    return said
+    return written

@@ -114,27 +114,27 @@ def follow(
     numbers = {each.accession_number for each in orders}
     lock_studies_of(numbers, *studies)
     lock_numbers(numbers)
-    return [event for said in orders for event in _follow(source, said, at)]
+    return [event for content in orders for event in _follow(source, content, at)]
 
 
-def _follow(source: OrderSource, said: OrderContent, at: datetime) -> list[Event]:
-    if _is_told_by_hl7(source, said):
+def _follow(source: OrderSource, content: OrderContent, at: datetime) -> list[Event]:
+    if _is_kept_by_hl7(source, content):
         return []
-    order = _found(source, said) or _to_be_taken_over(source, said)
+    order = _found(source, content) or _to_be_taken_over(source, content)
     is_new = order is None
     if order is None:
         order = Order(
             source=source,
-            accession_number=said.accession_number,
-            placer_number=said.placer_number,
+            accession_number=content.accession_number,
+            placer_number=content.placer_number,
             changed_at=timezone.now(),
         )
     before = described(order)
     if order.source_id != source.pk:
         # Whatever this system says is later than what the worklist said.
         order.source, order.said_at = source, {}
-    order.placer_number = order.placer_number or said.placer_number
-    _apply(order, said, at)
+    order.placer_number = order.placer_number or content.placer_number
+    _apply(order, content, at)
     after = described(order)
     changed = [name for name in after if after[name] != before[name]]
     if changed:
@@ -154,14 +154,14 @@ def _follow(source: OrderSource, said: OrderContent, at: datetime) -> list[Event
     return [event, *follow_order(order, was_moved=was_moved)]
 
 
-def _found(source: OrderSource, said: OrderContent) -> Order | None:
+def _found(source: OrderSource, content: OrderContent) -> Order | None:
     """The order that a message speaks of, locked: by accession number and placer's number."""
-    orders = _of_number(said).filter(source=source)
+    orders = _of_number(content).filter(source=source)
     known = list(orders.select_for_update(of=("self",)).order_by("pk"))
-    exact = [each for each in known if each.placer_number == said.placer_number]
+    exact = [each for each in known if each.placer_number == content.placer_number]
     if exact:
         return exact[0]
-    if said.placer_number:
+    if content.placer_number:
         unnumbered = [each for each in known if not each.placer_number]
         if unnumbered:
             return unnumbered[0]
@@ -171,42 +171,42 @@ def _found(source: OrderSource, said: OrderContent) -> Order | None:
     return known[0] if known else None
 
 
-def _to_be_taken_over(source: OrderSource, said: OrderContent) -> Order | None:
+def _to_be_taken_over(source: OrderSource, content: OrderContent) -> Order | None:
     """The order as a worklist told of it, locked: from now on an HL7 system speaks for it."""
     if source.kind == SourceKind.WORKLIST:
         return None
-    known = _of_number(said).filter(source__kind=SourceKind.WORKLIST)
+    known = _of_number(content).filter(source__kind=SourceKind.WORKLIST)
     orders = known.select_for_update(of=("self",)).order_by("pk")
-    same = [each for each in orders if _is_same(each, said)]
+    same = [each for each in orders if _is_same(each, content)]
     return same[0] if len(same) == 1 else None
 
 
-def _is_told_by_hl7(source: OrderSource, said: OrderContent) -> bool:
+def _is_kept_by_hl7(source: OrderSource, content: OrderContent) -> bool:
     """Whether a worklist tells of an order of which an HL7 system speaks."""
-    known = _of_number(said).filter(source__kind=SourceKind.HL7)
-    return source.kind == SourceKind.WORKLIST and any(_is_same(each, said) for each in known)
+    known = _of_number(content).filter(source__kind=SourceKind.HL7)
+    return source.kind == SourceKind.WORKLIST and any(_is_same(each, content) for each in known)
 
 
-def _of_number(said: OrderContent) -> QuerySet[Order]:
-    orders = Order.objects.filter(accession_number=said.accession_number)
+def _of_number(content: OrderContent) -> QuerySet[Order]:
+    orders = Order.objects.filter(accession_number=content.accession_number)
     return orders.select_related("source")
 
 
-def _is_same(order: Order, said: OrderContent) -> bool:
+def _is_same(order: Order, content: OrderContent) -> bool:
     """Whether two systems speak of the same order, of the same number."""
-    placers = {order.placer_number, said.placer_number} - {""}
-    return len(placers) < 2 and same_person(order.patient_ids, said.values["patient_ids"])
+    placers = {order.placer_number, content.placer_number} - {""}
+    return len(placers) < 2 and same_person(order.patient_ids, content.values["patient_ids"])
 
 
-def _apply(order: Order, said: OrderContent, at: datetime) -> None:
+def _apply(order: Order, content: OrderContent, at: datetime) -> None:
     """Set the values that were written last.
 
     What was said of one patient is never said of another: an order that is moved loses what the
     message which moves it does not repeat, and an older message about the former patient changes
     nothing of it.
     """
-    written = [at.astimezone(UTC).isoformat(), int(not said.is_new)]
-    values = said.values
+    written = [at.astimezone(UTC).isoformat(), int(not content.is_new)]
+    values = content.values
     whose = values.get("patient_ids", order.patient_ids)
     if order.patient_ids and not same_person(order.patient_ids, whose):
         if _rank(written) < _rank(order.said_at["patient_ids"]):

@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import Role, User
-from webportal.accounts.passkeys import has_one_here
+from webportal.accounts.passkeys import has_passkey
 from webportal.accounts.roles import UPLOADERS
 from webportal.accounts.second_factor import is_missing
 from webportal.records.visibility import has_departments
@@ -64,7 +64,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         "navigation": links,
         "navigated_to": _link_of_page(links, request.path),
         "offers_signing_pin": settings.SIGNING_PIN_MINUTES > 0 and user.has_role(Role.RADIOLOGIST),
-        "has_passkey": cache(lambda: has_one_here(request, user)),
+        "has_passkey": cache(lambda: has_passkey(request, user)),
         "lock_seconds": _lock_seconds(user),
         # Only readers have pages with single-character shortcuts.
         "offers_shortcuts": user.has_role(Role.RADIOLOGIST),

@@ -19,7 +19,7 @@ export function guardAddendum(life: Life): void {
     renewToken(form);
   };
   const sign = async (): Promise<void> => {
-    const refusal = await whyNot(form);
+    const refusal = await refusalFor(form);
     state.textContent = refusal;
     if (refusal) return;
     prepareToLeave();
@@ -41,7 +41,7 @@ export function guardAddendum(life: Life): void {
   life.beforeLeaving(async () => isLeaving || !isUnsigned());
 }
 
-async function whyNot(form: HTMLFormElement): Promise<string> {
+async function refusalFor(form: HTMLFormElement): Promise<string> {
   try {
     const answer = await fetch(form.dataset["addendum"] ?? "", {
       redirect: "manual",

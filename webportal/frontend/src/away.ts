@@ -29,13 +29,13 @@ async function isReady(): Promise<boolean> {
 export function sayWhenAway(): void {
   const notice = document.querySelector<HTMLElement>("#away");
   if (!notice) return;
-  const says = (isAway: boolean): void => {
+  const sayAway = (isAway: boolean): void => {
     notice.hidden = !isAway;
   };
-  document.addEventListener("htmx:sendError", () => says(true));
-  document.addEventListener("htmx:timeout", () => says(true));
+  document.addEventListener("htmx:sendError", () => sayAway(true));
+  document.addEventListener("htmx:timeout", () => sayAway(true));
   document.addEventListener("htmx:afterRequest", (event) => {
     const { status } = (event as CustomEvent<{ xhr: XMLHttpRequest }>).detail.xhr;
-    if (status > 0) says(status >= 500);
+    if (status > 0) sayAway(status >= 500);
   });
 }

@@ -83,7 +83,7 @@ export class SignGate {
     const isSeen = missing.length === 0;
     // Shown, and the portal has yet to record it.
     const isRecording = !isSeen && missing.every((each) => this.drawn.has(each.dataset["showImage"] ?? ""));
-    const isKnown = !document.querySelector("[data-identity-news]") && !this.asks;
+    const isKnown = !document.querySelector("[data-identity-news]") && !this.needsConfirmation;
     for (const part of this.form.querySelectorAll<HTMLElement>("[data-needs-picture]")) {
       part.inert = !hasPicture;
     }
@@ -107,7 +107,7 @@ export class SignGate {
   }
 
   /** Whether a change of the patient's data has yet to be confirmed. */
-  private get asks(): boolean {
+  private get needsConfirmation(): boolean {
     return this.form.querySelector("[name=identity_acknowledged]:not(:checked)") !== null;
   }
 

@@ -13,7 +13,7 @@ export function bindPasteTable(): void {
     event.preventDefault();
     const places = placesOf(table, field, cells);
     const problem = problemOf(table, places);
-    tell(table, problem);
+    showProblem(table, problem);
     if (problem) return;
     for (const { target, value } of places.flat()) if (target) target.value = value;
   });
@@ -74,7 +74,7 @@ function fillIn(text = "", values: Record<string, string | number>): string {
   return text.replace(/\{(\w+)\}/g, (_whole, name: string) => String(values[name]));
 }
 
-function tell(table: HTMLElement, problem: string): void {
+function showProblem(table: HTMLElement, problem: string): void {
   const place = table.querySelector<HTMLElement>("[data-paste-problem]");
   if (!place) return;
   place.textContent = problem;

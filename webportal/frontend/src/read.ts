@@ -18,7 +18,7 @@ export function bindReadKeys(life: Life): void {
   });
   if (!form) return;
   for (const button of form.querySelectorAll<HTMLElement>("[data-text]")) {
-    button.addEventListener("click", () => putIn(form, button.dataset["text"] ?? ""));
+    button.addEventListener("click", () => insertText(form, button.dataset["text"] ?? ""));
   }
 }
 
@@ -88,7 +88,7 @@ function show(part: HTMLElement | null, change: () => void): void {
   part?.scrollIntoView({ block: "center" });
 }
 
-function putIn(form: HTMLFormElement, text: string): void {
+function insertText(form: HTMLFormElement, text: string): void {
   const impression = form.querySelector("textarea");
   if (!impression) return;
   const before = impression.value.trimEnd();

@@ -130,19 +130,19 @@ async function turn(address: string, { body, isBack = false, scroll = 0 }: Turn)
   turning?.release();
   const own: Turning = { controller: new AbortController(), release: holdPage() };
   turning = own;
-  const fetched = (await mayLeave()) ? await bring(address, own, body) : null;
+  const fetched = (await mayLeave()) ? await fetchPage(address, own, body) : null;
   // Another navigation through the history has overtaken this one.
   if (turning !== own) return true;
   turning = null;
   own.release();
   if (!fetched) return false;
-  put(fetched, isBack);
+  replacePage(fetched, isBack);
   scrollTo(0, scroll);
   return true;
 }
 
 /** Fetch a page; null if it cannot replace this one in place. */
-async function bring(address: string, { controller }: Turning, body?: FormData): Promise<Fetched | null> {
+async function fetchPage(address: string, { controller }: Turning, body?: FormData): Promise<Fetched | null> {
   try {
     const signal = AbortSignal.any([controller.signal, AbortSignal.timeout(GIVE_UP_MS)]);
     const request = body ? { method: "POST", body } : { cache: "no-store" as const };
@@ -160,7 +160,7 @@ async function bring(address: string, { controller }: Turning, body?: FormData):
 }
 
 /** Replace everything at once, so that no image is ever shown beside another study's panels. */
-function put({ page, address }: Fetched, isBack: boolean): void {
+function replacePage({ page, address }: Fetched, isBack: boolean): void {
   const left = shown;
   if (!isBack && address !== shown) {
     history.replaceState({ scroll: scrollY }, "");

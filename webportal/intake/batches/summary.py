@@ -117,7 +117,7 @@ def failures(batch: UploadBatch) -> list[Failure]:
         Failure(
             Reason(code, params),
             count,
-            _some_names(refused.filter(reason_code=code, reason_params=params)),
+            _example_names(refused.filter(reason_code=code, reason_params=params)),
         )
         for code, params, count in groups
     ]
@@ -146,5 +146,5 @@ def lines_without_file(batch: UploadBatch) -> Missing | None:
     return Missing(len(unused), unused[:_NAMES_SHOWN]) if unused else None
 
 
-def _some_names(items: QuerySet[UploadItem]) -> list[str]:
+def _example_names(items: QuerySet[UploadItem]) -> list[str]:
     return list(items.order_by("file_name").values_list("file_name", flat=True)[:_NAMES_SHOWN])

@@ -56,17 +56,17 @@ def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     )
     decision = request.POST.get("decision", "")
     # Discarding cannot be undone, so it needs confirmation.
-    asks_again = decision == HeldDecision.DISCARD and "confirmed" not in request.POST
+    asks_to_confirm = decision == HeldDecision.DISCARD and "confirmed" not in request.POST
     alike = resolution.alike(item, request.user)
     context: dict[str, object] = {
         "item": item,
         "alike": alike,
         "alike_in_calendar": resolution.alike_in_calendar(item),
-        "asks_again": asks_again,
+        "asks_to_confirm": asks_to_confirm,
         "with_alike": bool(request.POST.get("alike")),
     }
     try:
-        if decision in _DECIDED_AT_ONCE and not asks_again:
+        if decision in _DECIDED_AT_ONCE and not asks_to_confirm:
             return _decide(request, item, HeldDecision(decision))
         asked = resolution.question(item, request.user)
     except NotHeldError as reason:

@@ -70,7 +70,7 @@ def moved_here(node: Node, study_instance_uid: str, originator: str | None) -> P
     return prior
 
 
-def is_one_too_many(prior: PriorStudy, sop_instance_uid: str) -> bool:
+def exceeds_most_images(prior: PriorStudy, sop_instance_uid: str) -> bool:
     """Whether as many other images of a study have come as one may have."""
     others = ReceivedInstance.objects.filter(
         node=prior.request.node_id, study_instance_uid=prior.study_instance_uid, is_prior=True

@@ -244,7 +244,7 @@ class _Trial:
 
     def least(self) -> int | None:
         """The least number that is enough; None if MOST_WORKERS are not."""
-        low, high = self._first_that_may_be(), self.first
+        low, high = self._lowest_possible(), self.first
         while not self.option(high).is_enough:
             low = high + 1
             if high == MOST_WORKERS:
@@ -259,7 +259,7 @@ class _Trial:
                 low = middle + 1
         return high
 
-    def _first_that_may_be(self) -> int:
+    def _lowest_possible(self) -> int:
         """Where results may take hours, the busiest one need not be kept up with."""
         load, within = self._assumptions.load, self.question.within_seconds
         if within < HOUR:

@@ -91,11 +91,11 @@ class _ReadingStates:
         signed = Read.objects.filter(study=OuterRef("pk"), state=ReadState.SIGNED)
         priors = Study.objects.filter(reading_state=ReadingState.PRIOR)
         of_study = AuditEntry.objects.filter(study_id=OuterRef("pk"))
-        came_as_one = of_study.filter(action=Action.STUDY_CREATED, detail__prior=True)
+        created_as_prior = of_study.filter(action=Action.STUDY_CREATED, detail__prior=True)
         to_be_read = of_study.filter(action=Action.STUDY_CHANGED, detail__reason=PRIOR_TO_BE_READ)
         wrong = [
             done.filter(~Exists(signed)),
-            priors.filter(~Exists(came_as_one) | Exists(to_be_read)),
+            priors.filter(~Exists(created_as_prior) | Exists(to_be_read)),
         ]
         keys = [key for each in wrong for key in each.values_list("pk", flat=True)[:MOST]]
         values = {"fields": "reading_state"}

@@ -193,14 +193,14 @@ def sign(
         locked.save(update_fields=["reading_state"])
         reservation.end_by_signature(locked, reader if read.amends is not None else None)
         action = Action.READ_AMENDED if read.amends is not None else Action.READ_SIGNED
-        detail = _what_is_signed(read, not_viewed)
+        detail = _signed_detail(read, not_viewed)
         if isinstance(secret, Passkey):
             detail["passkey"] = str(secret.pk)
         append(Event(action, "read", read.pk, study.pk, detail), reader)
     return read
 
 
-def _what_is_signed(read: Read, not_viewed: list[Radiograph]) -> dict[str, object]:
+def _signed_detail(read: Read, not_viewed: list[Radiograph]) -> dict[str, object]:
     """The whole read for the trail; values that identify the patient as SHA-256."""
     detail: dict[str, object] = {
         "kind": read.kind,

@@ -39,7 +39,7 @@ def report(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """The report of a study on one page, laid out for printing."""
     study, found = _find(request, study_id)
     if found is None:
-        return _not_there_yet(request, study)
+        return _not_ready(request, study)
     _record(request, found, "page")
     context = {"report": found, "facts": facts(found), "signatures": signatures(found)}
     return render(request, "review/reports/report.html", context)
@@ -51,7 +51,7 @@ def report_pdf(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """The report as a PDF."""
     study, found = _find(request, study_id)
     if found is None:
-        return _not_there_yet(request, study)
+        return _not_ready(request, study)
     from webportal.review.reports.pdf import as_pdf
 
     _record(request, found, "pdf")
@@ -90,7 +90,7 @@ def _find(request: SignedInRequest, study_id: uuid.UUID) -> tuple[Study, Report 
     return study, found
 
 
-def _not_there_yet(request: SignedInRequest, study: Study) -> HttpResponse:
+def _not_ready(request: SignedInRequest, study: Study) -> HttpResponse:
     show(request, study)
     return render(request, "review/reports/none_yet.html", {"study": study}, status=404)
 

@@ -158,8 +158,8 @@ def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     study = _study(request, study_id)
     form = ReadForm(request.POST)
     error, is_conflict = "", False
-    if not _is_of_this_reader(request):
-        error = _not_of_this_reader(request)
+    if not _is_same_reader(request):
+        error = _another_reader(request)
     elif not form.is_valid():
         error = _("Not saved: the text is too long, or a value is unknown.")
     else:
@@ -215,8 +215,8 @@ def sign(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     # Reached after signing in first, or by visiting the URL again.
     if request.method == "GET":
         return redirect("review:study", study.pk)
-    if not _is_of_this_reader(request):
-        messages.error(request, _not_of_this_reader(request))
+    if not _is_same_reader(request):
+        messages.error(request, _another_reader(request))
         return redirect("review:study", study.pk)
     form = ReadForm(request.POST)
     if form.is_valid():
@@ -262,8 +262,8 @@ def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         return redirect("review:study", study.pk)
     read = queries.signed_read(study) or queries.own_signed_read(study, request.user)
     form = AddendumForm(request.POST)
-    if not _is_of_this_reader(request):
-        form.add_error(None, _not_of_this_reader(request))
+    if not _is_same_reader(request):
+        form.add_error(None, _another_reader(request))
     if read is None:
         messages.error(request, _("Nothing is signed yet: change the draft instead."))
         return redirect("review:study", study.pk)
@@ -290,12 +290,12 @@ def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     return _study_page(request, study, addendum_form=form, status=422)
 
 
-def _is_of_this_reader(request: SignedInRequest) -> bool:
+def _is_same_reader(request: SignedInRequest) -> bool:
     """Whether the form's page was opened by the user who is signed in now."""
     return request.POST.get("reader", "") in ("", str(request.user.pk))
 
 
-def _not_of_this_reader(request: SignedInRequest) -> str:
+def _another_reader(request: SignedInRequest) -> str:
     return _(
         "Not saved: {reader} has signed in since this page was opened. Sign in under your own name"
         " in another tab, and it goes on."

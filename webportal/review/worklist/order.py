@@ -166,8 +166,8 @@ def order_in(state: str, name: str, *, is_closed: bool = False) -> Order:
 
     The latter for `SECOND_READS`, and if results are closed to the reader (`is_closed`).
     """
-    tells_none = state == SECOND_READS or is_closed
-    return BLIND_URGENCY if tells_none and name in BY_RESULT else ORDERS[name]
+    hides_results = state == SECOND_READS or is_closed
+    return BLIND_URGENCY if hides_results and name in BY_RESULT else ORDERS[name]
 
 
 def orders_in(state: str, *, is_closed: bool = False) -> list[tuple[str, str | Promise]]:
@@ -175,8 +175,8 @@ def orders_in(state: str, *, is_closed: bool = False) -> list[tuple[str, str | P
 
     Where no result may be revealed, of those by result only urgency, which `order_in` replaces.
     """
-    tells_none = state == SECOND_READS or is_closed
-    withheld = set(BY_RESULT) - {"urgency"} if tells_none else set()
+    hides_results = state == SECOND_READS or is_closed
+    withheld = set(BY_RESULT) - {"urgency"} if hides_results else set()
     names = [name for name in ORDERS if name not in withheld]
     return [(name, ORDERS[name].label) for name in names]
 

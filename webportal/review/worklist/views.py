@@ -93,7 +93,7 @@ def worklist(request: SignedInRequest) -> HttpResponse:
     page = _page(request, chosen, studies, columns, is_closed=is_closed)
     # Results of signed studies are never closed.
     is_closed &= state != ReadingState.SIGNED
-    tells_results = state != SECOND_READS and not is_closed
+    shows_results = state != SECOND_READS and not is_closed
     show(request, *page.studies, text=text)
     is_filtered = bool(text) or bool(set(chosen) - {"state", "order", "search"})
     counts = tab_counts(state, request.user)
@@ -108,8 +108,8 @@ def worklist(request: SignedInRequest) -> HttpResponse:
         "state": state,
         "order": order,
         "tabs": _tabs(request, state, counts),
-        "chips": _chips(request, chosen, counts, state, tells_results=tells_results),
-        "tells_results": tells_results,
+        "chips": _chips(request, chosen, counts, state, shows_results=shows_results),
+        "shows_results": shows_results,
         "is_closed": is_closed,
         "may_close": state != ReadingState.SIGNED and reads_first(request.user),
         "first_page": _address(request),
@@ -258,7 +258,7 @@ def _chips(
     counts: dict[str, Count],
     state: str,
     *,
-    tells_results: bool,
+    shows_results: bool,
 ) -> list[dict[str, Any]]:
     """Quick filters within a reading state; a click toggles them."""
     offered = [
@@ -277,7 +277,7 @@ def _chips(
         by_result = [
             (_of_model(label), counted, name, value) for label, counted, name, value in by_result
         ]
-    if tells_results:
+    if shows_results:
         offered += by_result
     return [
         {
