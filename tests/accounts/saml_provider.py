@@ -4,6 +4,7 @@ pysaml2 signs by a program, xmlsec1, that few machines have; here the library of
 """
 
 import base64
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -35,6 +36,10 @@ NS = {
 }
 
 
+def _leave(root: Any) -> None:
+    """Change nothing."""
+
+
 class _Signer(CryptoBackend):  # type: ignore[misc]
     """Fills in the signatures that pysaml2 prepares."""
 
@@ -44,6 +49,8 @@ class _Signer(CryptoBackend):  # type: ignore[misc]
         self.without = ""
         #: When the person was authenticated, if not just now.
         self.authenticated_at = ""
+        #: What else it does to the assertion before it signs it.
+        self.change: Callable[[Any], None] = _leave
 
     def sign_statement(self, statement: Any, node_name: str, key_file: str, node_id: str) -> str:
         content = statement if isinstance(statement, bytes) else str(statement).encode()
@@ -54,6 +61,9 @@ class _Signer(CryptoBackend):  # type: ignore[misc]
         for element in root.iter("{*}AuthnStatement"):
             if self.authenticated_at:
                 element.set("AuthnInstant", self.authenticated_at)
+        self.change(root)
+        # Read again, because lxml and xmlsec do not know of each other's changes.
+        root = etree.fromstring(etree.tostring(root))
         xmlsec.tree.add_ids(root, ["ID"])
         node = root.xpath(f"//*[@ID='{node_id}']")[0]
         context = xmlsec.SignatureContext()
@@ -90,6 +100,7 @@ class SamlProvider:
         sign: bool = True,
         without: str = "",
         authenticated_at: str = "",
+        change: Callable[[Any], None] = _leave,
         name_format: str = NAMEID_FORMAT_PERSISTENT,
         **attributes: list[str],
     ) -> str:
@@ -97,6 +108,7 @@ class SamlProvider:
         query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
         self._server.sec.crypto.without = without
         self._server.sec.crypto.authenticated_at = authenticated_at
+        self._server.sec.crypto.change = change
         asked = self._server.parse_authn_request(query["SAMLRequest"], BINDING_HTTP_REDIRECT)
         answered = self._server.create_authn_response(
             identity=attributes,

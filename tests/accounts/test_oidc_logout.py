@@ -82,6 +82,14 @@ def test_a_logout_token_for_an_unknown_user_ends_nothing(
         ({"client_id": "another"}, "not valid"),
     ],
 )
+        ({"jti": "a\0b"}, "a character"),
+        ({"jti": "x" * 256}, "longer than"),
+        ({"sid": "a\0b"}, "a character"),
+        ({"exp": 10**13}, "exp is no time"),
+        ({"exp": 10**30}, "exp is no time"),
+        ({"exp": "soon"}, "not valid"),
+        ({"iat": 1}, "too old"),
+        ({"iat": [1]}, "not valid"),
 def test_an_invalid_logout_token_ends_nothing(
     provider: IdentityProvider,
     browsers: tuple[Client, Client],

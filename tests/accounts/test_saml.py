@@ -137,6 +137,14 @@ def test_a_sign_in_of_before_does_not_confirm_who_it_is(
 def _asks_anew(address: str) -> bool:
     query = parse_qs(urlsplit(address).query)
     return b'ForceAuthn="true"' in zlib.decompress(b64decode(query["SAMLRequest"][0]), -15)
+def test_a_time_in_the_future_confirms_nothing_either(
+    client: Client, provider: SamlProvider
+) -> None:
+    provider.sign_in(client, "asha", groups=["readers"], authenticated_at="2099-01-01T00:00:00Z")
+    assert is_signed_in(client)
+    assert not is_confirmed(client)
+
+
 
 
 def refused(client: Client, provider: SamlProvider, response: str) -> None:

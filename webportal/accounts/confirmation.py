@@ -39,7 +39,9 @@ def withdraw_if_old(session: SessionBase, authenticated_at: float, *, was_asked:
     not say. That was not just now where it knew the browser, which somebody else may be using by
     now. `was_asked` says that the provider was asked to authenticate the person again.
     """
-    is_old = time.time() - authenticated_at > GOOD_FOR_SECONDS + SKEW_SECONDS
+    age = time.time() - authenticated_at
+    # What lies in the future, or is no number, proves as little.
+    is_old = not -SKEW_SECONDS <= age <= GOOD_FOR_SECONDS + SKEW_SECONDS
     session[_UNPROVEN] = is_old and was_asked
     if is_old:
         session.pop(SESSION_KEY, None)

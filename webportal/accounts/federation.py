@@ -23,6 +23,8 @@ from webportal.refusals import Refusal
 
 logger = logging.getLogger(__name__)
 
+LONGEST_SUBJECT = 255
+
 
 class FederatedRefusal(Refusal):
     """Somebody whom the other system knows may not sign in here; the message says why."""
@@ -63,6 +65,7 @@ def account_of(person: Person, source: Source) -> User:
     It is found by the subject; at the first sign-in by the name, or created if CREATE_USERS allows
     it. Raises FederatedRefusal, and ValidationError if no account can have that name.
     """
+    _refuse_unusable(person)
     identity = FederatedIdentity.objects.filter(issuer=source.issuer, subject=person.subject)
     found = identity.select_related("user").first()
     user = found.user if found else _first_time(person, source)
@@ -70,6 +73,15 @@ def account_of(person: Person, source: Source) -> User:
         raise FederatedRefusal(_("Your account is deactivated. Ask hospital IT."))
     update_roles(user, person.groups, source)
     return user
+
+
+def _refuse_unusable(person: Person) -> None:
+    """Refuse a person whom the database could not store, or only without an identifier."""
+    texts = (person.subject, person.name, person.full_name)
+    if not 0 < len(person.subject) <= LONGEST_SUBJECT or any("\0" in text for text in texts):
+        raise FederatedRefusal(
+            _("The identifier or name that was sent for you cannot be used. Ask hospital IT.")
+        )
 
 
 def update_roles(user: User, groups: Sequence[str], source: Source) -> None:

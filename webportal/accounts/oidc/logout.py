@@ -71,8 +71,11 @@ def _checked(token: str) -> dict[str, Any]:
         raise LogoutTokenError("an ID token is not a logout token")
     if not (claims.get("sub") or claims.get("sid")):
         raise LogoutTokenError("it names neither sub nor sid")
-    if claims["iat"] < time.time() - GOOD_FOR.total_seconds():
+    # Written like this, NaN is too old as well.
+    if not claims["iat"] >= time.time() - GOOD_FOR.total_seconds():
         raise LogoutTokenError("it is too old")
+    if any("\0" in str(claims.get(name)) for name in ("jti", "sub", "sid")):
+        raise LogoutTokenError("a claim has a character that nothing here can have")
     return claims
 
 
@@ -92,7 +95,10 @@ def _decoded(token: str) -> jwt.Token:
 
 
 def _use_once(claims: dict[str, Any]) -> None:
-    until = datetime.fromtimestamp(claims["exp"] + 2 * LEEWAY_SECONDS, UTC)
+    try:
+        until = datetime.fromtimestamp(claims["exp"] + 2 * LEEWAY_SECONDS, UTC)
+    except (ValueError, OverflowError) as error:
+        raise LogoutTokenError("exp is no time") from error
     jti = str(claims["jti"])
     if len(jti) > LONGEST_JTI:
         raise LogoutTokenError(f"jti is longer than {LONGEST_JTI} characters")

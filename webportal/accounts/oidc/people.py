@@ -34,4 +34,6 @@ def _source() -> Source:
 
 def _groups_of(claims: Mapping[str, Any]) -> list[str]:
     groups = claims.get(settings.OIDC_GROUPS_CLAIM) or []
-    return [groups] if isinstance(groups, str) else [str(group) for group in groups]
+    if isinstance(groups, str):
+        return [groups]
+    return [str(group) for group in groups] if isinstance(groups, list) else []

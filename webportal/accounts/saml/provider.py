@@ -93,9 +93,15 @@ def answer_to(request_id: str, encoded: str) -> Answer:
     made = _auth({}, {"SAMLResponse": encoded})
     try:
         made.process_response(request_id=request_id)
+        return _answer_in(made, request_id)
+    except RefusedByProviderError:
+        raise
     except Exception as error:
         # The library raises whatever its parsers do on hostile XML; nothing of it signs anybody in.
         raise RefusedByProviderError(f"{type(error).__name__}: {error}") from error
+
+
+def _answer_in(made: Any, request_id: str) -> Answer:
     if made.get_errors() or not made.is_authenticated():
         raise RefusedByProviderError(str(made.get_last_error_reason() or made.get_errors()))
     if made.get_last_response_in_response_to() != request_id:
@@ -106,16 +112,12 @@ def answer_to(request_id: str, encoded: str) -> Answer:
             " send a persistent one"
         )
     assertion = _assertion_of(made)
-    if not _is_for(made, assertion, request_id):
-        raise RefusedByProviderError(
-            "its SubjectConfirmationData lacks one of InResponseTo, Recipient and NotOnOrAfter"
-        )
     return Answer(
         subject=made.get_nameid(),
         session_index=made.get_session_index() or "",
         attributes=made.get_attributes(),
         assertion_id=made.get_last_assertion_id(),
-        until=int(made.get_last_assertion_not_on_or_after()),
+        until=_valid_until(made, assertion, request_id),
         authenticated_at=_authenticated_at(assertion),
     )
 
@@ -139,19 +141,31 @@ def _authenticated_at(assertion: Any) -> int:
     return int(Utils.parse_SAML_to_time(statement.get("AuthnInstant")))
 
 
-def _is_for(made: Any, assertion: Any, request_id: str) -> bool:
-    """Whether the assertion itself says which request it answers, where, and until when.
+def _valid_until(made: Any, assertion: Any, request_id: str) -> int:
+    """Until when the assertion itself may be used here, for this request (Unix time).
 
-    The library compares these where they are there, and takes what the response around the
-    assertion says, which need not be signed.
+    The library compares its limits where they are there, is content with one confirmation without
+    any, and takes what the response around the assertion says, which need not be signed.
     """
+    from onelogin.saml2.utils import OneLogin_Saml2_Utils as Utils
+
     here = made.get_settings().get_sp_data()["assertionConsumerService"]["url"]
-    return any(
-        data.get("InResponseTo") == request_id
-        and data.get("Recipient") == here
-        and data.get("NotOnOrAfter")
+    limits = [
+        tuple(data.get(name) for name in ("InResponseTo", "Recipient", "NotOnOrAfter"))
         for data in assertion.iter(f"{{{_ASSERTION}}}SubjectConfirmationData")
-    )
+    ]
+    if not all(all(each) for each in limits):
+        raise RefusedByProviderError(
+            "its SubjectConfirmationData lacks one of InResponseTo, Recipient and NotOnOrAfter"
+        )
+    times = [
+        int(Utils.parse_SAML_to_time(until))
+        for asked, recipient, until in limits
+        if (asked, recipient) == (request_id, here)
+    ]
+    if not times or max(times) <= Utils.now():
+        raise RefusedByProviderError("no SubjectConfirmation is for this request, here and now")
+    return max(times)
 
 
 def logout_request(query: dict[str, str], raw_query: str) -> LogoutRequest:
