@@ -124,3 +124,36 @@ def test_whoever_completes_a_patient_and_whoever_adds_a_study_do_not_deadlock(
     assert together.errors == []
     assert Radiograph.objects.count() == 2 + images
     assert Patient.objects.get().birth_date is not None
+
+
+@pytest.mark.parametrize("pause", [0.3, 2.0])
+@pytest.mark.parametrize("images", [1, 2])
+def test_whoever_completes_a_patient_and_whoever_sends_the_same_new_study_both_get_a_verdict(
+    images: int, pause: float, make_user: Callable[..., User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each waits for the other: one for the patient, one for the study. Either may be ended."""
+    uploader = make_user(Role.UPLOADER)
+    batch, other = (services.create_batch(uploader) for _ in range(2))
+    known = {"PatientID": "P-1", "PatientName": "Doe^Jane", "PatientBirthDate": ""}
+    receive(batch, uploader, {"0.dcm": dicom(0, **known)})
+    same = known | {"StudyInstanceUID": "1.2.3"}
+    completing = {"9.dcm": dicom(9, **same | {"PatientBirthDate": "19500101"})}
+    together = Together(uploader)
+    thread = threading.Thread(target=together.receive, args=((other, completing),))
+    link_created = match.link_created
+
+    def meanwhile(study: Study) -> list[Event]:
+        events = link_created(study)
+        if thread.ident is None:
+            thread.start()
+            time.sleep(pause)  # until it waits, or has found that nobody waits for it yet
+        return events
+
+    monkeypatch.setattr(match, "link_created", meanwhile)
+    sent = {f"{seed}.dcm": dicom(seed, **same) for seed in range(1, 1 + images)}
+    assert receive(batch, uploader, sent) == dict.fromkeys(sent, "accepted")
+    thread.join()
+    assert together.errors == []
+    assert (Study.objects.count(), Radiograph.objects.count()) == (2, 2 + images)
+    assert Patient.objects.get().birth_date is not None
+    assert verify().findings == []

@@ -12,6 +12,7 @@ from ml.images import ImageError, ImageFacts
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.database.deadlocks import retried
 from webportal.intake.cases import lookup
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks import image_file, wrapping
@@ -165,7 +166,7 @@ def resolve(
     study = replace(study, accession_number=_readable(study.accession_number))
     checked = _check_again(asked, identity, study)
     try:
-        return _carry_out(item, asked, identity, study, checked, decision, by)
+        return retried(lambda: _carry_out(item, asked, identity, study, checked, decision, by))
     except (DataError, IntegrityError) as error:
         # Only the kind of error: its text may quote the file, and so a patient.
         logger.error("Deciding on a held file failed with %s", type(error).__name__)

@@ -10,6 +10,7 @@ from django.db import InterfaceError, OperationalError
 
 from ml.images import ImageError
 from webportal.accounts.models import User
+from webportal.database.deadlocks import retried
 from webportal.intake.cases import lookup
 from webportal.intake.checks.doubts import check_certain
 from webportal.intake.errors import PatientDoubtError, RefusedError, StorageRefusesError
@@ -137,6 +138,10 @@ def _ready(upload: Upload) -> Ready:
 
 def _store(file: Ready) -> UploadItem:
     """Store a checked file by itself, or hold it."""
+    return retried(partial(_try_to_store, file))
+
+
+def _try_to_store(file: Ready) -> UploadItem:
     upload, facts, claim = file.upload, file.checked.facts, file.claim
     instance = facts.sop_instance_uid
     with store.storing_exclusively([upload.sha256], [instance]) as put:
