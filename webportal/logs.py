@@ -20,6 +20,7 @@ from webportal.minute_counter import MinuteCounter
 FORMATS: tuple[str, ...] = ("text", "json")
 #: Lines that a single client may cause.
 LINES_A_MINUTE = 30
+_refused = MinuteCounter()
 # PostgreSQL quotes the row that it refuses.
 _QUOTED = re.compile(r"^(DETAIL|CONTEXT|LINE \d+|\s*\^).*\n?", re.MULTILINE)
 
@@ -108,6 +109,15 @@ class Requests(logging.Filter):
         )
         record.args = ()
         return True
+
+
+def warn_of(logger: logging.Logger, request: HttpRequest, message: str, *values: object) -> None:
+    """Log a warning about what a client sent, which need not be signed in, if it may cause one.
+
+    Values are what others wrote: format them with %r, which keeps them on one line.
+    """
+    if _refused.count(client_address(request)) <= LINES_A_MINUTE:
+        logger.warning(message, *values)
 
 
 def pattern_of(match: ResolverMatch | None) -> str:

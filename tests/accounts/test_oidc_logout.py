@@ -8,10 +8,12 @@ from django.test import Client
 
 from tests.accounts.identity_provider import CLIENT_ID, IdentityProvider, running_provider
 from tests.helpers import is_signed_in
+from webportal import logs
 from webportal.accounts import services
 from webportal.accounts.models import User
 from webportal.accounts.oidc.logout import EVENT
 from webportal.audit.models import Action, AuditEntry
+from webportal.minute_counter import MinuteCounter
 
 pytestmark = pytest.mark.django_db
 
@@ -80,8 +82,6 @@ def test_a_logout_token_for_an_unknown_user_ends_nothing(
         ({"jti": None}, "not valid"),
         ({"nonce": "x"}, "ID token"),
         ({"client_id": "another"}, "not valid"),
-    ],
-)
         ({"jti": "a\0b"}, "a character"),
         ({"jti": "x" * 256}, "longer than"),
         ({"sid": "a\0b"}, "a character"),
@@ -90,6 +90,8 @@ def test_a_logout_token_for_an_unknown_user_ends_nothing(
         ({"exp": "soon"}, "not valid"),
         ({"iat": 1}, "too old"),
         ({"iat": [1]}, "not valid"),
+    ],
+)
 def test_an_invalid_logout_token_ends_nothing(
     provider: IdentityProvider,
     browsers: tuple[Client, Client],
@@ -99,6 +101,21 @@ def test_an_invalid_logout_token_ends_nothing(
     status, told = send(logout_token(provider, **claims))
     assert (status, problem in told) == (400, True), told
     assert [is_signed_in(browser) for browser in browsers] == [True, True]
+
+
+def test_invalid_logout_tokens_do_not_fill_the_log(
+    provider: IdentityProvider,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(logs, "_refused", MinuteCounter())
+    monkeypatch.setattr(logs, "LINES_A_MINUTE", 2)
+    for _ in range(12):
+        assert send("a.b\n.c")[0] == 400
+    told = [message for message in caplog.messages if "refused" in message]
+    # Two minutes where the clock strikes meanwhile.
+    assert 2 <= len(told) <= 4
+    assert not any("\n" in message for message in told)
 
 
 def test_a_logout_token_with_a_foreign_signature_ends_nothing(

@@ -32,9 +32,12 @@ from tests.accounts.saml_provider import (
     provider,
 )
 from tests.helpers import audit_actions, is_signed_in
+from webportal import logs
+from webportal.accounts import provider_sessions
 from webportal.accounts.models import Role, User
 from webportal.accounts.saml import views
 from webportal.audit.models import Action, AuditEntry
+from webportal.minute_counter import MinuteCounter
 
 pytestmark = pytest.mark.django_db
 __all__ = ["folder", "made_provider", "provider"]
@@ -134,9 +137,6 @@ def test_a_sign_in_of_before_does_not_confirm_who_it_is(
     assert not _asks_anew(begin(Client()))
 
 
-def _asks_anew(address: str) -> bool:
-    query = parse_qs(urlsplit(address).query)
-    return b'ForceAuthn="true"' in zlib.decompress(b64decode(query["SAMLRequest"][0]), -15)
 def test_a_time_in_the_future_confirms_nothing_either(
     client: Client, provider: SamlProvider
 ) -> None:
@@ -145,6 +145,9 @@ def test_a_time_in_the_future_confirms_nothing_either(
     assert not is_confirmed(client)
 
 
+def _asks_anew(address: str) -> bool:
+    query = parse_qs(urlsplit(address).query)
+    return b'ForceAuthn="true"' in zlib.decompress(b64decode(query["SAMLRequest"][0]), -15)
 
 
 def refused(client: Client, provider: SamlProvider, response: str) -> None:
@@ -278,6 +281,30 @@ def test_nobody_fills_the_trail_without_a_request(client: Client, provider: Saml
     client.cookies[views.COOKIE] = "forged"
     assert provider.post(client, "AAAA").status_code == 422
     assert audit_actions() == []
+
+
+def test_a_flood_of_failures_fills_neither_trail_nor_log(
+    client: Client,
+    provider: SamlProvider,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One cookie is good for ten minutes, and for any number of responses."""
+    monkeypatch.setattr(provider_sessions, "_failures", MinuteCounter())
+    monkeypatch.setattr(provider_sessions, "ENTRIES_A_MINUTE", 2)
+    monkeypatch.setattr(logs, "_refused", MinuteCounter())
+    monkeypatch.setattr(logs, "LINES_A_MINUTE", 2)
+    begin(client)
+    cookie = client.cookies[views.COOKIE].value
+    for _ in range(12):
+        client.cookies[views.COOKIE] = cookie
+        assert provider.post(client, "AAAA").status_code == 422
+    # Two minutes where the clock strikes meanwhile.
+    assert 2 <= len(audit_actions()) <= 4
+    details = [entry.detail for entry in AuditEntry.objects.order_by("sequence")]
+    assert details[0] == {"identity_provider": True}
+    assert details[1]["more_this_minute"] == "not recorded"
+    assert 2 <= sum("refused" in message for message in caplog.messages) <= 4
 
 
 def test_it_leads_nowhere_else(client: Client, provider: SamlProvider) -> None:

@@ -9,7 +9,6 @@ from django.test import Client
 
 from webportal import logs
 from webportal.minute_counter import MinuteCounter
-from webportal.site import csp_views
 
 NAME = "Secret-Sophie"
 # The same in every process that collects the tests.
@@ -18,7 +17,7 @@ PATIENT = "6f9c1c56-8a43-4b8e-9d0c-2f1c2d7f7a11"
 
 @pytest.fixture(autouse=True)
 def _fresh_counter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csp_views, "_lines", MinuteCounter())
+    monkeypatch.setattr(logs, "_refused", MinuteCounter())
 
 
 def send(report: Any, client: Client | None = None) -> int:

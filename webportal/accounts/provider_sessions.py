@@ -17,9 +17,13 @@ from webportal.accounts.models import FederatedIdentity, UsedLogoutToken, User
 from webportal.accounts.sign_in import BACKEND, safe_target, set_sign_in_details
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.client_address import client_address, network_of
+from webportal.minute_counter import MinuteCounter
 
 #: The actor in the trail for what the provider causes.
 PROVIDER = "identity provider"
+ENTRIES_A_MINUTE = 20
+_failures = MinuteCounter()
 
 
 def begin(
@@ -51,11 +55,23 @@ def begin(
 
 
 def refuse(request: HttpRequest, error: str) -> HttpResponse:
-    """Record a sign-in that was begun here and failed, and say why."""
+    """Record a sign-in that was begun here and failed, and say why.
+
+    Anybody can begin one, and have it fail as often as they like: of those without a session, a
+    network has ENTRIES_A_MINUTE in the trail, the last of which says that there are more.
+    """
     sign_in_tried(request, PROVIDER)
-    detail = {"identity_provider": True}
-    append(Event(Action.SIGN_IN_FAILED, "user", "", detail=detail), PROVIDER)
+    count = 0 if request.user.is_authenticated else _failures.count(_network(request))
+    if count <= ENTRIES_A_MINUTE:
+        detail: dict[str, Any] = {"identity_provider": True}
+        if count == ENTRIES_A_MINUTE:
+            detail["more_this_minute"] = "not recorded"
+        append(Event(Action.SIGN_IN_FAILED, "user", "", detail=detail), PROVIDER)
     return show_refusal(request, error)
+
+
+def _network(request: HttpRequest) -> str:
+    return network_of(client_address(request))
 
 
 def show_refusal(request: HttpRequest, error: str, status: int = 422) -> HttpResponse:

@@ -13,8 +13,6 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from webportal import logs
-from webportal.client_address import client_address
-from webportal.minute_counter import MinuteCounter
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +34,6 @@ _DIRECTIVES = frozenset(
     "object-src",
     "worker-src",
 }
-_lines = MinuteCounter()
 
 
 @csrf_exempt
@@ -45,8 +42,9 @@ _lines = MinuteCounter()
 def report(request: HttpRequest) -> HttpResponse:
     """Log the directive and the pattern of the page's address; other values may name a patient."""
     found = _report_in(request.body)
-    if found is not None and _lines.count(client_address(request)) <= logs.LINES_A_MINUTE:
-        logger.warning("The Content-Security-Policy (%s) blocked something on %s", *found)
+    if found is not None:
+        message = "The Content-Security-Policy (%s) blocked something on %s"
+        logs.warn_of(logger, request, message, *found)
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 

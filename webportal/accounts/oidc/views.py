@@ -15,8 +15,10 @@ from webportal.accounts.federation import FederatedRefusal
 from webportal.accounts.oidc import logout, people, provider
 from webportal.accounts.oidc import sessions as federated
 from webportal.accounts.provider_sessions import refuse, show_refusal
+from webportal.logs import warn_of
 
 _TARGET = "oidc_target"
+LONGEST_TARGET = 2000
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +29,9 @@ def start(request: HttpRequest) -> HttpResponse:
     """Redirect the browser to the provider."""
     if not provider.is_offered():
         raise Http404
-    request.session[_TARGET] = request.GET.get("next", "")
+    target = request.GET.get("next", "")
+    # Anybody can have a session stored.
+    request.session[_TARGET] = target if len(target) <= LONGEST_TARGET else ""
     try:
         # Whoever is signed in already comes from the page that wants to know that it is them.
         return provider.redirect_to_it(
@@ -53,7 +57,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     except provider.ProviderUnreachableError:
         return _unreachable(request)
     except provider.RefusedByProviderError as error:
-        logger.warning("sign-in by the identity provider refused: %r", str(error))
+        warn_of(logger, request, "sign-in by the identity provider refused: %r", str(error))
         return refuse(request, _("The identity provider did not sign you in. Try again."))
     except FederatedRefusal as refusal:
         return refuse(request, str(refusal))
@@ -85,7 +89,7 @@ def back_channel_logout(request: HttpRequest) -> HttpResponse:
     try:
         logout.log_out(request.POST.get("logout_token", ""))
     except logout.LogoutTokenError as error:
-        logger.warning("logout token refused: %s", error)
+        warn_of(logger, request, "logout token refused: %r", str(error))
         answer = {"error": "invalid_request", "error_description": str(error)}
         return JsonResponse(answer, status=400)
     return HttpResponse(status=200)

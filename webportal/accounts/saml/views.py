@@ -20,6 +20,7 @@ from webportal.accounts.federation import FederatedRefusal
 from webportal.accounts.provider_sessions import refuse, show_refusal
 from webportal.accounts.saml import people, provider
 from webportal.accounts.sign_in import safe_target
+from webportal.logs import warn_of
 
 COOKIE = "saml_request"
 PATIENCE_SECONDS = 600
@@ -77,7 +78,7 @@ def _consume(request: HttpRequest) -> HttpResponse:
         answer = provider.answer_to(request_id, request.POST.get("SAMLResponse", ""))
         user = people.person_of(answer)
     except provider.RefusedByProviderError as error:
-        logger.warning("sign-in by the identity provider refused: %r", str(error))
+        warn_of(logger, request, "sign-in by the identity provider refused: %r", str(error))
         return refuse(request, _("The identity provider did not sign you in. Try again."))
     except FederatedRefusal as refusal:
         return refuse(request, str(refusal))
@@ -107,7 +108,7 @@ def log_out(request: HttpRequest) -> HttpResponse:
         asked = provider.logout_request(query, request.META.get("QUERY_STRING", ""))
         people.sign_out(asked)
     except provider.RefusedByProviderError as error:
-        logger.warning("logout by the identity provider refused: %r", str(error))
+        warn_of(logger, request, "logout by the identity provider refused: %r", str(error))
         text = _("The identity provider’s request to sign out is not valid.")
         return show_refusal(request, text, status=400)
     return HttpResponseRedirect(asked.answer_address)
