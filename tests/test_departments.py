@@ -53,6 +53,7 @@ OF_NO_DEPARTMENT = {
     *("destination_id", "protocol", "erasure_id", "source_id", "export_id", "commitment_id"),
     "request_id",  # of earlier studies, to a DICOM node
     "shadow_id",
+    "entry_id",  # of the trail, left out of its export
     *("department_id", "access_id", "file_format", "notification_id", "api/v1/departments/"),
     *("api/v1/model-versions/", "api/v1/users/", "api/v1/dicom-nodes/"),
     *("api/v1/received-instances/", "api/v1/notifications/", "api/v1/erasures/"),

@@ -42,6 +42,10 @@ class Repository:
         #: Status codes to answer with instead, one request each, without storing anything.
         self.refusals: list[int] = []
         self.retry_after = ""
+        #: The numbers of entries that it does not take, whenever they come, and what it says then.
+        self.dislikes: dict[int, int] = {}
+        #: Whether it answers a byte at a time, for ever.
+        self.drips = False
         #: After so many more requests it stores and says nothing: the answer is lost.
         self.silent_after: int | None = None
         self.longest = 10**9
@@ -103,9 +107,13 @@ class Repository:
             return self._say(handler, self.refusals.pop(0))
         if len(content) > self.longest:
             return self._say(handler, 413)
+        if self.drips:
+            return self._drip(handler)
         event = json.loads(content)
         if faults(event):
             return self._say(handler, 422)
+        if status := self.dislikes.get(entry_in(event)["sequence"]):
+            return self._say(handler, status)
         self.events.append(event)
         if self.silent_after is not None:
             self.silent_after -= 1
@@ -113,6 +121,17 @@ class Repository:
                 handler.close_connection = True
                 return None
         return self._say(handler, 201)
+
+    def _drip(self, handler: BaseHTTPRequestHandler) -> None:
+        """Never finish a line of the header, nor stay silent for long."""
+        handler.close_connection = True
+        handler.wfile.write(b"HTTP/1.1 201 Created\r\nX-Slow: ")
+        try:
+            while self.drips:
+                handler.wfile.write(b"x")
+                time.sleep(0.05)
+        except OSError:
+            return
 
     def _say(self, handler: BaseHTTPRequestHandler, status: int) -> None:
         handler.send_response(status)

@@ -186,8 +186,8 @@ def test_what_was_confirmed_before_the_server_went_is_not_sent_again(
     assert len(received) == len(all_sequences()) + 1
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 409, 422, 302, 500, 503])
-def test_an_entry_that_is_refused_is_sent_again_and_none_after_it(
+@pytest.mark.parametrize("status", [401, 403, 404, 302, 500, 503])
+def test_a_server_that_refuses_gets_the_same_entry_again_and_none_after_it(
     status: int, repository: Repository
 ) -> None:
     add(5)
@@ -229,6 +229,31 @@ def test_a_server_that_hangs_holds_nothing_up(
     assert send_some(60) == 0
     assert time.monotonic() - began < 2.0
     assert "timed out" in target().error
+
+
+def test_a_server_that_drips_holds_nothing_up(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte comes soon enough, and the answer never."""
+    monkeypatch.setattr(fhir, "ANSWER_SECONDS", 0.5)
+    repository.drips = True
+    add(3)
+    began = time.monotonic()
+    assert send_some(0.1) == 0
+    assert time.monotonic() - began < 5
+    assert "timed out" in target().error
+    repository.drips = False
+
+
+def test_a_slow_server_leaves_most_of_the_time_to_others(repository: Repository) -> None:
+    repository.delay = 1.5
+    add(3)
+    assert send_some(0.2) == 1
+    due = target().next_attempt_at
+    assert due is not None
+    assert due - timezone.now() > timedelta(seconds=2)
+    assert send_some(0.2) == 0
+    assert (target().failures, target().error) == (0, "")
 
 
 def test_a_step_ends_in_time(repository: Repository) -> None:

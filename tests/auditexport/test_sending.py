@@ -156,6 +156,8 @@ def test_a_step_without_time_left_sends_one_batch(server: Server) -> None:
     add(sending.BATCH + 1)
     before = AuditEntry.objects.count()
     assert send_some(0) == sending.BATCH
+    # On a busy machine that took longer than its share.
+    Target.objects.update(next_attempt_at=None)
     assert send_some(0) == before - sending.BATCH
     assert Target.objects.get().position == before
 

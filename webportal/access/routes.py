@@ -236,6 +236,9 @@ _ROUTES: dict[str, Declaration | AccessKind | None] = {
     "operations:cancel-job": None,
     "operations:check-file": None,
     "operations:resume-removal": None,
+    "operations:set-aside": None,
+    "operations:send-again": None,
+    "operations:give-up": None,
     "retention:retention": AccessKind.OPERATION,
     "retention:lift": None,
     # It redirects to the patient's page, which reports the patient.

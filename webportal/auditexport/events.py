@@ -227,6 +227,9 @@ EVENTS = {
     Action.ACCESS_REMOVED: _ACTIVITY,
     Action.AUDIT_VERIFIED: _LOG_READ,
     Action.AUDIT_KEY_CHANGED: _OF_SECURITY,
+    Action.AUDIT_ENTRY_SET_ASIDE: _OF_SECURITY,
+    Action.AUDIT_ENTRY_SENT_AGAIN: _OF_SECURITY,
+    Action.AUDIT_ENTRY_GIVEN_UP: _OF_SECURITY,
     Action.ANCHORS_BEGUN: AuditEvent(EventID.ALERT, "E"),
 }
 #: An action that this release does not know: the entry of a later one, after a rollback.

@@ -6,62 +6,92 @@ An entry has arrived once the server has said that it stored it. What it did not
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
+from typing import Any
 
 import requests
 from django.conf import settings
+from requests.adapters import HTTPAdapter
 
 from webportal.audit.models import AuditEntry
 from webportal.auditexport.audit_event import audit_event
+from webportal.auditexport.bounded import bounded_context
 from webportal.auditexport.content import Records
 from webportal.backoff import asked_seconds
 
 BATCH = 200
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
+#: So many entries in a row may be refused before it is the server, and not these entries.
+MOST_REFUSED = 5
 _MEDIA_TYPE = "application/fhir+json"
 _STORED = (HTTPStatus.OK, HTTPStatus.CREATED)
+# These may be about what is in the entry; others are about the server, the address or the token.
+_ABOUT_CONTENT = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.PRECONDITION_FAILED,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
 
 
 class EntryRefusedError(OSError):
     """The server did not store an entry; it may say after how many seconds to return."""
 
-    def __init__(self, sequence: int, answer: requests.Response) -> None:
+    def __init__(self, entry: AuditEntry, answer: requests.Response) -> None:
+        self.sequence, self.action = entry.sequence, entry.action
         # Neither body nor reason phrase, which the server may word as it likes.
-        super().__init__(f"entry {sequence}: HTTP {answer.status_code}")
+        self.said = f"HTTP {answer.status_code}"
+        super().__init__(f"entry {entry.sequence}: {self.said}")
+        self.may_be_the_entry = answer.status_code in _ABOUT_CONTENT
         self.wait_seconds = asked_seconds(answer.headers.get("Retry-After", ""))
 
 
-def send(position: int, until: float) -> Iterator[int]:
-    """Send what follows a position until a monotonic time; yields each position that is reached.
+def send(position: int, until: float) -> Iterator[tuple[int, list[EntryRefusedError]]]:
+    """Send what follows a position until a monotonic time, and for ANSWER_SECONDS more at most.
 
-    Raises OSError if the server is not reached or does not store an entry.
+    Yields each position that is reached, with the refusals of entries before it: the server took
+    one after them, so it is these that it does not take. Raises OSError if the server is not
+    reached or does not store an entry, nor one of those after it.
     """
-    with _session() as session:
+    refused: list[EntryRefusedError] = []
+    with session(until + ANSWER_SECONDS) as open_session:
         while time.monotonic() < until:
             entries = list(
                 AuditEntry.objects.filter(sequence__gt=position).order_by("sequence")[:BATCH]
             )
             records = Records(entries)
             for entry in entries:
-                _send(session, entry, records)
                 position = entry.sequence
-                yield position
+                try:
+                    send_one(open_session, entry, records)
+                except EntryRefusedError as error:
+                    if not error.may_be_the_entry or len(refused) == MOST_REFUSED:
+                        raise (refused or [error])[0] from None
+                    refused.append(error)
+                    continue
+                yield position, refused
+                refused = []
                 if time.monotonic() >= until:
                     return
             if len(entries) < BATCH:
-                return
+                break
+    if refused:
+        raise refused[0]
 
 
-def _send(session: requests.Session, entry: AuditEntry, records: Records) -> None:
-    answer = _post(session, audit_event(entry, records))
+def send_one(open_session: requests.Session, entry: AuditEntry, records: Records) -> None:
+    """Send an entry. Raises OSError, which includes EntryRefusedError, unless it is stored."""
+    answer = _post(open_session, audit_event(entry, records))
     if answer.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        answer = _post(session, audit_event(entry, records, with_details=False))
+        answer = _post(open_session, audit_event(entry, records, with_details=False))
     if answer.status_code not in _STORED:
-        raise EntryRefusedError(entry.sequence, answer)
+        raise EntryRefusedError(entry, answer)
 
 
-def _post(session: requests.Session, content: bytes) -> requests.Response:
-    return session.post(
+def _post(open_session: requests.Session, content: bytes) -> requests.Response:
+    return open_session.post(
         f"{settings.AUDIT_EXPORT_FHIR.rstrip('/')}/AuditEvent",
         data=content,
         timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
@@ -69,18 +99,31 @@ def _post(session: requests.Session, content: bytes) -> requests.Response:
     )
 
 
-def _session() -> requests.Session:
-    session = requests.Session()
+class _Adapter(HTTPAdapter):
+    """Connections that end in time."""
+
+    def __init__(self, ends_at: float) -> None:
+        self._context = bounded_context(ends_at)
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+
+
+def session(ends_at: float) -> requests.Session:
+    """A session with the server, all of whose requests end by a monotonic time."""
+    made = requests.Session()
+    made.mount("https://", _Adapter(ends_at))
     # Ignore proxies and credentials from the environment: they are not meant for the trail.
-    session.trust_env = False
-    session.verify = settings.AUDIT_EXPORT_CA or True
+    made.trust_env = False
+    made.verify = settings.AUDIT_EXPORT_CA or True
     if settings.AUDIT_EXPORT_CERTIFICATE:
         key = settings.AUDIT_EXPORT_KEY
         certificate = settings.AUDIT_EXPORT_CERTIFICATE
-        session.cert = (certificate, key) if key else certificate
-    session.headers["Accept"] = _MEDIA_TYPE
-    session.headers["Content-Type"] = f"{_MEDIA_TYPE}; charset=utf-8"
-    session.headers["Prefer"] = "return=minimal"
+        made.cert = (certificate, key) if key else certificate
+    made.headers["Accept"] = _MEDIA_TYPE
+    made.headers["Content-Type"] = f"{_MEDIA_TYPE}; charset=utf-8"
+    made.headers["Prefer"] = "return=minimal"
     if settings.AUDIT_EXPORT_FHIR_TOKEN:
-        session.headers["Authorization"] = f"Bearer {settings.AUDIT_EXPORT_FHIR_TOKEN}"
-    return session
+        made.headers["Authorization"] = f"Bearer {settings.AUDIT_EXPORT_FHIR_TOKEN}"
+    return made

@@ -9,16 +9,26 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from webportal.audit.models import AuditEntry, ChainHead
-from webportal.auditexport.models import Target
+from webportal.auditexport.models import SetAside, Target
 from webportal.auditexport.sending import addresses
+from webportal.auditexport.setting_aside import next_sequence
 
 LATE = "audit_export_late"
+LEFT_OUT = "audit_entry_left_out"
+SHOWN = 20
+# A server that is merely away for a moment does not offer to leave entries out.
+_FAILURES_UNTIL_STUCK = 3
 
 WORDS: dict[str, str | Promise] = {
     LATE: _(
         "The audit trail does not reach a server that it is sent to. Nothing is lost: it is sent"
         " once the server confirms what it gets. Check AUDIT_EXPORT, AUDIT_EXPORT_FHIR and the"
         " server; the page of the queue says why the last attempt failed."
+    ),
+    LEFT_OUT: _(
+        "A server does not take some entries of the audit trail, which were left out so that those"
+        " after them arrive. Find out why in the log of the server; then send them again on the"
+        " page of the queue, or give them up there."
     ),
 }
 
@@ -31,6 +41,10 @@ class State:
     waiting: int
     moved_at: datetime | None
     error: str
+    #: The entries that the server does not take.
+    left_out: list[SetAside]
+    #: The entry at which the export has stopped, if it can be left out.
+    stuck_at: int | None
 
 
 def states() -> list[State]:
@@ -46,7 +60,16 @@ def _state(address: str) -> State:
         waiting=ChainHead.objects.get(pk=1).sequence - position,
         moved_at=target.moved_at if target and position else None,
         error=target.error if target else "",
+        left_out=list(target.set_aside.all()[:SHOWN]) if target else [],
+        stuck_at=_stuck_at(target),
     )
+
+
+def _stuck_at(target: Target | None) -> int | None:
+    """By syslog no server says of an entry that it does not take it."""
+    if target is None or target.address != settings.AUDIT_EXPORT_FHIR:
+        return None
+    return next_sequence(target) if target.failures >= _FAILURES_UNTIL_STUCK else None
 
 
 def problems() -> list[str]:
@@ -54,7 +77,10 @@ def problems() -> list[str]:
 
     A long trail that is on its way to a new server is not late, however old its entries are.
     """
-    return [LATE] if any(map(_is_late, addresses())) else []
+    to = addresses()
+    late = [LATE] if any(map(_is_late, to)) else []
+    left_out = SetAside.objects.filter(target__in=to).exists()
+    return [*late, LEFT_OUT] if left_out else late
 
 
 def _is_late(address: str) -> bool:

@@ -1,5 +1,7 @@
 """How far the audit trail has been sent."""
 
+import uuid
+
 from django.db import models
 
 
@@ -29,3 +31,29 @@ class Target(models.Model):
 
     def __str__(self) -> str:
         return f"{self.address} up to {self.position}"
+
+
+class SetAside(models.Model):
+    """An entry that a FHIR server does not take, left out so that those after it arrive.
+
+    It ends when the server takes it after all, or when hospital IT gives it up, which is in the
+    trail.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="set_aside")
+    sequence = models.BigIntegerField()
+    error = models.CharField(max_length=100, help_text="What the server said, such as HTTP 422.")
+    since = models.DateTimeField(auto_now_add=True)
+    is_to_be_sent = models.BooleanField(
+        default=False, help_text="Whether hospital IT has asked to send it again."
+    )
+
+    class Meta:
+        ordering = ("sequence",)
+        constraints = [
+            models.UniqueConstraint(fields=["target", "sequence"], name="one_set_aside_an_entry")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sequence} of {self.target_id}"

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -15,8 +15,9 @@ from webportal.auditexport import fhir
 from webportal.auditexport.content import Records
 from webportal.auditexport.events import SUCCESS, event_of
 from webportal.auditexport.message import audit_message
-from webportal.auditexport.models import Target
-from webportal.auditexport.syslog import connected, frame
+from webportal.auditexport.models import SetAside, Target
+from webportal.auditexport.setting_aside import next_sequence, note_refused
+from webportal.auditexport.syslog import ANSWER_SECONDS, CONNECT_SECONDS, connected, frame
 from webportal.backoff import pause_seconds
 
 logger = logging.getLogger(__name__)
@@ -26,8 +27,12 @@ LONGEST_PAUSE_SECONDS = 60.0
 # However long a server asks for.
 LONGEST_ASKED_SECONDS = 600.0
 
-# Sends what follows a position until a monotonic time, and yields the positions reached.
-_Send = Callable[[int, float], Iterator[int]]
+# After a step that took so many seconds longer than its share, a server waits for a multiple of it.
+OVER, REST = 1.0, 3
+
+# Sends what follows a position until a monotonic time, and yields the positions reached, with the
+# refusals of entries that were left out.
+_Send = Callable[[int, float], Iterator[tuple[int, list[fhir.EntryRefusedError]]]]
 
 
 def addresses() -> list[str]:
@@ -44,7 +49,8 @@ def send_some(most_seconds: float) -> int:
     """Send entries that have not been sent, for about so long; return how many have arrived.
 
     Each address has its own position, and its share of the time. One process at a time sends to
-    one, because the order counts. What is not confirmed is sent again.
+    one, because the order counts. What is not confirmed is sent again. A server that does not
+    answer within its share takes a few seconds more, and is then left alone for three times that.
     """
     senders = _senders()
     return sum(
@@ -62,34 +68,59 @@ def _send_to(address: str, send: _Send, most_seconds: float) -> int:
             .filter(address=address)
             .first()
         )
-        if target is None or not AuditEntry.objects.filter(sequence__gt=target.position).exists():
+        if target is None:
             return 0
-        before = target.position
+        again = list(target.set_aside.filter(is_to_be_sent=True)[:BATCH])
+        if not again and next_sequence(target) is None:
+            return 0
+        began, before = time.monotonic(), target.position
+        left_out: list[fhir.EntryRefusedError] = []
+        sent_again = 0
         failure = None
         try:
-            for position in send(before, time.monotonic() + most_seconds):
+            for _each in _send_again(again, began + most_seconds):
+                sent_again += 1
+            for position, refused in send(before, began + most_seconds):
                 target.position = position
+                left_out += refused
         except OSError as error:
             failure = error
-        has_moved = target.position > before
-        if has_moved:
-            target.moved_at = timezone.now()
-        if failure is not None:
-            _note_failure(target, failure, is_first=has_moved or not target.failures)
-            return target.position - before
-        if target.failures:
-            logger.warning("Sending the audit trail to %s works again", address)
-        target.failures, target.next_attempt_at, target.error = 0, None, ""
-        target.save()
-        return target.position - before
+        took = time.monotonic() - began
+        _note(target, failure, before, rest=REST * took if took > most_seconds + OVER else 0.0)
+        if left_out:
+            # Last, because the end of the trail stays locked until the transaction ends.
+            note_refused(target, left_out)
+        return sent_again + target.position - before - len(left_out)
 
 
-def _by_syslog(position: int, until: float) -> Iterator[int]:
+def _send_again(asked: Sequence[SetAside], until: float) -> Iterator[SetAside]:
+    """Send entries that hospital IT wants sent again; yields those that have arrived."""
+    if not asked:
+        return
+    entries = AuditEntry.objects.in_bulk([each.sequence for each in asked], field_name="sequence")
+    records = Records(list(entries.values()))
+    with fhir.session(until + fhir.ANSWER_SECONDS) as session:
+        for each in asked:
+            if time.monotonic() >= until:
+                return
+            try:
+                fhir.send_one(session, entries[each.sequence], records)
+            except fhir.EntryRefusedError as error:
+                if not error.may_be_the_entry:
+                    raise
+                each.is_to_be_sent, each.error = False, error.said
+                each.save(update_fields=["is_to_be_sent", "error"])
+            else:
+                each.delete()
+                yield each
+
+
+def _by_syslog(position: int, until: float) -> Iterator[tuple[int, list[fhir.EntryRefusedError]]]:
     """Nothing is known to have arrived before the server has confirmed all.
 
     At least one batch is sent, so that a server to which connecting takes long gets all in time.
     """
-    with connected() as connection:
+    with connected(until + CONNECT_SECONDS + ANSWER_SECONDS) as connection:
         while True:
             entries = list(
                 AuditEntry.objects.filter(sequence__gt=position).order_by("sequence")[:BATCH]
@@ -102,15 +133,27 @@ def _by_syslog(position: int, until: float) -> Iterator[int]:
                 position = entry.sequence
             if len(entries) < BATCH or time.monotonic() >= until:
                 break
-    yield position
+    yield position, []
 
 
-def _note_failure(target: Target, error: OSError, *, is_first: bool) -> None:
+def _note(target: Target, failure: OSError | None, before: int, *, rest: float) -> None:
+    """Note how far a step came, and when the next may begin: after so many seconds at least."""
+    has_moved = target.position > before
+    if has_moved:
+        target.moved_at = timezone.now()
+    if failure is None:
+        if target.failures:
+            logger.warning("Sending the audit trail to %s works again", target.address)
+        target.failures, target.error = 0, ""
+        target.next_attempt_at = timezone.now() + timedelta(seconds=rest) if rest else None
+        target.save()
+        return
+    is_first = has_moved or not target.failures
     target.failures = 1 if is_first else target.failures + 1
     pause = pause_seconds(target.failures, longest=LONGEST_PAUSE_SECONDS)
-    asked = min(getattr(error, "wait_seconds", 0.0), LONGEST_ASKED_SECONDS)
-    target.next_attempt_at = timezone.now() + timedelta(seconds=max(pause, asked))
-    target.error = str(error) or type(error).__name__
+    asked = min(getattr(failure, "wait_seconds", 0.0), LONGEST_ASKED_SECONDS)
+    target.next_attempt_at = timezone.now() + timedelta(seconds=max(pause, asked, rest))
+    target.error = str(failure) or type(failure).__name__
     target.save()
     if is_first:
         logger.warning("The audit trail cannot be sent to %s: %s", target.address, target.error)

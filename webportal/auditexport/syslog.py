@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from webportal.auditexport.address import BARE_TCP
+from webportal.auditexport.bounded import bounded_context
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
@@ -41,10 +42,10 @@ def frame(message: bytes, at: datetime, *, is_warning: bool = False) -> bytes:
 
 
 @contextmanager
-def connected() -> Iterator[socket.socket]:
+def connected(ends_at: float) -> Iterator[socket.socket]:
     """A connection to AUDIT_EXPORT; what was sent has arrived once the block is left.
 
-    Raises OSError if it cannot be reached, or does not confirm.
+    Raises OSError if it cannot be reached, does not confirm, or has not by a monotonic time.
     """
     address = urlsplit(settings.AUDIT_EXPORT)
     host, port = address.hostname or "", address.port or 0  # neither is missing: see the settings
@@ -53,17 +54,17 @@ def connected() -> Iterator[socket.socket]:
         if address.scheme == BARE_TCP:
             bare.settimeout(ANSWER_SECONDS)
             yield bare
-            _await_end(bare)
+            _await_end(bare, ends_at)
             return
-        with _context().wrap_socket(bare, server_hostname=host) as secure:
+        with _context(ends_at).wrap_socket(bare, server_hostname=host) as secure:
             secure.settimeout(ANSWER_SECONDS)
             yield secure
             # Waits for the close_notify that RFC 5425, 4.4, demands of the receiver.
             with secure.unwrap() as bare:
-                _await_end(bare)
+                _await_end(bare, ends_at)
 
 
-def _await_end(bare: socket.socket) -> None:
+def _await_end(bare: socket.socket, ends_at: float) -> None:
     """Return once the receiver has closed in good order after it got all; else raise OSError.
 
     A receiver that was closing by itself while messages were on their way resets the connection
@@ -71,14 +72,18 @@ def _await_end(bare: socket.socket) -> None:
     """
     bare.shutdown(socket.SHUT_WR)
     while bare.recv(4096):
-        pass  # nothing is expected before the end
-    deadline = time.monotonic() + ANSWER_SECONDS
+        # Nothing is expected before the end.
+        _refuse_after(ends_at)
     while _unacknowledged_bytes(bare):
-        if time.monotonic() > deadline:
-            raise TimeoutError("timed out")
+        _refuse_after(ends_at)
         time.sleep(0.01)
     if error := bare.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
         raise OSError(error, os.strerror(error))
+
+
+def _refuse_after(ends_at: float) -> None:
+    if time.monotonic() > ends_at:
+        raise TimeoutError("timed out")
 
 
 def _unacknowledged_bytes(bare: socket.socket) -> int:
@@ -88,9 +93,12 @@ def _unacknowledged_bytes(bare: socket.socket) -> int:
     return count[0]
 
 
-def _context() -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=settings.AUDIT_EXPORT_CA or None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+def _context(ends_at: float) -> ssl.SSLContext:
+    context = bounded_context(ends_at)
+    if settings.AUDIT_EXPORT_CA:
+        context.load_verify_locations(settings.AUDIT_EXPORT_CA)
+    else:
+        context.load_default_certs()
     if settings.AUDIT_EXPORT_CERTIFICATE:
         context.load_cert_chain(
             settings.AUDIT_EXPORT_CERTIFICATE, settings.AUDIT_EXPORT_KEY or None

@@ -31,6 +31,13 @@ class BulkForm(forms.Form):
     reason = forms.CharField(max_length=40)
 
 
+class SetAsideForm(forms.Form):
+    """Which entry of the trail to leave out of the export to which server."""
+
+    address = forms.CharField(max_length=300)
+    sequence = forms.IntegerField(min_value=1, max_value=2**63 - 1)
+
+
 class CapacityForm(forms.Form):
     """What is to be planned for; the fields begin with what was measured."""
 

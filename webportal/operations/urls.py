@@ -3,6 +3,7 @@
 from django.urls import path
 
 from webportal.operations import (
+    audit_export_views,
     capacity_views,
     health_views,
     metrics_views,
@@ -26,6 +27,17 @@ urlpatterns = [
     path("operations/jobs/<uuid:job_id>/cancel", queue_views.cancel_job, name="cancel-job"),
     path("operations/files/<uuid:fault_id>/check", views.check_file, name="check-file"),
     path("operations/removal/<uuid:pause_id>/resume", views.resume_removal, name="resume-removal"),
+    path("operations/audit-export/set-aside", audit_export_views.set_aside, name="set-aside"),
+    path(
+        "operations/audit-export/<uuid:entry_id>/send-again",
+        audit_export_views.send_again,
+        name="send-again",
+    ),
+    path(
+        "operations/audit-export/<uuid:entry_id>/give-up",
+        audit_export_views.give_up,
+        name="give-up",
+    ),
     path("metrics", metrics_views.metrics, name="metrics"),
     path("health/live", health_views.live, name="live"),
     path("health/ready", health_views.ready, name="ready"),
