@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 # After an error it pauses, each time for twice as long: the next attempt may end in the same one.
 _FIRST_RETRY_SECONDS = 30.0
 _LONGEST_RETRY_SECONDS = 1800.0
-# A process whose predecessor died while it loaded the version serves live images for so long first.
+# A process whose predecessor died while it loaded the version first serves live images for a while.
 _PAUSE_SECONDS = 300.0
 
 

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 #: How often a document may be missing before it is rejected.
 MOST_MISSING = 3
-#: A document that is not confirmed for so long is rejected.
+#: A document that has not been confirmed after this time is rejected.
 GIVE_UP_AFTER = timedelta(days=1)
 NO_REPORT = Outcome(Result.AGAIN, "not_confirmed")
 NOT_ASKED = Outcome(Result.AGAIN, "not_asked")

@@ -79,7 +79,7 @@ class Work:
 
 
 def summarise(most_seconds: float = 2.0) -> int:
-    """Compute what is due for at most so long, newest first; returns how many periods that were.
+    """Compute what is due, newest first, for at most `most_seconds`; returns how many periods.
 
     After a pause of the scheduler, or an upgrade, the missing periods follow one after the other.
     """

@@ -22,8 +22,8 @@ from webportal.reasons import NO_REASON, Reason
 from webportal.records.choices import ReadingState
 from webportal.records.models import Study
 
-#: After each answer that there is no order, it is asked again so much later: an order is sometimes
-#: entered after its images. With the last one it stays at that.
+#: How long after each answer that there is no order it is asked again: orders are sometimes entered
+#: after the images. After the last of these times it is not asked any more.
 ASKED_AGAIN = tuple(timedelta(minutes=minutes) for minutes in (2, 10, 60, 240))
 #: An answer that is an error is perhaps one of the moment; this many are not.
 MOST_FAILURES = 8
@@ -97,7 +97,7 @@ def due() -> QuerySet[OrderQuestion]:
 
 
 def record_away(source: OrderSource, pause: timedelta) -> None:
-    """Record that a worklist cannot be asked, and leave it alone for so long."""
+    """Record that a worklist cannot be asked, and ask it nothing for the time of `pause`."""
     OrderSource.objects.filter(pk=source.pk).update(
         failures=F("failures") + 1,
         away_since=Coalesce("away_since", Value(clock())),

@@ -106,8 +106,8 @@ def may_come_in_chunks(environ: Environ) -> bool:
 def room(announced: int, to_come: int) -> int:
     """How much may arrive of a body that does not say how long it is, in bytes.
 
-    At most half of what is free beside the uploads under way (see `check_space`), because so much
-    is kept free for it until it has arrived.
+    At most half of what is free beside the uploads under way (see `check_space`), because that
+    much is kept free for it until it has arrived.
     """
     free = shutil.disk_usage(settings.UPLOAD_TEMP_DIR).free - to_come
     if (stored := free_bytes()) is not None:

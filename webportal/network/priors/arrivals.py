@@ -71,7 +71,7 @@ def moved_here(node: Node, study_instance_uid: str, originator: str | None) -> P
 
 
 def exceeds_most_images(prior: PriorStudy, sop_instance_uid: str) -> bool:
-    """Whether as many other images of a study have come as one may have."""
+    """Whether a study already has MOST_IMAGES other images, the most that are taken."""
     others = ReceivedInstance.objects.filter(
         node=prior.request.node_id, study_instance_uid=prior.study_instance_uid, is_prior=True
     ).exclude(sop_instance_uid=sop_instance_uid)

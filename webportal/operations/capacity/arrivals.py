@@ -71,7 +71,7 @@ def _queued(sent: Floats, path: UploadPath) -> Floats:
 
 
 def one_by_one(arrived: Floats, seconds: float) -> Floats:
-    """When each of those that arrive in order is done, if each takes so long."""
+    """When each of those that arrive in order is done, if each takes `seconds`."""
     numbers = np.arange(len(arrived))
     begun: Floats = np.maximum.accumulate(arrived - numbers * seconds)
     return begun + (numbers + 1) * seconds

@@ -96,7 +96,7 @@ class Answer:
     """The least number of workers that is enough, or why there is none.
 
     `portal_use` and `trail_use` are shares of what portals and audit trail can do in the busiest
-    hour. `floor` is the percentile with as many workers as one likes. `backlog` has the unfinished
+    hour. `floor` is the percentile with unlimited workers. `backlog` has the unfinished
     images every quarter of an hour from midnight; it is empty where the day was not simulated.
     Where uploads or the audit trail are the obstacle nothing is simulated: there are no options,
     and no floor where portals or trail fall ever further behind.
