@@ -22,7 +22,7 @@ from webportal.review.worklist.order import (
     EVERY_STATE,
     ORDERS,
     SECOND_READS,
-    Order,
+    SortOrder,
     default_order,
     order_in,
 )
@@ -119,7 +119,7 @@ def state_of(chosen: dict[str, Any]) -> str:
     return str(chosen.get("state", ReadingState.UNREAD))
 
 
-def order_of(chosen: dict[str, Any], *, is_closed: bool = False) -> Order:
+def order_of(chosen: dict[str, Any], *, is_closed: bool = False) -> SortOrder:
     """The chosen order, or the default of the reading state.
 
     It reveals no result if those of unread studies are closed to the reader.

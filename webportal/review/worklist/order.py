@@ -38,7 +38,7 @@ def _moment(text: str) -> datetime:
 
 
 @dataclass(frozen=True)
-class Order:
+class SortOrder:
     """An order of studies by `keys`, all ascending or all descending.
 
     `read` converts each part of a cursor's text for comparison with its key. If the key identifies
@@ -105,41 +105,41 @@ def _as_text(value: Any) -> str:
     return str(value)
 
 
-ORDERS: Mapping[str, Order] = {
-    "urgency": Order(
+ORDERS: Mapping[str, SortOrder] = {
+    "urgency": SortOrder(
         _("Most urgent first"),
         tuple(F(name) for name in URGENCY),
         URGENCY,
         (int, int, _moment, uuid.UUID),
     ),
-    "waiting": Order(
+    "waiting": SortOrder(
         _("Longest waiting first"),
         (F("created_at"), F("id")),
         ("created_at", "id"),
         (_moment, uuid.UUID),
     ),
-    "newest": Order(
+    "newest": SortOrder(
         _("Newest first"),
         (F("created_at"), F("id")),
         ("created_at", "id"),
         (_moment, uuid.UUID),
         is_falling=True,
     ),
-    "probability": Order(
+    "probability": SortOrder(
         _("Most probable by the model first"),
         (KNOWN_PROBABILITY, F("id")),
         ("probability", "id"),
         (float, uuid.UUID),
         is_falling=True,
     ),
-    "name": Order(
+    "name": SortOrder(
         _("By the patient’s name"),
         tuple(F(name) for name in NAME),
         NAME,
         (),
         is_private=True,
     ),
-    "patient_id": Order(
+    "patient_id": SortOrder(
         _("By Patient ID"),
         tuple(F(name) for name in PATIENT_ID),
         PATIENT_ID,
@@ -153,7 +153,7 @@ ORDERS: Mapping[str, Order] = {
 BY_RESULT = ("urgency", "probability")
 # Replaces urgency where the result must not be revealed: for second reads, which are few, and for
 # those who read first. Unread studies are then sorted without a dedicated index.
-BLIND_URGENCY = Order(
+BLIND_URGENCY = SortOrder(
     _("Most urgent first"),
     (F("priority"), F("created_at"), F("id")),
     ("priority", "created_at", "id"),
@@ -161,7 +161,7 @@ BLIND_URGENCY = Order(
 )
 
 
-def order_in(state: str, name: str, *, is_closed: bool = False) -> Order:
+def order_in(state: str, name: str, *, is_closed: bool = False) -> SortOrder:
     """Return the order of that name, or one that reveals no result.
 
     The latter for `SECOND_READS`, and if results are closed to the reader (`is_closed`).
@@ -201,7 +201,7 @@ class Page:
 
 def page_of(
     studies: QuerySet[Study],
-    order: Order,
+    order: SortOrder,
     *,
     after: str = "",
     before: str = "",
