@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -23,12 +24,15 @@ from pytest_django.fixtures import Settings
 
 from ml.serving.package import SHIPPED_PACKAGE, load_package
 from tests import services
-from tests.factories import make_radiograph, make_study, make_uploader
+from tests.factories import make_model_version, make_radiograph, make_study, make_uploader
 from tests.helpers import database_url
+from tests.workers.stand_in import SIZE, StandIn
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
 from webportal.inference.queue import enqueue
 from webportal.inference.registry import register
 from webportal.records.models import Radiograph
+from workers import engine as engine_module
+from workers.engine import Engine
 
 # Enough for a machine that is busy with other things; when all is well nothing waits this long.
 PATIENCE_SECONDS = 150
@@ -211,3 +215,36 @@ def assert_one_result_each(radiographs: list[Radiograph]) -> None:
     results = Prediction.objects.values_list("radiograph", "is_current")
     assert sorted(results) == sorted((radiograph.pk, True) for radiograph in radiographs)
     assert not Job.objects.exclude(state__in=[JobState.DONE, JobState.REFUSED]).exists()
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[StandIn]:
+    """A stand-in of the test's own, which the engine loads for every model version."""
+
+    class OwnStandIn(StandIn):
+        pass
+
+    def package(model: ModelVersion) -> SimpleNamespace:
+        return SimpleNamespace(input_size=SIZE)
+
+    monkeypatch.setattr(engine_module, "Predictor", OwnStandIn)
+    monkeypatch.setattr(engine_module, "verified_package", package)
+    return OwnStandIn
+
+
+@pytest.fixture
+def hints(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    sent: list[bool] = []
+
+    def send() -> bool:
+        sent.append(True)
+        return True
+
+    monkeypatch.setattr(engine_module, "send_hint", send)
+    return sent
+
+
+@pytest.fixture
+def engine(stand_in: type[StandIn], hints: list[bool]) -> Engine:
+    make_model_version(is_active=True)
+    return Engine("a", is_stopping=lambda: False)

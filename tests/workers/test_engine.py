@@ -1,13 +1,9 @@
 """The engine's loop, with a stand-in for the network: failures stay contained."""
 
-import itertools
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from operator import attrgetter
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,12 +24,12 @@ from tests.factories import (
     overwrite,
     replace_file,
 )
+from tests.workers.stand_in import SIZE, StandIn, states
 from webportal.audit.models import AuditEntry
 from webportal.inference import registry
 from webportal.inference.claims import ClaimedJob, Result
-from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
+from webportal.inference.models import Job, JobState, Prediction, Worker
 from webportal.inference.presence import begin_loading, end_loading
-from webportal.records.choices import Priority
 from webportal.records.models import FileFault, Radiograph
 from workers import engine as engine_module
 from workers.engine import Engine
@@ -41,67 +37,6 @@ from workers.loading import load_input
 
 # Results are written back by another thread, which sees only what is committed.
 pytestmark = pytest.mark.django_db(transaction=True)
-
-SIZE = 8
-
-
-class StandIn:
-    """Predicts like ml.serving.predictor.Predictor; `refuses` says on which inputs it raises."""
-
-    refuses: Callable[[NDArray[np.uint8]], bool] = staticmethod(lambda batch: False)
-    probability = 0.9
-    extras: dict[str, Any] = {}
-
-    def __init__(
-        self, package: SimpleNamespace, batch_size: int, *, device: str, runtime: str
-    ) -> None:
-        self.package = package
-        self.device_name = "cpu:0"
-
-    def predict(self, batch: NDArray[np.uint8]) -> list[Assessment]:
-        if self.refuses(batch):
-            raise RuntimeError("the device says no")
-        heatmap = np.zeros((2, 2), np.uint8)
-        return [
-            Assessment(self.probability, "likely", "", "", heatmap, **self.extras) for _ in batch
-        ]
-
-
-@pytest.fixture
-def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[StandIn]:
-    """A stand-in of the test's own, which the engine loads for every model version."""
-
-    class OwnStandIn(StandIn):
-        pass
-
-    def package(model: ModelVersion) -> SimpleNamespace:
-        return SimpleNamespace(input_size=SIZE)
-
-    monkeypatch.setattr(engine_module, "Predictor", OwnStandIn)
-    monkeypatch.setattr(engine_module, "verified_package", package)
-    return OwnStandIn
-
-
-@pytest.fixture
-def hints(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    sent: list[bool] = []
-
-    def send() -> bool:
-        sent.append(True)
-        return True
-
-    monkeypatch.setattr(engine_module, "send_hint", send)
-    return sent
-
-
-@pytest.fixture
-def engine(stand_in: type[StandIn], hints: list[bool]) -> Engine:
-    make_model_version(is_active=True)
-    return Engine("a", is_stopping=lambda: False)
-
-
-def states() -> list[str]:
-    return sorted(Job.objects.values_list("state", flat=True))
 
 
 def spoil(job: Job, data: bytes) -> None:
@@ -377,103 +312,3 @@ def test_a_retried_job_is_alone_in_the_process(
     engine.drain()
     assert states() == ["done"] * 4
     assert held[0] == 1
-
-
-def while_on_the_device(stand_in: type[StandIn], happens: Callable[[int], None]) -> None:
-    """Let something happen in the portal while each batch, by its number, is on the device."""
-    numbers = itertools.count()
-
-    def elsewhere() -> None:
-        happens(next(numbers))
-        connection.close()
-
-    def wait_for_it(batch: NDArray[np.uint8]) -> bool:
-        with ThreadPoolExecutor(1) as portal:
-            portal.submit(elsewhere).result(timeout=20)
-        return False
-
-    stand_in.refuses = staticmethod(wait_for_it)
-
-
-def batches() -> list[list[str]]:
-    """The priorities of the images of each batch, in the order of the results."""
-    jobs = Job.objects.order_by("finished_at", "priority")
-    return [
-        [job.get_priority_display() for job in of_batch]
-        for _, of_batch in itertools.groupby(jobs, key=attrgetter("finished_at"))
-    ]
-
-
-@pytest.mark.parametrize("arrivals", [(0,), (0, 1)])
-def test_stat_images_pass_the_batch_that_is_claimed_ahead(
-    arrivals: tuple[int, ...], engine: Engine, stand_in: type[StandIn], settings: Settings
-) -> None:
-    settings.INFERENCE_BATCH_SIZE = 2
-    for _ in range(6):
-        make_job()
-    held: list[int] = []
-
-    def arrive(number: int) -> None:
-        held.append(len(engine.held_jobs()))
-        if number in arrivals:
-            make_job(priority=Priority.STAT)
-
-    while_on_the_device(stand_in, arrive)
-    engine.drain()
-    routine, stat = ["Routine"] * 2, ["Stat"]
-    assert batches() == [routine, *[stat] * len(arrivals), routine, routine]
-    # What waits meanwhile is still held, so that its lease is renewed; no attempt was lost.
-    assert held[1] >= 3
-    assert set(Job.objects.values_list("attempt", flat=True)) == {1}
-    assert not AuditEntry.objects.filter(action="job.returned").exists()
-
-
-def test_a_batch_of_stat_images_at_most_passes_another(
-    engine: Engine, stand_in: type[StandIn], settings: Settings
-) -> None:
-    settings.INFERENCE_BATCH_SIZE = 2
-    for _ in range(6):
-        make_job()
-
-    def arrive(number: int) -> None:
-        if number < 5:
-            make_job(priority=Priority.STAT)
-
-    while_on_the_device(stand_in, arrive)
-    engine.drain()
-    routine, stat, mixed = ["Routine"] * 2, ["Stat"], ["Stat", "Routine"]
-    assert batches() == [routine, stat, stat, routine, mixed, mixed, stat]
-
-
-def test_stat_images_pass_no_earlier_ones(
-    engine: Engine, stand_in: type[StandIn], settings: Settings
-) -> None:
-    settings.INFERENCE_BATCH_SIZE = 2
-    jobs = [make_job(priority=Priority.STAT) for _ in range(4)]
-
-    def arrive(number: int) -> None:
-        if number == 0:
-            jobs.append(make_job(priority=Priority.STAT))
-
-    while_on_the_device(stand_in, arrive)
-    engine.drain()
-    assert list(Job.objects.order_by("finished_at", "queued_at")) == jobs
-    assert batches() == [["Stat"] * 2, ["Stat"] * 2, ["Stat"]]
-
-
-def test_a_worker_that_stops_takes_no_stat_image_before(
-    stand_in: type[StandIn], hints: list[bool], settings: Settings
-) -> None:
-    settings.INFERENCE_BATCH_SIZE = 2
-    make_model_version(is_active=True)
-    for _ in range(4):
-        make_job()
-    numbers: list[int] = []
-
-    def arrive(number: int) -> None:
-        numbers.append(number)
-        make_job(priority=Priority.STAT)
-
-    while_on_the_device(stand_in, arrive)
-    Engine("a", is_stopping=lambda: bool(numbers)).drain()
-    assert states() == ["done"] * 2 + ["queued"] * 3

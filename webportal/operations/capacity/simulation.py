@@ -4,7 +4,6 @@ SimPy keeps the simulated clock and runs the workers, one event for each batch r
 image: arrivals are computed beforehand, and a claim takes in whatever has arrived by then.
 """
 
-import heapq
 import itertools
 import math
 from collections import deque
@@ -23,7 +22,7 @@ from webportal.operations.capacity.assumptions import (
     Scaling,
     WorkerSpeed,
 )
-from webportal.records.choices import Priority
+from webportal.operations.capacity.line import Line
 
 # The autoscaler of Kubernetes doubles the number of pods, or adds four, within 15 s; the chart
 # removes one in a minute.
@@ -78,58 +77,6 @@ def simulate(
     return _System(assumptions, workers, arrivals, random).run()
 
 
-class _Line:
-    """The queued jobs, claimed as `claims.CLAIM` does."""
-
-    def __init__(self, arrivals: Arrivals) -> None:
-        self._queued = arrivals.queued.tolist()
-        self._priorities = arrivals.priorities.tolist()
-        self._heap: list[tuple[int, float, int]] = []
-        self.arrived = 0
-        self.attempts = [0] * len(arrivals)
-        self.claimed = [math.nan] * len(arrivals)
-
-    def next_arrival(self, now: float) -> float | None:
-        """When the next image arrives that has not yet; None after the last."""
-        self.admit(now)
-        return self._queued[self.arrived] if self.arrived < len(self._queued) else None
-
-    def put_back(self, job: int) -> None:
-        """Return a job to the line, at the place that it had."""
-        heapq.heappush(self._heap, (self._priorities[job], self._queued[job], job))
-
-    def is_stat(self, job: int) -> bool:
-        """Whether a job is of a stat study."""
-        return bool(self._priorities[job] == Priority.STAT)
-
-    def claim(self, limit: int, now: float, *, busy: bool, stat_only: bool = False) -> list[int]:
-        """Take the most urgent: those before the first retry, or a retry alone if not busy."""
-        self.admit(now)
-        taken: list[int] = []
-        while self._heap and len(taken) < limit:
-            job = self._heap[0][2]
-            if stat_only and not self.is_stat(job):
-                break
-            is_retry = self.attempts[job] > 0
-            if is_retry and (taken or busy):
-                break
-            heapq.heappop(self._heap)
-            taken.append(job)
-            if is_retry:
-                break
-        for job in taken:
-            self.attempts[job] += 1
-            if math.isnan(self.claimed[job]):
-                self.claimed[job] = now
-        return taken
-
-    def admit(self, now: float) -> None:
-        """Let in what has arrived by now."""
-        while self.arrived < len(self._queued) and self._queued[self.arrived] <= now:
-            self.put_back(self.arrived)
-            self.arrived += 1
-
-
 @dataclass
 class _Worker:
     """The state of one worker; `call` is the event that ends its idleness."""
@@ -150,7 +97,7 @@ class _System:
     def __post_init__(self) -> None:
         self.speed: WorkerSpeed = self.assumptions.speed
         self.faults: Faults = self.assumptions.faults
-        self.line = _Line(self.arrivals)
+        self.line = Line(self.arrivals)
         self.finished = [math.nan] * len(self.arrivals)
         self.open = len(self.arrivals)
         self.all_done = self.env.event()
