@@ -1,5 +1,7 @@
 """Who may open what: this table is the specification, and every address must be in it."""
 
+from typing import Any
+
 from webportal.accounts.models import Role
 
 U, R, IT, A = Role.UPLOADER, Role.RADIOLOGIST, Role.IT, Role.AUDITOR
@@ -332,3 +334,15 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "api/v1/audit-entries/verify": {"POST": (A,)},
     "api/v1/audit-entries/verification": {"GET": (A,)},
 }
+
+
+def filled(address: str, ids: dict[str, Any]) -> str | None:
+    """The path of an address with these ids by their name; None if it wants another one."""
+    parts = [part.split(">", 1) for part in address.split("<")]
+    path = "/" + parts[0][0]
+    for name, rest in parts[1:]:
+        value = ids.get(name.split(":")[-1])
+        if value is None:
+            return None
+        path += f"{value}{rest}"
+    return path

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.conftest import PASSWORD
 from tests.factories import drawn, make_prediction, make_radiograph, make_study
-from tests.roles import TABLE
+from tests.roles import TABLE, filled
 from webportal.access.models import AccessEntry
 from webportal.access.routes import ROUTES
 from webportal.accounts.models import Role, User
@@ -83,17 +83,6 @@ def _png() -> bytes:
     return buffer.getvalue()
 
 
-def _filled(address: str, ids: dict[str, Any]) -> str | None:
-    parts = [part.split(">", 1) for part in address.split("<")]
-    filled = "/" + parts[0][0]
-    for name, rest in parts[1:]:
-        value = ids.get(name.split(":")[-1])
-        if value is None:
-            return None
-        filled += f"{value}{rest}"
-    return filled
-
-
 def _shows_somebody(response: Any) -> bool:
     if response.status_code != 200:
         return False
@@ -123,7 +112,7 @@ def test_everyone_who_is_shown_a_patient_on_a_page_is_in_the_log(
         people[role] = make_user(role)
     shown, wrong = [], []
     for address, methods in TABLE.items():
-        path = _filled(address, somebody)
+        path = filled(address, somebody)
         if path is None or address.startswith("api/") or address == "heatmap-legend.png":
             continue
         # Each of them, because what they are shown differs.

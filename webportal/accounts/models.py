@@ -15,6 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 
+from webportal.labels import label_of
+
 #: The department of an installation that had none; also the first one of a new installation.
 GENERAL = uuid.UUID("6d1f3c5e-2b0a-4a53-9d5e-6a1c6f6e0001")
 
@@ -132,7 +134,7 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
     @property
     def role_labels(self) -> list[str]:
         """The names of the roles."""
-        return [str(Role(role).label) for role in self.roles]
+        return [label_of(Role, role) for role in self.roles]
 
     @property
     def has_expired_password(self) -> bool:

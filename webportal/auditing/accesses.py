@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from webportal.access.models import AccessEntry, AccessKind, Outcome
 from webportal.accounts.models import Role, User
 from webportal.audit.search import LogFilter, csv_line
+from webportal.labels import label_of
 
 MOST_GROUPS = 500
 COLUMNS = [
@@ -96,13 +97,13 @@ class Group:
 
 def role_labels(roles: list[str]) -> str:
     """Roles in words; one that this version does not know as it is stored."""
-    return ", ".join(str(Role(role).label) if role in Role.values else role for role in roles)
+    return ", ".join(label_of(Role, role) for role in roles)
 
 
 def what(kind: str, outcome: str) -> str:
     """A kind in words, with an outcome other than success."""
-    label = str(AccessKind(kind).label) if kind in AccessKind.values else kind
-    return label if outcome == Outcome.DONE else f"{label}: {Outcome(outcome).label}"
+    label = label_of(AccessKind, kind)
+    return label if outcome == Outcome.DONE else f"{label}: {label_of(Outcome, outcome)}"
 
 
 def groups_of(entries: QuerySet[AccessEntry]) -> list[Group]:

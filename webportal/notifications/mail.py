@@ -20,7 +20,12 @@ from django.utils.translation import gettext as _
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.notifications.kinds import KINDS, subject_and_text
-from webportal.notifications.models import MailState, Notification, NotificationKind
+from webportal.notifications.models import (
+    OF_KNOWN_KIND,
+    MailState,
+    Notification,
+    NotificationKind,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +39,7 @@ def deliver() -> int:
     if not settings.MAIL_ENABLED:
         return 0
     due = Notification.objects.filter(mail_state=MailState.DUE, mail_due_at__lte=timezone.now())
-    ids = list(due.order_by("mail_due_at").values_list("pk", flat=True))
+    ids = list(due.filter(OF_KNOWN_KIND).order_by("mail_due_at").values_list("pk", flat=True))
     return sum(_deliver(each) for each in ids)
 
 

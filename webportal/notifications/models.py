@@ -60,6 +60,10 @@ ACCOUNT_KINDS = [
 ]
 
 
+#: Those of which this release knows the sentence: others, of a later one, wait until it is back.
+OF_KNOWN_KIND = Q(kind__in=NotificationKind.values)
+
+
 class MailState(models.TextChoices):
     """State of a notification's e-mail."""
 

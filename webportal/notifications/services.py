@@ -13,7 +13,13 @@ from django.utils import timezone
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.notifications.models import ACCOUNT_KINDS, MailChoice, MailState, Notification
+from webportal.notifications.models import (
+    ACCOUNT_KINDS,
+    OF_KNOWN_KIND,
+    MailChoice,
+    MailState,
+    Notification,
+)
 from webportal.records.models import Study
 from webportal.records.visibility import scope_of
 from webportal.review.preferences import reads_first
@@ -37,7 +43,7 @@ def notifications_of(person: User) -> QuerySet[Notification]:
     notifications = Notification.objects.filter(recipient=person).select_related(
         "batch", "alert", "correction", "emergency__person", "recipient"
     )
-    notifications = notifications.filter(_is_visible(person))
+    notifications = notifications.filter(OF_KNOWN_KIND, _is_visible(person))
     return notifications.filter(category="") if reads_without_result(person) else notifications
 
 
@@ -61,7 +67,7 @@ def unread_count(person: User) -> int:
 
 def mark_read(person: User, only: uuid.UUID | None = None) -> None:
     """Mark one or all of the person's notifications as read."""
-    unread = Notification.objects.filter(recipient=person, read_at=None)
+    unread = Notification.objects.filter(OF_KNOWN_KIND, recipient=person, read_at=None)
     close(unread if only is None else unread.filter(pk=only))
 
 

@@ -14,7 +14,7 @@ from webportal.access.shown import show
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.notifications import kinds, services
 from webportal.notifications.forms import MailForm
-from webportal.notifications.models import Notification
+from webportal.notifications.models import OF_KNOWN_KIND, Notification
 
 PER_PAGE = 50
 
@@ -41,7 +41,9 @@ def badge(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def open_notification(request: SignedInRequest, notification_id: uuid.UUID) -> HttpResponse:
     """Mark a notification as read and redirect to its target."""
-    notification = get_object_or_404(Notification, recipient=request.user, pk=notification_id)
+    notification = get_object_or_404(
+        Notification, OF_KNOWN_KIND, recipient=request.user, pk=notification_id
+    )
     services.mark_read(request.user, notification.pk)
     return redirect(kinds.address(notification))
 

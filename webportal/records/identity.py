@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext
 
+from webportal.labels import label_of
 from webportal.records.bikram_sambat import written_day
 from webportal.records.choices import Sex
 from webportal.records.models import Patient
@@ -78,7 +79,7 @@ def format_identity(identity: Mapping[str, str]) -> str:
     parts = [
         patient.display_name if identity["name"] else "",
         format_birth_date(date.fromisoformat(born)) if born else "",
-        str(Sex(identity["sex"]).label) if identity["sex"] else "",
+        label_of(Sex, identity["sex"]) if identity["sex"] else "",
         gettext("ID %(id)s") % {"id": f"{number} ({issuer})" if issuer else number}
         if number
         else "",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from webportal.labels import label_of
 from webportal.records.choices import Category, Purpose
 
 
@@ -28,7 +29,7 @@ class ShownResult:
     @property
     def shown_label(self) -> str:
         """The category's label."""
-        return str(Category(self.shown_category).label)
+        return label_of(Category, self.shown_category)
 
     @property
     def shown_probability(self) -> float | None:

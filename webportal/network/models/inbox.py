@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
+from webportal.labels import label_of
 from webportal.network.models.nodes import Node
 from webportal.reasons import NO_REASON, Reason, Reasoned
 from webportal.records.models import SHA256_HEX
@@ -107,8 +108,8 @@ class ReceivedInstance(Reasoned):
     def outcome(self) -> str:
         """The outcome in words; for a held file, what was decided since."""
         if self.item is not None and self.state in (InboxState.TAKEN, InboxState.HELD):
-            return str(Verdict(self.item.verdict).label)
-        return str(InboxState(self.state).label)
+            return label_of(Verdict, self.item.verdict)
+        return label_of(InboxState, self.state)
 
     @property
     def why(self) -> Reason:

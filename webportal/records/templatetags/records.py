@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from webportal.labels import label_of
 from webportal.records.bikram_sambat import beside_iso, local_day, written_moment
 from webportal.records.choices import Sex
 
@@ -64,4 +65,4 @@ def sex_letter(sex: str) -> str:
 @register.filter
 def sex_label(sex: str) -> str:
     """The label for sex; values not defined by DICOM unchanged."""
-    return str(Sex(sex).label) if sex in Sex.values else sex
+    return label_of(Sex, sex)

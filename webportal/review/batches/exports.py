@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from webportal.inference.models import JobState
 from webportal.inference.purpose.reasons import in_short
 from webportal.intake.models import UploadBatch
+from webportal.labels import label_of
 from webportal.records.choices import Category, Priority
 from webportal.review.batches.results import ANALYSED, Row
 from webportal.review.reads.headline import stands_to
@@ -105,8 +106,8 @@ def describe_compared_result(row: Row) -> str:
 def describe_result(row: Row) -> str:
     """The result of a file as text, or the progress of its analysis if there is none yet."""
     if row.category:
-        words = str(Category(row.category).label)
+        words = label_of(Category, row.category)
         return words if row.probability is None else f"{words}, {percent(row.probability)}"
     if row.analysis == ANALYSED:
         return _("hidden until your own read is signed")
-    return str(JobState(row.analysis).label) if row.analysis else ""
+    return label_of(JobState, row.analysis) if row.analysis else ""

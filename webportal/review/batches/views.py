@@ -14,6 +14,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.purpose.reasons import in_short
 from webportal.intake.models import UploadBatch, Verdict
+from webportal.labels import label_of
 from webportal.records.choices import Priority, ReadingState
 from webportal.records.models import Patient
 from webportal.review.batches import exports, results
@@ -70,10 +71,10 @@ def _shown(row: results.Row) -> dict[str, object]:
         "row": row,
         "patient": Patient(name=row.patient_name, patient_id=row.patient_id).display_name,
         "priority": "" if row.priority is None else Priority(row.priority).label,
-        "verdict": Verdict(row.verdict).label,
+        "verdict": label_of(Verdict, row.verdict),
         "result": exports.describe_result(row),
         "doubts": in_short(row.purpose_reasons),
-        "read": ReadingState(row.reading_state).label if row.reading_state else "",
+        "read": label_of(ReadingState, row.reading_state) if row.reading_state else "",
     }
 
 

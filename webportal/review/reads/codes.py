@@ -5,6 +5,7 @@ concept for a zone of one lung: the zone is one of DICOM PS3.16 CID 6171 'Zone o
 post-coordinated with the laterality of CID 244.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from webportal.review.models import OtherFinding, Pneumonia, Read, Zone
@@ -29,7 +30,7 @@ CERTAINTY = {
     Pneumonia.POSSIBLE: Code("", "371930009"),
     Pneumonia.DEFINITE: Code("RID28472", "52101004"),
 }
-ZONES = {
+ZONES: Mapping[str, Code] = {
     Zone.RIGHT_UPPER: Code("RID1350", UPPER, RIGHT),
     Zone.RIGHT_MIDDLE: Code("RID1353", MIDDLE, RIGHT),
     Zone.RIGHT_LOWER: Code("RID1356", LOWER, RIGHT),
@@ -38,7 +39,7 @@ ZONES = {
     Zone.LEFT_LOWER: Code("RID1355", LOWER, LEFT),
 }
 # 'Other' is described in the impression and has no code.
-OTHER_FINDINGS = {
+OTHER_FINDINGS: Mapping[str, Code] = {
     OtherFinding.EFFUSION: Code("RID34539", "60046008"),
     OtherFinding.CARDIOMEGALY: Code("", "8186001"),
     OtherFinding.PNEUMOTHORAX: Code("RID5352", "36118008"),
@@ -47,11 +48,14 @@ OTHER_FINDINGS = {
 
 
 def coded_findings(read: Read) -> list[tuple[str, Code]]:
-    """Each finding, certainty and zone of a read with its codes; 'other' has none."""
+    """Each finding, certainty and zone of a read with its codes.
+
+    'Other' has none, nor has what only a later release knows.
+    """
     coded: list[tuple[str, Code]] = []
     if read.pneumonia:
         coded.append(("pneumonia", PNEUMONIA))
         coded.append((read.pneumonia, CERTAINTY[Pneumonia(read.pneumonia)]))
-    coded += [(zone, ZONES[Zone(zone)]) for zone in read.zones]
-    others = (OtherFinding(each) for each in read.other_findings)
+    coded += [(each, ZONES[each]) for each in read.zones if each in ZONES]
+    others = read.other_findings
     return coded + [(each, OTHER_FINDINGS[each]) for each in others if each in OTHER_FINDINGS]

@@ -13,6 +13,7 @@ from django.db.models import Count, Q
 from django.utils.translation import gettext
 
 from webportal.accounts.models import Role, User
+from webportal.labels import label_of
 from webportal.records.choices import ReadingState
 from webportal.review.models import Decision, OtherFinding, Pneumonia, Read, ReadKind
 from webportal.review.reads.blinding import visible_reads
@@ -46,12 +47,12 @@ class Finding:
         """The finding as text, without other findings."""
         if self.value == NOT_INTERPRETABLE:
             return gettext("Not interpretable")
-        return str(Pneumonia(self.value).label)
+        return label_of(Pneumonia, self.value)
 
     @property
     def other_labels(self) -> list[str]:
         """The other findings as text."""
-        return [str(OtherFinding(each).label) for each in self.others]
+        return [label_of(OtherFinding, each) for each in self.others]
 
     def against(self, category: str) -> str:
         """Relation to the model's result: agrees, overruled, differs, or '' for none of these.

@@ -115,7 +115,9 @@ def describe_marks(marks: Sequence[Mark], study: Study) -> list[str]:
     numbers = {pk: n for n, pk in enumerate(study.radiographs.values_list("pk", flat=True), 1)}
     labels = dict(MARKED_FINDINGS)
     return [
-        _describe_mark(mark, str(labels[mark.finding]), numbers[mark.radiograph]) for mark in marks
+        # A later release may know more findings.
+        _describe_mark(mark, str(labels.get(mark.finding, mark.finding)), numbers[mark.radiograph])
+        for mark in marks
     ]
 
 

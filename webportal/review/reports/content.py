@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import UPLOADERS
+from webportal.labels import label_of
 from webportal.records.choices import ReadingState
 from webportal.records.models import Radiograph, Study
 from webportal.review.models import Addendum, OtherFinding, Read, Zone
@@ -43,8 +44,8 @@ class Report:
     @property
     def details(self) -> list[str]:
         """Location of the pneumonia, other findings, marks and measurements."""
-        zones = [str(Zone(zone).label) for zone in self.read.zones]
-        others = [str(OtherFinding(each).label) for each in self.read.other_findings]
+        zones = [label_of(Zone, zone) for zone in self.read.zones]
+        others = [label_of(OtherFinding, each) for each in self.read.other_findings]
         marked = describe_marks(parse_marks(self.read.marks), self.study)
         measured = measurements.describe_measurements(self.read.measurements, self.study)
         return [*filter(None, [", ".join(zones), ", ".join(others)]), *marked, *measured]

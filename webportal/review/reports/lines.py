@@ -3,6 +3,7 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from webportal.labels import label_of
 from webportal.records.bikram_sambat import written_day, written_moment
 from webportal.records.choices import Sex
 from webportal.review.reports.content import Report
@@ -20,7 +21,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         (_("Patient"), patient.display_name if patient.name else _("name not given")),
         (_("Patient ID"), _("temporary identity") if patient.is_temporary else number),
         (_("Date of birth"), written_day(patient.birth_date) if patient.birth_date else ""),
-        (_("Sex"), str(Sex(patient.sex).label) if patient.sex else ""),
+        (_("Sex"), label_of(Sex, patient.sex) if patient.sex else ""),
         (_("Study"), _describe_study(report)),
         (_("Accession number"), study.accession_number),
         (_("Referring clinician"), study.referring_physician),

@@ -11,6 +11,7 @@ from webportal.inference.pauses import paused_priorities
 from webportal.inference.queue import OPEN_STATES
 from webportal.inference.registry import active_model
 from webportal.intake.file_names import file_names
+from webportal.labels import label_of
 from webportal.orders.display import order_context
 from webportal.records.choices import Priority, ReadingState, Symptom
 from webportal.records.models import Radiograph, Study
@@ -88,7 +89,7 @@ def study_context(
             "study": study,
             "patient": study.patient,
             "series": study.series.all(),
-            "symptoms": [Symptom(symptom).label for symptom in study.symptoms],
+            "symptoms": [label_of(Symptom, symptom) for symptom in study.symptoms],
             "radiographs": radiographs,
             "first": first,
             "patient_age": stated_ages([study.pk]).get(study.pk, ""),

@@ -9,6 +9,7 @@ from ml import images
 from ml.images import ImageError
 from webportal.accounts.models import User
 from webportal.intake.claimed_identity import Identity, differences, identity_in_header
+from webportal.labels import label_of
 from webportal.records.ages import age_in_months, examined_on
 from webportal.records.bikram_sambat import written_day
 from webportal.records.choices import Sex
@@ -157,4 +158,4 @@ def _name(person: Patient | Identity) -> str:
 
 
 def _sex(person: Patient | Identity) -> str:
-    return str(Sex(person.sex).label) if person.sex else ""
+    return label_of(Sex, person.sex) if person.sex else ""

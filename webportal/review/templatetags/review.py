@@ -11,6 +11,7 @@ from webportal.accounts.models import User
 from webportal.inference.models import Prediction
 from webportal.inference.purpose.ages import by_header
 from webportal.inference.purpose.reasons import in_short
+from webportal.labels import label_of
 from webportal.records import identity
 from webportal.records.ages import age_in_months, contradicts
 from webportal.records.models import IdentityCorrection, Study
@@ -116,7 +117,7 @@ def _format_months(months: int | None) -> str:
 @register.filter
 def finding(value: str) -> str:
     """The label of an other finding."""
-    return str(OtherFinding(value).label)
+    return label_of(OtherFinding, value)
 
 
 @register.filter
@@ -128,7 +129,7 @@ def against(finding: Finding | None, category: str) -> str:
 @register.filter
 def zone(value: str) -> str:
     """The label of a lung zone."""
-    return str(Zone(value).label)
+    return label_of(Zone, value)
 
 
 @register.filter
