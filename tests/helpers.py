@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.db import connection, transaction
 from django.db.models import F
+from django.forms import BaseForm
 from django.test import Client
 
 from webportal.accounts.models import PasswordAttempt
@@ -53,6 +54,15 @@ def audit_actions(**filters: Any) -> list[str]:
     """The actions in the audit trail, oldest first."""
     entries = AuditEntry.objects.filter(**filters).order_by("sequence")
     return list(entries.values_list("action", flat=True))
+
+
+def fields_left_out(response: Any) -> set[str]:
+    """The fields of the forms of a page that have no input there: saving it would empty them."""
+    values = [value for layer in response.context for value in layer.flatten().values()]
+    forms = [value for value in values if isinstance(value, BaseForm)]
+    assert forms, "no form"
+    names = {field.html_name for form in forms for field in form}
+    return {name for name in names if f' name="{name}"' not in response.text}
 
 
 def let_time_pass(seconds: int = 31) -> None:

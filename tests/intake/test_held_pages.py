@@ -11,7 +11,7 @@ from PIL import Image
 from pydicom import uid
 
 from tests import dicom_files as files
-from tests.helpers import audit_actions
+from tests.helpers import audit_actions, fields_left_out
 from tests.intake.conftest import Send
 from webportal.accounts.models import User
 from webportal.intake.models import UploadItem
@@ -42,6 +42,12 @@ def test_held_files_are_listed_and_compared(browser: Client, held: list[UploadIt
     assert "Phantom^One" in page
     assert "1 other held file" in page
     assert audit_actions()[-1] == "patient.viewed"
+
+
+def test_the_correction_of_a_held_file_has_every_field_of_its_form(
+    browser: Client, held: list[UploadItem]
+) -> None:
+    assert fields_left_out(browser.get(f"/uploads/held/{held[0].pk}")) == set()
 
 
 STUDY = uid.generate_uid()

@@ -16,7 +16,7 @@ from pytest_django.fixtures import Settings
 
 from tests import dicom_files as files
 from tests.factories import make_worker
-from tests.helpers import make_read_only
+from tests.helpers import fields_left_out, make_read_only
 from tests.intake.conftest import Send
 from webportal.accounts.models import Role, User
 from webportal.inference.pauses import pause
@@ -42,6 +42,10 @@ def post_file(
         content_type="application/octet-stream",
         headers={"X-File-Path": quote(path), "Content-Length": str(len(data)), **headers},
     )
+
+
+def test_the_page_of_a_new_upload_has_every_field_of_its_forms(browser: Client) -> None:
+    assert fields_left_out(browser.get("/uploads/new")) == set()
 
 
 # ── Sending files ───────────────────────────────────────────────────────────────────────────────

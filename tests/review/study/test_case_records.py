@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import translation
+from django.utils.functional import Promise
 
 from tests.conftest import PASSWORD
 from tests.factories import (
@@ -16,9 +17,9 @@ from tests.factories import (
     make_radiograph,
     make_study,
 )
-from tests.helpers import audit_actions
+from tests.helpers import audit_actions, fields_left_out
 from tests.reading import sign
-from webportal.accounts.models import User
+from webportal.accounts.models import Role, User
 from webportal.audit.models import AuditEntry
 from webportal.intake.claimed_identity import Identity
 from webportal.records.identity import shown_identity
@@ -26,6 +27,7 @@ from webportal.records.models import OWN_ISSUER, IdentityCorrection, Patient, St
 from webportal.records.services import RecordError, SignedIdentityError
 from webportal.review.reads.services import Entry
 from webportal.review.study.case_records import assign_patient, change_case_record
+from webportal.review.study.forms import StudyCaseRecordForm
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +53,29 @@ def test_a_change_is_audited_with_field_names_but_no_text(uploader: User) -> Non
     assert entry.detail == {"fields": ["indication", "symptoms"]}
     assert change_case_record(study, values, uploader) == []
     assert AuditEntry.objects.filter(action="study.changed").count() == 1
+
+
+def test_saving_the_page_of_the_case_record_empties_nothing(
+    radiologist: User, make_user: Callable[..., User], sign_in: Callable[[User], Client]
+) -> None:
+    """The template lists the fields, and a field that it leaves out would be saved as empty."""
+    left = make_user(Role.REFERRER)
+    left.is_active = False
+    left.save()
+    browser, study = sign_in(radiologist), make_study(referrer=left)
+    address = reverse("review:case-record", args=[study.pk])
+    page = browser.get(address)
+    assert fields_left_out(page) == set()
+    shown = {name: value for name, value in page.context["form"].initial.items() if value}
+    assert browser.post(address, shown).status_code == 302
+    study.refresh_from_db()
+    assert study.referrer == left
+    assert "study.changed" not in audit_actions()
+
+
+def test_every_field_of_the_case_record_has_a_label_to_translate() -> None:
+    fields = StudyCaseRecordForm(instance=make_study()).fields
+    assert [name for name, field in fields.items() if not isinstance(field.label, Promise)] == []
 
 
 def test_a_new_priority_applies_to_waiting_jobs(radiologist: User) -> None:

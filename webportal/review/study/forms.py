@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.validators import MaxLengthValidator
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts import passkey_forms
@@ -212,6 +213,7 @@ class StudyCaseRecordForm(forms.ModelForm[Study]):
     """A study's case record."""
 
     symptoms = forms.MultipleChoiceField(
+        label=_("Symptoms"),
         choices=Symptom.choices,
         required=False,
         widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
@@ -243,8 +245,10 @@ class StudyCaseRecordForm(forms.ModelForm[Study]):
         super().__init__(*args, **kwargs)
         referrer = self.fields["referrer"]
         assert isinstance(referrer, forms.ModelChoiceField)
-        people = User.objects.filter(is_active=True, roles__contains=[Role.REFERRER])
-        people = people.filter(who_sees(self.instance.department_id))
+        may_get_it = Q(is_active=True, roles__contains=[Role.REFERRER])
+        may_get_it &= who_sees(self.instance.department_id)
+        # The recorded one stays, also without an account or in another department by now.
+        people = User.objects.filter(may_get_it | Q(pk=self.instance.referrer_id))
         referrer.queryset = people.order_by("full_name", "username")
         for name in ("indication", "history", "referring_physician"):
             # A recorded value, as from a file, may be longer, and may stay as it is.
