@@ -1,5 +1,6 @@
 """Containers, compose and systemd, as far as testable without running them."""
 
+import ast
 import os
 import re
 import shlex
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.local.system import SHARED
 from tests.deploy.commands import SETTINGS_READ, assert_understood
+from webportal.accounts import config as accounts
 from workers.limits import HARD_LIMIT_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,10 +78,11 @@ def test_every_command_is_valid(source: str, command: list[str]) -> None:
 def test_every_variable_of_make_run_is_documented() -> None:
     """Those of `make run` only, which settings.py does not read."""
     sources = [file.read_text() for file in (ROOT / "deploy" / "local").glob("*.py")]
-    named = {each for text in sources for each in re.findall(r"\bCHESTLINE_[A-Z_]+", text)}
-    # By which the supervisor knows its own processes; nobody sets it.
-    named -= {"CHESTLINE_SUPERVISOR"}
-    assert len(named) >= 3
+    pattern = r'\bCHESTLINE_[A-Z_]+|(?<=environ\.get\(")[A-Z_]+|(?<=environ\[")[A-Z_]+'
+    named = {each for text in sources for each in re.findall(pattern, text)}
+    # By which the supervisor knows its own processes, and what belongs to other programs.
+    named -= {"CHESTLINE_SUPERVISOR", "PATH", "PIP_INDEX_URL"}
+    assert {"CHESTLINE_LISTEN", "CHESTLINE_WORKERS", "ARCHIVE_WAL"} <= named
     manual = (ROOT / "docs" / "deployment.md").read_text()
     assert [each for each in sorted(named) if f"`{each}`" not in manual] == []
 
@@ -312,6 +316,55 @@ def test_every_setting_is_documented() -> None:
     text = (ROOT / "docs" / "deployment.md").read_text()
     documented = set(re.findall(r"^\| `([A-Z][A-Z0-9_]*)` \|", text, re.MULTILINE))
     assert documented == SETTINGS_READ
+
+
+#: Those whose default is described in words, because it has no other form.
+DEFAULTS_IN_WORDS = {
+    "DATABASE_STATEMENT_SECONDS",
+    "LDAP_PEOPLE_FILTER",
+    "PASSWORD_HASHES_AT_ONCE",
+    "PROXY_COUNT",
+    "SECOND_FACTOR_KEYS",
+    "WAL_OUTBOX",
+}
+
+
+def test_every_default_is_documented() -> None:
+    text = (ROOT / "docs" / "deployment.md").read_text()
+    cells = dict(re.findall(r"^\| `([A-Z][A-Z0-9_]*)` \| (.*?) \|", text, re.MULTILINE))
+    documented = {name: cell.rstrip(" ¹²").strip("`") for name, cell in cells.items()}
+    code = (ROOT / "webportal" / "settings.py").read_text()
+    read = {
+        call.args[0].value: options["default"]
+        for call in ast.walk(ast.parse(code))
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func).startswith("env.")
+        and isinstance(call.args[0], ast.Constant)
+        and "default" in (options := {each.arg: each.value for each in call.keywords})
+    }
+    assert len(read) > 100
+    names = {"VAR_DIR": Path("$CHESTLINE_VAR"), "BASE_DIR": Path(), "accounts": accounts}
+    defaults = {
+        name: _as_given(eval(ast.unparse(default), dict(names)))
+        for name, default in read.items()
+        if name not in DEFAULTS_IN_WORDS
+    }
+    assert {name: documented[name] for name in defaults} == defaults
+
+
+def _as_given(value: Any) -> str:
+    """A default as it would be given in the environment."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return (",".join(value) if isinstance(value, list | dict) else str(value)) or "empty"
+
+
+def test_a_command_beside_the_running_system_has_all_its_keys() -> None:
+    """What has no key of the system cannot read what it encrypted, nor continue its trail."""
+    keys = {name for name in SETTINGS_READ if name.endswith(("_KEY", "_KEYS"))}
+    # Files (PEM) of connections, which only the process that makes them needs.
+    files = {"AUDIT_EXPORT_KEY", "DICOM_TLS_KEY", "ORDERS_TLS_KEY", "SAML_KEY"}
+    assert keys - files - set(SHARED) == set(), "SHARED in deploy/local/system.py"
 
 
 def _assert_follows(schema: str, *files: str) -> None:
