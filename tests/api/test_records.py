@@ -13,6 +13,7 @@ from tests.factories import make_patient, make_prediction, make_radiograph, make
 from tests.helpers import audit_actions
 from tests.reading import sign
 from webportal.accounts.models import Role, User
+from webportal.api.study_serializers import CaseRecordSerializer, StudySerializer
 from webportal.audit.models import Action, AuditEntry
 from webportal.inference.models import Job
 from webportal.records.choices import Category, Priority, ReadingState
@@ -21,6 +22,7 @@ from webportal.records.models import Study
 from webportal.review.models import Read
 from webportal.review.reads.reservation import reserve
 from webportal.review.reads.services import Entry
+from webportal.review.study.case_records import CASE_RECORD_FIELDS
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +34,11 @@ def client(radiologist: User, as_user: Call) -> APIClient:
 
 def ids(client: APIClient, address: str, **filters: Any) -> list[str]:
     return [found["id"] for found in client.get(address, filters).json()["results"]]
+
+
+def test_the_case_record_is_shown_and_taken_whole() -> None:
+    assert set(CaseRecordSerializer().fields) == set(CASE_RECORD_FIELDS)
+    assert set(CASE_RECORD_FIELDS) <= set(StudySerializer.Meta.fields)
 
 
 def test_retrieving_one_is_audited_and_listing_is_not(client: APIClient, radiologist: User) -> None:

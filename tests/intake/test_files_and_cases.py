@@ -1,6 +1,7 @@
 """Files sent with case records: the patient and study of each."""
 
-from datetime import date
+from dataclasses import asdict
+from typing import Any
 
 import pytest
 
@@ -23,15 +24,14 @@ def test_a_form_assigns_all_files_to_one_patient_and_study(send: Send, uploader:
     )
     for seed in range(3):
         assert send(files.png(files.phantom(seed=seed)), f"{seed}.png", to=batch).radiograph
-    patient = Patient.objects.get()
-    assert (patient.patient_id, patient.issuer, patient.name) == ("P-1", "H", "Doe^Jane")
-    study = Study.objects.get()
+    patient, study = Patient.objects.get(), Study.objects.get()
     assert study.radiographs.count() == 3
-    assert (study.indication, study.symptoms) == ("Cough for a week", ["cough", "fever"])
-    assert (study.history, study.referring_physician) == ("Asthma", "Dr Roe")
-    assert (study.accession_number, study.priority) == ("ACC-1", Priority.URGENT)
     assert study.performed_at is not None
-    assert study.performed_at.date() == date(2024, 5, 6)
+    given: dict[str, Any] = asdict(RECORD)
+    assert [name for name, value in given.items() if not value] == [], "tests/intake/case_record.py"
+    kept = vars(study) | vars(patient) | {"study_date": study.performed_at.date()}
+    # What is lost is in `_study` or `_patient` of webportal/intake/pipeline/identify.py.
+    assert {name: kept.get(name) for name in given} == given
 
 
 @pytest.mark.django_db
