@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models import BooleanField
 from django.test import Client, override_settings
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -80,6 +81,12 @@ def test_all_places_agree_on_who_may_read(
     """Signing, the study page, *Next* and blinding each decide in their own words."""
     others = [role for role in Role if role not in (Role.RADIOLOGIST, Role.AUDITOR)]
     readers = [*readers, *(make_user(Role.RADIOLOGIST, role, username=role) for role in others)]
+    # And one for everything that may be so or not of a person.
+    for name in booleans_of_people() - CANNOT_READ:
+        person = make_user(Role.RADIOLOGIST, username=name)
+        setattr(person, name, not getattr(person, name))
+        person.save()
+        readers.append(person)
     auditor = make_user(Role.RADIOLOGIST, Role.AUDITOR, username="both")
     study = prediction.radiograph.study
     # And one for everything that a study may have to do with a person.
@@ -117,6 +124,15 @@ def test_all_places_agree_on_who_may_read(
         [False, False, True, *rest, True],
         [False] * len(may[0]),
     ]
+
+
+#: What makes a person unable to read anything, whatever is due.
+CANNOT_READ = {"is_active", "is_node", "must_change_password"}
+
+
+def booleans_of_people() -> set[str]:
+    """The fields of a person that a rule might decide by."""
+    return {each.name for each in User._meta.fields if isinstance(each, BooleanField)}
 
 
 def relations_to_people() -> set[str]:
