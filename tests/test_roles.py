@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
 
 from deploy.local.system import ROOT
 from tests.roles import IT, METHODS, PUBLIC, SIGNED_IN, TABLE, A, C, U
+from webportal.access.routes import ROUTES
 from webportal.accounts.models import Role, User
 from webportal.site.navigation import LINKS
 from webportal.site.views import START_PAGES
@@ -139,6 +140,40 @@ def test_every_page_of_hospital_it_and_auditors_is_in_the_navigation() -> None:
         and set(methods.get("GET", PUBLIC)) <= {IT, A}
     }
     assert pages - linked == set(NOT_IN_THE_NAVIGATION)
+
+
+#: Figures for a monitoring system, every few seconds.
+NOT_IN_THE_ACCESS_LOG = {"operations:metrics"}
+
+
+def test_what_only_hospital_it_and_auditors_open_is_in_the_access_log() -> None:
+    undeclared = {
+        route
+        for address, methods in TABLE.items()
+        if set(methods.get("GET", PUBLIC)) <= {IT, A}
+        and ROUTES[route := resolve(filled(address)).view_name] is None
+    }
+    assert undeclared == NOT_IN_THE_ACCESS_LOG, "give it a Kind in webportal/access/routes.py"
+
+
+#: The routes of elements that ask for their own page.
+OWN_PAGE = {"worklist.html": "review:worklist", "queue.html": "operations:queue"}
+#: Asked for again and again, but in the log only when the answer shows a patient.
+LOGGED_IF_NEWS = {"review:status"}
+
+
+def test_what_a_page_asks_for_again_and_again_is_logged_once() -> None:
+    """Otherwise an open page writes an access entry every few seconds."""
+    asked = {
+        found[1] if (found := re.search(r"""hx-(?:get|post)="{% url '([\w:-]+)'""", line)) else own
+        for file in (ROOT / "webportal" / "templates").rglob("*.html")
+        for line in file.read_text().splitlines()
+        if re.search(r'data-live-seconds=|hx-trigger="every ', line)
+        for own in [OWN_PAGE.get(file.name, f"{file.name} is not in OWN_PAGE")]
+    }
+    assert {"review:worklist", "audit:verification", "notifications:badge"} <= asked
+    logged = {name for name in asked if (declared := ROUTES[name]) and not declared.polled}
+    assert logged == LOGGED_IF_NEWS, "polled=True in webportal/access/routes.py"
 
 
 def test_every_page_of_the_navigation_is_described() -> None:
