@@ -133,6 +133,15 @@ def test_every_reason_that_is_raised_has_a_message_and_its_values() -> None:
     assert lacking == []
 
 
+def test_every_fault_of_an_identifier_has_a_message() -> None:
+    """The file check raises the code of whatever fault it finds."""
+    source = (ROOT / "webportal" / "records" / "identifiers.py").read_text()
+    codes = set(re.findall(r'(?:Fault\(|_fault\(text, [\w.]+, )"(\w+)"', source))
+    assert {"too_long", "several_values", "control_characters"} <= codes
+    # Such a file is held, not refused.
+    assert codes - {"unreadable_letters"} <= set(of_checks), "webportal/intake/checks/messages.py"
+
+
 def _codes_of(error: str, *, outside: str) -> set[str]:
     """The codes with which an error is raised in intake."""
     found = set()
