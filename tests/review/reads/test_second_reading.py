@@ -18,11 +18,11 @@ from tests.reading import add_addendum, read, refusal, sign, state
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
-from webportal.review.models import Read, SecondReading
+from webportal.review.models import OtherFinding, Read, SecondReading
 from webportal.review.reads.blinding import sees_read, visible_reads, waiting_blind
 from webportal.review.reads.queries import signed_read
 from webportal.review.reads.reservation import reserve_next
-from webportal.review.reads.second_reading import due_read, is_drawn, signed_reads
+from webportal.review.reads.second_reading import URGENT, due_read, is_drawn, signed_reads
 from webportal.review.reads.services import Entry, ReadingError
 from webportal.review.study.reading_panel import reading_panel
 from webportal.review.worklist import bulk
@@ -210,6 +210,22 @@ def test_a_third_read_resolves_a_disagreement_and_counts(
     assert state(study) == ("signed", "")
     assert signed_read(study) == arbitration
     assert refusal(lambda: read(prediction, readers[3], "none")) == "already_signed"
+
+
+#: Decided for each finding by a radiologist. Where one is urgent, a third reader decides if only
+#: one has seen it; docs/architecture.md and CONTRIBUTING.md say which are.
+IS_URGENT = {
+    OtherFinding.EFFUSION: False,
+    OtherFinding.CARDIOMEGALY: False,
+    OtherFinding.PNEUMOTHORAX: True,
+    OtherFinding.ATELECTASIS: False,
+    OtherFinding.OTHER: False,
+}
+
+
+def test_of_every_finding_it_is_decided_whether_it_is_urgent() -> None:
+    urgent = {finding: finding in URGENT for finding in OtherFinding}
+    assert urgent == IS_URGENT, "URGENT in webportal/review/reads/second_reading.py"
 
 
 def test_a_minor_difference_needs_no_third_read(

@@ -1,8 +1,11 @@
 """The keys of the other findings on the study page."""
 
+import re
+
 import pytest
 from django.test import Client
 
+from deploy.local.system import ROOT
 from tests.factories import make_study
 from webportal.review.models import OtherFinding
 from webportal.review.study import reading_panel
@@ -16,6 +19,14 @@ def test_the_keys_that_readers_know_by_heart_stay() -> None:
     learnt = {"effusion": "5", "cardiomegaly": "6", "pneumothorax": "7", "atelectasis": "8"}
     assert FINDING_KEYS.items() >= {**learnt, "other": "9"}.items()
     assert set(FINDING_KEYS) <= set(OtherFinding), "webportal/review/study/reading_panel.py"
+
+
+def test_the_guide_names_the_keys() -> None:
+    guide = " ".join((ROOT / "README.md").read_text().split())
+    named = re.search(r"`(\d)` to `(\d)`(?: and `(\d)`)? other findings", guide)
+    assert named is not None
+    keys = {str(key) for key in range(int(named[1]), int(named[2]) + 1)} | {named[3] or named[1]}
+    assert keys == set(FINDING_KEYS.values()), "README.md"
 
 
 def test_no_finding_has_a_key_that_does_something_else() -> None:

@@ -32,6 +32,10 @@ from webportal.review.reads.standing import stands
 READ_ORDER = list(ReadKind)
 
 
+#: Findings that have to be acted on at once: a third reader decides where only one has seen them.
+URGENT = frozenset({OtherFinding.PNEUMOTHORAX})
+
+
 def signed_reads(study: Study) -> list[Read]:
     """The standing reads of a study, each in its latest revision: first, second, arbitration."""
     reads = study.reads.filter(stands()).select_related("reader", "prediction__model_version")
@@ -147,11 +151,10 @@ def _due_after_first(standing: dict[str, Read]) -> str:
 def disagree(first: Read, second: Read) -> bool:
     """Whether a third reader has to decide.
 
-    True if the finding on pneumonia differs, or only one of the two saw a pneumothorax, which has
-    to be acted on at once.
+    True if the finding on pneumonia differs, or only one of the two saw an urgent finding.
     """
     alone = set(first.other_findings) ^ set(second.other_findings)
-    return first.pneumonia != second.pneumonia or OtherFinding.PNEUMOTHORAX in alone
+    return first.pneumonia != second.pneumonia or not URGENT.isdisjoint(alone)
 
 
 def _reason_for_second_read(study: Study, first: Read) -> str:
