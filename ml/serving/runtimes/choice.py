@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ml.serving.package import ModelPackage
@@ -83,17 +83,27 @@ def choose_runtime(
 def start_runtime(name: str, package: ModelPackage, device: str, batch_size: int) -> Runtime:
     """Load a runtime's library, and the package's network into it.
 
-    ``name`` is one of LIBRARIES or TENSORFLOW_OPTIONS. What a library raises is not caught.
+    ``name`` is one of STARTS. What a library raises is not caught.
     """
-    # Imported only if used: a worker on ONNX Runtime never loads TensorFlow.
-    if name == "openvino":
-        from ml.serving.runtimes.openvino import OpenVINORuntime
+    return STARTS[name](name, package, device, batch_size)
 
-        return OpenVINORuntime(package.network_path)
-    if name == "onnxruntime":
-        from ml.serving.runtimes.onnxruntime import ONNXRuntime
 
-        return ONNXRuntime(package.network_path)
+# Each imports its library only if used: a worker on ONNX Runtime never loads TensorFlow.
+def _start_openvino(_name: str, package: ModelPackage, _device: str, _batch_size: int) -> Runtime:
+    from ml.serving.runtimes.openvino import OpenVINORuntime
+
+    return OpenVINORuntime(package.network_path)
+
+
+def _start_onnxruntime(
+    _name: str, package: ModelPackage, _device: str, _batch_size: int
+) -> Runtime:
+    from ml.serving.runtimes.onnxruntime import ONNXRuntime
+
+    return ONNXRuntime(package.network_path)
+
+
+def _start_tensorflow(name: str, package: ModelPackage, device: str, batch_size: int) -> Runtime:
     from ml.serving.runtimes.tensorflow import TensorFlowRuntime
 
     shapes = (*(n for n in BATCH_SHAPES if n < batch_size), batch_size)
@@ -105,6 +115,14 @@ def start_runtime(name: str, package: ModelPackage, device: str, batch_size: int
         shapes,
         **TENSORFLOW_OPTIONS[name],
     )
+
+
+#: What starts each runtime, and each way of TensorFlow.
+STARTS: Mapping[str, Callable[[str, ModelPackage, str, int], Runtime]] = {
+    "openvino": _start_openvino,
+    "onnxruntime": _start_onnxruntime,
+    **dict.fromkeys(TENSORFLOW_OPTIONS, _start_tensorflow),
+}
 
 
 def _candidates(runtime: str, device: str) -> Iterator[tuple[str, str]]:
