@@ -109,6 +109,14 @@ def test_every_kind_has_a_sentence_and_opens_a_page_of_its_recipient(
         assert page.redirect_chain[0][0] != "/notifications/", "it leads to the thing itself"
 
 
+def test_the_empty_page_says_what_will_be_there(
+    make_user: Callable[..., User], sign_in: Callable[[User], Client]
+) -> None:
+    page = sign_in(make_user(Role.REFERRER)).get("/notifications/").text
+    named = {kind for kind in NotificationKind if str(kind.label) in page}
+    assert named == {kind for kind, of in KINDS.items() if Role.REFERRER in (of.roles or Role)}
+
+
 @pytest.mark.parametrize("kind", NotificationKind)
 def test_its_e_mail_has_a_subject_and_a_text(
     kind: NotificationKind, make_user: Callable[..., User]

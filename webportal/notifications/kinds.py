@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from webportal.accounts.models import Role
+from webportal.accounts.models import Role, User
 from webportal.accounts.roles import UPLOADERS
 from webportal.notifications import messages
 from webportal.notifications.models import Notification, NotificationKind
@@ -123,6 +123,15 @@ KINDS = {
         (Role.IT,), messages.system_alert, lambda _notification: reverse("operations:queue")
     ),
 }
+
+
+def concerning(person: User) -> list[str]:
+    """The kinds that concern a person, in words."""
+    return [
+        str(kind.label)
+        for kind, details in KINDS.items()
+        if not details.roles or person.has_role(*details.roles)
+    ]
 
 
 def sentence(notification: Notification) -> str:

@@ -26,7 +26,11 @@ def notifications(request: SignedInRequest) -> HttpResponse:
     notifications = services.notifications_of(request.user)
     page = Paginator(notifications, PER_PAGE).get_page(request.GET.get("page"))
     show(request, study_ids=[each.study_id for each in page if each.study_id])
-    context = {"page": page, "unread": services.unread_count(request.user)}
+    context = {
+        "page": page,
+        "unread": services.unread_count(request.user),
+        "concerning": kinds.concerning(request.user),
+    }
     return render(request, "notifications/notifications.html", context)
 
 
