@@ -1,5 +1,7 @@
 """The sort orders of the worklist, and pagination in each of them."""
 
+import ast
+import re
 import uuid
 
 import pytest
@@ -7,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from deploy.local.system import ROOT
 from tests.factories import make_patient, make_study, make_uploader
 from tests.review.worklist.cases import shown, study_of
 from webportal.records.models import Patient, Study
@@ -17,6 +20,13 @@ from webportal.review.worklist.order import ORDERS, STUDIES_PER_PAGE
 from webportal.review.worklist.views import FALLING, SORTED_BY
 
 pytestmark = pytest.mark.django_db
+
+
+def test_the_benchmark_times_every_order() -> None:
+    bench = (ROOT / "bench" / "worklist.py").read_text()
+    timed = re.search(r"^ORDERS = (\(.+\))$", bench, re.MULTILINE)
+    assert timed is not None
+    assert set(ast.literal_eval(timed[1])) == set(ORDERS), "bench/worklist.py"
 
 
 def test_order_is_priority_then_concern_then_waiting_time(browser: Client) -> None:
