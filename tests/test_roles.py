@@ -18,6 +18,7 @@ from deploy.local.system import ROOT
 from tests.roles import IT, METHODS, PUBLIC, SIGNED_IN, TABLE, A, C, U
 from webportal.access.routes import ROUTES
 from webportal.accounts.models import Role, User
+from webportal.accounts.roles import ROLES_OF_ALL_DEPARTMENTS
 from webportal.site.navigation import LINKS
 from webportal.site.views import START_PAGES
 
@@ -107,6 +108,25 @@ def test_every_role_is_in_the_table_and_has_a_start_page() -> None:
     assert {role for role, _ in START_PAGES} | {C} == set(Role)
 
 
+#: Decided for each role: whether it looks after all departments, or sees only those of the person.
+LOOKS_AFTER_ALL = {
+    Role.UPLOADER: False,
+    Role.RADIOLOGIST: False,
+    Role.IT: True,
+    Role.AUDITOR: True,
+    Role.COORDINATOR: False,
+    Role.REFERRER: False,
+    Role.RESEARCHER: False,
+}
+
+
+def test_of_every_role_it_is_decided_whether_it_belongs_to_departments() -> None:
+    looks_after_all = {role: role in ROLES_OF_ALL_DEPARTMENTS for role in Role}
+    assert looks_after_all == LOOKS_AFTER_ALL, (
+        "ROLES_OF_ALL_DEPARTMENTS in webportal/accounts/roles.py"
+    )
+
+
 #: Pages of hospital IT or auditors that another page of theirs leads to, or a program reads.
 #: Each with its heading in docs/pages.md, where it is a page.
 NOT_IN_THE_NAVIGATION = {
@@ -192,6 +212,13 @@ def test_no_template_compares_roles_itself() -> None:
     """Whoever adds or renames a role finds where roles decide in Python."""
     templates = (ROOT / "webportal" / "templates").rglob("*.*")
     assert [file for file in templates if "user.roles" in file.read_text()] == []
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/pages.md", "docs/threat-model.md"])
+def test_every_role_is_described(document: str) -> None:
+    """In the guide, among the pages, and in what a curious colleague can see."""
+    text = " ".join((ROOT / document).read_text().lower().split())
+    assert [str(role.label) for role in Role if str(role.label).lower() not in text] == []
 
 
 def test_the_guide_to_the_api_names_every_role() -> None:
