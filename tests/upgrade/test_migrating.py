@@ -20,11 +20,17 @@ from webportal.operations.management.commands import migrate
 
 # What locks a table for longer than a moment, or breaks programs of the previous release.
 _REWRITES = "rewrites the table"
-_READS = "reads the whole table under a lock; a constraint can be added NOT VALID"
+_READS = (
+    "reads the whole table under a lock: use AddConstraintNotValid, then ValidateConstraint in a"
+    " migration of its own"
+)
 _HAS_ROWS = "the table may have rows"
 _LEFT_OUT = "the previous release leaves the column out: use db_default"
 _NEEDED = "the previous release needs it: drop it one release later"
-_BLOCKS = "nobody can write meanwhile: use webportal.database.indexes.AddIndexConcurrently"
+_BLOCKS = (
+    "nobody can write meanwhile: use webportal.database.indexes.AddIndexConcurrently; for a unique"
+    " constraint see CONTRIBUTING.md, *A migration*"
+)
 _LOCKS_ROWS = "locks every row until the end: let `manage.py prepare` do it in steps"
 FORBIDDEN = {
     r'ALTER TABLE "(\w+)".* TYPE ': _REWRITES,
