@@ -4,8 +4,8 @@ A network trained on several sources by their labels alone spreads its evidence 
 image. Here the map of a trained network, the *teacher*, is a further target on the same changed
 image: the new network has to find its evidence in the same places (Zagoruyko and Komodakis, *Paying
 More Attention to Attention*, ICLR 2017). On children's images the teacher's log-odds are a target
-beside the label. Some of these have a square covered, often the teacher's hottest one, so that the
-answer has to follow from what is visible.
+beside the label. Some of these have a square covered, often the teacher's hottest one; there the
+teacher's answer is the only target of the decision, so that it follows from what is visible.
 
 The stem and the first stages are frozen, so their features and the teacher's responses are computed
 once for each changed image and kept in a *pool* on disk. A training can also continue from a
@@ -56,8 +56,8 @@ class JointOptions(ImageNetOptions):
     images_per_epoch: int = 2400
     left_out: tuple[int, ...] = (0,)
     weight_decay: float = 5e-4
-    map_weight: float = 2.0
-    adults_map_share: float = 0.1
+    map_weight: float = 1.0
+    adults_map_share: float = 0.0
     teacher_weight: float = 1.0
     findings_weight: float = 0.5
     abnormal_weight: float = 0.3
@@ -82,10 +82,14 @@ def begin(options: JointOptions, start: keras.Model | None) -> keras.Model:
 
 
 class TaughtPool(NamedTuple):
-    """Changed images (m,): frozen features, the image each comes from, the teacher's responses."""
+    """Changed images (m,): frozen features, the image each comes from, the teacher's responses.
+
+    ``covered`` says whether a square of the image is covered.
+    """
 
     features: np.ndarray
     source: np.ndarray
+    covered: np.ndarray
     maps: np.ndarray
     logits: np.ndarray
 
@@ -150,14 +154,17 @@ def _shard(
     rng = np.random.default_rng(seed)
     source = rng.choice(len(chances), size, p=chances)
     is_child = np.isin(material.targets.group[source], CHILDREN)
-    kept: dict[str, list[np.ndarray]] = {"features": [], "maps": [], "logits": []}
+    kept: dict[str, list[np.ndarray]] = {"features": [], "covered": [], "maps": [], "logits": []}
     for first in tqdm(range(0, size, CHUNK), f"shard {seed[1]}", unit="batch"):
         rows = slice(first, first + CHUNK)
         changed = changed_copies(material, source[rows], rng)
         said = taught.predict_on_batch(changed)
-        covered = np.flatnonzero(is_child[rows] & (rng.random(len(changed)) < COVERED_SHARE))
-        if len(covered):
-            squares = np.stack([_cover(changed[i], said["maps"][i], rng) for i in covered])
+        covered = is_child[rows] & (rng.random(len(changed)) < COVERED_SHARE)
+        kept["covered"].append(covered)
+        if covered.any():
+            squares = np.stack(
+                [_cover(changed[i], said["maps"][i], rng) for i in np.flatnonzero(covered)]
+            )
             again = taught.predict_on_batch(squares)
             said = {name: np.array(values) for name, values in said.items()}
             for name, values in again.items():
@@ -200,6 +207,7 @@ class TaughtBatches(DrawnBatches):
         rows = self.source[chosen]
         wanted, weights = self.targets.by_output(rows)
         is_child = np.isin(self.targets.group[rows], CHILDREN)
+        weights["logit"] = np.where(self.pool.covered[chosen], 0, weights["logit"])
         wanted["taught"] = self.pool.logits[chosen, None]
         weights["taught"] = is_child.astype(np.float64)
         wanted["activation_map"] = self.pool.maps[chosen]

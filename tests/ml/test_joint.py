@@ -21,6 +21,7 @@ from ml.research.joint import (
 )
 from ml.research.learning import trunk_output
 from ml.research.material import part_of
+from ml.research.targets import CHILDREN
 from ml.serving.network import build_network, fold
 from tests.ml.networks import random_network
 from tests.ml.test_refining import SIZE, material
@@ -63,9 +64,13 @@ def test_only_childrens_images_learn_from_the_teachers_answer() -> None:
     made_up = material()
     rows = np.arange(80)
     pool = TaughtPool(
-        np.ones((80, 8, 8, 40), np.float16), rows, np.ones((80, 4, 4)), np.full(80, 3.0)
+        features=np.ones((80, 8, 8, 40), np.float16),
+        source=rows,
+        covered=np.zeros(80, np.bool_),
+        maps=np.ones((80, 4, 4)),
+        logits=np.full(80, 3.0),
     )
-    options = JointOptions(batch_size=600, images_per_epoch=600)
+    options = JointOptions(batch_size=600, images_per_epoch=600, adults_map_share=0.25)
     batches = TaughtBatches(pool, made_up, 1, options)
 
     _, targets, weights = batches[0]
@@ -77,6 +82,25 @@ def test_only_childrens_images_learn_from_the_teachers_answer() -> None:
     np.testing.assert_array_equal(weights["taught"], of_children)
     np.testing.assert_array_equal(weights["activation_map"][of_children], 1)
     np.testing.assert_array_equal(weights["activation_map"][~of_children], options.adults_map_share)
+
+
+def test_of_a_covered_image_only_the_teachers_answer_counts(tmp_path: Path) -> None:
+    made_up = material()
+    options = replace(OPTIONS, batch_size=600, images_per_epoch=600)
+    fill_pool(random_network(SIZE), made_up, options, tmp_path)
+    pool = TaughtPool.read(tmp_path)
+    is_child = np.isin(made_up.targets.group[pool.source], CHILDREN)
+    assert 0 < pool.covered.sum() < is_child.sum()
+    assert not pool.covered[~is_child].any()
+    batches = TaughtBatches(pool, made_up, 1, options)
+
+    _, _, weights = batches[0]
+
+    chosen, _ = batches.draw(0)
+    covered = pool.covered[chosen]
+    np.testing.assert_array_equal(weights["logit"][covered], 0)
+    np.testing.assert_array_equal(weights["taught"][covered], 1)
+    assert (weights["logit"][~covered] > 0).all()
 
 
 def test_maps_are_alike_whatever_their_scale_and_mean() -> None:
