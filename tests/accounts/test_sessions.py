@@ -1,8 +1,11 @@
 """Sessions end with the browser, are listed for their owner, and end everywhere at once."""
 
+from datetime import timedelta
+
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 
 from tests.conftest import PASSWORD
 from tests.helpers import audit_actions
@@ -30,6 +33,17 @@ def test_the_cookie_ends_with_the_browser(radiologist: User) -> None:
     cookie = signed_in(radiologist).cookies[settings.SESSION_COOKIE_NAME]
     assert (cookie["max-age"], cookie["expires"]) == ("", "")
     assert cookie["httponly"]
+
+
+def test_a_session_without_a_user_is_stored_for_minutes(radiologist: User) -> None:
+    """Whoever begins a sign-in has one, and anybody can begin any number."""
+    client = Client()
+    begun = client.session
+    soon = timezone.now() + timedelta(minutes=31)
+    assert Session.objects.get(pk=begun.session_key).expire_date < soon
+    client.cookies[settings.SESSION_COOKIE_NAME] = str(begun.session_key)
+    client.force_login(radiologist)
+    assert Session.objects.get(user=radiologist).expire_date > soon
 
 
 def test_users_see_only_their_own_sessions(radiologist: User, uploader: User) -> None:

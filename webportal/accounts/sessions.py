@@ -4,7 +4,7 @@ Django's database sessions do not reference their user; these do.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +21,8 @@ from webportal.client_address import client_address
 _ABOUT = "signed_in"
 #: Data of a session started through the identity provider (webportal.accounts.provider_sessions).
 FEDERATED = "federated"
+#: How long a sign-in may take, wherever it leads.
+ANONYMOUS_SECONDS = 1800
 _BROWSERS = (
     ("Edg/", "Edge"),
     ("OPR/", "Opera"),
@@ -51,6 +53,10 @@ class SessionStore(db.SessionStore):
         """The row to save."""
         row: Session = super().create_model_instance(data)  # type: ignore[assignment]
         row.user_id = data.get("_auth_user_id")
+        if row.user_id is None:
+            # Anybody can have any number of them stored, and needs one for a few minutes.
+            end = timezone.now() + timedelta(seconds=ANONYMOUS_SECONDS)
+            row.expire_date = min(row.expire_date, end)
         row.provider_sid = data.get(FEDERATED, {}).get("sid", "")
         return row
 
