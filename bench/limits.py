@@ -4,6 +4,7 @@ Measures, without a worker so that the cores are free for uploads, and on Postgr
 default durability:
 
 - transactions a second that append to the audit trail, whose head is locked by one at a time;
+- entries a second that are verified;
 - files a second that one portal takes in over REST: one at a time, and over several connections;
 - write-ahead log, rows and stored bytes of a study: of its upload, and of its result.
 """
@@ -32,11 +33,13 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=8, help="connections that send at once")
     parser.add_argument("--together", type=int, default=1, help="files of a request, of several")
     parser.add_argument("--seconds", type=float, default=5, help="of appending to the trail")
+    parser.add_argument("--entries", type=int, default=200_000, help="of the trail to be verified")
     options = parser.parse_args()
     with new_system() as (stack, folder, services):
         for threads in (1, 4, 8):
             commits, entries = _append(threads, options.seconds)
             say(f"{threads} at a time append {commits:.0f} transactions/s, {entries:.0f} entries/s")
+        _verify(options.entries)
         _upload(stack, folder, services, options)
     return 0
 
@@ -63,6 +66,24 @@ def _append(threads: int, seconds: float) -> tuple[float, float]:
     with ThreadPoolExecutor(threads) as pool:
         done = sum(future.result() for future in [pool.submit(append) for _ in range(threads)])
     return done / seconds, len(events) * done / seconds
+
+
+def _verify(entries: int) -> None:
+    """Make the trail longer by so many entries, and verify it."""
+    from webportal.audit.models import Action
+    from webportal.audit.trail import Event, append_all
+    from webportal.audit.verification import verify
+
+    events = [Event(Action.STUDY_VIEWED, "study", "0" * 32, detail={"n": n}) for n in range(1000)]
+    for _thousand in range(entries // len(events)):
+        append_all(events)
+    started, spent = time.perf_counter(), time.process_time()
+    verdict = verify()
+    seconds, of_processor = time.perf_counter() - started, time.process_time() - spent
+    say(
+        f"{verdict.entries:,} entries: {verdict.entries / seconds:,.0f} verified a second,"
+        f" {verdict.entries / of_processor:,.0f} a second of processor"
+    )
 
 
 def _upload(
