@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,6 +49,21 @@ def test_the_correction_of_a_held_file_has_every_field_of_its_form(
     browser: Client, held: list[UploadItem]
 ) -> None:
     assert fields_left_out(browser.get(f"/uploads/held/{held[0].pk}")) == set()
+
+
+def test_while_the_storage_is_away_the_page_says_so(
+    browser: Client, held: list[UploadItem], storage_folder: Path
+) -> None:
+    storage_folder.rename(storage_folder.with_name("volume"))
+    address = f"/uploads/held/{held[0].pk}"
+    for answer in (
+        browser.get(address),
+        browser.post(address, {"decision": "same", "alike": "1"}, follow=True),
+    ):
+        assert answer.status_code == 200
+        assert "cannot reach its storage" in answer.text
+    assert browser.get(f"{address}/image.png").status_code == 404
+    assert UploadItem.objects.filter(verdict="held").count() == len(held)
 
 
 STUDY = uid.generate_uid()

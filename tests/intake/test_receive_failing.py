@@ -69,6 +69,21 @@ def test_no_records_are_left_if_the_volume_goes_while_a_file_is_written(
     assert stored_files(storage_folder) == []
 
 
+def test_a_file_that_is_stored_already_waits_for_the_volume_too(
+    send: Send, storage_folder: Path
+) -> None:
+    """Whether it is stored in one piece cannot be told meanwhile."""
+    sent = files.png(files.phantom())
+    send(sent)
+    before = counts()
+    storage_folder.rename(storage_folder.with_name("volume"))
+    with pytest.raises(StorageNotOursError):
+        send(sent)
+    assert counts() == before
+    storage_folder.with_name("volume").rename(storage_folder)
+    assert send(sent).verdict in ("accepted", "duplicate")
+
+
 @pytest.mark.parametrize(
     ("reason", "refusal"),
     [

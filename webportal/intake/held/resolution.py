@@ -30,6 +30,7 @@ from webportal.intake.errors import (
     NotHeldError,
     PatientDoubtError,
     RefusedError,
+    StorageNotOursError,
 )
 from webportal.intake.held.reasons import held_for, rows_of
 from webportal.intake.models import UploadItem, Verdict
@@ -40,7 +41,7 @@ from webportal.records import file_faults
 from webportal.records.ages import contradicts
 from webportal.records.identifiers import UNREADABLE
 from webportal.records.models import Patient, Study
-from webportal.storage import DamagedFileError, read_verified, trash
+from webportal.storage import DamagedFileError, StorageAwayError, read_verified, trash
 
 logger = logging.getLogger(__name__)
 
@@ -246,7 +247,10 @@ def _read_held(item: UploadItem) -> bytes:
         item.refresh_from_db()
     if item.verdict != Verdict.HELD:  # somebody else's decision was carried out meanwhile
         raise NotHeldError
-    fault = file_faults.fault_of(item.held_key, item.sha256)
+    try:
+        fault = file_faults.fault_of(item.held_key, item.sha256)
+    except StorageAwayError as error:
+        raise StorageNotOursError from error
     if fault is None:
         return read_verified(item.held_key, item.sha256)
     file_faults.record(item.held_key, fault)

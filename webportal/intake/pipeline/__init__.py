@@ -13,12 +13,18 @@ from webportal.accounts.models import User
 from webportal.database.deadlocks import retried
 from webportal.intake.cases import lookup
 from webportal.intake.checks.doubts import check_certain
-from webportal.intake.errors import PatientDoubtError, RefusedError, StorageRefusesError
+from webportal.intake.errors import (
+    PatientDoubtError,
+    RefusedError,
+    StorageNotOursError,
+    StorageRefusesError,
+)
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.intake.pipeline import check, group, identify, match, receive, repair, store
 from webportal.intake.pipeline.group import Ready
 from webportal.intake.pipeline.upload import Upload
 from webportal.reasons import Reason
+from webportal.storage import StorageAwayError
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +114,8 @@ def _or_refusal(upload: Upload, step: Callable[[], T]) -> T | UploadItem:
         return store.refuse(upload, Reason.of(error))
     except RefusedError as error:
         return store.refuse(upload, error.reason)
+    except StorageAwayError as error:
+        raise StorageNotOursError from error
     except (InterfaceError, OperationalError, OSError, StorageRefusesError):
         raise  # affects every file alike, and is over when it is sent again
     except Exception as error:
