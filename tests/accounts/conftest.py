@@ -14,7 +14,14 @@ from tests.accounts.ldap_server import (
     Directory,
     running_directory,
 )
+from webportal.accounts import provider_sessions
 from webportal.accounts.directory import people
+from webportal.minute_counter import MinuteCounter
+
+
+@pytest.fixture(autouse=True)
+def _no_failures_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider_sessions, "_failures", MinuteCounter())
 
 
 @pytest.fixture(scope="module")

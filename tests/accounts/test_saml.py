@@ -290,7 +290,6 @@ def test_a_flood_of_failures_fills_neither_trail_nor_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """One cookie is good for ten minutes, and for any number of responses."""
-    monkeypatch.setattr(provider_sessions, "_failures", MinuteCounter())
     monkeypatch.setattr(provider_sessions, "ENTRIES_A_MINUTE", 2)
     monkeypatch.setattr(logs, "_refused", MinuteCounter())
     monkeypatch.setattr(logs, "LINES_A_MINUTE", 2)

@@ -22,7 +22,7 @@ from webportal.minute_counter import MinuteCounter
 
 #: The actor in the trail for what the provider causes.
 PROVIDER = "identity provider"
-ENTRIES_A_MINUTE = 20
+ENTRIES_A_MINUTE = 60
 _failures = MinuteCounter()
 
 
