@@ -12,6 +12,7 @@ from django.core.files.storage import default_storage
 from django.db.models import Count, Q
 
 from webportal.audit import reconciliation, verification
+from webportal.inference import inputs
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.records.models import FileFault, Radiograph
 from webportal.storage.trash import FOLDER as TRASH
@@ -116,6 +117,7 @@ def _unreferenced() -> Iterator[str]:
     for path in folder.rglob("*"):
         if path.is_file() and str(path.relative_to(folder)) not in named:
             os.utime(path, (days_ago, days_ago))
+    inputs.remove_old()
     for number in range(SLICES):
         remove_unreferenced(number)
     for path in folder.rglob("*"):

@@ -23,7 +23,7 @@ from webportal.auditexport import sending as audit_export
 from webportal.backups import runs as backup_runs
 from webportal.delivery import starting
 from webportal.erasure import execution
-from webportal.inference import history
+from webportal.inference import history, inputs
 from webportal.notifications import mail, run
 from webportal.orders import cleanup
 from webportal.oversight.drift import starting as drift
@@ -98,8 +98,9 @@ def notify() -> None:
 def clean_storage() -> None:
     """Move unreferenced files in the next slice of the storage to the trash.
 
-    All slices are processed within a day.
+    All slices are processed within a day. Inputs that no worker has fetched are removed.
     """
+    inputs.remove_old()
     remove_unreferenced(int(time.time() // CLEAN_SECONDS))
 
 

@@ -9,7 +9,9 @@ last pixel, malformed application segments.
 import re
 from collections.abc import Iterator
 
+import numpy as np
 import simplejpeg
+from numpy.typing import NDArray
 
 from ml.images import jpeg
 from ml.images.types import ImageError, truncated
@@ -23,6 +25,8 @@ _NEEDED = {*jpeg.DCT, _HUFFMAN_TABLES, 0xDB, 0xDD, _START_OF_SCAN}
 _NEXT_MARKER = re.compile(rb"\xff\xff*[\x01-\xcf\xd8-\xfe]")
 #: Of a sequential scan: all coefficients at full precision. Some writers leave zeros (NEMA's own).
 _SEQUENTIAL = b"\x00\x3f\x00"
+#: How many times smaller Pillow decodes a JPEG.
+_SCALES = (8, 4, 2)
 
 
 def completed(stream: bytes) -> bytes:
@@ -42,19 +46,20 @@ def completed(stream: bytes) -> bytes:
     return whole
 
 
-def is_flawless(stream: bytes) -> bool:
-    """Whether a JPEG of 8 bits decodes as it is, and nothing in it is even odd.
+def flawless_greys(stream: bytes, side: int) -> NDArray[np.uint8] | None:
+    """Return the luma of a JPEG of 8 bits, None unless it decodes as it is, with nothing even odd.
 
-    Each decoder then reads it, so no other check is needed.
+    Each decoder then reads it, so no other check is needed. It has the size, and the values, that
+    Pillow would give it with `raster.draft`.
     """
     frame = jpeg.parse(stream)
-    return (
-        frame is not None
-        and frame.process in jpeg.DCT
-        and frame.precision == 8
-        and stream.endswith(_END)
-        and _decodes(stream, frame)
-    )
+    if frame is None or frame.process not in jpeg.DCT or frame.precision != 8:
+        return None
+    if not stream.endswith(_END):
+        return None
+    times_the_side = min(frame.rows, frame.columns) // side
+    scale = next((each for each in _SCALES if times_the_side >= each), 1)
+    return _decoded(stream, frame, -(-frame.rows // scale), -(-frame.columns // scale))
 
 
 def check(stream: bytes) -> None:
@@ -121,21 +126,26 @@ def _is_sound(stream: bytes) -> bool:
         for marker, segment in _segments(stream)
         if marker in _NEEDED
     ]
-    return _decodes(b"".join([_START, *needed, _END]), frame)
+    return _decoded(b"".join([_START, *needed, _END]), frame) is not None
 
 
-def _decodes(stream: bytes, frame: jpeg.Codestream) -> bool:
-    """Whether libjpeg decodes a JPEG without a warning.
+def _decoded(
+    stream: bytes, frame: jpeg.Codestream, rows: int = 1, columns: int = 1
+) -> NDArray[np.uint8] | None:
+    """Return the first channel of a JPEG; None if libjpeg does not decode it without a warning.
 
-    All of the code is read, whatever the size of the picture that is made of it: at most an eighth
-    here.
+    All of the code is read, whatever the size of the picture that is made of it: the smallest that
+    has so many rows and columns, at least an eighth of the frame's.
     """
     colours = "CMYK" if frame.components == 4 else "GRAY"
     try:
-        simplejpeg.decode_jpeg(stream, colours, min_height=1, min_width=1, strict=True)
+        samples = simplejpeg.decode_jpeg(
+            stream, colours, min_height=rows, min_width=columns, strict=True
+        )
     except ValueError:
-        return False
-    return True
+        return None
+    greys: NDArray[np.uint8] = samples[..., 0]
+    return greys
 
 
 def _plain(marker: int, segment: bytes, process: int) -> bytes:

@@ -9,11 +9,18 @@ from ml.images import GreyImage
 # A JPEG is decoded smaller if its shorter side remains this many times the network's input. With
 # twice, probabilities of real radiographs change by up to 0.03 (docs/model.md).
 _TIMES_THE_INPUT = 3
+#: The side of the network's input in every package so far.
+USUAL_SIZE = 224
+
+
+def shortest_side(size: int) -> int:
+    """Return how many pixels an image has to keep if it is decoded smaller for that input."""
+    return _TIMES_THE_INPUT * size
 
 
 def read_input(data: bytes, size: int) -> np.ndarray:
     """Decode an image file into the network's input; see `network_input`. Raises ImageError."""
-    return network_input(images.read_smaller(data, _TIMES_THE_INPUT * size), size)
+    return network_input(images.read_smaller(data, shortest_side(size)), size)
 
 
 def network_input(image: GreyImage, size: int) -> np.ndarray:

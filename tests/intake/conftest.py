@@ -54,8 +54,12 @@ def stored(key: str) -> bytes:
 
 
 def stored_files(folder: Path) -> list[str]:
-    """Every file under a folder, temporary ones too, by its path there."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """Every file under a folder, temporary ones too, by its path there.
+
+    Without what is handed to workers, which belongs to no record.
+    """
+    found = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in found if not path.startswith("inputs/"))
 
 
 def zip_of(**members: Any) -> bytes:

@@ -7,10 +7,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pydicom
 import pytest
 
 from ml.images import ImageError
+from ml.serving.preprocessing import USUAL_SIZE, read_input
 from tests import dicom_files as files
 from webportal.intake.checks import image_file, wrapping
 
@@ -123,6 +125,46 @@ def test_a_damaged_jpeg_inside_a_dicom_file_is_refused_too() -> None:
     with pytest.raises(ImageError) as refusal:
         check(files.encapsulated_jpeg(damaged(whole), pixels))
     assert refusal.value.code == "damaged_jpeg"
+
+
+PICTURE = files.phantom(size=(700, 900))
+DEEP = files.phantom(12, (700, 900))
+JPEG = files.jpeg(PICTURE)
+RGB_JPEG = files.jpeg(np.stack([PICTURE, PICTURE // 2, PICTURE // 3], -1), keep_rgb=True)
+YBR_JPEG = files.jpeg(np.stack([PICTURE, PICTURE // 2, PICTURE // 3], -1))
+KINDS = {
+    "grey JPEG": JPEG,
+    "colour JPEG": YBR_JPEG,
+    "DICOM of 8 bits": files.dicom(PICTURE),
+    "DICOM of 12 bits with a window": files.dicom(DEEP, 12, WindowCenter=2000, WindowWidth=900),
+    "inverted DICOM": files.dicom(DEEP, 12, PhotometricInterpretation="MONOCHROME1"),
+    "JPEG in DICOM": files.encapsulated_jpeg(JPEG, PICTURE),
+    "lossless JPEG in DICOM": files.compressed(files.dicom(DEEP, 12), "JPEGLosslessProcess14_1"),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_network_gets_from_the_check_what_it_would_get_from_the_stored_file(name: str) -> None:
+    data = KINDS[name]
+    checked = check(data, HEADER)
+    assert checked.network_input is not None
+    stored = checked.wrapped or data
+    assert checked.network_input == read_input(stored, USUAL_SIZE).tobytes()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        files.png(PICTURE),
+        files.deep_png(np.stack([DEEP, DEEP], -1).astype(np.uint16)),
+        files.jpeg(PICTURE, progressive=True),
+        RGB_JPEG,
+        JPEG[:-2],
+    ],
+    ids=["PNG", "deep PNG", "progressive", "RGB", "no end marker"],
+)
+def test_what_is_stored_otherwise_than_it_came_is_left_to_the_worker(data: bytes) -> None:
+    assert check(data, HEADER).network_input is None
 
 
 def test_no_real_radiograph_counts_as_damaged(real_data: Path) -> None:

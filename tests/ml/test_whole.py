@@ -2,7 +2,9 @@
 
 import random
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -182,7 +184,7 @@ def test_the_quick_check_agrees_with_reading(mode: str, is_progressive: bool) ->
         read = verdict(images.read, bytes(damaged))
         assert verdict(images.check_decodes, bytes(damaged)) == read
         expected = read if read != "fine" else verdict(images.check_whole, bytes(damaged))
-        assert verdict(images.check_pixels, bytes(damaged)) == expected
+        assert verdict(partial(images.check_pixels, side=64), bytes(damaged)) == expected
         verdicts.add(expected)
     assert len(verdicts) > 2
 
@@ -190,7 +192,37 @@ def test_the_quick_check_agrees_with_reading(mode: str, is_progressive: bool) ->
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_a_flawless_jpeg_is_decoded_only_once(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "check_decodes", pytest.fail)
-    images.check_pixels(files.jpeg(PIXELS, mode))
+    assert images.check_pixels(files.jpeg(PIXELS, mode), 64) is not None
+
+
+SIDES = (20, 64, 100, 150, 151, 299, 300, 301)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+def test_the_quick_check_returns_what_a_worker_reads(mode: str, options: dict[str, Any]) -> None:
+    pixels = files.phantom(size=(601, 1210))
+    data = files.jpeg(pixels, mode, quality=80, **options)
+    for side in SIDES:
+        found, expected = images.check_pixels(data, side), images.read_smaller(data, side)
+        assert found is not None
+        assert found.max_value == expected.max_value
+        assert np.array_equal(found.pixels, expected.pixels)
+
+
+def test_of_real_radiographs_too(real_data: Path) -> None:
+    for path in sorted((real_data / "fullres").rglob("*.jpeg"))[::6]:
+        data = path.read_bytes()
+        for side in (224, 672):
+            found = images.check_pixels(data, side)
+            assert found is not None
+            assert np.array_equal(found.pixels, images.read_smaller(data, side).pixels)
+
+
+def test_a_jpeg_that_is_turned_is_left_to_the_worker() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert images.check_pixels(files.jpeg(PIXELS, exif=exif), 64) is None
 
 
 def verdict(function: Callable[[bytes], object], data: bytes) -> str:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
 
+from webportal.inference import inputs
 from webportal.intake.models import UploadItem, Verdict
 from webportal.network import inbox
 from webportal.network.models import InboxState, ReceivedInstance
@@ -173,6 +174,7 @@ def remove(key: str) -> bool:
     refuse_if_storage_away()
     for place in (key, trash.key_in_trash(key), f"{quarantine.FOLDER}/{key}"):
         default_storage.delete(place)
+    inputs.discard(Path(key).stem)
     # The volume may have gone while the file was looked for.
     refuse_if_storage_away()
     if folder_identity() != before:

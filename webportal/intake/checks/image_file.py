@@ -4,9 +4,11 @@ import re
 from dataclasses import dataclass
 
 from django.utils import timezone
+from pydicom import uid
 
 from ml import images
-from ml.images import ImageFacts
+from ml.images import GreyImage, ImageFacts
+from ml.serving.preprocessing import USUAL_SIZE, network_input, shortest_side
 from webportal.intake.checks import wrapping
 from webportal.intake.checks.messages import CheckError
 from webportal.intake.checks.sandbox import run
@@ -25,12 +27,14 @@ class CheckedImage:
     """An image that decodes.
 
     `kind`: the file type; `facts`: the header of its DICOM instance; `wrapped`: that instance, if
-    it was made from a JPEG or PNG.
+    it was made from a JPEG or PNG; `network_input`: what a worker would make of the instance, where
+    the check has made it on the way.
     """
 
     kind: str
     facts: ImageFacts
     wrapped: bytes | None = None
+    network_input: bytes | None = None
 
 
 def check_apart(data: bytes, header: wrapping.Header | None, sha256: str) -> CheckedImage:
@@ -64,14 +68,26 @@ def check(data: bytes, header: wrapping.Header | None, sha256: str) -> CheckedIm
     facts = images.describe(data)
     images.check(facts)
     _check_size(facts)
-    images.check_pixels(data)
+    seen = images.check_pixels(data, shortest_side(USUAL_SIZE))
     if facts.kind == "dicom":
         _check_identifiers(facts)
-        return CheckedImage(facts.kind, facts)
+        return CheckedImage(facts.kind, facts, network_input=_input_of(seen))
     if header is None:
         raise CheckError("no_patient")
     wrapped = wrapping.wrap(data, header, sha256)
-    return CheckedImage(facts.kind, images.describe(wrapped), wrapped)
+    described = images.describe(wrapped)
+    of_instance = _input_of(seen) if _keeps_luma(described) else None
+    return CheckedImage(facts.kind, described, wrapped, of_instance)
+
+
+def _keeps_luma(wrapped: ImageFacts) -> bool:
+    """Whether an instance holds a JPEG as it is, whose luma is what is read of it."""
+    is_kept = wrapped.transfer_syntax_uid == uid.JPEGBaseline8Bit
+    return is_kept and wrapped.photometric_interpretation != "RGB"
+
+
+def _input_of(seen: GreyImage | None) -> bytes | None:
+    return None if seen is None else network_input(seen, USUAL_SIZE).tobytes()
 
 
 def _check_size(facts: ImageFacts) -> None:

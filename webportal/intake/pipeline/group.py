@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from webportal.audit.trail import Event, append_all
 from webportal.database.rows import insert
-from webportal.inference import queue
 from webportal.intake.cases import lookup
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks.doubts import check_certain
@@ -25,7 +24,7 @@ from webportal.intake.pipeline.identify import Claim
 from webportal.intake.pipeline.upload import Upload
 from webportal.orders.linking import lock_numbers
 from webportal.records.choices import ReadingState
-from webportal.records.models import Patient, Radiograph, Series, Study
+from webportal.records.models import Patient, Series, Study
 
 #: The limits of a group. The larger it is, the longer its transaction holds its locks and the more
 #: memory it needs, and beyond a few files there is little to gain.
@@ -110,16 +109,17 @@ def store_plain(files: Sequence[Ready]) -> list[UploadItem | None]:
             store.stored_event(file.upload, radiograph)
             for file, radiograph in zip(plain, radiographs, strict=True)
         ]
-        events += queue.enqueue_new([each for each in radiographs if _is_to_be_read(each)], by)
+        events += store.enqueue(
+            [
+                (radiograph, file.checked)
+                for file, radiograph in zip(plain, radiographs, strict=True)
+            ],
+            by,
+        )
         # Last, because the end of the trail stays locked until the transaction ends.
         append_all(events, by)
     by_hash = {item.sha256: item for item in items}
     return [by_hash.get(sha256) for sha256 in hashes]
-
-
-def _is_to_be_read(radiograph: Radiograph) -> bool:
-    """Priors are only there for comparison, and are not analysed."""
-    return radiograph.study.reading_state != ReadingState.PRIOR
 
 
 def _unknown(files: Sequence[Ready], instances: Sequence[str]) -> Iterable[Ready]:

@@ -15,7 +15,7 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.database.rows import insert, insert_or_get
-from webportal.inference import queue
+from webportal.inference import inputs, queue
 from webportal.intake import blobs
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks.image_file import CheckedImage
@@ -241,12 +241,26 @@ def accept(upload: Upload, checked: CheckedImage, found: Match, put: blobs.Put) 
     )
     insert([radiograph])
     item = _save(upload, verdict=Verdict.ACCEPTED, radiograph=radiograph, reason=found.note)
-    # A prior is there to be compared with, and the model has nothing to say of it.
-    is_prior = study.reading_state == ReadingState.PRIOR
-    queued = [] if is_prior else queue.enqueue_new([radiograph], upload.by)
+    queued = enqueue([(radiograph, checked)], upload.by)
     # Last, because the end of the trail stays locked until the transaction ends.
     append_all([*events, stored_event(upload, radiograph), *queued], upload.by)
     return item
+
+
+def enqueue(images: Iterable[tuple[Radiograph, CheckedImage]], by: User) -> list[Event]:
+    """Queue new images, except priors, to be analysed; return what to audit.
+
+    A prior is there to be compared with, and the model has nothing to say of it.
+    """
+    new = [each for each in images if each[0].study.reading_state != ReadingState.PRIOR]
+    inputs.hand_over(
+        {
+            radiograph.dicom_sha256: checked.network_input
+            for radiograph, checked in new
+            if checked.network_input is not None
+        }
+    )
+    return queue.enqueue_new([radiograph for radiograph, _ in new], by)
 
 
 def stored_event(upload: Upload, radiograph: Radiograph) -> Event:
