@@ -155,6 +155,42 @@ def test_wrapping_twice_creates_the_same_file() -> None:
     assert wrap(data) == wrap(data)
 
 
+COLOURS = np.stack([files.phantom(size=(151, 133), seed=seed) for seed in range(3)], -1)
+PICTURES = {
+    "grey JPEG": files.jpeg(COLOURS[..., 0]),
+    "JPEG a byte longer": files.jpeg(COLOURS[..., 0], comment=b"x"),
+    "JPEG two bytes longer": files.jpeg(COLOURS[..., 0], comment=b"xy"),
+    "colour JPEG": files.jpeg(COLOURS),
+    "RGB JPEG": files.jpeg(COLOURS, keep_rgb=True),
+    "progressive JPEG": files.jpeg(COLOURS[..., 0], progressive=True),
+    "PNG of 8 bits": files.png(COLOURS[..., 0]),
+    "PNG of 16 bits": files.png(COLOURS[..., 0].astype(np.uint16) * 200),
+}
+HEADERS = {
+    "full": HEADER,
+    "bare": wrapping.Header(patient_id="P", study_instance_uid="1.2.3"),
+    "of three representations": wrapping.Header(
+        patient_id="山田-1",
+        study_instance_uid="1.2.34",
+        patient_name="Yamada^Tarou=山田^太郎=やまだ^たろう",
+    ),
+    "with an empty representation": wrapping.Header(
+        patient_id="P ", study_instance_uid="1.2.3", patient_name="Doe^Jane="
+    ),
+}
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+@pytest.mark.parametrize("header", HEADERS)
+def test_the_bytes_are_those_that_pydicom_writes(picture: str, header: str) -> None:
+    wrapped = wrapping.wrap(PICTURES[picture], HEADERS[header], "ab" * 32)
+    again = BytesIO()
+    ds = parsed(wrapped)
+    ds.decode()  # so that nothing is copied as it lies in the file
+    pydicom.dcmwrite(again, ds, enforce_file_format=True)
+    assert wrapped == again.getvalue()
+
+
 def test_different_pixels_create_a_different_instance() -> None:
     one, other = (parsed(wrap(files.png(files.phantom(seed=seed)))) for seed in (0, 1))
     assert one.SOPInstanceUID != other.SOPInstanceUID

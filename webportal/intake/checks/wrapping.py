@@ -16,11 +16,10 @@ import pydicom
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom import uid
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.encaps import encapsulate
 
 from ml import images
 from ml.images import jpeg
+from webportal.intake.checks import part10
 
 WRAPPED_MODALITY = "DX"
 _IMPLEMENTATION_UID = uid.UID("2.25.193456070265131786394041312164364512107")
@@ -61,24 +60,31 @@ def wrap(data: bytes, header: Header, sha256: str) -> bytes:
     """
     facts = images.describe(data)
     stream = jpeg.parse(data) if facts.kind == "jpeg" else None
-    ds = _new_instance(header, sha256)
+    elements = _new_instance(header, sha256)
     with Image.open(BytesIO(data), formats=(facts.kind.upper(),)) as image:
         upright = image.getexif().get(_EXIF_ORIENTATION, _EXIF_UPRIGHT) == _EXIF_UPRIGHT
         if stream and stream.process == jpeg.BASELINE and stream.components in (1, 3) and upright:
-            _keep_jpeg(ds, images.complete_jpeg(data), image)
+            syntax, pixels = uid.JPEGBaseline8Bit, _keep_jpeg(elements, data, image)
         elif facts.bits_stored == 16 and facts.samples_per_pixel == 1 and upright:
             image.load()
-            _store_pixels(ds, np.asarray(image, dtype=np.uint16))
+            deep = np.asarray(image, dtype=np.uint16)
+            syntax, pixels = uid.ExplicitVRLittleEndian, _store_pixels(elements, deep)
         else:
-            _store_pixels(ds, images.read(data).pixels)
+            grey = images.read(data).pixels
+            syntax, pixels = uid.ExplicitVRLittleEndian, _store_pixels(elements, grey)
     if facts.kind == "jpeg":
-        ds.LossyImageCompression = "01"
-        ds.LossyImageCompressionMethod = "ISO_10918_1"
+        elements["LossyImageCompression"] = "01"
+        elements["LossyImageCompressionMethod"] = "ISO_10918_1"
         ratio = facts.rows * facts.columns * facts.samples_per_pixel / len(data)
-        ds.LossyImageCompressionRatio = f"{max(ratio, 0.01):.2f}"
-    buffer = BytesIO()
-    pydicom.dcmwrite(buffer, ds, enforce_file_format=True)
-    return buffer.getvalue()
+        elements["LossyImageCompressionRatio"] = f"{max(ratio, 0.01):.2f}"
+    meta = {
+        "MediaStorageSOPClassUID": elements["SOPClassUID"],
+        "MediaStorageSOPInstanceUID": elements["SOPInstanceUID"],
+        "TransferSyntaxUID": syntax,
+        "ImplementationClassUID": _IMPLEMENTATION_UID,
+        "ImplementationVersionName": "CHESTLINE",
+    }
+    return part10.file_of(meta, elements, pixels)
 
 
 def as_own_instance(data: bytes, sha256: str) -> bytes:
@@ -94,57 +100,53 @@ def as_own_instance(data: bytes, sha256: str) -> bytes:
     return buffer.getvalue()
 
 
-def _new_instance(header: Header, sha256: str) -> FileDataset:
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = uid.SecondaryCaptureImageStorage
-    meta.MediaStorageSOPInstanceUID = uid.UID(make_uid("instance", sha256))
-    meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
-    meta.ImplementationClassUID = _IMPLEMENTATION_UID
-    meta.ImplementationVersionName = "CHESTLINE"
-
-    ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    ds.SpecificCharacterSet = _ISO_10646_UTF8
-    ds.ImageType = ["DERIVED", "SECONDARY"]
-    ds.SOPClassUID = meta.MediaStorageSOPClassUID
-    ds.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
-    ds.StudyDate = _date(header.study_date)
-    ds.StudyTime = ""
-    ds.AccessionNumber = header.accession_number
-    ds.Modality = WRAPPED_MODALITY
-    ds.ConversionType = "WSD"  # from a workstation
-    ds.ReferringPhysicianName = header.referring_physician_name
-    ds.StudyDescription = header.study_description
-    ds.PatientName = header.patient_name
-    ds.PatientID = header.patient_id
+def _new_instance(header: Header, sha256: str) -> dict[str, part10.Value]:
+    elements: dict[str, part10.Value] = {
+        "SpecificCharacterSet": _ISO_10646_UTF8,
+        "ImageType": "DERIVED\\SECONDARY",
+        "SOPClassUID": uid.SecondaryCaptureImageStorage,
+        "SOPInstanceUID": make_uid("instance", sha256),
+        "StudyDate": _date(header.study_date),
+        "StudyTime": "",
+        "AccessionNumber": header.accession_number,
+        "Modality": WRAPPED_MODALITY,
+        "ConversionType": "WSD",  # from a workstation
+        "ReferringPhysicianName": _person(header.referring_physician_name),
+        "StudyDescription": header.study_description,
+        "PatientName": _person(header.patient_name),
+        "PatientID": header.patient_id,
+        "PatientBirthDate": _date(header.patient_birth_date),
+        "PatientSex": header.patient_sex,
+        "StudyInstanceUID": header.study_instance_uid,
+        "SeriesInstanceUID": make_uid("series", header.study_instance_uid),
+        # Type 2C: empty means that the side is unknown, as is the body part.
+        "Laterality": "",
+        "StudyID": "",
+        "SeriesNumber": "1",
+        "InstanceNumber": "",
+        "PatientOrientation": "",
+    }
     if header.issuer_of_patient_id:
-        ds.IssuerOfPatientID = header.issuer_of_patient_id
-    ds.PatientBirthDate = _date(header.patient_birth_date)
-    ds.PatientSex = header.patient_sex
-    ds.StudyInstanceUID = header.study_instance_uid
-    ds.SeriesInstanceUID = make_uid("series", header.study_instance_uid)
-    # Type 2C: empty means that the side is unknown, as is the body part.
-    ds.Laterality = ""
-    ds.StudyID = ""
-    ds.SeriesNumber = 1
-    ds.InstanceNumber = None
-    ds.PatientOrientation = None
-    return ds
+        elements["IssuerOfPatientID"] = header.issuer_of_patient_id
+    return elements
+
+
+def _person(name: str) -> str:
+    """The name without empty representations at its end (PS3.5 6.2.1.1)."""
+    return name.rstrip("=")
 
 
 def _date(value: date | None) -> str:
     return f"{value:%Y%m%d}" if value else ""
 
 
-def _keep_jpeg(ds: FileDataset, data: bytes, image: Image.Image) -> None:
-    ds.file_meta.TransferSyntaxUID = uid.JPEGBaseline8Bit
-    _describe_pixels(ds, image.height, image.width, bits=8)
+def _keep_jpeg(elements: dict[str, part10.Value], data: bytes, image: Image.Image) -> list[bytes]:
+    _describe_pixels(elements, image.height, image.width, bits=8)
     if image.mode != "L":
-        ds.SamplesPerPixel = 3
-        ds.PlanarConfiguration = 0
-        ds.PhotometricInterpretation = _jpeg_photometric(image)
-    ds.PixelData = encapsulate([data])
-    ds["PixelData"].VR = "OB"
-    ds["PixelData"].is_undefined_length = True
+        elements["SamplesPerPixel"] = 3
+        elements["PlanarConfiguration"] = 0
+        elements["PhotometricInterpretation"] = _jpeg_photometric(image)
+    return part10.encapsulated(images.complete_jpeg(data))
 
 
 def _jpeg_photometric(image: Image.Image) -> str:
@@ -157,23 +159,28 @@ def _jpeg_photometric(image: Image.Image) -> str:
     return "YBR_FULL_422" if subsampled else "YBR_FULL"
 
 
-def _store_pixels(ds: FileDataset, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+def _store_pixels(
+    elements: dict[str, part10.Value], pixels: NDArray[np.uint8] | NDArray[np.uint16]
+) -> list[bytes]:
     rows, columns = pixels.shape
-    _describe_pixels(ds, rows, columns, bits=pixels.dtype.itemsize * 8)
+    _describe_pixels(elements, rows, columns, bits=pixels.dtype.itemsize * 8)
     if pixels.dtype.itemsize == 2:
         # The window that ml.images would use, stored for other viewers.
         low, high = int(pixels.min()), int(pixels.max())
-        ds.WindowCenter = f"{(low + high + 1) / 2}"
-        ds.WindowWidth = f"{max(high - low, 1) + 1}"
+        elements["WindowCenter"] = f"{(low + high + 1) / 2}"
+        elements["WindowWidth"] = f"{max(high - low, 1) + 1}"
     raw = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
-    ds.PixelData = raw + b"\0" * (len(raw) % 2)
-    ds["PixelData"].VR = "OB" if pixels.dtype.itemsize == 1 else "OW"
+    return part10.native(raw, "OB" if pixels.dtype.itemsize == 1 else "OW")
 
 
-def _describe_pixels(ds: FileDataset, rows: int, columns: int, bits: int) -> None:
-    ds.SamplesPerPixel = 1
-    ds.PhotometricInterpretation = "MONOCHROME2"
-    ds.Rows, ds.Columns = rows, columns
-    ds.BitsAllocated = ds.BitsStored = bits
-    ds.HighBit = bits - 1
-    ds.PixelRepresentation = 0
+def _describe_pixels(elements: dict[str, part10.Value], rows: int, columns: int, bits: int) -> None:
+    elements |= {
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "Rows": rows,
+        "Columns": columns,
+        "BitsAllocated": bits,
+        "BitsStored": bits,
+        "HighBit": bits - 1,
+        "PixelRepresentation": 0,
+    }
