@@ -85,10 +85,14 @@ def writing() -> Iterator[Put]:
     may be removed. Where it has lost its connection, and with it the lock, they stay.
     """
     written: list[str] = []
+    ours: tuple[int, int] | None = None
 
     def put(key: str, data: bytes) -> None:
+        nonlocal ours
         before = folder_identity()
-        _check_identity()
+        if before is None or before != ours:
+            _check_identity()
+            ours = before
         if not default_storage.exists(key):
             default_storage.save(key, ContentFile(data))
             written.append(key)

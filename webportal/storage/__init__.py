@@ -14,6 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage
 
+_CHUNK = 1024**2
+
 
 class DamagedFileError(Exception):
     """A stored file differs from what was recorded when it was stored."""
@@ -36,18 +38,19 @@ class DurableFileSystemStorage(FileSystemStorage):
 
     def _save(self, name: str, content: "File[Any]") -> str:
         path = Path(self.path(name))
-        path.parent.mkdir(
-            parents=True, exist_ok=True, mode=self.directory_permissions_mode or 0o777
-        )
+        if not path.parent.is_dir():
+            path.parent.mkdir(
+                parents=True, exist_ok=True, mode=self.directory_permissions_mode or 0o777
+            )
         descriptor, temporary = tempfile.mkstemp(prefix=".incoming-", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as target:
-                for chunk in content.chunks():
+                for chunk in content.chunks(_CHUNK):
                     target.write(chunk)
                 target.flush()
                 os.fsync(target.fileno())
-            if self.file_permissions_mode is not None:
-                Path(temporary).chmod(self.file_permissions_mode)
+                if self.file_permissions_mode is not None:
+                    os.fchmod(target.fileno(), self.file_permissions_mode)
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
@@ -132,8 +135,9 @@ def is_storage_away() -> bool:
 
 def storage_folder() -> Path | None:
     """The folder of the storage, which may not exist yet; None for a bucket."""
-    is_folder = isinstance(default_storage, FileSystemStorage)
-    return Path(default_storage.path("")) if is_folder else None
+    if not isinstance(default_storage, FileSystemStorage):
+        return None
+    return Path(default_storage.location)
 
 
 def folder_identity() -> tuple[int, int] | None:
@@ -142,10 +146,11 @@ def folder_identity() -> tuple[int, int] | None:
     None for a bucket, and for a folder that does not exist yet.
     """
     folder = storage_folder()
-    if folder is None or not folder.exists():
+    try:
+        status = folder.stat() if folder is not None else None
+    except FileNotFoundError:
         return None
-    status = folder.stat()
-    return status.st_dev, status.st_ino
+    return None if status is None else (status.st_dev, status.st_ino)
 
 
 def takes_files() -> bool:

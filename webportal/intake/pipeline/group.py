@@ -192,10 +192,10 @@ class _Records:
         if key not in self._patients:
             self._patients[key] = patient
             self._new_patients.append(patient)
-        series = store.new_series(study, file.checked.facts)
-        if (study.pk, series.series_instance_uid) not in self._series:
-            self._series[study.pk, series.series_instance_uid] = series
-            self._new_series.append(series)
+        of_image = study.pk, store.series_uid(study, file.checked.facts)
+        if of_image not in self._series:
+            self._series[of_image] = store.new_series(study, file.checked.facts)
+            self._new_series.append(self._series[of_image])
         return True
 
     def _takes_line(self, file_name: str) -> bool:
@@ -228,5 +228,4 @@ class _Records:
     def series_of(self, file: Ready) -> Series:
         """The series of a file that was taken."""
         study = self.study_of(file)
-        named = store.new_series(study, file.checked.facts).series_instance_uid
-        return self._series[study.pk, named]
+        return self._series[study.pk, store.series_uid(study, file.checked.facts)]

@@ -335,13 +335,17 @@ def series_of(study: Study, facts: ImageFacts) -> Series:
     return series
 
 
-def new_series(study: Study, facts: ImageFacts) -> Series:
-    """Return the series of an image, not yet saved; images that name none are one together."""
+def series_uid(study: Study, facts: ImageFacts) -> str:
+    """Return the UID of an image's series; images that name none are one together."""
     own = facts.series_instance_uid
-    named = own if _UID.fullmatch(own) else make_uid("series", study.study_instance_uid)
+    return own if _UID.fullmatch(own) else make_uid("series", study.study_instance_uid)
+
+
+def new_series(study: Study, facts: ImageFacts) -> Series:
+    """Return the series of an image, not yet saved."""
     return Series(
         study=study,
-        series_instance_uid=named,
+        series_instance_uid=series_uid(study, facts),
         number=facts.series_number,
         description=facts.series_description,
         modality=facts.modality,
