@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 OBJECTS = {
     "addendum": _("addendum"),
+    "audit_entry": _("entry of the audit trail"),
     "backup": _("backup"),
     "batch": _("upload"),
     "commitment": _("storage commitment"),
