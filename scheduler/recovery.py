@@ -7,7 +7,7 @@ from django.conf import settings
 
 from webportal.inference.claims import expire_leases
 from webportal.inference.fleet import WorkerState, workers_with_states
-from webportal.inference.hints import send_hint
+from webportal.inference.hint_sender import send_hint
 from webportal.inference.queue import overdue
 
 logger = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ from ml.serving.assessment import Assessment
 from ml.serving.predictor import Predictor
 from webportal.inference.claims import ClaimedJob, Result, claim, fail, give_back, write_back
 from webportal.inference.faults import report_file_fault
-from webportal.inference.hints import drop_hints, send_hint
+from webportal.inference.hint_sender import drop_hints, send_hint
 from webportal.inference.models import ModelVersion
 from webportal.inference.presence import begin_loading, end_loading
 from webportal.inference.registry import active_model, active_model_id, verified_package

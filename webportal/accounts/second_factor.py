@@ -5,7 +5,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.dispatch import Signal
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
@@ -14,13 +13,16 @@ from webportal.accounts.devices import known_device
 from webportal.accounts.directory.passwords import is_of_directory
 from webportal.accounts.encryption import UnreadableSecretError
 from webportal.accounts.models import Authenticator, Passkey, RecoveryCode, User
-from webportal.accounts.services import AccountError, refuse_takeover, revoke_all_tokens
+from webportal.accounts.services import (
+    AccountError,
+    refuse_takeover,
+    revoke_all_tokens,
+    second_factor_changed,
+)
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 
 APP, PASSKEY, RECOVERY_CODE = "app", "passkey", "recovery_code"
-#: A user's second factor (`user`) was changed, by `what`: added, removed, reset.
-changed = Signal()
 
 
 def has_one(user: User) -> bool:
@@ -101,7 +103,7 @@ def add_passkey(
 
 def _added(user: User, detail: dict[str, str]) -> list[str]:
     append(Event(Action.FACTOR_ADDED, "user", user.pk, detail=detail), user)
-    changed.send(sender=User, user=user, what="added")
+    second_factor_changed.send(sender=User, user=user, what="added")
     return [] if RecoveryCode.objects.filter(user=user).exists() else make_recovery_codes(user)
 
 
@@ -141,7 +143,7 @@ def _removed(user: User, detail: dict[str, str]) -> None:
     if not has_one(user):
         RecoveryCode.objects.filter(user=user).delete()
     append(Event(Action.FACTOR_REMOVED, "user", user.pk, detail=detail), user)
-    changed.send(sender=User, user=user, what="removed")
+    second_factor_changed.send(sender=User, user=user, what="removed")
 
 
 @transaction.atomic
@@ -160,4 +162,4 @@ def reset(user: User, by: User) -> None:
     sessions.end_all(user)
     revoke_all_tokens(user, by)
     append(Event(Action.FACTORS_RESET, "user", user.pk), by)
-    changed.send(sender=User, user=user, what="reset")
+    second_factor_changed.send(sender=User, user=user, what="reset")

@@ -29,6 +29,8 @@ USUAL_TOKEN_DAYS = 90
 APART = timedelta(days=3)
 #: Somebody else has set a one-time password for the user (`user`); sent within the transaction.
 password_reset = Signal()
+#: A user's second factor (`user`) was changed, by `what`: added, removed, reset.
+second_factor_changed = Signal()
 # Without similar-looking characters, because people copy a one-time password by hand.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 

@@ -16,7 +16,6 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from webportal.database.clock import clock
-from webportal.delivery.documents import retractions
 from webportal.delivery.models import (
     OF_FHIR,
     Delivery,
@@ -49,11 +48,6 @@ _RETRACTED: dict[DocumentKind, tuple[DocumentKind, ...]] = {
     DocumentKind.RETRACTION: OF_DICOM,
     DocumentKind.RETRACTION_HL7: (DocumentKind.REPORT_HL7,),
     DocumentKind.RETRACTION_FHIR: OF_FHIR,
-}
-_NAMES = {
-    DocumentKind.RETRACTION: retractions.dicom_names,
-    DocumentKind.RETRACTION_HL7: retractions.hl7_names,
-    DocumentKind.RETRACTION_FHIR: retractions.fhir_names,
 }
 
 
@@ -175,5 +169,13 @@ def _names(
     kind: DocumentKind, document_id: UUID, sha256: str, patient_id: str, issuer: str
 ) -> bool:
     """What the content with that checksum says; the outbox asks again every few seconds."""
+    # Here, because highdicom takes long to import, and every process connects the signals above.
+    from webportal.delivery.documents import retractions
+
+    names = {
+        DocumentKind.RETRACTION: retractions.dicom_names,
+        DocumentKind.RETRACTION_HL7: retractions.hl7_names,
+        DocumentKind.RETRACTION_FHIR: retractions.fhir_names,
+    }
     content = Document.objects.values_list("content", flat=True).get(pk=document_id)
-    return _NAMES[kind](bytes(content or b""), Patient(patient_id=patient_id, issuer=issuer))
+    return names[kind](bytes(content or b""), Patient(patient_id=patient_id, issuer=issuer))

@@ -9,9 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.dispatch import receiver
 
-from webportal.accounts import second_factor
 from webportal.accounts.models import User
-from webportal.accounts.services import password_reset
+from webportal.accounts.services import password_reset, second_factor_changed
 from webportal.notifications.models import Notification, NotificationKind
 from webportal.notifications.services import mail_state_for
 
@@ -28,7 +27,7 @@ def notify_of_one_time_password(user: User, **kwargs: Any) -> None:
     _notify(user, NotificationKind.PASSWORD_RESET)
 
 
-@receiver(second_factor.changed)
+@receiver(second_factor_changed)
 def notify_of_second_factor(user: User, what: str, **kwargs: Any) -> None:
     """Notify the user of the change to their second factor."""
     _notify(user, _FACTOR_KINDS[what])
