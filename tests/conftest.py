@@ -6,14 +6,12 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
-from django.db import OperationalError
-from django.db.backends.postgresql.operations import DatabaseOperations
 from django.test import Client
 from django.utils import translation
-from psycopg.errors import DeadlockDetected
 from pytest_django.fixtures import Settings
 
-from webportal.accounts.models import GENERAL, Role, User
+from tests.flushing import cheap_flushes
+from webportal.accounts.models import Role, User
 
 PASSWORD = "correct horse battery"
 SKIPS_FAIL = "CHESTLINE_SKIPS_FAIL"
@@ -59,34 +57,8 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _flush_past_the_triggers() -> Iterator[None]:
-    """Let tests with real transactions empty trail and access log, which triggers refuse."""
-    flush = DatabaseOperations.execute_sql_flush
-
-    def without_triggers(self: DatabaseOperations, sql_list: list[str]) -> None:
-        statements = [
-            "ALTER TABLE audit_auditentry DISABLE TRIGGER USER",
-            "ALTER TABLE access_accessentry DISABLE TRIGGER USER",
-            *sql_list,
-            "ALTER TABLE audit_auditentry ENABLE TRIGGER USER",
-            "ALTER TABLE access_accessentry ENABLE TRIGGER USER",
-            "INSERT INTO audit_chainhead VALUES (1, 0, repeat('0', 64))",
-            "INSERT INTO accounts_department (id, name, created_at)"
-            f" VALUES ('{GENERAL}', 'General', now())",
-            "INSERT INTO audit_anchorstate VALUES (1, 0, '', '', NULL, '')",
-        ]
-        # A page that was left may still be sending its draft, which locks the tables in its order.
-        for _attempt in range(4):
-            try:
-                flush(self, statements)
-                return
-            except OperationalError as error:
-                if not isinstance(error.__cause__, DeadlockDetected):
-                    raise
-        flush(self, statements)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "execute_sql_flush", without_triggers)
+def _flush_cheaply() -> Iterator[None]:
+    with cheap_flushes():
         yield
 
 

@@ -11,7 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from deploy.local.services import Postgres, Valkey
+from deploy.local.services import Valkey
+from tests.postgres import PostgresOfTests
 
 _runs_tests = "PYTEST_XDIST_WORKER" in os.environ or not any(
     argument.startswith(("-n", "--numprocesses"))
@@ -25,7 +26,7 @@ atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 # `make mutants` runs pytest a thousand times, on a server that it has started.
 _running = os.environ.get("CHESTLINE_TEST_POSTGRES")
-postgres = Postgres(Path(_running) if _running else folder / "postgres", durable=False)
+postgres = PostgresOfTests(Path(_running) if _running else folder / "postgres")
 valkey = Valkey(folder / "valkey")
 
 os.environ |= {

@@ -22,8 +22,8 @@ from pathlib import Path
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkItem, WorkResult
 
-from deploy.local.services import Postgres
 from deploy.local.system import ROOT
+from tests.postgres import PostgresOfTests
 
 CONFIG = ROOT / "tools" / "mutants.toml"
 FOLDER = ROOT / "var" / "mutants"
@@ -58,7 +58,7 @@ def main() -> None:
     sessions = {module: _make_session(module, config["operators"]["used"]) for module in modules}
     if options.sample:
         _draw(list(sessions.values()), options.sample, options.seed)
-    with Postgres(FOLDER / "postgres", durable=False):
+    with PostgresOfTests(FOLDER / "postgres"):
         counts = [_run(module, sessions[module], tests[module]) for module in modules]
     run, survived = (sum(column) for column in zip(*counts, strict=True))
     print(f"{run} mutants, {survived} survived: {SURVIVORS.relative_to(ROOT)}")
