@@ -212,6 +212,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("user", "department"), name="once_in_a_department"
+                    ),
+                ],
+            },
         ),
         migrations.AddField(
             model_name="user",
@@ -259,6 +266,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["created_at"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("name", ""), _negated=True), name="passkey_has_name"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -303,6 +315,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("user", "digest"), name="one_row_a_recovery_code"
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Session",
@@ -448,12 +467,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddConstraint(
-            model_name="membership",
-            constraint=models.UniqueConstraint(
-                fields=("user", "department"), name="once_in_a_department"
-            ),
-        ),
-        migrations.AddConstraint(
             model_name="user",
             constraint=models.CheckConstraint(
                 condition=models.Q(
@@ -490,18 +503,6 @@ class Migration(migrations.Migration):
             model_name="user",
             constraint=models.UniqueConstraint(
                 django.db.models.functions.text.Lower("username"), name="user_name_whatever_case"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="passkey",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("name", ""), _negated=True), name="passkey_has_name"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="recoverycode",
-            constraint=models.UniqueConstraint(
-                fields=("user", "digest"), name="one_row_a_recovery_code"
             ),
         ),
         migrations.RunPython(add_general, migrations.RunPython.noop),

@@ -103,6 +103,32 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("removed_at", None)),
+                        fields=("name",),
+                        name="one_destination_of_a_name",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("protocol__in", ["dicom", "dicomweb", "hl7"])),
+                        name="destination_protocol",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("sends", []), _negated=True),
+                            ("sends__contained_by", ["reads", "results", "captures"]),
+                        ),
+                        name="destination_sends",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("port", None),
+                            models.Q(("port__gte", 1), ("port__lte", 65535)),
+                            _connector="OR",
+                        ),
+                        name="destination_port",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -193,6 +219,33 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["created_at", "id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("kind", "study", "read", "addendum", "prediction"),
+                        name="one_document_of_a_kind",
+                        nulls_distinct=False,
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("addendum", None), ("prediction__isnull", False), ("read", None)
+                            ),
+                            models.Q(("prediction", None), ("read__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="document_of_read_or_result",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("content", None), ("made_at", None)),
+                            models.Q(
+                                ("made_at__isnull", False), models.Q(("sha256", ""), _negated=True)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="document_made",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -258,104 +311,30 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "deliveries",
                 "ordering": ["-created_at", "-id"],
-            },
-        ),
-        migrations.AddConstraint(
-            model_name="destination",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("removed_at", None)),
-                fields=("name",),
-                name="one_destination_of_a_name",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="destination",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("protocol__in", ["dicom", "dicomweb", "hl7"])),
-                name="destination_protocol",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="destination",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("sends", []), _negated=True),
-                    ("sends__contained_by", ["reads", "results", "captures"]),
-                ),
-                name="destination_sends",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="destination",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("port", None),
-                    models.Q(("port__gte", 1), ("port__lte", 65535)),
-                    _connector="OR",
-                ),
-                name="destination_port",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="document",
-            constraint=models.UniqueConstraint(
-                fields=("kind", "study", "read", "addendum", "prediction"),
-                name="one_document_of_a_kind",
-                nulls_distinct=False,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="document",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("addendum", None), ("prediction__isnull", False), ("read", None)),
-                    models.Q(("prediction", None), ("read__isnull", False)),
-                    _connector="OR",
-                ),
-                name="document_of_read_or_result",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="document",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("content", None), ("made_at", None)),
-                    models.Q(("made_at__isnull", False), models.Q(("sha256", ""), _negated=True)),
-                    _connector="OR",
-                ),
-                name="document_made",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="delivery",
-            index=models.Index(
-                condition=models.Q(("state", "waiting")),
-                fields=["destination", "next_attempt_at"],
-                name="delivery_due",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="delivery",
-            index=models.Index(fields=["state", "-created_at"], name="delivery_state"),
-        ),
-        migrations.AddConstraint(
-            model_name="delivery",
-            constraint=models.UniqueConstraint(
-                fields=("destination", "document"), name="one_delivery_of_a_document"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="delivery",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("settled_at", None), ("state", "waiting")),
-                    models.Q(
-                        ("settled_at__isnull", False),
-                        ("state__in", ["delivered", "rejected", "cancelled"]),
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "waiting")),
+                        fields=["destination", "next_attempt_at"],
+                        name="delivery_due",
                     ),
-                    _connector="OR",
-                ),
-                name="delivery_settled",
-            ),
+                    models.Index(fields=["state", "-created_at"], name="delivery_state"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("destination", "document"), name="one_delivery_of_a_document"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("settled_at", None), ("state", "waiting")),
+                            models.Q(
+                                ("settled_at__isnull", False),
+                                ("state__in", ["delivered", "rejected", "cancelled"]),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="delivery_settled",
+                    ),
+                ],
+            },
         ),
     ]

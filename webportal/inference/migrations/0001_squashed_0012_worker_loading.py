@@ -136,6 +136,71 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-queued_at"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "queued")),
+                        fields=["priority", "queued_at", "id"],
+                        name="job_queue",
+                    ),
+                    models.Index(
+                        condition=models.Q(("state", "running")),
+                        fields=["leased_until"],
+                        name="job_leases",
+                    ),
+                    models.Index(fields=["state", "finished_at"], name="job_state"),
+                    models.Index(
+                        condition=models.Q(
+                            ("state__in", ["queued", "running", "quarantined", "cancelled"])
+                        ),
+                        fields=["state", "study"],
+                        name="job_study",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ["queued", "running"])),
+                        fields=("radiograph",),
+                        name="one_open_job_per_radiograph",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("attempt__gte", 1),
+                                ("leased_until__isnull", False),
+                                ("state", "running"),
+                                models.Q(("worker", ""), _negated=True),
+                            ),
+                            models.Q(
+                                models.Q(("state", "running"), _negated=True),
+                                ("leased_until", None),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="job_lease_while_running",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("finished_at", None), ("state__in", ["queued", "running"])),
+                            models.Q(
+                                ("finished_at__isnull", False),
+                                ("state__in", ["done", "refused", "quarantined", "cancelled"]),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="job_finished_when_closed",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ["refused", "quarantined"]), _negated=True),
+                            models.Q(("reason_code", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="job_reason_given",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("priority__in", [0, 1, 2])), name="job_priority_known"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -190,6 +255,17 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-registered_at"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_active", True)),
+                        fields=("is_active",),
+                        name="one_active_model",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("package_sha256__regex", "^[0-9a-f]{64}$")),
+                        name="model_sha256",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -299,6 +375,42 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-created_at"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_current", True)),
+                        fields=("radiograph",),
+                        name="one_current_prediction_per_radiograph",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("category", "not_assessable"),
+                                ("probability", None),
+                                models.Q(("reason_code", ""), _negated=True),
+                            ),
+                            models.Q(
+                                ("category__in", ["likely", "indeterminate", "unlikely"]),
+                                ("probability__gte", 0.0),
+                                ("probability__lte", 1.0),
+                                ("reason_code", ""),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="prediction_complete",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("bacterial_probability", None),
+                            models.Q(
+                                ("bacterial_probability__gte", 0.0),
+                                ("bacterial_probability__lte", 1.0),
+                                models.Q(("category", "not_assessable"), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="prediction_pattern",
+                    ),
+                ],
             },
             bases=(webportal.records.shown_result.ShownResult, models.Model),
         ),
@@ -332,6 +444,17 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["priority"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("priority",), name="one_pause_of_a_priority", nulls_distinct=False
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("priority", None), ("priority__in", [0, 1, 2]), _connector="OR"
+                        ),
+                        name="pause_priority_known",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -364,160 +487,5 @@ class Migration(migrations.Migration):
                     ),
                 ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(
-                condition=models.Q(("state", "queued")),
-                fields=["priority", "queued_at", "id"],
-                name="job_queue",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(
-                condition=models.Q(("state", "running")), fields=["leased_until"], name="job_leases"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(fields=["state", "finished_at"], name="job_state"),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(
-                condition=models.Q(
-                    ("state__in", ["queued", "running", "quarantined", "cancelled"])
-                ),
-                fields=["state", "study"],
-                name="job_study",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="job",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state__in", ["queued", "running"])),
-                fields=("radiograph",),
-                name="one_open_job_per_radiograph",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="job",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("attempt__gte", 1),
-                        ("leased_until__isnull", False),
-                        ("state", "running"),
-                        models.Q(("worker", ""), _negated=True),
-                    ),
-                    models.Q(models.Q(("state", "running"), _negated=True), ("leased_until", None)),
-                    _connector="OR",
-                ),
-                name="job_lease_while_running",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="job",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("finished_at", None), ("state__in", ["queued", "running"])),
-                    models.Q(
-                        ("finished_at__isnull", False),
-                        ("state__in", ["done", "refused", "quarantined", "cancelled"]),
-                    ),
-                    _connector="OR",
-                ),
-                name="job_finished_when_closed",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="job",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ["refused", "quarantined"]), _negated=True),
-                    models.Q(("reason_code", ""), _negated=True),
-                    _connector="OR",
-                ),
-                name="job_reason_given",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="job",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("priority__in", [0, 1, 2])), name="job_priority_known"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="modelversion",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("is_active", True)),
-                fields=("is_active",),
-                name="one_active_model",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="modelversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("package_sha256__regex", "^[0-9a-f]{64}$")), name="model_sha256"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="prediction",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("is_current", True)),
-                fields=("radiograph",),
-                name="one_current_prediction_per_radiograph",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="prediction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("category", "not_assessable"),
-                        ("probability", None),
-                        models.Q(("reason_code", ""), _negated=True),
-                    ),
-                    models.Q(
-                        ("category__in", ["likely", "indeterminate", "unlikely"]),
-                        ("probability__gte", 0.0),
-                        ("probability__lte", 1.0),
-                        ("reason_code", ""),
-                    ),
-                    _connector="OR",
-                ),
-                name="prediction_complete",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="prediction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("bacterial_probability", None),
-                    models.Q(
-                        ("bacterial_probability__gte", 0.0),
-                        ("bacterial_probability__lte", 1.0),
-                        models.Q(("category", "not_assessable"), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="prediction_pattern",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="queuepause",
-            constraint=models.UniqueConstraint(
-                fields=("priority",), name="one_pause_of_a_priority", nulls_distinct=False
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="queuepause",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("priority", None), ("priority__in", [0, 1, 2]), _connector="OR"
-                ),
-                name="pause_priority_known",
-            ),
         ),
     ]

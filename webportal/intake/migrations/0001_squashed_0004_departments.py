@@ -88,6 +88,15 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "upload batches",
                 "ordering": ["-created_at"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("priority__in", [0, 1, 2])), name="batch_priority_known"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("identity_mode__in", ["temporary", "form", "sheet"])),
+                        name="batch_mode_known",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -146,54 +155,39 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["created_at", "id"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("verdict", "held")),
+                        fields=["verdict"],
+                        name="item_held",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("batch", "file_name", "sha256"), name="item_once_per_batch"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("radiograph__isnull", False),
+                                ("verdict__in", ["accepted", "duplicate"]),
+                            ),
+                            models.Q(
+                                ("radiograph", None),
+                                ("verdict", "held"),
+                                models.Q(("held_key", ""), _negated=True),
+                                models.Q(("reason_code", ""), _negated=True),
+                            ),
+                            models.Q(
+                                ("radiograph", None),
+                                ("verdict__in", ["refused", "discarded"]),
+                                models.Q(("reason_code", ""), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="item_verdict_complete",
+                    ),
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="uploadbatch",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("priority__in", [0, 1, 2])), name="batch_priority_known"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="uploadbatch",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("identity_mode__in", ["temporary", "form", "sheet"])),
-                name="batch_mode_known",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="uploaditem",
-            index=models.Index(
-                condition=models.Q(("verdict", "held")), fields=["verdict"], name="item_held"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="uploaditem",
-            constraint=models.UniqueConstraint(
-                fields=("batch", "file_name", "sha256"), name="item_once_per_batch"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="uploaditem",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("radiograph__isnull", False), ("verdict__in", ["accepted", "duplicate"])
-                    ),
-                    models.Q(
-                        ("radiograph", None),
-                        ("verdict", "held"),
-                        models.Q(("held_key", ""), _negated=True),
-                        models.Q(("reason_code", ""), _negated=True),
-                    ),
-                    models.Q(
-                        ("radiograph", None),
-                        ("verdict__in", ["refused", "discarded"]),
-                        models.Q(("reason_code", ""), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="item_verdict_complete",
-            ),
         ),
     ]

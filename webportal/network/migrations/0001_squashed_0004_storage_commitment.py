@@ -84,6 +84,24 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["ae_title"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("ae_title", ""), _negated=True),
+                        name="node_has_ae_title",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("addresses", []), _negated=True),
+                        name="node_has_address",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("port", None),
+                            models.Q(("port__gte", 1), ("port__lte", 65535)),
+                            _connector="OR",
+                        ),
+                        name="node_port",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -139,6 +157,23 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-requested_at", "id"],
+                "indexes": [
+                    models.Index(fields=["-requested_at", "id"], name="commitment_newest"),
+                    models.Index(
+                        condition=models.Q(("state", "waiting")),
+                        fields=["next_attempt_at"],
+                        name="commitment_waiting",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("node", "transaction_uid"), name="commitment_once_a_transaction"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["waiting", "reported", "given_up"])),
+                        name="commitment_state_known",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -244,6 +279,59 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-received_at", "id"],
+                "indexes": [
+                    models.Index(fields=["-received_at", "id"], name="received_newest"),
+                    models.Index(
+                        condition=models.Q(("state", "waiting")),
+                        fields=["node", "study_instance_uid"],
+                        name="received_waiting",
+                    ),
+                    models.Index(fields=["sop_instance_uid"], name="received_instance"),
+                    models.Index(
+                        condition=models.Q(("has_file", True)),
+                        fields=["settled_at"],
+                        name="received_files",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("sha256__regex", "^[0-9a-f]{64}$")),
+                        name="received_hash",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                [
+                                    "found",
+                                    "waiting",
+                                    "taken",
+                                    "held",
+                                    "refused",
+                                    "set_aside",
+                                    "discarded",
+                                ],
+                            )
+                        ),
+                        name="received_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "refused"), _negated=True),
+                            models.Q(("reason_code", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="received_refused_why",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("node__isnull", False),
+                            ("state__in", ["found", "discarded"]),
+                            _connector="OR",
+                        ),
+                        name="received_from_a_node",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -271,113 +359,5 @@ class Migration(migrations.Migration):
                     )
                 ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="node",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("ae_title", ""), _negated=True), name="node_has_ae_title"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="node",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("addresses", []), _negated=True), name="node_has_address"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="node",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("port", None),
-                    models.Q(("port__gte", 1), ("port__lte", 65535)),
-                    _connector="OR",
-                ),
-                name="node_port",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="commitment",
-            index=models.Index(fields=["-requested_at", "id"], name="commitment_newest"),
-        ),
-        migrations.AddIndex(
-            model_name="commitment",
-            index=models.Index(
-                condition=models.Q(("state", "waiting")),
-                fields=["next_attempt_at"],
-                name="commitment_waiting",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="commitment",
-            constraint=models.UniqueConstraint(
-                fields=("node", "transaction_uid"), name="commitment_once_a_transaction"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="commitment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["waiting", "reported", "given_up"])),
-                name="commitment_state_known",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="receivedinstance",
-            index=models.Index(fields=["-received_at", "id"], name="received_newest"),
-        ),
-        migrations.AddIndex(
-            model_name="receivedinstance",
-            index=models.Index(
-                condition=models.Q(("state", "waiting")),
-                fields=["node", "study_instance_uid"],
-                name="received_waiting",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="receivedinstance",
-            index=models.Index(fields=["sop_instance_uid"], name="received_instance"),
-        ),
-        migrations.AddIndex(
-            model_name="receivedinstance",
-            index=models.Index(
-                condition=models.Q(("has_file", True)), fields=["settled_at"], name="received_files"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="receivedinstance",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("sha256__regex", "^[0-9a-f]{64}$")), name="received_hash"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="receivedinstance",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "state__in",
-                        ["found", "waiting", "taken", "held", "refused", "set_aside", "discarded"],
-                    )
-                ),
-                name="received_state_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="receivedinstance",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "refused"), _negated=True),
-                    models.Q(("reason_code", ""), _negated=True),
-                    _connector="OR",
-                ),
-                name="received_refused_why",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="receivedinstance",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("node__isnull", False), ("state__in", ["found", "discarded"]), _connector="OR"
-                ),
-                name="received_from_a_node",
-            ),
         ),
     ]

@@ -66,6 +66,23 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-requested_at", "id"],
+                "indexes": [
+                    models.Index(fields=["-requested_at", "id"], name="prior_request_newest"),
+                    models.Index(
+                        condition=models.Q(("state", "waiting")),
+                        fields=["next_attempt_at"],
+                        name="prior_request_waiting",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("node", "study"), name="prior_request_once_a_study"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["waiting", "done", "given_up"])),
+                        name="prior_request_state_known",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -140,6 +157,20 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("protocol__in", ["get", "move"])),
+                        name="prior_source_protocol",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("is_active", False), ("active_since__isnull", False), _connector="OR"
+                        ),
+                        name="prior_source_active_since",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="PriorStudy",
@@ -181,63 +212,20 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "prior studies",
                 "ordering": ["-performed_on", "id"],
+                "indexes": [
+                    models.Index(fields=["study_instance_uid"], name="prior_study_uid"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("request", "study_instance_uid"), name="prior_study_once_a_request"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ["wanted", "fetched", "present", "refused"])
+                        ),
+                        name="prior_study_state_known",
+                    ),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="priorrequest",
-            index=models.Index(fields=["-requested_at", "id"], name="prior_request_newest"),
-        ),
-        migrations.AddIndex(
-            model_name="priorrequest",
-            index=models.Index(
-                condition=models.Q(("state", "waiting")),
-                fields=["next_attempt_at"],
-                name="prior_request_waiting",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="priorrequest",
-            constraint=models.UniqueConstraint(
-                fields=("node", "study"), name="prior_request_once_a_study"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="priorrequest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["waiting", "done", "given_up"])),
-                name="prior_request_state_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="priorsource",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("protocol__in", ["get", "move"])), name="prior_source_protocol"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="priorsource",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("is_active", False), ("active_since__isnull", False), _connector="OR"
-                ),
-                name="prior_source_active_since",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="priorstudy",
-            index=models.Index(fields=["study_instance_uid"], name="prior_study_uid"),
-        ),
-        migrations.AddConstraint(
-            model_name="priorstudy",
-            constraint=models.UniqueConstraint(
-                fields=("request", "study_instance_uid"), name="prior_study_once_a_request"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="priorstudy",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["wanted", "fetched", "present", "refused"])),
-                name="prior_study_state_known",
-            ),
         ),
     ]

@@ -104,6 +104,16 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("name", ""), _negated=True),
+                        name="order_source_has_name",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("addresses", []), _negated=True),
+                        name="order_source_has_address",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -140,6 +150,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-received_at", "-id"],
+                "indexes": [
+                    models.Index(fields=["-received_at", "-id"], name="order_messages_newest"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("source", "control_id", "sha256"), name="order_message_once"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -224,6 +242,25 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["created_at", "id"],
+                "indexes": [
+                    models.Index(fields=["accession_number"], name="order_accession"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("source", "accession_number", "placer_number"), name="order_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("accession_number", ""), _negated=True),
+                        name="order_has_accession_number",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["ordered", "cancelled"])),
+                        name="order_status_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("priority__in", [0, 1, 2])), name="order_priority_known"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -271,58 +308,5 @@ class Migration(migrations.Migration):
                     models.UniqueConstraint(fields=("order", "study"), name="one_link")
                 ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="ordersource",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("name", ""), _negated=True), name="order_source_has_name"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ordersource",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("addresses", []), _negated=True),
-                name="order_source_has_address",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="ordermessage",
-            index=models.Index(fields=["-received_at", "-id"], name="order_messages_newest"),
-        ),
-        migrations.AddConstraint(
-            model_name="ordermessage",
-            constraint=models.UniqueConstraint(
-                fields=("source", "control_id", "sha256"), name="order_message_once"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="order",
-            index=models.Index(fields=["accession_number"], name="order_accession"),
-        ),
-        migrations.AddConstraint(
-            model_name="order",
-            constraint=models.UniqueConstraint(
-                fields=("source", "accession_number", "placer_number"), name="order_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="order",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("accession_number", ""), _negated=True),
-                name="order_has_accession_number",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="order",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["ordered", "cancelled"])),
-                name="order_status_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="order",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("priority__in", [0, 1, 2])), name="order_priority_known"
-            ),
         ),
     ]

@@ -102,6 +102,31 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-started_at"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.Value(1),
+                        condition=models.Q(("ended_at", None)),
+                        name="one_shadow_at_a_time",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("share__gte", 1), ("share__lte", 100)),
+                        name="shadow_share",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("model_version", models.F("beside")), _negated=True),
+                        name="shadow_beside_another",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("end", ""), ("ended_at", None)),
+                            models.Q(
+                                ("ended_at__isnull", False), models.Q(("end", ""), _negated=True)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="shadow_end_given",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -178,106 +203,68 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["id"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "waiting")),
+                        fields=["shadow", "id"],
+                        name="shadow_waiting",
+                    ),
+                    models.Index(
+                        condition=models.Q(("state", "running")),
+                        fields=["leased_until"],
+                        name="shadow_running",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("shadow", "radiograph"), name="one_shadow_result_per_image"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("leased_until__isnull", False),
+                                ("state", "running"),
+                                models.Q(("worker", ""), _negated=True),
+                            ),
+                            models.Q(
+                                models.Q(("state", "running"), _negated=True),
+                                ("leased_until", None),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="shadow_lease_while_running",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("category", ""),
+                                ("probability", None),
+                                ("state__in", ["waiting", "running"]),
+                            ),
+                            models.Q(
+                                ("category", ""),
+                                ("probability", None),
+                                ("state", "failed"),
+                                models.Q(("reason_code", ""), _negated=True),
+                            ),
+                            models.Q(
+                                ("category", "not_assessable"),
+                                ("probability", None),
+                                ("state", "done"),
+                                models.Q(("reason_code", ""), _negated=True),
+                            ),
+                            models.Q(
+                                ("category__in", ["likely", "indeterminate", "unlikely"]),
+                                ("probability__gte", 0.0),
+                                ("probability__lte", 1.0),
+                                ("reason_code", ""),
+                                ("state", "done"),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="shadow_result_complete",
+                    ),
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="shadow",
-            constraint=models.UniqueConstraint(
-                models.Value(1), condition=models.Q(("ended_at", None)), name="one_shadow_at_a_time"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="shadow",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("share__gte", 1), ("share__lte", 100)), name="shadow_share"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="shadow",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("model_version", models.F("beside")), _negated=True),
-                name="shadow_beside_another",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="shadow",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("end", ""), ("ended_at", None)),
-                    models.Q(("ended_at__isnull", False), models.Q(("end", ""), _negated=True)),
-                    _connector="OR",
-                ),
-                name="shadow_end_given",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="shadowresult",
-            index=models.Index(
-                condition=models.Q(("state", "waiting")),
-                fields=["shadow", "id"],
-                name="shadow_waiting",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="shadowresult",
-            index=models.Index(
-                condition=models.Q(("state", "running")),
-                fields=["leased_until"],
-                name="shadow_running",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="shadowresult",
-            constraint=models.UniqueConstraint(
-                fields=("shadow", "radiograph"), name="one_shadow_result_per_image"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="shadowresult",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("leased_until__isnull", False),
-                        ("state", "running"),
-                        models.Q(("worker", ""), _negated=True),
-                    ),
-                    models.Q(models.Q(("state", "running"), _negated=True), ("leased_until", None)),
-                    _connector="OR",
-                ),
-                name="shadow_lease_while_running",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="shadowresult",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("category", ""),
-                        ("probability", None),
-                        ("state__in", ["waiting", "running"]),
-                    ),
-                    models.Q(
-                        ("category", ""),
-                        ("probability", None),
-                        ("state", "failed"),
-                        models.Q(("reason_code", ""), _negated=True),
-                    ),
-                    models.Q(
-                        ("category", "not_assessable"),
-                        ("probability", None),
-                        ("state", "done"),
-                        models.Q(("reason_code", ""), _negated=True),
-                    ),
-                    models.Q(
-                        ("category__in", ["likely", "indeterminate", "unlikely"]),
-                        ("probability__gte", 0.0),
-                        ("probability__lte", 1.0),
-                        ("reason_code", ""),
-                        ("state", "done"),
-                    ),
-                    _connector="OR",
-                ),
-                name="shadow_result_complete",
-            ),
         ),
     ]

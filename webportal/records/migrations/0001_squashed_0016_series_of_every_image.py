@@ -286,6 +286,139 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "studies",
                 "ordering": ["-created_at"],
+                "indexes": [
+                    models.Index(
+                        fields=[
+                            "reading_state",
+                            "priority",
+                            "concern",
+                            "created_at",
+                            "id",
+                            "department",
+                        ],
+                        name="study_worklist",
+                    ),
+                    models.Index(
+                        fields=["priority", "concern", "created_at", "id", "department"],
+                        name="study_all_urgency",
+                    ),
+                    models.Index(
+                        fields=["reading_state", "created_at", "id", "department"],
+                        name="study_received",
+                    ),
+                    models.Index(
+                        fields=["created_at", "id", "department"], name="study_all_received"
+                    ),
+                    models.Index(
+                        models.F("reading_state"),
+                        django.db.models.functions.comparison.Coalesce("probability", -1.0),
+                        models.F("id"),
+                        models.F("department"),
+                        name="study_probable",
+                    ),
+                    models.Index(
+                        django.db.models.functions.comparison.Coalesce("probability", -1.0),
+                        models.F("id"),
+                        models.F("department"),
+                        name="study_all_probable",
+                    ),
+                    models.Index(
+                        fields=["reading_state", "sort_name", "created_at", "id", "department"],
+                        name="study_name",
+                    ),
+                    models.Index(
+                        fields=["sort_name", "created_at", "id", "department"],
+                        name="study_all_name",
+                    ),
+                    models.Index(
+                        fields=[
+                            "reading_state",
+                            "sort_patient_id",
+                            "created_at",
+                            "id",
+                            "department",
+                        ],
+                        name="study_patient_id",
+                    ),
+                    models.Index(
+                        fields=["sort_patient_id", "created_at", "id", "department"],
+                        name="study_all_patient_id",
+                    ),
+                    models.Index(
+                        condition=models.Q(("assigned_reader__isnull", False)),
+                        fields=[
+                            "assigned_reader",
+                            "reading_state",
+                            "priority",
+                            "concern",
+                            "created_at",
+                            "id",
+                            "department",
+                        ],
+                        name="study_assigned",
+                    ),
+                    models.Index(fields=["accession_number"], name="study_accession"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("study_instance_uid", ""), _negated=True),
+                        name="study_uid_not_empty",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "symptoms__contained_by",
+                                [
+                                    "cough",
+                                    "fever",
+                                    "chest_pain",
+                                    "dyspnoea",
+                                    "tachypnoea",
+                                    "wheeze",
+                                    "sputum",
+                                    "hypoxia",
+                                    "fatigue",
+                                    "vomiting",
+                                ],
+                            )
+                        ),
+                        name="study_symptoms_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("priority__in", [0, 1, 2])), name="study_priority_known"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("reading_state__in", ["unread", "signed"])),
+                        name="study_reading_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("category", ""), ("concern", 4), ("probability", None)),
+                            models.Q(
+                                ("category", "likely"),
+                                ("concern", 0),
+                                ("probability__isnull", False),
+                            ),
+                            models.Q(
+                                ("category", "indeterminate"),
+                                ("concern", 1),
+                                ("probability__isnull", False),
+                            ),
+                            models.Q(
+                                ("category", "unlikely"),
+                                ("concern", 3),
+                                ("probability__isnull", False),
+                            ),
+                            models.Q(
+                                ("category__in", ["not_assessable", "outside_purpose", "failed"]),
+                                ("concern", 2),
+                                ("probability", None),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="study_concern_matches_category",
+                    ),
+                ],
             },
             bases=(webportal.records.shown_result.ShownResult, models.Model),
         ),
@@ -342,6 +475,15 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "series",
                 "ordering": ["number", "created_at", "id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("study", "series_instance_uid"), name="series_once_per_study"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("series_instance_uid", ""), _negated=True),
+                        name="series_uid_not_empty",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -426,6 +568,31 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["created_at", "id"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("sop_instance_uid", ""), _negated=True),
+                        name="radiograph_uid",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("original_sha256__regex", "^[0-9a-f]{64}$"),
+                            ("dicom_sha256__regex", "^[0-9a-f]{64}$"),
+                        ),
+                        name="radiograph_hashes",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("rows__gte", 1), ("columns__gte", 1)),
+                        name="radiograph_size",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("bits_stored__gte", 1), ("bits_stored__lte", 16)),
+                        name="radiograph_bits",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("modality__in", ["CR", "DX", "RG", "OT"])),
+                        name="radiograph_modality",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -460,6 +627,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["at"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("reason", ""), _negated=True),
+                        name="identity_correction_has_reason",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -655,223 +828,6 @@ class Migration(migrations.Migration):
                     )
                 ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="study",
-            index=models.Index(
-                fields=["reading_state", "priority", "concern", "created_at", "id", "department"],
-                name="study_worklist",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="study",
-            index=models.Index(
-                fields=["priority", "concern", "created_at", "id", "department"],
-                name="study_all_urgency",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="study",
-            index=models.Index(
-                fields=["reading_state", "created_at", "id", "department"], name="study_received"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="study",
-            index=models.Index(
-                fields=["created_at", "id", "department"], name="study_all_received"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="study",
-            index=models.Index(
-                models.F("reading_state"),
-                django.db.models.functions.comparison.Coalesce("probability", -1.0),
-                models.F("id"),
-                models.F("department"),
-                name="study_probable",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="study",
-            index=models.Index(
-                django.db.models.functions.comparison.Coalesce("probability", -1.0),
-                models.F("id"),
-                models.F("department"),
-                name="study_all_probable",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="study",
-            index=models.Index(
-                fields=["reading_state", "sort_name", "created_at", "id", "department"],
-                name="study_name",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="study",
-            index=models.Index(
-                fields=["sort_name", "created_at", "id", "department"], name="study_all_name"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="study",
-            index=models.Index(
-                fields=["reading_state", "sort_patient_id", "created_at", "id", "department"],
-                name="study_patient_id",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="study",
-            index=models.Index(
-                fields=["sort_patient_id", "created_at", "id", "department"],
-                name="study_all_patient_id",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="study",
-            index=models.Index(
-                condition=models.Q(("assigned_reader__isnull", False)),
-                fields=[
-                    "assigned_reader",
-                    "reading_state",
-                    "priority",
-                    "concern",
-                    "created_at",
-                    "id",
-                    "department",
-                ],
-                name="study_assigned",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="study",
-            index=models.Index(fields=["accession_number"], name="study_accession"),
-        ),
-        migrations.AddConstraint(
-            model_name="study",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("study_instance_uid", ""), _negated=True),
-                name="study_uid_not_empty",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="study",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "symptoms__contained_by",
-                        [
-                            "cough",
-                            "fever",
-                            "chest_pain",
-                            "dyspnoea",
-                            "tachypnoea",
-                            "wheeze",
-                            "sputum",
-                            "hypoxia",
-                            "fatigue",
-                            "vomiting",
-                        ],
-                    )
-                ),
-                name="study_symptoms_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="study",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("priority__in", [0, 1, 2])), name="study_priority_known"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="study",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("reading_state__in", ["unread", "signed"])),
-                name="study_reading_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="study",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("category", ""), ("concern", 4), ("probability", None)),
-                    models.Q(
-                        ("category", "likely"), ("concern", 0), ("probability__isnull", False)
-                    ),
-                    models.Q(
-                        ("category", "indeterminate"),
-                        ("concern", 1),
-                        ("probability__isnull", False),
-                    ),
-                    models.Q(
-                        ("category", "unlikely"), ("concern", 3), ("probability__isnull", False)
-                    ),
-                    models.Q(
-                        ("category__in", ["not_assessable", "outside_purpose", "failed"]),
-                        ("concern", 2),
-                        ("probability", None),
-                    ),
-                    _connector="OR",
-                ),
-                name="study_concern_matches_category",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="series",
-            constraint=models.UniqueConstraint(
-                fields=("study", "series_instance_uid"), name="series_once_per_study"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="series",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("series_instance_uid", ""), _negated=True),
-                name="series_uid_not_empty",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="radiograph",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("sop_instance_uid", ""), _negated=True), name="radiograph_uid"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="radiograph",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("original_sha256__regex", "^[0-9a-f]{64}$"),
-                    ("dicom_sha256__regex", "^[0-9a-f]{64}$"),
-                ),
-                name="radiograph_hashes",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="radiograph",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("rows__gte", 1), ("columns__gte", 1)), name="radiograph_size"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="radiograph",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("bits_stored__gte", 1), ("bits_stored__lte", 16)),
-                name="radiograph_bits",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="radiograph",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("modality__in", ["CR", "DX", "RG", "OT"])),
-                name="radiograph_modality",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="identitycorrection",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("reason", ""), _negated=True),
-                name="identity_correction_has_reason",
-            ),
         ),
         migrations.RunSQL(CREATE, DROP),
     ]

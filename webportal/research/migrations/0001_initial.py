@@ -133,6 +133,26 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-requested_at", "id"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("purpose", ""), _negated=True),
+                        name="research_export_has_purpose",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ["waiting", "building", "ready", "failed", "removed"])
+                        ),
+                        name="research_export_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "ready"), models.Q(("key", ""), _negated=True)),
+                            models.Q(models.Q(("state", "ready"), _negated=True), ("key", "")),
+                            _connector="OR",
+                        ),
+                        name="research_export_file_when_ready",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -163,39 +183,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name_plural": "exported studies",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("export", "study"), name="study_once_per_export"
+                    ),
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="researchexport",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("purpose", ""), _negated=True),
-                name="research_export_has_purpose",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="researchexport",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("state__in", ["waiting", "building", "ready", "failed", "removed"])
-                ),
-                name="research_export_state_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="researchexport",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "ready"), models.Q(("key", ""), _negated=True)),
-                    models.Q(models.Q(("state", "ready"), _negated=True), ("key", "")),
-                    _connector="OR",
-                ),
-                name="research_export_file_when_ready",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="exportedstudy",
-            constraint=models.UniqueConstraint(
-                fields=("export", "study"), name="study_once_per_export"
-            ),
         ),
     ]

@@ -262,6 +262,122 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-created_at"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "signed")),
+                        fields=["signed_at"],
+                        name="read_signed",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "signed")),
+                        fields=("study", "kind", "revision"),
+                        name="one_signed_read_per_study_and_kind",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "signed")),
+                        fields=("study", "reader", "revision"),
+                        name="one_signed_read_per_study_and_reader",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "signed")),
+                        fields=("amends",),
+                        name="one_signed_amendment_per_read",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "draft")),
+                        fields=("study", "reader"),
+                        name="one_draft_per_study_and_reader",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("signed_at", None), ("state", "draft")),
+                            models.Q(
+                                ("signed_at__isnull", False),
+                                ("state__in", ["signed", "taken_back"]),
+                                models.Q(("decision", ""), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="read_signed_when_complete",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state", "draft"),
+                            models.Q(("decision", "not_interpretable"), ("pneumonia", "")),
+                            models.Q(
+                                ("decision__in", ["confirm", "overrule"]),
+                                ("pneumonia__in", ["none", "possible", "definite"]),
+                                ("prediction__isnull", False),
+                            ),
+                            models.Q(
+                                ("decision", "unaided"),
+                                ("pneumonia__in", ["none", "possible", "definite"]),
+                                ("prediction", None),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="read_finding_matches_decision",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "other_findings__contained_by",
+                                [
+                                    "effusion",
+                                    "cardiomegaly",
+                                    "pneumothorax",
+                                    "atelectasis",
+                                    "other",
+                                ],
+                            )
+                        ),
+                        name="read_other_findings_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "zones__contained_by",
+                                [
+                                    "right_upper",
+                                    "right_middle",
+                                    "right_lower",
+                                    "left_upper",
+                                    "left_middle",
+                                    "left_lower",
+                                ],
+                            )
+                        ),
+                        name="read_zones_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state", "draft"),
+                            ("pneumonia__in", ["possible", "definite"]),
+                            ("zones", []),
+                            _connector="OR",
+                        ),
+                        name="read_zones_of_a_pneumonia",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["first", "second", "arbitration"])),
+                        name="read_kind_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state", "draft"),
+                            models.Q(("amends", None), ("reason", ""), ("revision", 0)),
+                            models.Q(
+                                ("amends__isnull", False),
+                                ("revision__gt", 0),
+                                models.Q(("reason", ""), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="read_amendment_complete",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -296,6 +412,15 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "addenda",
                 "ordering": ["signed_at"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("reason", ""), _negated=True),
+                            models.Q(("text", ""), _negated=True),
+                        ),
+                        name="addendum_complete",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -355,6 +480,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("owner", "name"), name="one_view_of_a_name"),
+                    models.CheckConstraint(
+                        condition=models.Q(("name", ""), _negated=True), name="view_has_a_name"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -403,6 +534,23 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["ordered_at"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("due", "second")),
+                        fields=["study"],
+                        name="second_read_due",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("due__in", ["", "second", "arbitration"])),
+                        name="second_reading_due_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("reason__in", ["drawn", "overruled"])),
+                        name="second_reading_reason_known",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -431,6 +579,19 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["key"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("owner", "key"), name="one_template_per_key", nulls_distinct=False
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("key__regex", "^[a-z0-9]$"),
+                            models.Q(("name", ""), _negated=True),
+                            models.Q(("text", ""), _negated=True),
+                        ),
+                        name="template_complete",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -504,202 +665,6 @@ class Migration(migrations.Migration):
                     )
                 ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="read",
-            index=models.Index(
-                condition=models.Q(("state", "signed")), fields=["signed_at"], name="read_signed"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="read",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "signed")),
-                fields=("study", "kind", "revision"),
-                name="one_signed_read_per_study_and_kind",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="read",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "signed")),
-                fields=("study", "reader", "revision"),
-                name="one_signed_read_per_study_and_reader",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="read",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "signed")),
-                fields=("amends",),
-                name="one_signed_amendment_per_read",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="read",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "draft")),
-                fields=("study", "reader"),
-                name="one_draft_per_study_and_reader",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="read",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("signed_at", None), ("state", "draft")),
-                    models.Q(
-                        ("signed_at__isnull", False),
-                        ("state__in", ["signed", "taken_back"]),
-                        models.Q(("decision", ""), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="read_signed_when_complete",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="read",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("state", "draft"),
-                    models.Q(("decision", "not_interpretable"), ("pneumonia", "")),
-                    models.Q(
-                        ("decision__in", ["confirm", "overrule"]),
-                        ("pneumonia__in", ["none", "possible", "definite"]),
-                        ("prediction__isnull", False),
-                    ),
-                    models.Q(
-                        ("decision", "unaided"),
-                        ("pneumonia__in", ["none", "possible", "definite"]),
-                        ("prediction", None),
-                    ),
-                    _connector="OR",
-                ),
-                name="read_finding_matches_decision",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="read",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "other_findings__contained_by",
-                        ["effusion", "cardiomegaly", "pneumothorax", "atelectasis", "other"],
-                    )
-                ),
-                name="read_other_findings_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="read",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "zones__contained_by",
-                        [
-                            "right_upper",
-                            "right_middle",
-                            "right_lower",
-                            "left_upper",
-                            "left_middle",
-                            "left_lower",
-                        ],
-                    )
-                ),
-                name="read_zones_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="read",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("state", "draft"),
-                    ("pneumonia__in", ["possible", "definite"]),
-                    ("zones", []),
-                    _connector="OR",
-                ),
-                name="read_zones_of_a_pneumonia",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="read",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("kind__in", ["first", "second", "arbitration"])),
-                name="read_kind_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="read",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("state", "draft"),
-                    models.Q(("amends", None), ("reason", ""), ("revision", 0)),
-                    models.Q(
-                        ("amends__isnull", False),
-                        ("revision__gt", 0),
-                        models.Q(("reason", ""), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="read_amendment_complete",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="addendum",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("reason", ""), _negated=True), models.Q(("text", ""), _negated=True)
-                ),
-                name="addendum_complete",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="savedview",
-            constraint=models.UniqueConstraint(fields=("owner", "name"), name="one_view_of_a_name"),
-        ),
-        migrations.AddConstraint(
-            model_name="savedview",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("name", ""), _negated=True), name="view_has_a_name"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="secondreading",
-            index=models.Index(
-                condition=models.Q(("due", "second")), fields=["study"], name="second_read_due"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="secondreading",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("due__in", ["", "second", "arbitration"])),
-                name="second_reading_due_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="secondreading",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("reason__in", ["drawn", "overruled"])),
-                name="second_reading_reason_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="texttemplate",
-            constraint=models.UniqueConstraint(
-                fields=("owner", "key"), name="one_template_per_key", nulls_distinct=False
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="texttemplate",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("key__regex", "^[a-z0-9]$"),
-                    models.Q(("name", ""), _negated=True),
-                    models.Q(("text", ""), _negated=True),
-                ),
-                name="template_complete",
-            ),
         ),
         migrations.RunSQL(CREATE, DROP),
     ]
