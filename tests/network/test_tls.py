@@ -24,7 +24,9 @@ from tests.network.test_worklist import worklist
 from tests.network.worklists import Worklist, arrived, ask, linked, make_ris
 from webportal.accounts.models import User
 from webportal.database.clock import clock
-from webportal.delivery.models import DeliveryState, Destination
+from webportal.delivery import destinations
+from webportal.delivery.models import DeliveryState, Destination, Protocol
+from webportal.delivery.senders.outcome import Result
 from webportal.network import echo, outgoing
 from webportal.network.models import Node, PriorProtocol, PriorRequest, PriorState, PriorStudy
 
@@ -147,6 +149,30 @@ def test_results_are_sent_by_tls(
     rows = send_all(destination)
     assert {row.state for row in rows} == {DeliveryState.DELIVERED}
     assert len(device.received()) == len(rows) == 2
+
+
+@pytest.mark.parametrize("protocol", [Protocol.DICOM, Protocol.HL7])
+def test_the_certificate_of_a_destination_may_have_another_name_than_its_host(
+    device: TlsStoreScp,
+    make_destination: Callable[..., Destination],
+    it_person: User,
+    sign_in: Callable[[User], Client],
+    protocol: Protocol,
+) -> None:
+    destination = make_destination(device.port, protocol=protocol, uses_tls=True)
+    values = {"name": "X", "host": "127.0.0.1", "port": device.port, "ae_title": "PACS"}
+    more = {"sends": "reads", "results_when": "closed", "uses_tls": "on"}
+    place = reverse("delivery:destination", args=[destination.pk])
+    client = sign_in(it_person)
+    reached = {}
+    for name in ("pacs.hospital.example", "server", ""):
+        answer = client.post(place, {**values, **more, "certificate_name": name})
+        assert answer.status_code == 302
+        destination.refresh_from_db()
+        assert destination.certificate_name == name
+        outcome = destinations.test(destination, it_person)
+        reached[name] = outcome.result == Result.DELIVERED
+    assert reached == {"pacs.hospital.example": False, "server": True, "": True}
 
 
 @pytest.mark.parametrize("protocol", [PriorProtocol.GET, PriorProtocol.MOVE])

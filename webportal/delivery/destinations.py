@@ -24,6 +24,7 @@ EDITABLE = (
     "host",
     "port",
     "uses_tls",
+    "certificate_name",
     "url",
     "sends",
     "results_when",

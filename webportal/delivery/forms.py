@@ -20,7 +20,10 @@ class DestinationForm(forms.Form):
     protocol: Protocol
     contents: tuple[Content, ...] = tuple(Content)
     # `sends` and `results_when` come last.
-    field_order = ("name", "ae_title", "host", "port", "uses_tls", "url", "token", "confirms")
+    field_order = (
+        *("name", "ae_title", "host", "port", "uses_tls", "certificate_name"),
+        *("url", "token", "confirms"),
+    )
 
     name = forms.CharField(
         label=_("Name"), max_length=60, help_text=_("The name people use for it.")
@@ -68,6 +71,12 @@ class HostForm(DestinationForm):
     host = forms.CharField(label=_("Host"), max_length=253, help_text=_("Host name or IP address."))
     port = forms.IntegerField(label=_("Port"), min_value=1, max_value=65535)
     uses_tls = forms.BooleanField(label=_("Encrypt with TLS"), required=False)
+    certificate_name = forms.CharField(
+        label=_("Name in its certificate"),
+        max_length=253,
+        required=False,
+        help_text=_("Leave empty if the certificate was issued for the address itself."),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

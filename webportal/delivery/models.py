@@ -112,6 +112,13 @@ class Destination(models.Model):
     url = models.CharField("URL", max_length=500, blank=True)
     secret = models.TextField(blank=True, help_text="Bearer token, encrypted.")
     uses_tls = models.BooleanField(_("encrypted by TLS"), default=False)
+    certificate_name = models.CharField(
+        _("name in its certificate"),
+        max_length=253,
+        blank=True,
+        db_default="",
+        help_text=_("Empty if its certificate is for the address."),
+    )
     sends = ArrayField(models.CharField(max_length=10, choices=Content.choices))
     results_when = models.CharField(
         max_length=10, choices=ResultsWhen.choices, default=ResultsWhen.CLOSED

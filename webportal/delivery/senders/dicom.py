@@ -131,7 +131,7 @@ class StoreSender(Sender):
             to.host,
             to.port,
             ae_title=to.ae_title,
-            tls_args=(tls, to.host) if tls else None,
+            tls_args=(tls, to.certificate_name or to.host) if tls else None,
             evt_handlers=handlers,
         )
         if association.is_established:

@@ -60,7 +60,7 @@ class MllpSender(Sender):
         connection = socket.create_connection((to.host, to.port), timeout=_CONNECT_SECONDS)
         if tls is None:
             return connection
-        return tls.wrap_socket(connection, server_hostname=to.host)
+        return tls.wrap_socket(connection, server_hostname=to.certificate_name or to.host)
 
     def _answered(self, connection: socket.socket, control_id: str) -> Outcome:
         """Read until this message is acknowledged or the time is up.
