@@ -11,7 +11,7 @@ import gdcm
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
@@ -32,6 +32,18 @@ def phantom(bits: int = 8, size: tuple[int, int] = SIZE, seed: int = 0) -> NDArr
     values = np.clip(body - 0.6 * lungs + noise, 0, 1) * (2**bits - 1)
     greys: NDArray[Any] = values.astype(np.uint8 if bits <= 8 else np.uint16)
     return greys
+
+
+def with_text(
+    pixels: NDArray[Any], text: str, height: int, grey: int, place: tuple[int, int] = (8, 8)
+) -> NDArray[Any]:
+    """Return a copy with text in it, its upper left corner at `place` (column and row)."""
+    font = ImageFont.load_default(height)
+    mask = Image.new("L", pixels.shape[::-1])
+    ImageDraw.Draw(mask).text(place, text, fill=255, font=font)
+    share = np.asarray(mask) / 255
+    written: NDArray[Any] = (pixels * (1 - share) + grey * share).astype(pixels.dtype)
+    return written
 
 
 def png(pixels: NDArray[Any], mode: str | None = None, **options: Any) -> bytes:

@@ -218,6 +218,28 @@ def test_an_overlay_in_the_bits_of_the_pixels_is_left_out() -> None:
         deidentified(dicom_files.file_bytes(ds))
 
 
+def test_text_in_the_pixels_is_found_whatever_the_header_says() -> None:
+    pixels = dicom_files.with_text(dicom_files.phantom(12, (600, 500)), "DOE^JANE", 24, 4095)
+    signed = pixels.astype(np.int16) - 2048
+    colours = np.repeat((pixels >> 4).astype(np.uint8)[:, :, None], 3, axis=2)
+    for data in (
+        dicom_files.dicom(pixels, 12, BurnedInAnnotation="NO"),
+        dicom_files.dicom(signed, 12, BurnedInAnnotation="NO"),
+        dicom_files.dicom(colours, BurnedInAnnotation="NO"),
+        dicom_files.dicom(
+            colours,
+            BurnedInAnnotation="NO",
+            PlanarConfiguration=1,
+            PixelData=colours.transpose(2, 0, 1).tobytes(),
+        ),
+        dicom_files.compressed(
+            dicom_files.dicom(pixels, 12, BurnedInAnnotation="NO"), "JPEGLosslessProcess14_1"
+        ),
+    ):
+        with pytest.raises(LeftOutError, match="text"):
+            deidentified(data)
+
+
 def test_signed_pixels_are_no_hidden_ones() -> None:
     pixels = dicom_files.phantom(12).astype(np.int16) - 2048
     data = dicom_files.dicom(pixels, 12, BurnedInAnnotation="NO")

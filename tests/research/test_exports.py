@@ -127,7 +127,7 @@ def test_an_export_holds_images_results_and_reads_and_nobody_s_name(
     assert manifest["model_versions"] == sorted({row["model_version"] for row in images})
     assert manifest["purpose"] == "Protocol 7"
     assert "113100" in manifest["profile"]
-    assert any("Nothing looks for text" in limit for limit in manifest["limits"])
+    assert any("where text was found" in limit for limit in manifest["limits"])
 
 
 def test_what_is_left_out_is_said_with_the_reason(researcher: User) -> None:
@@ -151,6 +151,29 @@ def test_what_is_left_out_is_said_with_the_reason(researcher: User) -> None:
     )
     assert set(manifest["reasons"]) == set(export.left_out)
     assert list(export.studies.values_list("study", flat=True)) == [study.pk]
+
+
+def test_images_with_text_are_listed_for_whoever_may_open_them(
+    make_user: Callable[..., User], sign_in: Callable[[User], Client]
+) -> None:
+    radiologist = make_user(Role.RESEARCHER, Role.RADIOLOGIST)
+    study_with()
+    written = study_with(2, reading_state=ReadingState.SIGNED)
+    pixels = dicom_files.with_text(dicom_files.phantom(size=(600, 500)), "DOE^JANE", 24, 255)
+    replace_file(written.radiographs.get(), dicom_files.dicom(pixels, BurnedInAnnotation="NO"))
+    export = made(radiologist)
+    assert export.left_out == {"text": 1}
+    manifest = json.loads(opened(export).read("manifest.json"))
+    assert [each["reason"] for each in manifest["left_out"]] == ["text"]
+    place = f"/studies/{written.pk}"
+    client = sign_in(radiologist)
+    assert f'href="{place}"' in client.get("/research").text
+    assert client.get(place).status_code == 200
+    radiologist.roles = [Role.RESEARCHER]
+    radiologist.save()
+    page = client.get("/research").text
+    assert "seems to be text" in page
+    assert place not in page
 
 
 def test_pseudonyms_differ_from_export_to_export(researcher: User) -> None:

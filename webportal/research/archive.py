@@ -29,9 +29,9 @@ from webportal.version import VERSION
 #: Of every member: when it was written says nothing about anybody.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _LIMITS = [
-    "Nothing looks for text in the pixels. Images are left out where the file says that text is"
-    " burnt in or, unless with_unstated is true, does not say that there is none; such a statement"
-    " may be wrong. Look at the images before they are passed on.",
+    "Images are left out where the file says that text is burnt in or, unless with_unstated is"
+    " true, does not say that there is none, and where text was found in the pixels. Faint text,"
+    " handwriting and single letters are not found. Look at the images before they are passed on.",
     "The images themselves are unchanged: anyone who has the originals can match them, and"
     " an unusual finding may be known to somebody.",
     "Dates and times, sex and age are removed, so that nothing says in which order the studies of"
@@ -73,6 +73,7 @@ class Contents:
     studies: list[UUID] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
+    with_text: list[UUID] = field(default_factory=list)
 
 
 @dataclass
@@ -99,6 +100,8 @@ class _Archive:
                 rows.append(self._image(image, [patient, name, f"I{number:02d}"]))
             except LeftOutError as error:
                 self.contents.left_out[error.code] += 1
+                if error.code == "text":
+                    self.contents.with_text.append(image.pk)
                 left = {"patient": patient, "study": name, "image": f"I{number:02d}"}
                 self._tables.left_out.append(left | {"reason": error.code})
         if not rows:

@@ -116,7 +116,9 @@ def _make(export: ResearchExport) -> None:
     with tempfile.TemporaryFile() as file:
         contents = archive.write(export, person, studies, file, lambda done: _tell(export, done))
         if not contents.studies:
-            ResearchExport.objects.filter(pk=export.pk).update(left_out=dict(contents.left_out))
+            ResearchExport.objects.filter(pk=export.pk).update(
+                left_out=dict(contents.left_out), with_text=contents.with_text
+            )
             raise FailedError("nothing")
         _store(export, contents, file)
 
@@ -158,6 +160,7 @@ def _finish(export: ResearchExport, contents: Contents, key: str, size: int) -> 
         size=size,
         counts=dict(contents.counts),
         left_out=dict(contents.left_out),
+        with_text=contents.with_text,
     )
     if not finished:
         raise AbandonedError

@@ -20,6 +20,7 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, ge
 from pydicom.valuerep import format_number_as_ds
 
 from webportal.research import profile
+from webportal.research.burnt_text import has_text
 
 
 class LeftOutError(Exception):
@@ -55,6 +56,7 @@ class Deidentifier:
             _refuse_annotated(ds, with_unstated=self._with_unstated)
             _refuse_unfit(ds)
             pixels = _pixels(ds)
+            _refuse_text(ds, pixels)
             self._library.deidentify_dataset(ds)
         except RejectedDICOMFileError as error:
             raise LeftOutError("kind") from error
@@ -128,6 +130,21 @@ def _refuse_hidden_bits(ds: Dataset, pixels: bytes) -> None:
         if np.array_equal(shifted.view(values.dtype), values):
             return
     raise LeftOutError("hidden_bits")
+
+
+def _refuse_text(ds: Dataset, pixels: bytes) -> None:
+    """Whatever the header says of it, which a device writes without looking."""
+    values = np.frombuffer(
+        pixels, f"<{'i' if ds.PixelRepresentation else 'u'}{ds.BitsAllocated // 8}"
+    )
+    count = ds.Rows * ds.Columns * ds.SamplesPerPixel
+    shape = (ds.Rows, ds.Columns, ds.SamplesPerPixel)
+    if ds.SamplesPerPixel > 1 and ds.PlanarConfiguration:
+        picture = values[:count].reshape(shape[2], *shape[:2]).transpose(1, 2, 0)
+    else:
+        picture = values[:count].reshape(shape)
+    if has_text(picture):
+        raise LeftOutError("text")
 
 
 def _written_anew(kept: Dataset, pixels: bytes, pseudonym: str) -> Dataset:

@@ -35,7 +35,8 @@ class ExportForm(forms.ModelForm[ResearchExport]):
                 " no patient data."
             ),
             "with_unstated": _(
-                "Nothing looks for text in the pixels: look at each of these before you pass it on."
+                "Faint text in the pixels is not found: look at each of these before you pass it"
+                " on."
             ),
         }
         widgets = {

@@ -3,6 +3,7 @@
 import uuid
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -65,6 +66,9 @@ class ResearchExport(models.Model):
     size = models.PositiveBigIntegerField("bytes", default=0)
     counts = models.JSONField(default=dict, help_text="Patients, studies, images and reads in it.")
     left_out = models.JSONField(default=dict, help_text="How many images, by a code of REASONS.")
+    with_text = ArrayField(
+        models.UUIDField(), default=list, help_text="The images left out for text in their pixels."
+    )
 
     class Meta:
         ordering = ["-requested_at", "id"]

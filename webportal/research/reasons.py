@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 REASONS = {
     "burned_in": _("The file says that text is burnt in, or may be."),
     "not_stated": _("The file does not say whether text is burnt in."),
+    "text": _("There seems to be text in the image."),
     "upload": _("JPEG or PNG uploads: nothing says whether text is burnt in."),
     "recognisable": _("The file says that a person can be recognised in the image."),
     "hidden_bits": _("There is something in the unused bits of the pixels, perhaps an overlay."),

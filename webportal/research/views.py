@@ -2,6 +2,7 @@
 
 import uuid
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
@@ -13,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webportal.access.shown import show
-from webportal.accounts.models import Role
+from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.records.models import Study
 from webportal.research import services
@@ -42,20 +43,29 @@ def exports(request: SignedInRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "form": form,
         "page": page,
-        "rows": [_row(export) for export in page],
+        "rows": [_row(export, request.user) for export in page],
         "most": services.MOST_STUDIES,
         "days": settings.RESEARCH_EXPORT_DAYS,
     }
     return render(request, "research/exports.html", context)
 
 
-def _row(export: ResearchExport) -> dict[str, Any]:
+def _row(export: ResearchExport, person: User) -> dict[str, Any]:
     return {
+        "to_look_at": _to_look_at(export, person),
         "export": export,
         "is_open": export.state in (State.WAITING, State.BUILDING),
         "failure": FAILURES.get(export.failure, ""),
         "left_out": [(REASONS.get(code, code), n) for code, n in sorted(export.left_out.items())],
     }
+
+
+def _to_look_at(export: ResearchExport, person: User) -> list[UUID]:
+    """The studies of images with text, for those who may open them."""
+    if not (export.with_text and person.is_radiologist):
+        return []
+    seen = Study.objects.visible_to(person).filter(radiographs__in=export.with_text)
+    return list(seen.order_by("pk").distinct().values_list("pk", flat=True))
 
 
 @allow(Role.RESEARCHER)
