@@ -57,6 +57,7 @@ OF_NO_DEPARTMENT = {
     *("department_id", "access_id", "file_format", "notification_id", "api/v1/departments/"),
     *("api/v1/model-versions/", "api/v1/users/", "api/v1/dicom-nodes/"),
     *("api/v1/received-instances/", "api/v1/notifications/", "api/v1/erasures/"),
+    "api/v1/research-exports/",
 }
 # Hospital IT and auditors look after all departments.
 OF_DEPARTMENTS = [role for role in Role if role not in ROLES_OF_ALL_DEPARTMENTS]

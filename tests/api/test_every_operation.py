@@ -42,7 +42,7 @@ ADDENDUM = {"reason": "Second look", "text": "A rib is broken.", "password": PAS
 ADDENDUM |= {"identity": "@identity"}
 IDENTITY = {"patient_id": "NEW-1", "family_name": "Phantom", "birth_date": "2020-02-29"}
 U, R, IT, A = Role.UPLOADER, Role.RADIOLOGIST, Role.IT, Role.AUDITOR
-C = Role.COORDINATOR
+C, S = Role.COORDINATOR, Role.RESEARCHER
 
 OPERATIONS: dict[str, Operation] = {
     "agreement_list": Operation(R),
@@ -91,6 +91,13 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "erasures_decline_create": Operation(IT, path=_of("erasure")),
     "erasures_certificate_retrieve": Operation(IT, path=_of("erased")),
+    "research_exports_list": Operation(S),
+    "research_exports_create": Operation(
+        S, 201, body={"purpose": "@purpose", "signed_only": False}
+    ),
+    "research_exports_retrieve": Operation(S, path=_of("export")),
+    "research_exports_destroy": Operation(S, 204, path=_of("export")),
+    "research_exports_file_retrieve": Operation(S, path=_of("made_export")),
     "patients_retrieve": Operation(U, path=_of("patient")),
     "patients_search_create": Operation(U, body={"text": "phantom"}),
     "patients_partial_update": Operation(U, path=_of("patient"), body={"sex": "F"}),

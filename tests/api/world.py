@@ -18,7 +18,8 @@ from tests.factories import (
 )
 from tests.network.rows import make_node, make_received
 from tests.reading import look_at, present_identity, sign
-from webportal.accounts.models import ApiToken, Department, User
+from tests.research.test_exports import ask, study_with
+from webportal.accounts.models import ApiToken, Department, Role, User
 from webportal.accounts.services import create_token
 from webportal.audit import runs
 from webportal.demo.phantoms import draw_phantom
@@ -33,6 +34,7 @@ from webportal.intake.models import UploadItem
 from webportal.network.models import InboxState, Node
 from webportal.notifications.models import Notification, NotificationKind
 from webportal.records.models import Patient
+from webportal.research import building
 from webportal.review.models import SecondReading, TextTemplate
 from webportal.review.reads import reservation
 from webportal.review.reads.services import Entry, save_draft
@@ -60,6 +62,7 @@ LISTED = {
     "tokens_list": "token",
     "dicom_nodes_list": "node",
     "erasures_list": "erasure",
+    "research_exports_list": "export",
     "received_instances_list": "received",
     "users_list": "person",
     "workers_list": "worker",
@@ -140,6 +143,31 @@ class World:
             decided_at=now,
             finished_at=now,
         ).pk
+
+    @cached_property
+    def researcher(self) -> User:
+        known = User.objects.filter(roles=[Role.RESEARCHER]).first()
+        if known is not None:
+            return known
+        made = User.objects.create_user("researcher", None, [Role.RESEARCHER])
+        made.departments.add(Department.objects.get())
+        return made
+
+    @property
+    def purpose(self) -> Any:
+        assert self.study
+        return "Protocol 7"
+
+    @property
+    def export(self) -> Any:
+        study_with()
+        return ask(self.researcher).pk
+
+    @property
+    def made_export(self) -> Any:
+        made = self.export
+        assert building.make_waiting() == 1
+        return made
 
     @property
     def model(self) -> Any:

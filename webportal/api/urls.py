@@ -21,6 +21,7 @@ from webportal.api.predictions import PredictionEndpoint
 from webportal.api.queue import QueueEndpoint
 from webportal.api.radiographs import RadiographEndpoint, StudyRerunEndpoint
 from webportal.api.reads import ReadEndpoint, ReadingEndpoint, TextTemplateEndpoint
+from webportal.api.research import ResearchExportEndpoint
 from webportal.api.studies import StudyEndpoint
 from webportal.api.tokens import TokenEndpoint
 from webportal.api.trail import AuditEntryEndpoint
@@ -57,6 +58,7 @@ router.register("users", UserEndpoint, "user")
 router.register("access-entries", AccessEntryEndpoint, "access-entry")
 router.register("dicom-nodes", NodeEndpoint, "dicom-node")
 router.register("received-instances", ReceivedEndpoint, "received-instance")
+router.register("research-exports", ResearchExportEndpoint, "research-export")
 router.register("audit-entries", AuditEntryEndpoint, "audit-entry")
 
 urlpatterns = [

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import IO
 from uuid import UUID
 
 from django.core.files.storage import default_storage
@@ -77,6 +78,22 @@ def note_download(export: ResearchExport, by: User) -> list[UUID]:
         raise ResearchError(_("It has studies of departments that you no longer belong to."))
     append(Event(Action.RESEARCH_DOWNLOADED, "research_export", locked.pk), by)
     return seen
+
+
+def open_file(export: ResearchExport, by: User) -> tuple[IO[bytes], list[UUID]]:
+    """Open the file of an export and record its download; also return the ids of its studies.
+
+    Raises ResearchError as `note_download` does, or if the file is not in the storage.
+    """
+    if export.state == State.READY and not default_storage.exists(export.key):
+        raise ResearchError(_("The file is not in the storage: ask for the export again."))
+    studies = note_download(export, by)
+    return default_storage.open(export.key), studies
+
+
+def file_name(export: ResearchExport) -> str:
+    """The name of the file for whoever downloads it."""
+    return f"chestline-research-{export.pk}.zip"
 
 
 def remove(export: ResearchExport, why: Removal, by: User | None) -> None:

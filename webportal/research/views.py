@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.files.storage import default_storage
 from django.core.paginator import Paginator
 from django.http import FileResponse, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -73,15 +72,12 @@ def _to_look_at(export: ResearchExport, person: User) -> list[UUID]:
 def download(request: SignedInRequest, export_id: uuid.UUID) -> HttpResponseBase:
     """The ZIP file of an export of one's own."""
     export = get_object_or_404(ResearchExport, pk=export_id, requested_by=request.user)
-    if export.state == State.READY and not default_storage.exists(export.key):
-        return _refused(request, _("The file is not in the storage: ask for the export again."))
     try:
-        studies = services.note_download(export, request.user)
-        file = default_storage.open(export.key)
+        file, studies = services.open_file(export, request.user)
     except services.ResearchError as error:
         return _refused(request, str(error))
     show(request, *Study.objects.visible_to(request.user).filter(pk__in=studies))
-    name = f"chestline-research-{export.pk}.zip"
+    name = services.file_name(export)
     return FileResponse(file, as_attachment=True, filename=name, content_type="application/zip")
 
 
