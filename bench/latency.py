@@ -50,12 +50,16 @@ STAT_ROWS = 1200
 
 @dataclass(frozen=True)
 class _Study:
-    """A stat study, in seconds: from its upload to the result, and the parts of that."""
+    """A stat study, in seconds: from its upload to the result, and the parts of that.
+
+    `batches` is how many batches had their results between queue and result.
+    """
 
     to_queue: float
     to_claim: float
     to_result: float
     in_all: float
+    batches: int
 
 
 def main() -> int:
@@ -128,7 +132,7 @@ def _stat(api: "Api", backlog: "Sequence[Radiograph]", by: "User", count: int) -
         time.sleep(0.05)
     limit = FACTOR * _median(idle, "in_all") + batch
     heads = ["stat study, ms", "studies", "routine waiting", "upload to result", "longest"]
-    heads += ["upload to queue", "to claim", "to result"]
+    heads += ["upload to queue", "to claim", "to result", "batches meanwhile"]
     say(f"| {' | '.join(heads)} |")
     say(f"|{' --- |' * len(heads)}")
     for name, studies, waits in (
@@ -138,6 +142,7 @@ def _stat(api: "Api", backlog: "Sequence[Radiograph]", by: "User", count: int) -
         parts = [_median(studies, part) for part in ("to_queue", "to_claim", "to_result")]
         times = [_median(studies, "in_all"), max(each.in_all for each in studies), *parts]
         cells = [name, len(studies), waits, *(f"{1000 * seconds:.0f}" for seconds in times)]
+        cells.append(f"{_median(studies, 'batches'):.0f}")
         say(f"| {' | '.join(map(str, cells))} |")
     is_met = _median(behind, "in_all") <= limit
     say(
@@ -169,11 +174,15 @@ def _uploading(api: "Api") -> Callable[[bytes], _Study]:
         job = Job.objects.get(radiograph=radiograph)
         assert job.started_at is not None
         assert job.finished_at is not None
+        meanwhile = Job.objects.filter(
+            finished_at__gt=job.queued_at, finished_at__lt=job.finished_at
+        ).order_by()
         return _Study(
             job.queued_at.timestamp() - began,
             (job.started_at - job.queued_at).total_seconds(),
             (job.finished_at - job.started_at).total_seconds(),
             in_all,
+            meanwhile.values("finished_at").distinct().count(),
         )
 
     return upload
