@@ -67,7 +67,10 @@ class ResearchExport(models.Model):
     counts = models.JSONField(default=dict, help_text="Patients, studies, images and reads in it.")
     left_out = models.JSONField(default=dict, help_text="How many images, by a code of REASONS.")
     with_text = ArrayField(
-        models.UUIDField(), default=list, help_text="The images left out for text in their pixels."
+        models.UUIDField(),
+        default=list,
+        db_default=[],
+        help_text="The images left out for text in their pixels.",
     )
 
     class Meta:

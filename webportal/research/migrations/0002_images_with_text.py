@@ -15,6 +15,7 @@ class Migration(migrations.Migration):
             name="with_text",
             field=django.contrib.postgres.fields.ArrayField(
                 base_field=models.UUIDField(),
+                db_default=[],
                 default=list,
                 help_text="The images left out for text in their pixels.",
                 size=None,
