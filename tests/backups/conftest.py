@@ -130,9 +130,13 @@ def rows(url: str, table: str, order: str = "id") -> list[dict[str, Any]]:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file under a folder, by its path there."""
+    """The SHA-256 of every file under a folder, by its path there.
+
+    Without what is handed to workers, which is in no backup.
+    """
+    found = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file()
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in found.items()
+        if not name.startswith("inputs/")
     }
