@@ -82,7 +82,10 @@ def _waits(times: Axis[datetime], shown: list[QueuePeriod]) -> Plot:
         _("Time from arrival to result"),
         times,
         series,
-        _("95 % or half of the images had their result within this time. The axis is logarithmic."),
+        _(
+            "Half or 95 in 100 of the images had their result within this time. The axis is"
+            " logarithmic."
+        ),
     )
 
 
