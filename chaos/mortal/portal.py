@@ -10,7 +10,7 @@ from chaos.points import die_after, die_before
 
 def put_points() -> None:
     """Insert a point at each stage of an upload."""
-    from webportal.inference import hints
+    from webportal.inference import hint_sender
     from webportal.intake.pipeline import group, store
     from webportal.storage import DurableFileSystemStorage
 
@@ -19,12 +19,12 @@ def put_points() -> None:
     )
     die_after(DurableFileSystemStorage, "_save", "file-stored")
     die_after(store, "append_all", "before-commit")
-    die_before(hints, "send_hint", "committed")
-    die_after(hints, "send_hint", "hinted")
+    die_before(hint_sender, "send_hint", "committed")
+    die_after(hint_sender, "send_hint", "hinted")
     in_group = _whether_storing(group)
     die_after(store, "put_files", "group-half-stored", in_group)
     die_after(group, "append_all", "group-before-commit")
-    die_before(hints, "send_hint", "group-committed", in_group)
+    die_before(hint_sender, "send_hint", "group-committed", in_group)
 
 
 def _whether_storing(group: Any) -> Callable[..., bool]:
