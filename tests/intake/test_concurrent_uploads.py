@@ -3,12 +3,13 @@
 import io
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pydicom
 import pytest
-from django.db import OperationalError, connection
+from django.db import DataError, OperationalError, connection
 
 from tests import dicom_files as files
 from tests.intake.conftest import stored_files
@@ -89,26 +90,33 @@ def test_images_of_a_new_patient_sent_concurrently_share_patient_and_study(uploa
     assert Radiograph.objects.count() == 6
 
 
-def test_who_loses_the_lock_with_the_connection_takes_no_file_from_who_has_it_next(
-    uploader: User, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("cause", ["connection", "statement"])
+def test_who_loses_the_lock_takes_no_file_from_who_has_it_next(
+    cause: str, uploader: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database ends the session of a request, and another one stores the same content."""
+    """The database ends the session or the transaction; another request stores the same content."""
     data = files.dicom(files.phantom())
     mine, other = (services.create_batch(uploader) for _ in range(2))
     target = "webportal.intake.pipeline.store.append_all"
 
-    def lose_the_connection(*arguments: Any) -> Any:
+    def lose_the_lock(*arguments: Any) -> Any:
         monkeypatch.undo()
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")
             [session] = cursor.fetchone()
-        end_session(session)
+            if cause == "connection":
+                end_session(session)
+            else:
+                with suppress(DataError):
+                    cursor.execute("SELECT 1 / 0")
         assert verdicts_of(send_at_once(uploader, [(other, "a.dcm", data)])) == ["accepted"]
         return append_all(*arguments)
 
-    monkeypatch.setattr(target, lose_the_connection)
+    monkeypatch.setattr(target, lose_the_lock)
     [lost] = send_at_once(uploader, [(mine, "a.dcm", data)])
-    assert isinstance(lost, OperationalError)
+    assert verdicts_of([lost]) != ["accepted"]
+    if cause == "connection":
+        assert isinstance(lost, OperationalError)
     radiograph = Radiograph.objects.get()
     assert read_verified(radiograph.dicom_key, radiograph.dicom_sha256) == data
 

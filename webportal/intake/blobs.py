@@ -9,7 +9,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import Error, connection
 
 from webportal.intake.errors import StorageFullError, StorageNotOursError, StorageReadOnlyError
 from webportal.records.storage_identity import is_our_storage
@@ -65,15 +65,16 @@ def _remove_folders(keys: list[str]) -> None:
                 (root / folder).rmdir()
 
 
-def _has_connection() -> bool:
-    """Whether the database answers, so that what the transaction has locked is still locked."""
+def _has_locks() -> bool:
+    """Whether the transaction goes on, so that what it has locked is still locked.
+
+    PostgreSQL releases the locks of a transaction as soon as a statement of it fails.
+    """
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except (InterfaceError, OperationalError):
+    except Error:
         return False
-    except DatabaseError:
-        pass  # it refuses a failed transaction any statement
     return True
 
 
@@ -82,7 +83,7 @@ def writing() -> Iterator[Put]:
     """Yield a function that stores bytes under a key; on an exception, all it stored is removed.
 
     The caller's transaction holds a lock on the content, so that nobody else relies on files that
-    may be removed. Where it has lost its connection, and with it the lock, they stay.
+    may be removed. Where it has lost the lock, they stay: without a record they are removed later.
     """
     written: list[str] = []
     ours: tuple[int, int] | None = None
@@ -103,7 +104,7 @@ def writing() -> Iterator[Put]:
     try:
         yield put
     except BaseException as error:
-        for key in written if _has_connection() else []:
+        for key in written if _has_locks() else []:
             # Files that cannot be removed, on a read-only disk, have no record and are removed
             # later.
             with suppress(OSError):
