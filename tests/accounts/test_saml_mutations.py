@@ -188,3 +188,13 @@ def test_an_identifier_that_cannot_be_stored_is_refused(
     response = provider.response(begin(client), "asha", change=change, groups=["readers"])
     assert provider.post(client, response).status_code == 422
     assert not User.objects.exists()
+
+
+def test_an_end_after_the_last_year_is_refused(client: Client, provider: SamlProvider) -> None:
+    def change(root: Any) -> None:
+        [confirmation] = root.iter(f"{{{NS['a']}}}SubjectConfirmation")
+        confirmation[0].set("NotOnOrAfter", "9999-12-31T23:59:59Z")
+
+    response = provider.response(begin(client), "asha", change=change, groups=["readers"])
+    assert provider.post(client, response).status_code == 422
+    assert not is_signed_in(client)

@@ -75,7 +75,7 @@ def _checked(token: str) -> dict[str, Any]:
     if not claims["iat"] >= time.time() - GOOD_FOR.total_seconds():
         raise LogoutTokenError("it is too old")
     if any("\0" in str(claims.get(name)) for name in ("jti", "sub", "sid")):
-        raise LogoutTokenError("a claim has a character that nothing here can have")
+        raise LogoutTokenError("a claim has a character that cannot be stored")
     return claims
 
 
@@ -97,7 +97,7 @@ def _decoded(token: str) -> jwt.Token:
 def _use_once(claims: dict[str, Any]) -> None:
     try:
         until = datetime.fromtimestamp(claims["exp"] + 2 * LEEWAY_SECONDS, UTC)
-    except (ValueError, OverflowError) as error:
+    except (ValueError, OverflowError, OSError) as error:
         raise LogoutTokenError("exp is no time") from error
     jti = str(claims["jti"])
     if len(jti) > LONGEST_JTI:

@@ -1,14 +1,14 @@
 """The provider's people, as its assertions describe them, and their sessions here."""
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from webportal.accounts import confirmation, federation, provider_sessions
+from webportal.accounts import federation, provider_sessions
 from webportal.accounts.federation import Person, Source
 from webportal.accounts.models import User
 from webportal.accounts.provider_sessions import PROVIDER
@@ -28,8 +28,7 @@ def person_of(answer: Answer) -> User:
     Raises RefusedByProviderError if it was used before, and FederatedRefusal and ValidationError,
     see `federation.account_of`.
     """
-    until = datetime.fromtimestamp(answer.until + confirmation.SKEW_SECONDS, UTC)
-    _use_once(answer.assertion_id, until)
+    _use_once(answer.assertion_id, answer.until)
     attribute = settings.SAML_USERNAME_ATTRIBUTE
     name = _first(answer, attribute) if attribute else answer.subject
     full_name = _first(answer, settings.SAML_FULL_NAME_ATTRIBUTE)

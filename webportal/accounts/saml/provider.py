@@ -6,12 +6,15 @@ an extra (`saml`).
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+
+from webportal.accounts.confirmation import SKEW_SECONDS
 
 PATH = "/sign-in/saml"
 TRANSIENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
@@ -40,9 +43,9 @@ class Answer:
     subject: str
     session_index: str
     attributes: dict[str, list[str]]
-    #: The assertion, which may be used once, and until when it could be (Unix time).
+    #: The assertion, which may be used once, and until when it could be, whatever the clocks.
     assertion_id: str
-    until: int
+    until: datetime
     #: When the provider authenticated the person, maybe for another service (Unix time).
     authenticated_at: int
 
@@ -141,8 +144,8 @@ def _authenticated_at(assertion: Any) -> int:
     return int(Utils.parse_SAML_to_time(statement.get("AuthnInstant")))
 
 
-def _valid_until(made: Any, assertion: Any, request_id: str) -> int:
-    """Until when the assertion itself may be used here, for this request (Unix time).
+def _valid_until(made: Any, assertion: Any, request_id: str) -> datetime:
+    """Until when the assertion itself may be used here, for this request, by any clock.
 
     The library compares its limits where they are there, is content with one confirmation without
     any, and takes what the response around the assertion says, which need not be signed.
@@ -165,7 +168,7 @@ def _valid_until(made: Any, assertion: Any, request_id: str) -> int:
     ]
     if not times or max(times) <= Utils.now():
         raise RefusedByProviderError("no SubjectConfirmation is for this request, here and now")
-    return max(times)
+    return datetime.fromtimestamp(max(times) + SKEW_SECONDS, UTC)
 
 
 def logout_request(query: dict[str, str], raw_query: str) -> LogoutRequest:
