@@ -1,5 +1,6 @@
 """The trail arrives at a FHIR server as AuditEvents: valid, in order, and nothing is missing."""
 
+import ssl
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -27,6 +28,7 @@ from webportal.audit.trail import Event, append
 from webportal.auditexport import fhir, health, sending
 from webportal.auditexport.address import is_fhir_address
 from webportal.auditexport.audit_event import MOST_BYTES
+from webportal.auditexport.bounded import bounded_context
 from webportal.auditexport.events import EVENTS
 from webportal.auditexport.models import Target
 from webportal.auditexport.sending import send_some
@@ -272,6 +274,22 @@ def test_no_entry_goes_to_a_server_with_an_unknown_certificate(
     assert send_some(60) == 0
     assert repository.headers == []
     assert "certificate verify failed" in target().error
+
+
+def test_without_a_setting_the_authorities_of_the_system_are_trusted(
+    repository: Repository, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", settings.AUDIT_EXPORT_CA)
+    settings.AUDIT_EXPORT_CA = ""
+    add(1)
+    assert send_some(60) == 1
+
+
+def test_certificates_are_checked_as_strictly_as_python_does_by_default() -> None:
+    """From Python 3.13 on that is more than a context has that is made by hand."""
+    context, default = bounded_context(0), ssl.create_default_context()
+    assert context.verify_flags == default.verify_flags
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
 def test_each_server_has_its_own_position(server: Server, repository: Repository) -> None:

@@ -9,14 +9,13 @@ import ssl
 import time
 from typing import Any
 
-
-class BoundedContext(ssl.SSLContext):
-    """A client's context; its connections raise TimeoutError after `ends_at` (monotonic time)."""
-
-    ends_at = math.inf
+from django.conf import settings
 
 
 class _BoundedSocket(ssl.SSLSocket):
+    #: After this monotonic time it raises TimeoutError.
+    ends_at = math.inf
+
     def read(self, *args: Any, **kwargs: Any) -> Any:
         self._limit()
         return super().read(*args, **kwargs)
@@ -26,7 +25,7 @@ class _BoundedSocket(ssl.SSLSocket):
         return super().send(*args, **kwargs)
 
     def _limit(self) -> None:
-        left = getattr(self.context, "ends_at", math.inf) - time.monotonic()
+        left = self.ends_at - time.monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
         limit = self.gettimeout()
@@ -34,12 +33,13 @@ class _BoundedSocket(ssl.SSLSocket):
             self.settimeout(left)
 
 
-BoundedContext.sslsocket_class = _BoundedSocket
+def bounded_context(ends_at: float) -> ssl.SSLContext:
+    """A client's context whose connections raise TimeoutError after `ends_at` (monotonic time).
 
-
-def bounded_context(ends_at: float) -> BoundedContext:
-    """A context that verifies certificates and names, without any authorities yet."""
-    context = BoundedContext(ssl.PROTOCOL_TLS_CLIENT)
+    It trusts the authorities of AUDIT_EXPORT_CA, or else the system's. Raises OSError if they
+    cannot be read.
+    """
+    context = ssl.create_default_context(cafile=settings.AUDIT_EXPORT_CA or None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.ends_at = ends_at
+    context.sslsocket_class = type("BoundedSocket", (_BoundedSocket,), {"ends_at": ends_at})
     return context

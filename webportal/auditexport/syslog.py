@@ -95,10 +95,6 @@ def _unacknowledged_bytes(bare: socket.socket) -> int:
 
 def _context(ends_at: float) -> ssl.SSLContext:
     context = bounded_context(ends_at)
-    if settings.AUDIT_EXPORT_CA:
-        context.load_verify_locations(settings.AUDIT_EXPORT_CA)
-    else:
-        context.load_default_certs()
     if settings.AUDIT_EXPORT_CERTIFICATE:
         context.load_cert_chain(
             settings.AUDIT_EXPORT_CERTIFICATE, settings.AUDIT_EXPORT_KEY or None
