@@ -13,6 +13,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from pytest_django.fixtures import Settings
 
 from ml.serving.preprocessing import USUAL_SIZE, read_input
+from scheduler.tasks import clean_storage
 from tests import dicom_files as files
 from tests.factories import make_uploader
 from webportal.erasure import files as erased
@@ -143,6 +144,44 @@ def test_one_that_nobody_fetches_is_removed_after_an_hour(handed_over: Path) -> 
     an_hour_ago = time.time() - inputs.KEPT_SECONDS - 60
     os.utime(handed_over, (an_hour_ago, an_hour_ago))
     assert inputs.remove_old() == 1
+    assert not handed_over.exists()
+
+
+def test_the_scheduler_sees_to_that(handed_over: Path) -> None:
+    os.utime(handed_over, (0, 0))
+    clean_storage()
+    assert not handed_over.exists()
+
+
+def test_nothing_else_in_the_folder_keeps_the_storage_from_being_cleaned(handed_over: Path) -> None:
+    an_hour_ago = time.time() - inputs.KEPT_SECONDS - 60
+    others = [handed_over.with_name(name) for name in ("@eaDir", "dangling")]
+    others[0].mkdir()
+    others[1].symlink_to(handed_over.with_name("gone"))
+    for each in (handed_over, *others):
+        os.utime(each, (an_hour_ago, an_hour_ago), follow_symlinks=False)
+    assert inputs.remove_old() == 2
+    assert list(handed_over.parent.iterdir()) == [others[0]]
+
+
+def test_no_link_leads_to_another_file(
+    storage_folder: Path, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    (storage_folder / "dicom").mkdir(parents=True)
+    (storage_folder / "inputs").mkdir()
+    elsewhere = storage_folder.with_name("elsewhere")
+    elsewhere.write_bytes(b"of somebody else")
+    (storage_folder / "inputs" / f".incoming-{SHA256}").symlink_to(elsewhere)
+    with django_capture_on_commit_callbacks(execute=True):
+        inputs.hand_over({SHA256: PIXELS})
+    assert elsewhere.read_bytes() == b"of somebody else"
+    assert inputs.take(SHA256, USUAL_SIZE) is None
+
+
+def test_one_that_is_too_long_is_not_read_to_its_end(handed_over: Path) -> None:
+    with handed_over.open("ab") as file:
+        file.truncate(2**40)  # sparse
+    assert inputs.take(SHA256, USUAL_SIZE) is None
     assert not handed_over.exists()
 
 

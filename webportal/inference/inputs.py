@@ -49,9 +49,10 @@ def take(dicom_sha256: str, size: int) -> bytes | None:
         return None
     file = folder / dicom_sha256
     try:
-        data = file.read_bytes()
-        # One that has crashed a worker must not do so again.
-        file.unlink()
+        with file.open("rb") as opened:
+            # One that crashes a worker must not do so again.
+            file.unlink()
+            data = opened.read(_SIGNATURE_BYTES + size * size + 1)
     except OSError:
         return None
     signature, pixels = data[:_SIGNATURE_BYTES], data[_SIGNATURE_BYTES:]
@@ -68,10 +69,18 @@ def discard(dicom_sha256: str) -> None:
 
 def remove_old() -> int:
     """Remove the inputs that nobody has fetched within an hour; returns how many."""
-    old = [file for file in _files() if _age_seconds(file) > KEPT_SECONDS]
-    for file in old:
-        file.unlink(missing_ok=True)
-    return len(old)
+    removed = 0
+    for file in _files():
+        try:
+            if time.time() - file.lstat().st_mtime > KEPT_SECONDS:
+                file.unlink()
+                removed += 1
+        except FileNotFoundError:
+            continue  # a worker has taken it meanwhile
+        except OSError as error:
+            # The rest of the storage is cleaned all the same.
+            logger.warning("An old input cannot be removed: %s", error.strerror)
+    return removed
 
 
 def _folder() -> Path | None:
@@ -86,7 +95,8 @@ def _write(folder: Path, pixels: Mapping[str, bytes]) -> None:
         folder.mkdir(mode=0o750, exist_ok=True)
         for dicom_sha256, each in pixels.items():
             unfinished = folder / f"{_UNFINISHED}{dicom_sha256}"
-            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+            # Exclusively, so that no link is followed to a file that is elsewhere.
+            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(_signature(dicom_sha256, each) + each)
             unfinished.replace(folder / dicom_sha256)
@@ -100,13 +110,7 @@ def _signature(dicom_sha256: str, pixels: bytes) -> bytes:
 
 
 def _files() -> Iterator[Path]:
+    """What is in the folder, but for folders: some file servers add one of theirs everywhere."""
     folder = _folder()
     if folder is not None and folder.is_dir():
-        yield from folder.iterdir()
-
-
-def _age_seconds(file: Path) -> float:
-    try:
-        return time.time() - file.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
+        yield from (each for each in folder.iterdir() if each.is_symlink() or not each.is_dir())
