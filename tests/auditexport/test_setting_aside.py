@@ -184,10 +184,14 @@ def test_what_is_no_entry_is_refused(sent: dict[str, object], client: Client) ->
     assert "There is no such entry" in page
 
 
-def test_by_syslog_nothing_can_be_left_out(settings: Settings) -> None:
+def test_by_syslog_nothing_can_be_left_out(settings: Settings, client: Client) -> None:
     settings.AUDIT_EXPORT = "syslog+tcp://127.0.0.1:1"
     append(Event(Action.JOB_QUEUED))
     for _ in range(4):
         send_some(10)
     assert Target.objects.get().failures == 4
     assert [state.stuck_at for state in health.states()] == [None]
+    first = AuditEntry.objects.earliest("sequence").sequence
+    sent = {"address": settings.AUDIT_EXPORT, "sequence": first}
+    client.post("/operations/audit-export/set-aside", sent)
+    assert not SetAside.objects.exists()

@@ -11,13 +11,11 @@ from django.utils.translation import gettext_lazy as _
 from webportal.audit.models import AuditEntry, ChainHead
 from webportal.auditexport.models import SetAside, Target
 from webportal.auditexport.sending import addresses
-from webportal.auditexport.setting_aside import next_sequence
+from webportal.auditexport.setting_aside import stuck_at
 
 LATE = "audit_export_late"
 LEFT_OUT = "audit_entry_left_out"
 SHOWN = 20
-# A server that is merely away for a moment does not offer to leave entries out.
-_FAILURES_UNTIL_STUCK = 3
 
 WORDS: dict[str, str | Promise] = {
     LATE: _(
@@ -61,15 +59,8 @@ def _state(address: str) -> State:
         moved_at=target.moved_at if target and position else None,
         error=target.error if target else "",
         left_out=list(target.set_aside.all()[:SHOWN]) if target else [],
-        stuck_at=_stuck_at(target),
+        stuck_at=stuck_at(target) if target else None,
     )
-
-
-def _stuck_at(target: Target | None) -> int | None:
-    """By syslog no server says of an entry that it does not take it."""
-    if target is None or target.address != settings.AUDIT_EXPORT_FHIR:
-        return None
-    return next_sequence(target) if target.failures >= _FAILURES_UNTIL_STUCK else None
 
 
 def problems() -> list[str]:

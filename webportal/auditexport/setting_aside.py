@@ -7,6 +7,7 @@ entry it lacks.
 from collections.abc import Sequence
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -19,6 +20,8 @@ from webportal.refusals import Conflict
 
 #: The actor in the trail for what happens without anybody's decision.
 EXPORT = "export of the audit trail"
+# A server that is merely away for a moment does not offer to leave entries out.
+_FAILURES_UNTIL_STUCK = 3
 
 
 class SettingAsideError(Conflict):
@@ -43,11 +46,11 @@ def note_refused(target: Target, refused: Sequence[EntryRefusedError]) -> None:
 def set_next_aside(address: str, sequence: int, by: User) -> None:
     """Set aside the entry at which the export has stopped.
 
-    `sequence` is the one that the person was shown. Raises SettingAsideError if the export has
-    gone on, or has not failed.
+    `sequence` is the one that the person was shown. Raises SettingAsideError if it is no longer
+    there, or cannot be left out.
     """
     target = Target.objects.select_for_update().filter(address=address).first()
-    if target is None or not target.failures or next_sequence(target) != sequence:
+    if target is None or stuck_at(target) != sequence:
         raise SettingAsideError(_("The export has gone on meanwhile; nothing was set aside."))
     said = target.error[:100]
     SetAside.objects.create(target=target, sequence=sequence, error=said)
@@ -74,6 +77,16 @@ def give_up(pk: UUID, by: User) -> None:
     entry = _locked(pk)
     append(_event(Action.AUDIT_ENTRY_GIVEN_UP, entry.target, entry.sequence, entry.error), by)
     entry.delete()
+
+
+def stuck_at(target: Target) -> int | None:
+    """The entry at which the export has stopped, if it can be left out; None otherwise.
+
+    By syslog no server says of an entry that it does not take it.
+    """
+    if target.address != settings.AUDIT_EXPORT_FHIR or target.failures < _FAILURES_UNTIL_STUCK:
+        return None
+    return next_sequence(target)
 
 
 def next_sequence(target: Target) -> int | None:
