@@ -173,7 +173,9 @@ def test_what_only_hospital_it_and_auditors_open_is_in_the_access_log() -> None:
         if set(methods.get("GET", PUBLIC)) <= {IT, A}
         and ROUTES[route := resolve(filled(address)).view_name] is None
     }
-    assert undeclared == NOT_IN_THE_ACCESS_LOG, "give it a Kind in webportal/access/routes.py"
+    assert undeclared == NOT_IN_THE_ACCESS_LOG, (
+        "give it an AccessKind in webportal/access/routes.py"
+    )
 
 
 #: The routes of elements that ask for their own page.

@@ -21,7 +21,7 @@ from webportal.backoff import asked_seconds
 BATCH = 200
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
-#: So many entries in a row may be refused before it is the server, and not these entries.
+#: How many entries in a row may be refused before the server is at fault, and not the entries.
 MOST_REFUSED = 5
 _MEDIA_TYPE = "application/fhir+json"
 _STORED = (HTTPStatus.OK, HTTPStatus.CREATED)

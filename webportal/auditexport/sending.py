@@ -16,7 +16,7 @@ from webportal.auditexport.content import Records
 from webportal.auditexport.events import SUCCESS, event_of
 from webportal.auditexport.message import audit_message
 from webportal.auditexport.models import SetAside, Target
-from webportal.auditexport.setting_aside import next_sequence, note_refused
+from webportal.auditexport.setting_aside import next_sequence, set_refused_aside
 from webportal.auditexport.syslog import ANSWER_SECONDS, CONNECT_SECONDS, connected, frame
 from webportal.backoff import pause_seconds
 
@@ -27,8 +27,9 @@ LONGEST_PAUSE_SECONDS = 60.0
 # However long a server asks for.
 LONGEST_ASKED_SECONDS = 600.0
 
-# After a step that took so many seconds longer than its share, a server waits for a multiple of it.
-OVER, REST = 1.0, 3
+# A server whose step took longer than its share by this is left alone for a multiple of the step.
+_OVERTIME_SECONDS = 1.0
+_REST_FACTOR = 3
 
 # Sends what follows a position until a monotonic time, and yields the positions reached, with the
 # refusals of entries that were left out.
@@ -46,7 +47,7 @@ def _senders() -> dict[str, _Send]:
 
 
 def send_some(most_seconds: float) -> int:
-    """Send entries that have not been sent, for about so long; return how many have arrived.
+    """Send entries that have not been sent, for about `most_seconds`; return how many have arrived.
 
     Each address has its own position, and its share of the time. One process at a time sends to
     one, because the order counts. What is not confirmed is sent again. A server that does not
@@ -86,10 +87,11 @@ def _send_to(address: str, send: _Send, most_seconds: float) -> int:
         except OSError as error:
             failure = error
         took = time.monotonic() - began
-        _note(target, failure, before, rest=REST * took if took > most_seconds + OVER else 0.0)
+        rest = _REST_FACTOR * took if took > most_seconds + _OVERTIME_SECONDS else 0.0
+        _record_step(target, failure, before, rest)
         if left_out:
             # Last, because the end of the trail stays locked until the transaction ends.
-            note_refused(target, left_out)
+            set_refused_aside(target, left_out)
         return sent_again + target.position - before - len(left_out)
 
 
@@ -136,8 +138,8 @@ def _by_syslog(position: int, until: float) -> Iterator[tuple[int, list[fhir.Ent
     yield position, []
 
 
-def _note(target: Target, failure: OSError | None, before: int, *, rest: float) -> None:
-    """Note how far a step came, and when the next may begin: after so many seconds at least."""
+def _record_step(target: Target, failure: OSError | None, before: int, rest: float) -> None:
+    """Record how far a step came, and when the next may begin: after `rest` seconds at least."""
     has_moved = target.position > before
     if has_moved:
         target.moved_at = timezone.now()

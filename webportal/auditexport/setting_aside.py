@@ -28,16 +28,19 @@ class SettingAsideError(Conflict):
     """That cannot be done with this entry any more; the message says why."""
 
 
-def note_refused(target: Target, refused: Sequence[EntryRefusedError]) -> None:
+def set_refused_aside(target: Target, refused: Sequence[EntryRefusedError]) -> None:
     """Set aside the entries that a server refused while it took one after them."""
     SetAside.objects.bulk_create(
         (SetAside(target=target, sequence=each.sequence, error=each.said) for each in refused),
         ignore_conflicts=True,
     )
     # One about an entry of this kind would be the next to be refused, and so on for ever.
-    told = [each for each in refused if each.action != Action.AUDIT_ENTRY_SET_ASIDE]
     append_all(
-        [_event(Action.AUDIT_ENTRY_SET_ASIDE, target, each.sequence, each.said) for each in told],
+        [
+            _event(Action.AUDIT_ENTRY_SET_ASIDE, target, each.sequence, each.said)
+            for each in refused
+            if each.action != Action.AUDIT_ENTRY_SET_ASIDE
+        ],
         EXPORT,
     )
 
