@@ -69,7 +69,7 @@ def _append(threads: int, seconds: float) -> tuple[float, float]:
 
 
 def _verify(entries: int) -> None:
-    """Make the trail longer by so many entries, and verify it."""
+    """Append this many entries to the trail, and verify all of it."""
     from webportal.audit.models import Action
     from webportal.audit.trail import Event, append_all
     from webportal.audit.verification import verify

@@ -134,8 +134,8 @@ def _decoded(
 ) -> NDArray[np.uint8] | None:
     """Return the first channel of a JPEG; None if libjpeg does not decode it without a warning.
 
-    All of the code is read, whatever the size of the picture that is made of it: the smallest that
-    has so many rows and columns, at least an eighth of the frame's.
+    All of the code is read, whatever the size of the picture that is made of it: the smallest with
+    at least `rows` and `columns` that libjpeg can make, an eighth of the frame's or more.
     """
     colours = "CMYK" if frame.components == 4 else "GRAY"
     try:
