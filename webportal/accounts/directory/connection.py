@@ -129,7 +129,7 @@ def is_password(entry: Entry, password: str) -> bool:
             connection.simple_bind_s(entry.dn, password)
         except refused as error:
             # For Active Directory it says why: 52e wrong, 532 expired, 533 disabled, 775 locked.
-            logger.info("the directory refused a password: %s", _told(error))
+            logger.info("the directory refused a password: %s", _reason_in(error))
             return False
     return True
 
@@ -257,7 +257,7 @@ def _connected() -> Iterator[Any]:
         logger.warning("the directory cannot be reached: %s", error)
         raise DirectoryUnreachableError from error
     except ldap.LDAPError as error:
-        logger.warning("the directory cannot be asked: %s", _told(error))
+        logger.warning("the directory cannot be asked: %s", _reason_in(error))
         raise DirectoryUnreachableError from error
 
 
@@ -273,7 +273,7 @@ def _connected_to_search() -> Iterator[Any]:
             raise
 
 
-def _told(error: Exception) -> str:
+def _reason_in(error: Exception) -> str:
     """What libldap says; it never repeats what was sent."""
     reason = error.args[0] if error.args else {}
     parts = (reason.get("desc"), reason.get("info")) if isinstance(reason, dict) else (str(reason),)

@@ -76,8 +76,8 @@ def _origin(entry: AuditEntry, person: Any, study: Any, at: Any) -> Iterator[str
 
 
 def _differences_of_view(view: ImageView, entries: Entries) -> list[str]:
-    is_told = any(entry.actor_id == view.reader_id for entry in entries)
-    return [] if is_told else ["viewed"]
+    is_recorded = any(entry.actor_id == view.reader_id for entry in entries)
+    return [] if is_recorded else ["viewed"]
 
 
 class _ReadingStates:

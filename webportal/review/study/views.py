@@ -159,7 +159,7 @@ def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     form = ReadForm(request.POST)
     error, is_conflict = "", False
     if not _is_same_reader(request):
-        error = _another_reader(request)
+        error = _text_on_another_reader(request)
     elif not form.is_valid():
         error = _("Not saved: the text is too long, or a value is unknown.")
     else:
@@ -216,7 +216,7 @@ def sign(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     if request.method == "GET":
         return redirect("review:study", study.pk)
     if not _is_same_reader(request):
-        messages.error(request, _another_reader(request))
+        messages.error(request, _text_on_another_reader(request))
         return redirect("review:study", study.pk)
     form = ReadForm(request.POST)
     if form.is_valid():
@@ -263,7 +263,7 @@ def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     read = queries.signed_read(study) or queries.own_signed_read(study, request.user)
     form = AddendumForm(request.POST)
     if not _is_same_reader(request):
-        form.add_error(None, _another_reader(request))
+        form.add_error(None, _text_on_another_reader(request))
     if read is None:
         messages.error(request, _("Nothing is signed yet: change the draft instead."))
         return redirect("review:study", study.pk)
@@ -295,7 +295,7 @@ def _is_same_reader(request: SignedInRequest) -> bool:
     return request.POST.get("reader", "") in ("", str(request.user.pk))
 
 
-def _another_reader(request: SignedInRequest) -> str:
+def _text_on_another_reader(request: SignedInRequest) -> str:
     return _(
         "Not saved: {reader} has signed in since this page was opened. Sign in under your own name"
         " in another tab, and it goes on."

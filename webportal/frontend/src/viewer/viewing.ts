@@ -11,12 +11,12 @@ const RETRY_MS = 3_000;
 
 /** Report the image that a pane is about to draw, once it is drawn and the tab is visible. */
 export function reportWhenDrawn(pane: Pane, image: ImageEntry): void {
-  const drawn = (): void => {
+  const onDrawn = (): void => {
     if (pane.image !== image) return;
     reportImageState(image.id, "drawn");
     void report(image);
   };
-  pane.element.addEventListener(Enums.Events.IMAGE_RENDERED, drawn, { once: true });
+  pane.element.addEventListener(Enums.Events.IMAGE_RENDERED, onDrawn, { once: true });
 }
 
 async function report(image: ImageEntry): Promise<void> {
