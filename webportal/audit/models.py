@@ -138,7 +138,7 @@ class Action(models.TextChoices):
     AUDIT_VERIFIED = "audit.verified", _("Audit trail verified")
     AUDIT_KEY_CHANGED = "audit.key_changed", _("Key of the audit trail changed")
     AUDIT_ENTRY_SET_ASIDE = "audit.entry_set_aside", _("Entry left out of the export of the trail")
-    AUDIT_ENTRY_SENT_AGAIN = "audit.entry_sent_again", _("Entry left out to be sent again")
+    AUDIT_ENTRY_SENT_AGAIN = "audit.entry_sent_again", _("Left-out entry to be sent again")
     AUDIT_ENTRY_GIVEN_UP = "audit.entry_given_up", _("Entry left out for good")
     ANCHORS_BEGUN = "audit.anchors_begun", _("New series of audit trail anchors started")
 
