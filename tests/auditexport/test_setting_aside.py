@@ -173,6 +173,32 @@ def test_an_entry_that_breaks_the_server_can_be_left_out_by_hand(
         "has gone on" in client.post("/operations/audit-export/set-aside", sent, follow=True).text
     )
     assert SetAside.objects.count() == 1
+    assert "everything but the entries below has arrived" in client.get("/operations").text
+
+
+def test_a_server_that_is_away_offers_to_leave_nothing_out(
+    repository: Repository, client: Client
+) -> None:
+    add(3)
+    repository.stop()
+    for _ in range(4):
+        send_some(60)
+    assert target().failures == 4
+    assert "Leave out entry" not in client.get("/operations").text
+    client.post("/operations/audit-export/set-aside", {"address": repository.url, "sequence": 1})
+    assert not SetAside.objects.exists()
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 503])
+def test_a_server_that_lets_nobody_in_offers_to_leave_nothing_out(
+    repository: Repository, client: Client, status: int
+) -> None:
+    add(3)
+    repository.dislikes = dict.fromkeys(all_sequences(), status)
+    for _ in range(4):
+        send_some(60)
+    assert target().failures == 4
+    assert "Leave out entry" not in client.get("/operations").text
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,15 @@ _ABOUT_CONTENT = (
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
+# These are about who asks, where or when, whatever the entry.
+_ABOUT_ACCESS = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
 
 
 class EntryRefusedError(OSError):
@@ -45,6 +54,7 @@ class EntryRefusedError(OSError):
         self.said = f"HTTP {answer.status_code}"
         super().__init__(f"entry {entry.sequence}: {self.said}")
         self.may_be_the_entry = answer.status_code in _ABOUT_CONTENT
+        self.can_be_left_out = answer.status_code not in _ABOUT_ACCESS
         self.wait_seconds = asked_seconds(answer.headers.get("Retry-After", ""))
 
 

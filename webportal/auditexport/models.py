@@ -21,6 +21,11 @@ class Target(models.Model):
     failures = models.PositiveIntegerField(default=0, help_text="Failed attempts in a row.")
     next_attempt_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True, help_text="Why the last attempt failed.")
+    failed_at_entry = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Whether the server answered that attempt, and it may not take the entry.",
+    )
 
     class Meta:
         constraints = [

@@ -146,7 +146,7 @@ def _record_step(target: Target, failure: OSError | None, before: int, rest: flo
     if failure is None:
         if target.failures:
             logger.warning("Sending the audit trail to %s works again", target.address)
-        target.failures, target.error = 0, ""
+        target.failures, target.error, target.failed_at_entry = 0, "", False
         target.next_attempt_at = timezone.now() + timedelta(seconds=rest) if rest else None
         target.save()
         return
@@ -156,6 +156,7 @@ def _record_step(target: Target, failure: OSError | None, before: int, rest: flo
     asked = min(getattr(failure, "wait_seconds", 0.0), LONGEST_ASKED_SECONDS)
     target.next_attempt_at = timezone.now() + timedelta(seconds=max(pause, asked, rest))
     target.error = str(failure) or type(failure).__name__
+    target.failed_at_entry = getattr(failure, "can_be_left_out", False)
     target.save()
     if is_first:
         logger.warning("The audit trail cannot be sent to %s: %s", target.address, target.error)

@@ -7,7 +7,6 @@ entry it lacks.
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -85,9 +84,9 @@ def give_up(pk: UUID, by: User) -> None:
 def stuck_at(target: Target) -> int | None:
     """The entry at which the export has stopped, if it can be left out; None otherwise.
 
-    By syslog no server says of an entry that it does not take it.
+    Not while the server is merely away; and by syslog no server refuses an entry.
     """
-    if target.address != settings.AUDIT_EXPORT_FHIR or target.failures < _FAILURES_UNTIL_STUCK:
+    if not target.failed_at_entry or target.failures < _FAILURES_UNTIL_STUCK:
         return None
     return next_sequence(target)
 
