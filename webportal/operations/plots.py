@@ -83,8 +83,8 @@ def _waits(times: Axis[datetime], shown: list[QueuePeriod]) -> Plot:
         times,
         series,
         _(
-            "Half or 95 in 100 of the images had their result within this time. The axis is"
-            " logarithmic."
+            "Within this time 95 of 100 images (solid lines) or half of them (dotted) had their"
+            " result. The axis is logarithmic."
         ),
     )
 
