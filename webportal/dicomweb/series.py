@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 
 from ml import images
 from ml.images import ImageError
-from webportal.intake.pipeline.store import series_of
+from webportal.intake.pipeline.series import series_of
 from webportal.records.files import StoredFileError, read_dicom
 from webportal.records.models import Radiograph
 

@@ -21,6 +21,7 @@ from webportal.intake.errors import PatientDoubtError, RefusedError
 from webportal.intake.models import IdentityMode, UploadItem, Verdict
 from webportal.intake.pipeline import match, store
 from webportal.intake.pipeline.identify import Claim
+from webportal.intake.pipeline.series import new_series, series_uid
 from webportal.intake.pipeline.upload import Upload
 from webportal.orders.linking import lock_numbers
 from webportal.records.choices import ReadingState
@@ -192,9 +193,9 @@ class _Records:
         if key not in self._patients:
             self._patients[key] = patient
             self._new_patients.append(patient)
-        of_image = study.pk, store.series_uid(study, file.checked.facts)
+        of_image = study.pk, series_uid(study, file.checked.facts)
         if of_image not in self._series:
-            self._series[of_image] = store.new_series(study, file.checked.facts)
+            self._series[of_image] = new_series(study, file.checked.facts)
             self._new_series.append(self._series[of_image])
         return True
 
@@ -228,4 +229,4 @@ class _Records:
     def series_of(self, file: Ready) -> Series:
         """The series of a file that was taken."""
         study = self.study_of(file)
-        return self._series[study.pk, store.series_uid(study, file.checked.facts)]
+        return self._series[study.pk, series_uid(study, file.checked.facts)]

@@ -1,14 +1,13 @@
 """Store: the verdict on a file, its bytes, records and audit entries together, or nothing."""
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Exists, Model, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 
 from ml.images import ImageFacts
 from webportal.accounts.models import User
@@ -20,11 +19,11 @@ from webportal.intake import blobs
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks.image_file import CheckedImage
 from webportal.intake.checks.study_dates import acquisition_moment
-from webportal.intake.checks.wrapping import make_uid
 from webportal.intake.errors import PatientDoubtError, RefusedError
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.pipeline import match
 from webportal.intake.pipeline.match import Match
+from webportal.intake.pipeline.series import cut_to_columns, series_of
 from webportal.intake.pipeline.upload import Upload
 from webportal.reasons import NO_REASON, Reason
 from webportal.records.choices import ReadingState
@@ -34,7 +33,6 @@ from webportal.storage.locks import lock_storing
 
 MEDIA_TYPES = {"dicom": "application/dicom", "jpeg": "image/jpeg", "png": "image/png"}
 
-_UID = re.compile(r"[0-9.]{1,64}")
 # In the order of the numbers, so that two groups of files never wait for each other.
 _LOCK_CONTENTS = "SELECT pg_advisory_xact_lock(number) FROM unnest(%s::bigint[]) AS number"
 _LOCK_INSTANCES = """
@@ -308,7 +306,7 @@ def radiograph_of(
         sop_instance_uid=facts.sop_instance_uid,
         sop_class_uid=facts.sop_class_uid,
         modality=facts.modality,
-        **_cut(
+        **cut_to_columns(
             Radiograph,
             view_position=facts.view_position,
             body_part=facts.body_part_examined,
@@ -326,49 +324,6 @@ def radiograph_of(
         dicom_sha256=files.dicom_sha256,
         dicom_key=files.dicom_key,
     )
-
-
-def series_of(study: Study, facts: ImageFacts) -> Series:
-    """Return the series of an image, found or created."""
-    new = new_series(study, facts)
-    series, _ = insert_or_get(new, study=study, series_instance_uid=new.series_instance_uid)
-    return series
-
-
-def series_uid(study: Study, facts: ImageFacts) -> str:
-    """Return the UID of an image's series; images that name none are one together."""
-    own = facts.series_instance_uid
-    return own if _UID.fullmatch(own) else make_uid("series", study.study_instance_uid)
-
-
-def new_series(study: Study, facts: ImageFacts) -> Series:
-    """Return the series of an image, not yet saved."""
-    return Series(
-        study=study,
-        series_instance_uid=series_uid(study, facts),
-        number=facts.series_number,
-        description=facts.series_description,
-        modality=facts.modality,
-        manufacturer=facts.manufacturer,
-        model_name=facts.manufacturer_model_name,
-        institution=facts.institution_name,
-        **_cut(
-            Series,
-            body_part=facts.body_part_examined,
-            laterality=facts.image_laterality,
-            station_name=facts.station_name,
-            ae_title=facts.source_ae_title,
-        ),
-    )
-
-
-def _cut(model: type[Model], **values: str) -> dict[str, str]:
-    """Return header values cut to the lengths of their columns.
-
-    They are compared with known terms and never identify anything.
-    """
-    lengths = {column.name: column.max_length for column in model._meta.concrete_fields}
-    return {name: value[: lengths[name]] for name, value in values.items()}
 
 
 def _save(upload: Upload, *, reason: Reason, **fields: Any) -> UploadItem:
