@@ -267,8 +267,8 @@ def _scale(system: System, by: random.Random) -> float:
     return moment
 
 
-def _portal(system: System) -> list[Member]:
-    return [system.portal]
+def _portals(system: System) -> list[Member]:
+    return system.portals
 
 
 def _workers(system: System) -> list[Member]:
@@ -287,14 +287,14 @@ _POINTS = [
 
 #: All faults, by their name in the table of results.
 FAULTS: dict[str, Fault] = {
-    "portal killed": partial(_kill, _portal),
+    "portal killed": partial(_kill, _portals),
     "worker killed": partial(_kill, _workers),
     "worker's child killed": _kill_child,
     "scheduler killed": partial(_kill, _schedulers),
     "everything killed": _kill_all,
     **{name: partial(_die_at, point) for name, point in _POINTS},
     "worker stopped past its lease": _stop_past_the_lease,
-    "portal stopped": partial(_stop_for_a_while, _portal),
+    "portal stopped": partial(_stop_for_a_while, _portals),
     "scheduler stopped": partial(_stop_for_a_while, _schedulers),
     "broker wiped": _wipe,
     "broker killed and wiped": _restart_wiped,

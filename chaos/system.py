@@ -1,4 +1,4 @@
-"""The system under test: database, broker, portal, workers and two schedulers."""
+"""The system under test: database, broker, two portals, workers and two schedulers."""
 
 import http.client
 import os
@@ -19,6 +19,7 @@ from chaos.members import Keeper, Member
 from deploy.local.services import Postgres, Valkey
 from deploy.local.system import listen
 
+PORTALS = ("portal-1", "portal-2")
 WORKERS = ("a@chaos", "b@chaos", "c@chaos")
 SCHEDULERS = ("s@chaos", "t@chaos")
 PATIENCE_SECONDS = 120
@@ -70,7 +71,7 @@ class System:
             self.postgres.start()
         self.valkey.start()
         self._prepare()
-        self.portal = self._portal()
+        self.portals = self._portals()
         self.workers = [
             self._celery(name, "chaos.mortal.worker", INFERENCE, "worker") for name in WORKERS
         ]
@@ -78,14 +79,14 @@ class System:
             self._celery(name, "chaos.mortal.scheduler", MAINTENANCE, "scheduler")
             for name in SCHEDULERS
         ]
-        self.members = [self.portal, *self.workers, *self.schedulers]
+        self.members = [*self.portals, *self.workers, *self.schedulers]
         for member in self.members:
             self._stack.callback(member.kill)
             member.start()
         self.keeper = Keeper(self.members, [self.postgres, self.valkey])
         self._stack.callback(self.keeper.end)
         self.keeper.start()
-        self.wait_until(self._is_ready, "the portal was ready")
+        self.wait_until(self._is_ready, "a portal was ready")
 
     def _disk(self, name: str, megabytes: int) -> Disk:
         disk = Disk(self.folder / name, megabytes)
@@ -124,11 +125,13 @@ class System:
         command = [*CELERY, app, "worker", *options, "--hostname", name]
         return self._member(name, command, clock)
 
-    def _portal(self) -> Member:
+    def _portals(self) -> list[Member]:
+        """Portals that take connections from one socket, as those behind a proxy do."""
         listener = self._stack.enter_context(listen("127.0.0.1:18100"))
         self.port: int = listener.getsockname()[1]
         command = [sys.executable, "-m", "chaos.mortal.portal", "--fd", str(listener.fileno())]
-        return self._member("portal", command, "portal", [listener.fileno()])
+        fds = [listener.fileno()]
+        return [self._member(name, command, "portal", fds) for name in PORTALS]
 
     def _member(
         self, name: str, command: Sequence[str], clock: str, pass_fds: Sequence[int] = ()
