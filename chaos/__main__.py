@@ -78,7 +78,7 @@ def _keep(seed: int, *, failed: bool) -> None:
 
 def _run_apart(seed: int, faults: Sequence[str], jobs: int, limits: Limits) -> Outcome:
     """Run in a separate process, because Django can be set up only once per process."""
-    wants_clocks = any("clock" in name for name in faults) and clocks.library() is not None
+    wants_clocks = any("clock" in name for name in faults) and clocks.libfaketime() is not None
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
         arguments = (seed, faults, jobs, limits)

@@ -9,7 +9,7 @@ from types import TracebackType
 NAMES = ("portal", "worker", "scheduler", "postgres")
 
 
-def library() -> Path | None:
+def libfaketime() -> Path | None:
     """The library to preload; None if it is not installed."""
     package = importlib.util.find_spec("libfaketime")
     if package is None or package.origin is None:
@@ -39,7 +39,7 @@ class Clocks:
 
     def of(self, name: str) -> dict[str, str]:
         """The environment variables for a process with this clock."""
-        preloaded = library()
+        preloaded = libfaketime()
         assert preloaded is not None
         return {
             "LD_PRELOAD": str(preloaded),
