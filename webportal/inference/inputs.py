@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 FOLDER = "inputs"
 #: An input that no worker has fetched by then is removed.
 KEPT_SECONDS = 3600
-# Of the files of an upload; without it there is no storage here, only what its volume covers.
+# Every upload fills this folder. Where it is missing, the volume is not mounted.
 _NEIGHBOUR = "dicom"
 _SIGNATURE_BYTES = 32
 _UNFINISHED = ".incoming-"
