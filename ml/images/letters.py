@@ -5,12 +5,14 @@ undeclared ones, and reports lost characters only by a warning.
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 #: Replaces each character that could not be decoded.
 UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 
+_GB_18030, _GBK = "gb18030", "gbk"
 _ENCODINGS = {
     "6": "ascii",
     "13": "shift_jis",  # JIS X 0201, of which it is a superset
@@ -31,11 +33,32 @@ _ENCODINGS = {
     "192": "utf_8",
     "203": "iso8859_15",
 }
-_GB_18030, _GBK = "gb18030", "gbk"
 # These know no escape sequences, and their letters may hold the bytes of a delimiter.
 _STAND_ALONE = {"utf_8", _GB_18030, _GBK}
-# Text in these is almost never valid UTF-8 by chance; in Thai and others, short words are.
+# Text in these is almost never valid UTF-8 by chance.
 _LATIN = {"ascii", "latin_1", "iso8859_2", "iso8859_3", "iso8859_4", "iso8859_9", "iso8859_15"}
+# Of the others short words are, but the letters that come out are not those of their alphabet.
+_CHINESE = ("CJK",)
+_ALPHABETS = {
+    "iso8859_5": ("CYRILLIC",),
+    "iso8859_6": ("ARABIC",),
+    "iso8859_7": ("GREEK",),
+    "iso8859_8": ("HEBREW",),
+    "tis_620": ("THAI",),
+    "euc_kr": ("HANGUL", "CJK"),
+    "gb2312": _CHINESE,
+    _GBK: _CHINESE,
+    _GB_18030: _CHINESE,
+    "shift_jis": ("HIRAGANA", "KATAKANA", "CJK"),
+}
+# Names of Western Europe have at most two letters with accents in a row, no word of them alone, and
+# no signs; names in other alphabets and in Chinese, read as Latin-1, nearly always do.
+_WESTERN = {"latin_1", "iso8859_15"}
+_ACCENTED = "[^\x00-\x7f]"
+_NOT_WESTERN = re.compile(
+    rf"{_ACCENTED}{{3}}|(?<![^\s^=,.'\\-]){_ACCENTED}{{2}}(?![^\s^=,.'\\-])"
+    "|[\xa1-\xa6\xa8\xa9\xac-\xae\xb1-\xb3\xb5\xb6\xb8\xb9\xbc-\xbf\xd7\xf7]"
+)
 
 # Escape sequences (PS3.3 C.12.1.1.2), with or without that the file declares their set: each says
 # by itself what follows. Those of the upper half of the bytes (G1) ...
@@ -80,16 +103,18 @@ class Letters:
 def decode(raw: bytes, declared: Sequence[str]) -> Letters:
     """Return the text of an element's value; `declared`: the values of Specific Character Set."""
     first = _encoding(declared[0]) if declared else "ascii"
-    if first in _STAND_ALONE:
-        return _checked(raw.decode(first, "replace"))
-    if b"\x1b" in raw:
+    if b"\x1b" in raw and first not in _STAND_ALONE:
         return _checked(_decode_escaped(raw, first))
-    if first in _LATIN and not raw.isascii() and _is_utf_8(raw):
+    if first != "utf_8" and not raw.isascii() and _is_utf_8(raw, first):
         return Letters(raw.decode(), are_sure=False)
     if first == "ascii" and not any(declared):
         # If nothing is declared, other programs use this too; no character is lost.
         first = "latin_1"
-    return _checked(raw.decode(first, "replace"))
+    found = _checked(raw.decode(first, "replace"))
+    is_another = first in _WESTERN and _NOT_WESTERN.search(found.text) is not None
+    if is_another or (first == "utf_8" and _is_twice_utf_8(found.text)):
+        return Letters(found.text, are_sure=False)
+    return found
 
 
 def known_terms(declared: Sequence[str]) -> str:
@@ -123,12 +148,25 @@ def _decode_escaped(raw: bytes, first: str) -> str:
     return text
 
 
-def _is_utf_8(raw: bytes) -> bool:
+def _is_utf_8(raw: bytes, declared: str) -> bool:
+    """Whether text is UTF-8 contrary to the declared encoding."""
     try:
-        raw.decode()
+        text = raw.decode()
     except UnicodeDecodeError:
         return False
-    return True
+    if declared in _LATIN:
+        return True
+    alphabet = _ALPHABETS[declared]
+    names = [unicodedata.name(letter, "") for letter in text if not letter.isascii()]
+    return all(name.startswith(alphabet) for name in names)
+
+
+def _is_twice_utf_8(text: str) -> bool:
+    """Whether UTF-8 was taken for Windows' letters and encoded again: `MÃ¼ller`."""
+    try:
+        return not text.isascii() and bool(text.encode("cp1252").decode())
+    except UnicodeError:
+        return False
 
 
 def _encoding(term: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ml.images.letters import UNREADABLE, decode, known_terms
+from ml.images.letters import UNREADABLE, Letters, decode, known_terms
 
 CHINESE = b"Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab="
 KOREAN = (
@@ -74,6 +74,71 @@ def test_utf_8_under_another_name_is_read_but_not_sure(declared: list[str]) -> N
     letters = decode("José^García".encode(), declared)
     assert letters.text == "José^García"
     assert not letters.are_sure
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoding", "name"),
+    [
+        ("ISO_IR 100", "gbk", "张^小东"),
+        ("", "gbk", "Zhang^Li=张^丽"),
+        ("ISO_IR 100", "cp1251", "Иванов^Пётр"),
+        ("ISO_IR 203", "cp1251", "Ли^Ян"),
+        ("ISO_IR 100", "iso8859_8", "שרון"),
+        ("", "tis_620", "สมชาย"),
+        ("", "euc_kr", "김^철수"),
+        ("ISO_IR 100", "shift_jis", "ﾔﾏﾀﾞ^ﾀﾛｳ"),
+    ],
+)
+def test_another_alphabet_under_the_name_of_latin_1_is_not_sure(
+    declared: str, encoding: str, name: str
+) -> None:
+    assert not decode(name.encode(encoding), [declared]).are_sure
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Strößner^Jörg",
+        "Þórðarson^Ólöf Ösp",
+        "CONCEIÇÃO^JOÃO",
+        "Nuñez-O´Brien^Mª José",
+        "Å^Ö Ä",
+    ],
+)
+def test_western_names_are_sure(name: str) -> None:
+    assert decode(name.encode("latin_1"), ["ISO_IR 100"]) == Letters(name, are_sure=True)
+
+
+@pytest.mark.parametrize(
+    ("declared", "name"),
+    [
+        ("ISO_IR 144", "Роман"),
+        ("ISO_IR 126", "Γιώργος"),
+        ("ISO_IR 166", "เดช"),
+        ("GB18030", "小东"),
+        ("GBK", "王^小东"),
+        ("ISO_IR 13", "山田"),
+    ],
+)
+def test_utf_8_under_the_name_of_another_alphabet_is_read_but_not_sure(
+    declared: str, name: str
+) -> None:
+    assert decode(name.encode(), [declared]) == Letters(name, are_sure=False)
+
+
+def test_letters_that_are_utf_8_by_chance_are_those_of_their_own_set() -> None:
+    for declared, encoding, name in (
+        ("ISO_IR 144", "iso8859_5", "ТАТА"),
+        ("GB18030", "gb18030", "卢卢"),
+    ):
+        raw = name.encode(encoding)
+        assert raw.decode()
+        assert decode(raw, [declared]) == Letters(name, are_sure=True)
+
+
+def test_utf_8_that_was_encoded_twice_is_not_sure() -> None:
+    assert not decode("Müller".encode().decode("cp1252").encode(), ["ISO_IR 192"]).are_sure
+    assert decode("Müller^Ângela".encode(), ["ISO_IR 192"]).are_sure
 
 
 def test_only_terms_of_the_standard_are_named() -> None:
