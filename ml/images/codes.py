@@ -1,4 +1,4 @@
-"""View, body part and procedure codes of a DICOM header, and Patient Orientation."""
+"""View, body part and procedure codes of a DICOM header, its descriptions and orientation."""
 
 from collections.abc import Iterator
 
@@ -15,16 +15,21 @@ _PROCEDURES = (
     "RequestedProcedureCodeSequence",
     "PerformedProtocolCodeSequence",
 )
+# Those of one image or series: what describes the study may name the views of all its images.
+_DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
 
 
 def header_codes(dataset: Dataset) -> tuple[HeaderCode, ...]:
     """Return the codes of view, region and procedure, omitting unreadable ones.
 
     Patient Orientation (PS3.3 C.7.6.1.1.1) is among them, of the kind `orientation`: the sides that
-    rows and columns run to, as in `L\\F`.
+    rows and columns run to, as in `L\\F`; and the texts that describe the image, of the kind
+    `described`.
     """
     across, down = orientation(dataset)
     found = [HeaderCode("orientation", f"{across}\\{down}", "", "")] if across else []
+    texts = dict.fromkeys(_text(dataset, keyword) for keyword in _DESCRIPTIONS)
+    found += [HeaderCode("described", "", "", text) for text in texts]
     for view in _items(dataset, "ViewCodeSequence"):
         found.append(_code("view", view))
         found += [_code("view_modifier", m) for m in _items(view, "ViewModifierCodeSequence")]

@@ -117,7 +117,8 @@ class HeaderCode:
     """An item of a code sequence (PS3.3 8.8), and what it is `of`.
 
     That is `view`, `view_modifier`, `region` (with its modifiers in the meaning) or `procedure`;
-    or `orientation`, whose value is that of Patient Orientation.
+    `orientation`, whose value is that of Patient Orientation; or `described`, whose meaning is
+    what the series, protocol or processing is called.
     """
 
     of: str

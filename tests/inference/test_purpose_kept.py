@@ -78,6 +78,13 @@ def test_a_result_within_its_purpose_is_stored_as_is() -> None:
             },
             "not_frontal_view",
         ),
+        (
+            {
+                "view_position": "",
+                "codes": [{"of": "described", "value": "", "scheme": "", "meaning": "Chest LAT"}],
+            },
+            "not_frontal_view",
+        ),
         ({"body_part": "HAND"}, "not_chest"),
         ({"body_part": "RIBS"}, "part_of_chest"),
     ],

@@ -102,6 +102,43 @@ def test_a_body_part_may_include_the_view() -> None:
     assert views_of("", [], "WHATEVER") == []
 
 
+@pytest.mark.parametrize(
+    ("text", "is_from_the_side"),
+    [
+        ("Chest Lat", True),
+        ("THORAX,LL", True),
+        ("Thorax seitlich", True),
+        ("Chest_L_Decub", True),
+        ("Thorax LATERO-LATERALE", True),
+        ("胸部侧位", True),
+        ("Боковая", True),
+        ("Lordotic view", True),
+        # It may be the other of the two.
+        ("Chest PA/LAT", False),
+        ("Thorax face et profil", False),
+        ("XR Chest bilateral", False),
+        ("Chest AP portable", False),
+        # Words that are something else outside of View Position.
+        ("Dr Waters, 50 ML", False),
+        ("CHEST PROFILE 2", False),
+    ],
+)
+def test_descriptions_identify_only_views_from_the_side(text: str, is_from_the_side: bool) -> None:
+    found = views_of("", [code("", text, "described")])
+    assert [view.projection for view in found] == [Projection.NOT_FRONTAL] * is_from_the_side
+    assert projection("AP") is Projection.AP
+
+
+@pytest.mark.parametrize(
+    "keyword", ["SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription"]
+)
+def test_descriptions_of_the_image_are_read_from_the_header(keyword: str) -> None:
+    data = file_bytes(dataset(phantom(), **{keyword: "CHEST,LAT"}))
+    (described,) = images.describe(data).codes
+    assert (described.of, described.meaning) == ("described", "CHEST,LAT")
+    assert images.describe(file_bytes(dataset(phantom(), StudyDescription="CHEST LAT"))).codes == ()
+
+
 CHEST = (
     "CHEST|Chest|THORAX|PORT CHEST|CHEST PORTABLE"
     "|LUNG|LUNGS|CHEST AP|chest_pa|PED CHEST|THORACIC CAVITY"

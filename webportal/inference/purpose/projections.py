@@ -1,8 +1,10 @@
 """View of an image, from every header element that names one.
 
 These are View Position (0018,5101) and View Code Sequence (0054,0220) with its modifiers. Body Part
-Examined sometimes has it too, and Patient Orientation (0020,0020) tells a side view. View Position
-holds defined terms (PS3.3 C.8.1.1, C.8.11.5) in the standard, and anything in the world.
+Examined sometimes has it too, Patient Orientation (0020,0020) tells a side view, and where View
+Position is empty, a side view is often named in Series Description (0008,103E), Protocol Name
+(0018,1030) or Acquisition Device Processing Description (0018,1400). View Position holds defined
+terms (PS3.3 C.8.1.1, C.8.11.5) in the standard, and anything in the world.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,9 +50,10 @@ _FRONTAL = {
 _LATERAL = """
     LAT LATS LATERAL LATERALS LATERALE LL RL LLAT RLAT LTLAT RTLAT LATL LATR LATLT LATRT XTABLE
     CROSSTABLE XTLAT PROFIL PROFILE PERFIL SEITLICH SAGITTAL ML LM MEDIOLATERAL LATEROMEDIAL
+    LATERO LATEROLATERAL LATERAAL SEITL SEITE ZIJDELINGS BOCZNA БОКОВАЯ БОКОВОИ 侧位 側位 側面
 """
 _OBLIQUE = """
-    LAO RAO LPO RPO LLO RLO MLO LMO OBL OBLIQUE OBLIQUES OBLIQUA OBLICUA OBLICUO SCHRAG
+    LAO RAO LPO RPO LLO RLO MLO LMO OBL OBLIQUE OBLIQUES OBLIQUA OBLICUA OBLICUO SCHRAG 斜位
 """
 _DECUBITUS = """
     LLD RLD DECUB DECUBS DECUBITUS DECUBITIS DECUBITE DECUBITO DECUBITAL LDECUB RDECUB LDEC RDEC
@@ -72,10 +75,14 @@ _BESIDE = word_set(
     RECUMBENT PRONE PORTABLE PORT MOBILE BEDSIDE BED ICU NICU GRID NONGRID NON INSP
     INSPIRATION INSPIRATORY EXP EXPIRATION EXPIRATORY CHEST THORAX LUNG LUNGS CXR VIEW VIEWS
     PROJECTION ONLY AND PED PEDS PEDIATRIC PAEDIATRIC CHILD INFANT BABY ADULT LEFT RIGHT LT
-    RT L R LI RE
+    RT L R LI RE 胸部
     """
 )
 _KNOWN = frozenset({*_FRONTAL, *_NOT_FRONTAL, *_BESIDE})
+# In a description the other words may be names, units or settings.
+_DESCRIBES_SIDE = word_set(_LATERAL + _OBLIQUE + _DECUBITUS + "LORDOTIC") - word_set(
+    "ML LM RL PROFILE SEITE"
+)
 
 # CID 4010 "DX View" (PS3.16): SNOMED CT codes, and those of SNOMED RT that older files have.
 _FRONTAL_CODES = {
@@ -102,7 +109,9 @@ _NOT_FRONTAL_CODES = word_set(
 def views_of(position: str, codes: Sequence[Mapping[str, str]], body_part: str = "") -> list[View]:
     """Return the views named by the header elements.
 
-    `codes` are those of `Radiograph.codes`. Of a body part, only words known to be views count.
+    `codes` are those of `Radiograph.codes`. Of a body part, only words known to be views count; of
+    a description, only that it names a view from the side and no other: it may name those of a
+    study.
     """
     views = []
     if position:
@@ -122,6 +131,11 @@ def views_of(position: str, codes: Sequence[Mapping[str, str]], body_part: str =
         for code in codes
         if code.get("of") == "orientation" and _is_from_the_side(code["value"])
     ]
+    views += [
+        View(code["meaning"], Projection.NOT_FRONTAL)
+        for code in codes
+        if code.get("of") == "described" and _describes_side(code["meaning"])
+    ]
     beside = _projection(tokens(body_part, _PHRASES), strict=False)
     if beside is not Projection.UNKNOWN:
         views.append(View(body_part, beside))
@@ -134,6 +148,11 @@ def _is_from_the_side(orientation: str) -> bool:
     Left and right occur in both frontal and oblique views, so they are inconclusive.
     """
     return any(side[:1] in ("A", "P") for side in orientation.split("\\"))
+
+
+def _describes_side(text: str) -> bool:
+    split = {part for word in tokens(text, _PHRASES) for part in _parts(word)}
+    return bool(split & _DESCRIBES_SIDE) and not split & _FRONTAL.keys()
 
 
 def _of_code(code: Mapping[str, str]) -> Projection:
