@@ -209,6 +209,19 @@ def test_a_value_in_a_column_without_a_name_is_never_dropped() -> None:
         "'00123",
         "#¿NOMBRE?",
         "#ССЫЛКА!",
+        "#Н/Д",
+        "#NOM ?",
+        "#DIV/0 !",
+        "#GETTING_DATA",
+        "03. Apr",
+        "3. März 24",
+        "03-avr",
+        "3-Mai",
+        "Okt 24",
+        "03.окт",
+        "WAHR",
+        "VRAI",
+        "ИСТИНА",
         "#N/A N/A",
         "Err:502",
     ],
@@ -235,6 +248,8 @@ def test_an_identifier_mangled_by_a_spreadsheet_must_be_corrected(
         "12E4",
         "1.0.0",
         "MAR-2026-1",
+        "OUT-12",
+        "LIS-22",
         "A#1",
         "0012",
         "1.5",
@@ -289,6 +304,13 @@ def test_other_csv_dialects_and_encodings_are_read(data: bytes) -> None:
 @pytest.mark.parametrize("data", [b"PK\x03\x04" + bytes(99), b"\xd0\xcf\x11\xe0" + bytes(99)])
 def test_a_workbook_is_recognised_as_such(data: bytes) -> None:
     assert "workbook" in sheet.parse(data).bad_lines[0].problems[0].message
+
+
+def test_utf_16_without_its_mark_is_recognised_as_such() -> None:
+    text = "file\tpatient_id\na.png\tP-1\n"
+    for encoding in ("utf-16-le", "utf-16-be"):
+        problem = sheet.parse(text.encode(encoding)).bad_lines[0].problems[0]
+        assert "not UTF-8" in problem.message
 
 
 @pytest.mark.parametrize("other", ["DOE", "Doe", ""])

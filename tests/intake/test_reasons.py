@@ -177,6 +177,7 @@ PLAINLY_REFUSED = {
     "control_characters",
     "decomposed_letters",
     "invisible_letters",
+    "look_alike_letters",
     "multi_frame",
     "no_patient",
     "several_values",

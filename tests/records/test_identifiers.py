@@ -20,6 +20,12 @@ def test_an_identifier_has_only_visible_characters(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "code", "named"),
     [
+        ("P\u20101", "look_alike_letters", "U+2010"),
+        ("12\u22121", "look_alike_letters", "U+2212"),
+        ("P-\u04101", "look_alike_letters", "U+0410"),
+        ("\u039fPD1", "look_alike_letters", "U+039F"),
+        ("P  1", "look_alike_letters", "U+0020"),
+        ("\u212b1", "decomposed_letters", "U+212B"),
         ("P\u200b1", "invisible_letters", "U+200B"),
         ("\u200eP1", "invisible_letters", "U+200E"),
         ("P1\ufeff", "invisible_letters", "U+FEFF"),

@@ -5,6 +5,7 @@ identifiers that look or become alike would merge two patients. Independent of D
 the database, so that the file check sandbox can use it.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +34,10 @@ INVISIBLE = translatable(
     "It contains invisible characters or non-standard spaces ({letters}), so that it only "
     "looks like another. Enter it again."
 )
+LOOK_ALIKE = translatable(
+    "It contains characters that only look like others ({letters}), or several spaces in a row."
+    " Enter it again."
+)
 SEVERAL_VALUES = translatable(
     "It contains a backslash, which separates two values, so it is ambiguous."
 )
@@ -48,15 +53,23 @@ _BLANKS = frozenset(
 )
 # They change the writing direction of everything that follows.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
+# Hyphens and the minus sign, which many fonts draw like the one of the keyboard.
+_HYPHENS = frozenset("\u2010\u2011\u2012\u2043\u2212\ufe63\uff0d")
+# Cyrillic and Greek letters drawn like Latin ones: by mistake where they stand beside these.
+_LIKE_LATIN = frozenset("АВЕЅІЈКМНОРСТУХаеоріјсухѕΑΒΕΖΗΙΚΜΝΟΡΤΥΧο")
 
 # Placeholders that people and programs enter for an unknown identifier.
 _PLACEHOLDERS = frozenset({
-    *("-", "--", "---", ".", "?", "??", "???", "0", "00", "000", "0000"),
-    *("n/a", "na", "nan", "nat", "none", "null", "nil", "<na>", "<null>", "(null)", "(none)"),
-    *("unknown", "unk", "undefined", "not available", "not known", "no id", "tbd", "(blank)"),
-    *("anonymous", "anonymized", "anonymised", "anon", "[object object]"),
+    *("n/a", "n.a.", "na", "nan", "nat", "none", "null", "nil", "<na>", "<null>", "(null)"),
+    *("(none)", "(blank)", "unknown", "unk", "undefined", "unidentified", "unassigned", "missing"),
+    *("unknown patient", "unknown male", "unknown female", "unbekannt", "inconnu", "desconocido"),
+    *("not available", "not known", "not applicable", "no id", "noid", "no_id", "no-id", "tbd"),
+    *("patient", "patientid", "patient id", "patient_id", "test", "dummy", "default", "empty"),
+    *("anonymous", "anonymized", "anonymised", "anon", "anonymous patient", "[object object]"),
+    "emergency",
 })  # fmt: skip
+# The same sign over and over, however often.
+_FILLED = re.compile(r"0+|9{6,}|x{2,}|[-.?*_]+")
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,7 @@ def identifier_fault(text: str) -> Fault | None:
         or _fault(text, _is_unreadable, "unreadable_letters", UNREADABLE_LETTERS)
         or _fault(text, _is_invisible, "invisible_letters", INVISIBLE)
         or _decomposed(text)
+        or _look_alike(text)
     )
 
 
@@ -105,7 +119,8 @@ def several_values(text: str) -> Fault | None:
 
 def is_placeholder_identifier(text: str) -> bool:
     """Whether a text is a placeholder shared by patients without an identifier."""
-    return " ".join(text.split()).casefold() in _PLACEHOLDERS
+    word = " ".join(text.split()).casefold()
+    return word in _PLACEHOLDERS or _FILLED.fullmatch(word) is not None
 
 
 def validate_identifier(text: str) -> None:
@@ -147,8 +162,20 @@ def _fault(text: str, is_bad: Callable[[str], bool], code: str, template: str) -
 def _decomposed(text: str) -> Fault | None:
     if unicodedata.is_normalized("NFC", text):
         return None
-    marks = [letter for letter in dict.fromkeys(text) if unicodedata.category(letter) == "Mn"]
-    return Fault("decomposed_letters", DECOMPOSED, (("letters", _code_points(marks)),))
+    composed = unicodedata.normalize("NFC", text)
+    given = list(dict.fromkeys(text))
+    changed = [letter for letter in given if unicodedata.category(letter) == "Mn"]
+    changed = changed or [letter for letter in given if letter not in composed]
+    return Fault("decomposed_letters", DECOMPOSED, (("letters", _code_points(changed)),))
+
+
+def _look_alike(text: str) -> Fault | None:
+    has_latin = any(letter.isascii() and letter.isalpha() for letter in text)
+    alike = _HYPHENS | _LIKE_LATIN if has_latin else _HYPHENS
+    bad = [letter for letter in dict.fromkeys(text) if letter in alike]
+    if not bad and "  " not in text:
+        return None
+    return Fault("look_alike_letters", LOOK_ALIKE, (("letters", _code_points(bad or [" "])),))
 
 
 def _code_points(letters: list[str]) -> str:

@@ -15,6 +15,7 @@ from webportal.intake.checks.study_dates import is_placeholder_day
 from webportal.intake.claimed_identity import Identity, differences
 from webportal.records.choices import Priority, Sex, Symptom
 from webportal.records.identifiers import is_placeholder_identifier
+from webportal.records.spreadsheets import is_damaged, is_error
 
 MAX_SHEET_BYTES = 5 * 1024**2
 #: Checking a line takes about a millisecond, and the person waits for it.
@@ -24,24 +25,6 @@ _REQUIRED_COLUMNS = {"file", "patient_id"}
 # Excel's own first line, which declares the separator.
 _SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[,;\t|])"?\s*', re.IGNORECASE)
 _IDENTIFIERS = ("patient_id", "issuer", "accession_number")
-# An error value, or a column that is too narrow.
-_ERROR = r"\#(?!\d)\S*[!?] | \#[A-Z/0]+(\sN/A)? | \#{2,} | Err:\d{3}"
-_MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
-# What spreadsheets turn entered or pasted values into.
-_SPREADSHEET_DAMAGE = re.compile(
-    rf"""[+-]?\d+([.,]\d*)?E[+-]\d+   # a long number, rounded: 1.23457E+11
-      | [+-]?\d+[.,]\d*E\d+            # the same as programs write it: 1.23457E11
-      | \d{{15}}0{{2,}}                 # and with its last digits lost: 123456789012345000
-      | \d+[.,]0+                       # a number that became a decimal: 1234.0
-      | \d{{1,3}}(,\d{{3}})+(\.\d+)? | \d{{1,3}}(\.\d{{3}})+,\d+  # 1,234 or 1.234,00
-      | {_ERROR}
-      | '.* | TRUE | FALSE              # the mark of a text, left in it; a truth value
-      | \d{{1,2}}-{_MONTH}(-\d{{2,4}})? | {_MONTH}-\d{{2}}  # a date: 3-4 became 03-Apr
-      | \d{{4}}-\d\d-\d\d(\s[\d:]+)? | \d{{1,2}}/\d{{1,2}}/\d{{2,4}} | \d{{1,2}}:\d\d(:\d\d)?
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-_SPREADSHEET_ERROR = re.compile(_ERROR, re.IGNORECASE | re.VERBOSE)
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
@@ -108,6 +91,8 @@ def parse(data: bytes) -> Sheet:
         # “Unicode text”, as Excel calls it, is UTF-16 with tabs.
         text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
     except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:  # as of UTF-16 without its mark
         return _unreadable(1, gettext("The sheet is not UTF-8 text. Save it as “CSV UTF-8”."))
     lines_of_text = (line for line in text.splitlines() if line.strip(" \t,;|"))
     first_line = next(lines_of_text, "")
@@ -208,15 +193,12 @@ def _line(number: int, row: Sequence[str], columns: dict[int, str]) -> Line:
 
 
 def _spreadsheet_problems(values: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield each value that a spreadsheet has mangled.
-
-    Two Patient IDs of twelve digits both become 1.23457E+11, which would merge two patients.
-    """
+    """Yield each value that a spreadsheet has mangled."""
     for name, value in values.items():
         problem = ""
         if name in _IDENTIFIERS:
             problem = spreadsheet_problem(value) or placeholder_problem(value)
-        elif name != "file" and _SPREADSHEET_ERROR.fullmatch(value):
+        elif name != "file" and is_error(value):
             problem = gettext("“%(value)s” is an error of the spreadsheet.") % {"value": value}
         elif name in ("birth_date", "study_date") and _is_placeholder(value):
             problem = gettext("This date is a placeholder. Leave it empty where it is not known.")
@@ -226,7 +208,7 @@ def _spreadsheet_problems(values: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 def spreadsheet_problem(identifier: str) -> str:
     """The problem if an identifier was mangled by a spreadsheet; "" if it may be intact."""
-    if not _SPREADSHEET_DAMAGE.fullmatch(identifier):
+    if not is_damaged(identifier):
         return ""
     words = gettext(
         "“%(value)s” is what a spreadsheet made of the number. Format the column as text, enter"

@@ -30,6 +30,11 @@ MESSAGES = {
         " it is not certain whose image this is. Correct it where the image was made, and export"
         " it again."
     ),
+    "look_alike_letters": translatable(
+        "The {attribute} holds letters that only look like others ({letters}), or several spaces in"
+        " a row, so it is not certain whose image this is. Correct it where the image was made, and"
+        " export it again."
+    ),
     "no_patient": translatable("A JPEG or PNG does not name its patient. Say whose image it is."),
     "side_too_long": translatable(
         "The image has more than {pixels} pixels on a side, which no radiograph has. Send the"
