@@ -10,7 +10,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.multival import MultiValue
 
-from ml.images import geometry, grayscale, letters, overlays, raster
+from ml.images import geometry, grayscale, letters, overlays, raster, unshown
 from ml.images.codes import header_codes
 from ml.images.decoding import (
     PHOTOMETRIC_GREY,
@@ -48,9 +48,11 @@ _PHOTOMETRIC = PHOTOMETRIC_GREY | PHOTOMETRIC_LUMA | {"RGB", "YBR_ICT", "YBR_RCT
 
 #: Text elements that identify patients and studies; webportal.reasons names each.
 IDENTIFYING = ("PatientID", "IssuerOfPatientID", "PatientName", "AccessionNumber")
-# VR DA and TM (PS3.5 6.2), with the points and colons of ACR-NEMA too.
-_DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)", re.ASCII)
-_TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6}))?)?)?", re.ASCII)
+# VR DA and TM (PS3.5 6.2), with the points and colons of ACR-NEMA too, and ISO 8601.
+_DATE = re.compile(r"(\d{4})[./-]?(\d\d)[./-]?(\d\d)", re.ASCII)
+# VR DT, whose offset from UTC may be left out: the day is that where the image was made.
+_DATE_TIME = re.compile(r"(\d{8})(\d*(?:\.\d*)?)(?:[+-]\d{4})?", re.ASCII)
+_TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6})\d*)?)?)?", re.ASCII)
 
 
 def describe(data: bytes) -> ImageFacts:
@@ -86,7 +88,7 @@ def read_stored(data: bytes) -> StoredImage:
         orientation=geometry.orientation(dataset),
         aspect=shape.aspect,
         overlay=overlays.read(dataset),
-        notes=image.notes + shape.notes,
+        notes=image.notes + shape.notes + unshown.notes(dataset),
     )
 
 
@@ -125,7 +127,7 @@ def check(facts: ImageFacts) -> None:
         raise ImageError("wrong_modality", modality=_known_word(facts.modality))
     if (
         facts.sop_class_uid == uid.DigitalXRayImageStorageForProcessing
-        or facts.presentation_intent_type.upper() == "FOR PROCESSING"
+        or facts.presentation_intent_type.upper().replace("_", " ") == "FOR PROCESSING"
     ):
         raise ImageError("for_processing")
     if facts.sop_class_uid and facts.sop_class_uid not in SOP_CLASSES:
@@ -151,6 +153,7 @@ def check(facts: ImageFacts) -> None:
 
 def _facts(dataset: FileDataset) -> ImageFacts:
     text = _text_reader(dataset)
+    day_acquired, time_acquired = _date_and_time(dataset, "AcquisitionDateTime")
     return ImageFacts(
         kind="dicom",
         rows=_number(dataset, "Rows"),
@@ -167,7 +170,7 @@ def _facts(dataset: FileDataset) -> ImageFacts:
         series_number=_integer(dataset, "SeriesNumber"),
         series_description=text("SeriesDescription"),
         instance_number=_integer(dataset, "InstanceNumber"),
-        modality=text("Modality"),
+        modality=text("Modality").upper(),
         view_position=_all_of(dataset, "ViewPosition"),
         image_laterality=text("ImageLaterality") or text("Laterality"),
         body_part_examined=_all_of(dataset, "BodyPartExamined"),
@@ -184,8 +187,8 @@ def _facts(dataset: FileDataset) -> ImageFacts:
         study_time=_time(dataset, "StudyTime"),
         study_description=_identifier(dataset, "StudyDescription").replace("\0", ""),
         referring_physician_name=_identifier(dataset, "ReferringPhysicianName").replace("\0", ""),
-        acquisition_date=_date(dataset, "AcquisitionDate"),
-        acquisition_time=_time(dataset, "AcquisitionTime"),
+        acquisition_date=_date(dataset, "AcquisitionDate") or day_acquired,
+        acquisition_time=_time(dataset, "AcquisitionTime") or time_acquired,
         content_date=_date(dataset, "ContentDate"),
         content_time=_time(dataset, "ContentTime"),
         manufacturer=text("Manufacturer"),
@@ -274,15 +277,28 @@ def _integer(dataset: Dataset, keyword: str) -> int | None:
 
 
 def _date(dataset: Dataset, keyword: str) -> date | None:
-    found = _DATE.fullmatch(_identifier(dataset, keyword))
+    return _as_date(_identifier(dataset, keyword))
+
+
+def _time(dataset: Dataset, keyword: str) -> time | None:
+    return _as_time(_identifier(dataset, keyword))
+
+
+def _date_and_time(dataset: Dataset, keyword: str) -> tuple[date | None, time | None]:
+    found = _DATE_TIME.fullmatch(_identifier(dataset, keyword))
+    return (_as_date(found[1]), _as_time(found[2])) if found else (None, None)
+
+
+def _as_date(text: str) -> date | None:
+    found = _DATE.fullmatch(text)
     try:
         return date(*map(int, found.groups())) if found else None
     except ValueError:
         return None
 
 
-def _time(dataset: Dataset, keyword: str) -> time | None:
-    found = _TIME.fullmatch(_identifier(dataset, keyword))
+def _as_time(text: str) -> time | None:
+    found = _TIME.fullmatch(text)
     if found is None:
         return None
     hour, minute, second, fraction = (part or "0" for part in found.groups())

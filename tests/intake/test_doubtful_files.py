@@ -50,6 +50,14 @@ def test_utf_8_declared_as_latin_1_is_queried(send: Send) -> None:
     assert (item.verdict, item.reason_code) == ("held", "letters_in_doubt")
 
 
+def test_chinese_under_the_name_of_latin_1_is_queried(send: Send) -> None:
+    mark = "~" * 8
+    data = dicom(PatientName=mark, SpecificCharacterSet="ISO_IR 100")
+    item = send(data.replace(mark.encode(), "张^小东".encode("gbk").ljust(8)))
+    assert (item.verdict, item.reason_code) == ("held", "letters_in_doubt")
+    assert "ISO_IR 100" in str(item.reason)
+
+
 @pytest.mark.parametrize("keyword", ["PatientID", "IssuerOfPatientID", "AccessionNumber"])
 def test_lost_characters_of_an_identifier(keyword: str, send: Send) -> None:
     elements: dict[str, Any] = {keyword: "Ä-1"}
@@ -122,6 +130,16 @@ def test_impossible_dates_are_queried(
     assert not Radiograph.objects.exists()
     assert resolution.resolve(item, HeldDecision.OTHER, uploader).verdict == "accepted"
     assert Study.objects.get().performed_at is None
+
+
+def test_a_birth_too_long_ago_is_queried_without_a_date_of_the_study(
+    send: Send, uploader: User
+) -> None:
+    item = send(dicom(StudyDate="", PatientBirthDate="18500101"))
+    assert (item.verdict, item.reason_code) == ("held", "dates_contradict")
+    assert "130 years ago" in str(item.reason)
+    assert resolution.resolve(item, HeldDecision.OTHER, uploader).verdict == "accepted"
+    assert Patient.objects.get().birth_date is None
 
 
 def test_a_devices_time_zone_may_be_ahead(send: Send) -> None:

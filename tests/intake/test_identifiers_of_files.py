@@ -154,6 +154,7 @@ def test_implicit_vr_files_are_read_the_same_way(send: Send) -> None:
         ({"AcquisitionDate": "20250607", "AcquisitionTime": "08"}, (2025, 6, 7, 8)),
         ({"ContentDate": "20250608"}, (2025, 6, 8, 0)),
         ({"AcquisitionDate": "20250607", "ContentDate": "20250608"}, (2025, 6, 7, 0)),
+        ({"ContentDate": "20250608", "SOPClassUID": uid.SecondaryCaptureImageStorage}, None),
         ({"StudyDate": "00010101", "AcquisitionDate": "20250607"}, (2025, 6, 7, 0)),
         ({"StudyDate": "2025.06.07"}, (2025, 6, 7, 0)),
         ({}, None),
@@ -161,15 +162,23 @@ def test_implicit_vr_files_are_read_the_same_way(send: Send) -> None:
         ({"StudyDate": "19000101"}, None),
         ({"StudyDate": "19700101"}, None),
         ({"StudyDate": "99991231", "StudyTime": "235959"}, None),
-        ({"StudyDate": "2025-06-07"}, None),
+        ({"StudyDate": "2025-06-07"}, (2025, 6, 7, 0)),
+        ({"StudyDate": "2025/06/07"}, (2025, 6, 7, 0)),
+        ({"AcquisitionDateTime": "20250607080910.5+0545"}, (2025, 6, 7, 8, 9, 10, 500_000)),
+        ({"AcquisitionDateTime": "20250607"}, (2025, 6, 7, 0)),
+        ({"AcquisitionDateTime": "202506"}, None),
+        ({"StudyDate": "07.06.2025"}, None),
+        ({"StudyDate": "19691231"}, None),
+        ({"StudyDate": "19040101"}, None),
+        ({"StudyDate": "19800101"}, None),
     ],
 )
 def test_the_date_of_a_study(
-    elements: dict[str, Any], at: tuple[int, int, int, int] | None, send: Send
+    elements: dict[str, Any], at: tuple[int, ...] | None, send: Send
 ) -> None:
     absent: dict[str, Any] = {"StudyDate": "", "StudyTime": "", "PatientBirthDate": ""}
     assert send(dicom(**absent | elements)).verdict == "accepted"
-    expected = None if at is None else datetime(*at, tzinfo=UTC)
+    expected = None if at is None else datetime(*at, tzinfo=UTC)  # type: ignore[misc,arg-type]
     assert Study.objects.get().performed_at == expected
 
 
@@ -179,8 +188,28 @@ def test_a_placeholder_is_not_a_date_of_birth(born: str, send: Send) -> None:
     assert Patient.objects.get().birth_date is None
 
 
-@pytest.mark.parametrize("word", ["UNKNOWN", "N/A", "0", "Anonymous"])
+@pytest.mark.parametrize(
+    "word",
+    ["UNKNOWN", "N/A", "0", "Anonymous", "00000000", "999999999", "XXXXX", "----", "Unknown Male"],
+)
 def test_a_placeholder_patient_id_does_not_merge_patients(word: str, send: Send) -> None:
     item = send(dicom(PatientID=word))
     assert (item.verdict, item.reason_code) == ("held", "no_identifier")
+    assert not Patient.objects.exists()
+
+
+@pytest.mark.parametrize("word", ["99999", "0001", "X", "TEST-1", "12E4", "1234.0", "10-12"])
+def test_an_identifier_that_only_resembles_a_placeholder_is_kept(word: str, send: Send) -> None:
+    assert send(dicom(PatientID=word)).verdict == "accepted"
+    assert Patient.objects.get().patient_id == word
+
+
+@pytest.mark.parametrize("word", ["1.23457E+11", "1,23457E+11", "#N/A", "#NAME?", "########"])
+def test_a_patient_id_that_a_spreadsheet_has_rounded_does_not_merge_patients(
+    word: str, send: Send
+) -> None:
+    """As files have it that were de-identified with a sheet."""
+    item = send(dicom(PatientID=word))
+    assert (item.verdict, item.reason_code) == ("held", "no_identifier")
+    assert "spreadsheet" in str(item.reason)
     assert not Patient.objects.exists()

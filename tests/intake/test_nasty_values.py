@@ -90,7 +90,7 @@ VALUES = {
     **dict.fromkeys(["SOPInstanceUID", "StudyInstanceUID"], UIDS),
     **dict.fromkeys(["SOPClassUID", "SeriesInstanceUID"], UIDS[-3:]),
     **dict.fromkeys(["PatientBirthDate", "StudyDate"], DATES),
-    **dict.fromkeys(["AcquisitionDate", "ContentDate"], DATES[1:3]),
+    **dict.fromkeys(["AcquisitionDate", "AcquisitionDateTime", "ContentDate"], DATES[1:3]),
     "StudyTime": TIMES,
     **dict.fromkeys(["AcquisitionTime", "ContentTime"], TIMES[-3:]),
     **dict.fromkeys(
@@ -119,7 +119,7 @@ def nasty(keyword: str, value: bytes, number: int) -> bytes:
     """A file with these bytes in place of an element's value."""
     pixels = files.phantom(size=(128, 128), seed=number)
     ds = files.dataset(pixels, SpecificCharacterSet="ISO_IR 192")
-    if keyword in ("AcquisitionDate", "ContentDate"):
+    if keyword in ("AcquisitionDate", "AcquisitionDateTime", "ContentDate"):
         ds.StudyDate = ""
     padded = value + (b"\0" if keyword.endswith("UID") else b" ") * (len(value) % 2)
     vr = dictionary_VR(keyword).split(" or ")[0]

@@ -78,6 +78,10 @@ MESSAGES = {
         "The dates of the file cannot be right: the study lies before the birth, more than 130"
         " years after it, or before there were X-rays. Say which date is right, or leave it out."
     ),
+    "dates_contradict.birth": gettext_noop(
+        "The patient’s date of birth is more than 130 years ago. Say when the patient was born, or"
+        " leave it out."
+    ),
     "instance_exists": gettext_noop(
         "Another file of this image (the same SOP Instance UID) is stored already, with other"
         " content. Compare the two: discard this one, or say whose it is to keep both; it then"
@@ -95,6 +99,10 @@ MESSAGES = {
     "no_identifier": gettext_noop(
         "The file’s Patient ID is a placeholder that several patients may share. Say whose image"
         " it is."
+    ),
+    "no_identifier.spreadsheet": gettext_noop(
+        "The file’s Patient ID is what a spreadsheet makes of a long number or an error; several"
+        " patients may share it. Say whose image it is."
     ),
     "patient_mismatch": gettext_noop(
         "The patient record with this Patient ID has another {differences}. Decide on the list of"

@@ -5,7 +5,9 @@ from django.utils import timezone
 from ml.images import ImageFacts
 from webportal.intake.checks.study_dates import StudyMoment, born_by_bikram_sambat, real_birth_date
 from webportal.intake.errors import PatientDoubtError
+from webportal.records.ages import contradicts
 from webportal.records.identifiers import is_placeholder_identifier
+from webportal.records.spreadsheets import has_lost_digits
 
 
 def check_certain(facts: ImageFacts, moment: StudyMoment) -> None:
@@ -15,10 +17,15 @@ def check_certain(facts: ImageFacts, moment: StudyMoment) -> None:
     _check_calendar(facts, moment)
     if is_placeholder_identifier(facts.patient_id):
         raise PatientDoubtError("no_identifier")
+    if has_lost_digits(facts.patient_id):
+        raise PatientDoubtError("no_identifier", variant="spreadsheet")
     if moment.is_in_future:
         raise PatientDoubtError("study_date_in_future")
     if moment.doubtful is not None:
         raise PatientDoubtError("dates_contradict")
+    # Otherwise the date of the study has been compared with it.
+    if moment.at is None and contradicts(real_birth_date(facts), timezone.localdate()):
+        raise PatientDoubtError("dates_contradict", variant="birth")
 
 
 def _check_calendar(facts: ImageFacts, moment: StudyMoment) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from django.utils import timezone
+from pydicom import uid
 
 from ml.images import ImageFacts
 from webportal.records.ages import FIRST_RADIOGRAPH, contradicts
@@ -21,7 +22,9 @@ _PLACEHOLDER_DAYS = {
     date(1900, 1, 1),
     date(1901, 1, 1),
 }
-_UNIX_ZERO = date(1970, 1, 1)  # a plausible birthday, but hardly the day of a study
+# Plausible birthdays, but hardly days of a study: the zero of macOS, of Unix and in time zones west
+# of Greenwich, and of clocks that have lost the date.
+_ZERO_DAYS = {date(1904, 1, 1), date(1969, 12, 31), date(1970, 1, 1), date(1980, 1, 1)}
 _LAST_REAL_YEAR = 8999
 
 
@@ -52,17 +55,19 @@ def real_birth_date(facts: ImageFacts) -> date | None:
 def study_moment(facts: ImageFacts, given: date | None, born: date | None) -> StudyMoment:
     """The study date: Study Date, else Acquisition or Content Date, else `given`.
 
-    Placeholders count as absent. The upload date is never used. `born`: the patient's date of
+    Placeholders count as absent. The upload date is never used, nor the day on which a film was
+    digitised, which is the Content Date of a secondary capture. `born`: the patient's date of
     birth, if known.
     """
+    is_secondary = facts.sop_class_uid.startswith(uid.SecondaryCaptureImageStorage)
     candidates = [
         (facts.study_date, facts.study_time),
         (facts.acquisition_date, facts.acquisition_time),
-        (facts.content_date, facts.content_time),
+        (None if is_secondary else facts.content_date, facts.content_time),
         (given, None),
     ]
     for day, moment in candidates:
-        if day is None or is_placeholder_day(day) or day == _UNIX_ZERO:
+        if day is None or is_placeholder_day(day) or day in _ZERO_DAYS:
             continue
         if day > timezone.localdate() + _AHEAD:
             converted = _by_bikram_sambat(day, moment or time())
@@ -79,7 +84,7 @@ def acquisition_moment(facts: ImageFacts) -> datetime | None:
     Also None if the date is a placeholder or in the future.
     """
     day, moment = facts.acquisition_date, facts.acquisition_time
-    if day is None or moment is None or is_placeholder_day(day) or day == _UNIX_ZERO:
+    if day is None or moment is None or is_placeholder_day(day) or day in _ZERO_DAYS:
         return None
     if not FIRST_RADIOGRAPH <= day <= timezone.localdate() + _AHEAD:
         return None

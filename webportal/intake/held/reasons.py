@@ -31,6 +31,7 @@ HELD = {
     "bikram_sambat": _DATE_OF_STUDY,
     "bikram_sambat.birth": Held(is_corrected=True, marks=frozenset({"birth_date"})),
     "dates_contradict": Held(is_corrected=True, marks=frozenset({"birth_date", "study"})),
+    "dates_contradict.birth": Held(is_corrected=True, marks=frozenset({"birth_date"})),
     "instance_exists": Held(),
     # The attributes themselves are marked.
     "letters_in_doubt": Held(is_corrected=True, is_alike=True),

@@ -312,10 +312,8 @@ def _other_person(asked: Question) -> tuple[Identity, StudyFacts]:
     uid = asked.study.study_instance_uid
     identity = temporary_identity(asked.facts, uid)
     born = identity.birth_date
-    in_future = born is not None and born > timezone.localdate()
-    identity = replace(
-        identity, name=_readable(identity.name), birth_date=None if in_future else born
-    )
+    can_be = not contradicts(born, timezone.localdate())
+    identity = replace(identity, name=_readable(identity.name), birth_date=born if can_be else None)
     taken = Study.objects.filter(study_instance_uid=uid).exclude(
         patient__patient_id=identity.patient_id, patient__issuer=identity.issuer
     )
