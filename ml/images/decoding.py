@@ -20,9 +20,12 @@ from ml.images.parsing import JPEG_FAMILY, NATIVE, frame, is_encapsulated, uncom
 from ml.images.types import GreyImage, ImageError, StoredImage, truncated
 
 PHOTOMETRIC_GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
-PHOTOMETRIC_LUMA = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420"})
+PHOTOMETRIC_LUMA = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420"})
 # First bytes of a JPEG or JPEG-LS stream, and of JPEG 2000 with or without boxes.
 _STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP")
+# Of 255 greys; a photograph of a film has a cast of colour.
+_GREY, _COLOURED = 1, 4
+_STEP = 4
 _COSINE_SYNTAXES = frozenset({uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit})
 
 Developed = TypeVar("Developed", GreyImage, StoredImage)
@@ -53,8 +56,9 @@ def decode(
         data = whole.completed(data)
         if stream.precision == 12:
             return _decode_12_bits(data, dataset, develop)
-        photometric = dataset.PhotometricInterpretation
-        if photometric in PHOTOMETRIC_GREY | PHOTOMETRIC_LUMA:
+        photometric = str(dataset.PhotometricInterpretation)
+        # The others cannot be, with these codestreams; RGB may have luma in fact.
+        if photometric != "RGB" or stream.components == 1:
             return _decode_8_bits(data, dataset, develop, side)
     # The codestream takes precedence over the header (PS3.5 8.2).
     if stream.precision > 8 and dataset.BitsAllocated == 8:
@@ -114,7 +118,7 @@ def _decode_8_bits(
     data: bytes, dataset: FileDataset, develop: Develop[Developed], side: int | None
 ) -> GreyImage | Developed:
     """Decode straight through Pillow, which is as fast as reading the plain JPEG file."""
-    is_luma = dataset.PhotometricInterpretation in PHOTOMETRIC_LUMA
+    is_luma = dataset.PhotometricInterpretation not in PHOTOMETRIC_GREY
     with Image.open(BytesIO(data), formats=("JPEG",)) as image:
         raster.draft(image, side if is_luma or grayscale.is_plain(dataset) else None)
         grey = raster.luma(image)
@@ -175,6 +179,46 @@ def _colour_to_grey(pixels: NDArray[Any], photometric: str, dataset: Dataset) ->
     if bits > 8:
         pixels = pixels >> (bits - 8)
     samples = np.ascontiguousarray(pixels, dtype=np.uint8)
-    if photometric in PHOTOMETRIC_LUMA:
-        return GreyImage(np.ascontiguousarray(samples[..., 0]), 255)
-    return raster.luma(Image.fromarray(samples))
+    if photometric == "RGB" and dataset.file_meta.TransferSyntaxUID in NATIVE:
+        samples = _in_planes_that_agree(samples, int(dataset.PlanarConfiguration))
+    if photometric in ("RGB", "PALETTE COLOR") and not _has_luma(samples):
+        return raster.luma(Image.fromarray(samples))
+    return GreyImage(np.ascontiguousarray(samples[..., 0]), 255)
+
+
+def _has_luma(samples: NDArray[np.uint8]) -> bool:
+    """Whether the first of three samples is luma and the others are no colour, contrary to RGB.
+
+    So programs leave it that decompress a JPEG without converting its colours.
+    """
+    colours = samples[::_STEP, ::_STEP, 1:].astype(np.int16)
+    return bool(np.abs(colours - 128).mean() < 2 and np.ptp(samples[::_STEP, ::_STEP, 0]) > 32)
+
+
+def _in_planes_that_agree(samples: NDArray[np.uint8], planar: int) -> NDArray[np.uint8]:
+    """Return rows × columns × 3 samples of a grey picture, also if Planar Configuration is wrong.
+
+    The samples of a pixel are then the same, and read in the wrong order those of neighbours.
+    """
+    if _colour_of(samples) < _COLOURED:
+        return samples
+    shape = samples.shape
+    if planar:
+        other = samples.transpose(2, 0, 1).reshape(shape)
+    else:
+        other = samples.reshape(shape[2], *shape[:2]).transpose(1, 2, 0)
+    is_grey = _colour_of(other) < _GREY and _roughness(other) < _roughness(samples)
+    return np.ascontiguousarray(other) if is_grey else samples
+
+
+def _colour_of(samples: NDArray[np.uint8]) -> float:
+    """How far the samples of a pixel differ, on average."""
+    some = samples[::_STEP, ::_STEP]
+    return float((some.max(axis=2) - some.min(axis=2)).mean())
+
+
+def _roughness(samples: NDArray[np.uint8]) -> float:
+    """How far neighbouring pixels differ, along some rows and some columns."""
+    rows, columns = samples[::_STEP, :, 0], samples[:, ::_STEP, 0]
+    steps = [np.diff(rows.astype(np.int16), axis=1), np.diff(columns.astype(np.int16), axis=0)]
+    return float(sum(np.abs(each).mean() for each in steps))

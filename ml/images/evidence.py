@@ -18,6 +18,12 @@ NO_SIGN = translatable(
     "The file says that its pixel values have a sign (Pixel Representation), and its pixels that"
     " they have none; they are shown without."
 )
+SIGN = translatable(
+    "The file says that its pixel values have no sign (Pixel Representation), and its pixels that"
+    " they have one; they are shown with it."
+)
+# Fewer different values may be burnt-in text or padding.
+_FEWEST_NEGATIVE = 64
 # Fewer discontinuities than this may be burnt-in text.
 _FEWEST_TEARS = 0.002
 _LINES = 256
@@ -44,6 +50,22 @@ def has_sign(stored: NDArray[Any], bits: int) -> bool:
     torn = 2**bits * 7 // 8
     tears = int((with_sign > torn).sum())
     return tears <= _FEWEST_TEARS * with_sign.size or int((without > torn).sum()) * 10 >= tears
+
+
+def negative_bits(stored: NDArray[Any], bits: int) -> int | None:
+    """Return the bit depth of values declared as unsigned that are signed; None if they are not.
+
+    Small negative values fill the upper bits with ones, so that the range has values at both ends
+    and nothing in the middle. `stored`: of unsigned type, with all bits as they lie in the file.
+    """
+    size = stored.dtype.itemsize * 8
+    values = np.unique(stored[:: max(1, len(stored) // _LINES)]).astype(np.int64)
+    negative = values[values >= 2 ** (size - 1)] - 2**size
+    positive = values[values < 2 ** (size - 1)]
+    if len(negative) < _FEWEST_NEGATIVE or not len(positive):
+        return None
+    needed = max(int(positive.max()), int(-negative.min()) - 1).bit_length() + 1
+    return max(needed, min(bits, size - 1)) if needed < size else None
 
 
 def _lines(stored: NDArray[Any]) -> NDArray[np.int32]:

@@ -125,6 +125,9 @@ def _pipeline(stored: NDArray[Any], dataset: Dataset) -> _Pipeline:
     stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
     unsigned = stored.view(f"u{stored.dtype.itemsize}")
     shift = unused_bits(dataset)
+    if not shift and not signed and (negative := evidence.negative_bits(unsigned, bits)):
+        signed, bits = True, negative
+        notes.append(evidence.SIGN)
     if not shift and not signed and (used := evidence.used_bits(unsigned, bits)) > bits:
         bits = used
         notes.append(evidence.MORE_BITS)
@@ -203,12 +206,21 @@ def _padding(
     if first is None or last is None:
         notes.append(PADDING_UNUSABLE)
         return None
+    first, last = _in_range(first, possible), _in_range(last, possible)
     padding = (possible >= min(first, last)) & (possible <= max(first, last))
     if padding[int(codes.min()) : int(codes.max()) + 1].all():
         if codes.min() != codes.max():
             notes.append(PADDING_UNUSABLE)
         return None
     return padding
+
+
+def _in_range(value: float, possible: Values) -> float:
+    """Return a stored value that was read as signed, or as unsigned, contrary to the pixels."""
+    moved = [value + 2**16] if possible[0] == 0 else [value - 2**16, value - possible.size]
+    is_impossible = not possible[0] <= value <= possible[-1]
+    fitting = [each for each in moved if possible[0] <= each <= possible[-1]]
+    return fitting[0] if is_impossible and fitting else value
 
 
 def _span(codes: NDArray[Any], padding: NDArray[np.bool_] | None) -> slice:

@@ -72,6 +72,14 @@ MESSAGES = {
         "The file says that its image is compressed, but it is not, or not all of it is there."
         " Export the image again."
     ),
+    "undecodable.order": translatable(
+        "The elements of the file are not in order: some that identify or describe the image stand"
+        " after its pixels, where other programs overlook them. Export the image again."
+    ),
+    "undecodable.twice": translatable(
+        "The file gives an element of its header twice, with different values, so it is not certain"
+        " whose image this is or how it is to be shown. Export the image again."
+    ),
     "unsupported_compression": translatable(
         "The image is written or compressed in a way (its transfer syntax) that is not supported."
         " Export it uncompressed, or as JPEG, JPEG-LS, JPEG 2000 or RLE."

@@ -8,15 +8,16 @@ endian swaps the group numbers, and each compression begins with its own marker.
 import re
 from io import BytesIO
 
-import pydicom
 from pydicom import config as pydicom_config
 from pydicom import uid
 from pydicom.dataset import FileDataset
 from pydicom.encaps import generate_frames
+from pydicom.filereader import read_partial
+from pydicom.tag import BaseTag
 
 from ml.images import jpeg
 from ml.images.deflated import inflated
-from ml.images.elements import texts
+from ml.images.elements import first_number, texts
 from ml.images.types import ImageError, truncated
 
 # Values that break their VR's rules are common and harmless here, and pydicom's warnings would
@@ -41,7 +42,16 @@ JPEG_FAMILY = frozenset(
 TRANSFER_SYNTAXES = NATIVE | JPEG_FAMILY | {uid.RLELossless}
 
 _PREAMBLE, _PREFIX = 128, b"DICM"
+_META_LENGTH = b"\x02\x00\x00\x00UL\x04\x00"
+_BIG_ENDIAN = b"UI\x14\x00" + str(uid.ExplicitVRBigEndian).encode() + b"\0"
 _PIXEL_DATA, _UNDEFINED = 0x7FE00010, 0xFFFFFFFF
+#: The groups that identify patient, study and image, and what describes its pixels, without which
+#: they cannot be read. Of two values pydicom keeps the last, other programs the first.
+_IDENTIFYING = frozenset({0x0008, 0x0010, 0x0020})
+_DESCRIBING = frozenset(
+    0x00280000 | each for each in (0x0002, 0x0004, 0x0010, 0x0011, 0x0100, 0x0101, 0x0103)
+)
+_LONGEST_GIVEN_ONCE = 1024
 _ITEM_TAG = b"\xfe\xff\x00\xe0"
 _SEQUENCE_DELIMITER = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
 #: Pixel Data of undefined length, as explicit and implicit VR write it.
@@ -92,6 +102,7 @@ def _parse(data: bytes, *, stop_before_pixels: bool) -> FileDataset:
     data = inflated(data)
     if data[: len(_PREFIX)] == _PREFIX:
         data = bytes(_PREAMBLE) + data
+    data = _in_named_byte_order(data)
     if _lacks_delimiter(data):
         data += _SEQUENCE_DELIMITER
     dataset = _read(data, stop_before_pixels)
@@ -109,6 +120,18 @@ def _parse(data: bytes, *, stop_before_pixels: bool) -> FileDataset:
     return dataset
 
 
+def _in_named_byte_order(data: bytes) -> bytes:
+    """Return a file without its meta information if that names another byte order than it has."""
+    if data[132:140] != _META_LENGTH:
+        return data
+    end = 144 + int.from_bytes(data[140:144], "little")
+    is_big, is_named_big = data[end : end + 2] == b"\x00\x08", _BIG_ENDIAN in data[:end]
+    is_little = data[end : end + 2] == b"\x08\x00"
+    if (is_big and not is_named_big) or (is_little and is_named_big):
+        return data[:132] + data[end:]
+    return data
+
+
 def _lacks_delimiter(data: bytes) -> bool:
     """Whether the file ends with a whole fragment, and not with what closes them (PS3.5 A.4)."""
     if data.endswith(_SEQUENCE_DELIMITER):
@@ -123,14 +146,45 @@ def _lacks_delimiter(data: bytes) -> bool:
 
 
 def _read(data: bytes, stop_before_pixels: bool) -> FileDataset:
+    source = BytesIO(data)
+    values: dict[int, set[bytes]] = {}
+    tags: list[int] = []
+
+    def is_end(tag: BaseTag, _vr: str | None, length: int) -> bool:
+        tags.append(tag)
+        # pydicom also asks about the first tag, with length 0, to see whether its VR is explicit.
+        is_real = 0 < length <= _LONGEST_GIVEN_ONCE or (length == 0 and tag in values)
+        if is_real and _is_given_once(tag):
+            at = source.tell()
+            values.setdefault(tag, set()).add(data[at : at + length].strip(b"\0 "))
+        return stop_before_pixels and tag == _PIXEL_DATA
+
     try:
-        return pydicom.dcmread(BytesIO(data), stop_before_pixels=stop_before_pixels, force=True)
+        found = read_partial(source, is_end, force=True)
     except EOFError:
         raise truncated() from None
     except MemoryError:
         raise
     except Exception as error:  # pydicom raises many kinds for broken files
         raise undecodable(error) from None
+    if any(len(given) > 1 for given in values.values()):
+        raise ImageError("undecodable", variant="twice")
+    if _PIXEL_DATA in tags and _follows_pixels(tags):
+        raise ImageError("undecodable", variant="order")
+    return found
+
+
+def _follows_pixels(tags: list[int]) -> bool:
+    """Whether elements that identify or describe the image stand after its pixels.
+
+    Who reads the header alone would overlook them.
+    """
+    at = tags.index(_PIXEL_DATA)
+    return at == 0 or any(_is_given_once(tag) for tag in tags[at:])
+
+
+def _is_given_once(tag: int) -> bool:
+    return tag >> 16 in _IDENTIFYING or tag in _DESCRIBING
 
 
 def _complete(dataset: FileDataset) -> None:
@@ -138,12 +192,17 @@ def _complete(dataset: FileDataset) -> None:
     if "BitsAllocated" not in dataset:
         return
     photometric = texts(dataset, "PhotometricInterpretation")[:1]
+    if photometric and dataset.PhotometricInterpretation != photometric[0]:
+        dataset.PhotometricInterpretation = photometric[0]  # in lower case
     if "SamplesPerPixel" not in dataset and photometric and photometric[0].startswith("MONO"):
         dataset.SamplesPerPixel = 1
-    if "BitsStored" not in dataset:
+    stored, allocated = (first_number(dataset, k) or 0 for k in ("BitsStored", "BitsAllocated"))
+    if "BitsStored" not in dataset or stored > allocated:
         dataset.BitsStored = dataset.BitsAllocated
     if "PixelRepresentation" not in dataset:
         dataset.PixelRepresentation = 0
+    if "PlanarConfiguration" not in dataset and "RGB" in photometric:
+        dataset.PlanarConfiguration = 0
 
 
 def meta_text(dataset: FileDataset, keyword: str) -> str:

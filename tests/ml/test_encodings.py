@@ -76,6 +76,16 @@ def test_uncompressed_pixels_may_be_declared_compressed(named: uid.UID) -> None:
     assert_read(files.with_transfer_syntax(PLAIN, named))
 
 
+@pytest.mark.parametrize("named", [uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian])
+def test_big_endian_may_be_declared_little(named: uid.UID) -> None:
+    data = files.in_byte_order(PLAIN, uid.ExplicitVRBigEndian)
+    assert_read(files.with_transfer_syntax(data, named))
+
+
+def test_little_endian_may_be_declared_big() -> None:
+    assert_read(files.with_transfer_syntax(PLAIN, uid.ExplicitVRBigEndian))
+
+
 @pytest.mark.parametrize(
     "make",
     [

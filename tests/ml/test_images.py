@@ -302,6 +302,19 @@ def test_pixel_padding_is_black_and_does_not_stretch_the_greys(photometric: str)
     assert_same(grey[10:], images.read(files.dicom(pixels[10:], 12, **elements)).pixels)
 
 
+@pytest.mark.parametrize(
+    ("pixels", "vr", "value"), [(np.int16(-2000), "US", 63536), (np.uint16(63536), "SS", -2000)]
+)
+def test_padding_is_recognised_with_the_sign_of_the_pixels(
+    pixels: np.integer[Any], vr: str, value: int
+) -> None:
+    padded = files.phantom(12).astype(pixels.dtype)
+    padded[:10] = pixels
+    ds = files.dataset(padded, PhotometricInterpretation="MONOCHROME1")
+    ds.add_new(0x00280120, vr, value)
+    assert (images.read(files.file_bytes(ds)).pixels[:10] == 0).all()
+
+
 # ── DICOM: colour ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -339,6 +352,15 @@ def test_palette_colour() -> None:
 
 
 # ── Headers ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_code_strings_may_be_in_lower_case() -> None:
+    data = files.dicom(
+        255 - files.phantom(), PhotometricInterpretation="Monochrome1 ", Modality="cr"
+    )
+    images.check(images.describe(data))
+    assert images.describe(data).modality == "CR"
+    assert_same(images.read(data).pixels, files.phantom())
 
 
 @pytest.mark.parametrize("keyword", ["PixelRepresentation", "SamplesPerPixel", "BitsStored"])

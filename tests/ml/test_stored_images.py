@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from ml import images
-from ml.images import StoredImage
+from ml.images import StoredImage, unshown
 from tests import dicom_files as files
 
 DEEP = files.phantom(12)
@@ -110,3 +110,29 @@ def test_spacing(
 def test_orientation(value: list[str], expected: tuple[str, str]) -> None:
     stored = images.read_stored(files.dicom(DEEP, 12, PatientOrientation=value))
     assert stored.orientation == expected
+
+
+@pytest.mark.parametrize(
+    ("elements", "note"),
+    [
+        ({"ShutterShape": "RECTANGULAR"}, unshown.SHUTTER),
+        ({"GraphicAnnotationSequence": Sequence([Dataset()])}, unshown.DRAWINGS),
+        ({"PresentationLUTShape": "INVERSE"}, unshown.POLARITY),
+        (
+            {"PresentationLUTShape": "IDENTITY", "PhotometricInterpretation": "MONOCHROME1"},
+            unshown.POLARITY,
+        ),
+        ({"PresentationLUTShape": "IDENTITY"}, None),
+        ({"PresentationLUTShape": "INVERSE", "PhotometricInterpretation": "MONOCHROME1"}, None),
+        ({"PresentationLUTShape": "LIN OD"}, None),
+    ],
+)
+def test_what_is_not_applied_is_said(elements: dict[str, Any], note: str | None) -> None:
+    data = files.dicom(files.phantom(), **elements)
+    assert images.read_stored(data).notes == ((note,) if note else ())
+
+
+def test_curves_are_said_not_to_be_shown() -> None:
+    ds = files.dataset(files.phantom())
+    ds.add_new((0x5000, 0x3000), "OW", bytes(8))
+    assert images.read_stored(files.file_bytes(ds)).notes == (unshown.DRAWINGS,)

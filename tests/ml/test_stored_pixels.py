@@ -42,6 +42,28 @@ def test_white_letters_on_black_are_no_evidence_against_a_sign() -> None:
     assert images.read_stored(files.dicom(pixels, 12)).notes == ()
 
 
+@pytest.mark.parametrize("name", ["", "RLELossless", "JPEGLSLossless", "JPEG2000Lossless"])
+@pytest.mark.parametrize("bits", [12, 16])
+def test_signed_pixels_are_read_as_such_whatever_is_declared(bits: int, name: str) -> None:
+    signed = files.dicom(DEEP.astype(np.int16) - 2048, bits, WindowCenter=0, WindowWidth=4096)
+    data = files.compressed(signed, name) if name else signed
+    data = files.with_elements(data, PixelRepresentation=0)
+    assert_shown_like(data, signed, evidence.SIGN)
+
+
+def test_a_few_of_the_largest_values_are_no_evidence_for_a_sign() -> None:
+    pixels = DEEP.copy()
+    pixels[5:15, 20:100:4] = 65535
+    assert images.read_stored(files.dicom(pixels, 16)).notes == ()
+
+
+def test_more_bits_stored_than_allocated_are_those_that_there_are() -> None:
+    pixels = files.phantom()
+    data = files.dicom(pixels, 12)
+    assert np.array_equal(images.read(data).pixels, pixels)
+    images.check(images.describe(data))
+
+
 # ── High Bit ────────────────────────────────────────────────────────────────────────────────────
 
 
