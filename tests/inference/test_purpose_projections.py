@@ -133,7 +133,9 @@ def test_descriptions_identify_only_views_from_the_side(text: str, is_from_the_s
     "keyword", ["SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription"]
 )
 def test_descriptions_of_the_image_are_read_from_the_header(keyword: str) -> None:
-    data = file_bytes(dataset(phantom(), **{keyword: "CHEST,LAT"}))
+    header = dataset(phantom())
+    setattr(header, keyword, "CHEST,LAT")
+    data = file_bytes(header)
     (described,) = images.describe(data).codes
     assert (described.of, described.meaning) == ("described", "CHEST,LAT")
     assert images.describe(file_bytes(dataset(phantom(), StudyDescription="CHEST LAT"))).codes == ()
