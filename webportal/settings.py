@@ -14,7 +14,7 @@ from webportal import logs
 from webportal.accounts import config as accounts
 from webportal.api import framework
 from webportal.auditexport.address import bearer_token, fhir_address, syslog_address
-from webportal.database.config import database_from_config
+from webportal.database.config import database_from_url
 from webportal.site import config as site
 from webportal.storage import storage_from_url
 
@@ -42,14 +42,13 @@ TEMPLATES = site.templates(BASE_DIR / "webportal" / "templates")
 
 # ── Data ────────────────────────────────────────────────────────────────────────────────────────
 # The role of DATABASE_URL need not own the tables: `manage.py prepare` alone connects as the owner.
-DATABASE_URL = env.str("DATABASE_URL")
-DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", default="")
+# A file that has it may end with a line feed.
+DATABASE_URL = env.str("DATABASE_URL").strip()
+DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", default="").strip()
 # A statement that takes longer is given up; 0 for never. The portal sets 30 (webportal.wsgi): no
 # page waits longer behind a lock or a slow disk, while workers and commands may take their time.
 DATABASES = {
-    "default": database_from_config(
-        env.db("DATABASE_URL"), env.int("DATABASE_STATEMENT_SECONDS", default=0)
-    )
+    "default": database_from_url(DATABASE_URL, env.int("DATABASE_STATEMENT_SECONDS", default=0))
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

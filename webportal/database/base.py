@@ -7,7 +7,7 @@ a response, and `tcp_user_timeout` only covers data that the kernel does not ack
 """
 
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 from django.db.backends.postgresql import base
@@ -29,6 +29,8 @@ class LimitedConnection(psycopg.Connection[Any]):
     """A connection that is closed after `patience` seconds without a response, if that is set."""
 
     patience: float | None = None
+    #: host and port of its server, as the settings name them
+    server: tuple[str, str] = ("", "")
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait for a response.
@@ -63,8 +65,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """One thread's connection; the setting `PATIENCE_SECONDS` is None where nobody is waiting."""
 
     Database = _Psycopg()  # type: ignore[assignment]
-    # Shared by all threads: when the database was found unresponsive, by time.monotonic.
-    _silent_since = -SILENT_SECONDS
+    # Shared by all threads: when a server was found unresponsive, by time.monotonic, and which one
+    # was connected to last.
+    _silent_since: ClassVar[dict[tuple[str, str], float]] = {}
+    _last_server: ClassVar[tuple[str, str]] = ("", "")
 
     @property
     def _patience(self) -> float | None:
@@ -72,18 +76,36 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return seconds
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> LimitedConnection:
-        """Connect; raises OperationalError at once while the database is known not to respond."""
-        if self._patience is None:
-            made: LimitedConnection = super().get_new_connection(conn_params)
+        """Connect to the first server that is of use, beginning with the last that was.
+
+        A server that is switched off costs a timeout, so not every connection should begin with it
+        because the settings do. Raises OperationalError if none is, at once while all of them are
+        known not to respond.
+        """
+        servers = _servers(conn_params)
+        failures: list[psycopg.OperationalError] = []
+        for server in sorted(servers, key=lambda each: each != DatabaseWrapper._last_server):
+            try:
+                made = self._connect(server, servers[server])
+            except psycopg.OperationalError as error:
+                failures.append(error)
+                continue
+            DatabaseWrapper._last_server = server
             return made
-        if time.monotonic() - DatabaseWrapper._silent_since < SILENT_SECONDS:
+        if len(failures) == 1:
+            raise failures[0]
+        raise psycopg.OperationalError("; ".join(str(error) for error in failures))
+
+    def _connect(self, server: tuple[str, str], conn_params: dict[str, Any]) -> LimitedConnection:
+        silent_since = self._silent_since.get(server, -SILENT_SECONDS)
+        if self._patience is not None and time.monotonic() - silent_since < SILENT_SECONDS:
             raise psycopg.OperationalError("the database did not answer a moment ago")
         try:
-            made = super().get_new_connection(conn_params)
+            made: LimitedConnection = super().get_new_connection(conn_params)
         except psycopg.errors.ConnectionTimeout:
-            DatabaseWrapper._silent_since = time.monotonic()
+            self._silent_since[server] = time.monotonic()
             raise
-        made.patience = self._patience
+        made.server, made.patience = server, self._patience
         return made
 
     def init_connection_state(self) -> None:
@@ -98,13 +120,27 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def is_usable(self) -> bool:
         """Whether the connection responds promptly."""
-        if self._patience is None or self.connection is None:
-            return bool(super().is_usable())
+        if self.connection is None:
+            return False
         connection = self.connection
         connection.patience = CHECK_SECONDS
         asked_at = time.monotonic()
         answers = bool(super().is_usable())
         connection.patience = self._patience
         if not answers and time.monotonic() - asked_at >= CHECK_SECONDS:
-            DatabaseWrapper._silent_since = time.monotonic()
+            self._silent_since[connection.server] = time.monotonic()
         return answers
+
+
+def _servers(conn_params: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """The parameters for each of the servers that are named, by host and port, in their order."""
+    hosts = str(conn_params.get("host", "")).split(",")
+    ports = str(conn_params.get("port", "")).split(",")
+    if len(ports) == 1:
+        ports *= len(hosts)
+    if len(hosts) == 1 or len(ports) != len(hosts) or "hostaddr" in conn_params:
+        return {("", ""): conn_params}
+    return {
+        (host, port): conn_params | {"host": host, "port": port}
+        for host, port in zip(hosts, ports, strict=True)
+    }
