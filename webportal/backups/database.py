@@ -160,8 +160,13 @@ def _has_row(owner: "psycopg.Connection[tuple[object, ...]]", table: str) -> boo
 
 
 def _address_of_this() -> str:
-    """The URL of the database of Django's connection, with its password."""
+    """The address of the server of Django's open connection, with its password.
+
+    Of several servers only that one has the snapshot.
+    """
     given = {name: str(value) for name, value in connection.get_connection_params().items()}
+    info = connection.connection.info
+    given |= {"host": info.host, "port": str(info.port)}
     names = ("host", "port", "user", "password", "dbname", *_TLS)
     return make_conninfo(**{name: given[name] for name in names if name in given})
 
