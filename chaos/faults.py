@@ -12,7 +12,7 @@ from functools import partial
 import redis
 from celery import Celery
 
-from chaos import members, points
+from chaos import members, points, standby
 from chaos.members import Member
 from chaos.system import System
 
@@ -180,6 +180,53 @@ def _pause_database(system: System, by: random.Random) -> float:
     return time.monotonic()
 
 
+def _fail_over(system: System, by: random.Random) -> float:
+    """Kill the primary, which never comes back; its standby is promoted."""
+    with system.keeper.hands_off:
+        system.postgres.kill()
+        _hold(by, 0.5, 3)
+        system.promote_standby()
+    return time.monotonic()
+
+
+def _fail_over_frozen(system: System, by: random.Random) -> float:
+    """Freeze the primary and promote its standby; kill the primary only afterwards."""
+    return _replace_frozen(system, by, comes_back=False)
+
+
+def _fail_over_returning(system: System, by: random.Random) -> float:
+    """The same, but the frozen primary works again for some seconds before it is killed."""
+    return _replace_frozen(system, by, comes_back=True)
+
+
+def _replace_frozen(system: System, by: random.Random, *, comes_back: bool) -> float:
+    former = system.postgres
+    with system.keeper.hands_off:
+        members.suspend(former)
+        _hold(by, 0.5, 3)
+        system.promote_standby()
+    _hold(by)
+    if comes_back:
+        members.resume(former)
+        _hold(by)
+    former.kill()
+    return time.monotonic()
+
+
+def _pause_standby(system: System, by: random.Random) -> float:
+    """Suspend the standby, without which nothing may be confirmed, and go on without it."""
+    members.suspend(system.spare)
+    confirms = standby.confirms_alone(system.postgres)
+    _hold(by)
+    members.resume(system.spare)
+    moment = time.monotonic()
+    standby.stop_waiting(system.postgres)
+    system.spare.kill()
+    if confirms:
+        raise AssertionError("a commit was confirmed that the standby did not have")
+    return moment
+
+
 # ── Disks ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -306,6 +353,10 @@ FAULTS: dict[str, Fault] = {
     "database killed": _kill_database,
     "database stopped": _stop_database,
     "database paused": _pause_database,
+    "database failed over": _fail_over,
+    "database failed over, former primary frozen": _fail_over_frozen,
+    "database failed over, former primary back": _fail_over_returning,
+    "standby paused": _pause_standby,
     "storage full": _fill_storage,
     "disk of database and broker full": _fill_services,
     "storage read-only": _read_only_storage,
@@ -317,12 +368,21 @@ FAULTS: dict[str, Fault] = {
     "workers 3 → 1 → 0 → 2": _scale,
 }
 
+#: Those for which the database has a standby.
+WITH_STANDBY = {
+    "database failed over",
+    "database failed over, former primary frozen",
+    "database failed over, former primary back",
+    "standby paused",
+}
+
 #: Faults of the short form, which `make test` runs.
 SHORT = [
     "portal killed: group-committed",
     "worker killed: results-uncommitted",
     "broker killed and wiped",
     "database stopped",
+    "database failed over",
     "storage gone",
     "workers 3 → 1 → 0 → 2",
 ]

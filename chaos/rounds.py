@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from chaos.clients import Client, Files, Ledger, Sender
-from chaos.faults import FAULTS, NotPossibleError
+from chaos.faults import FAULTS, WITH_STANDBY, NotPossibleError
 from chaos.system import Limits, System
 
 CLIENTS = 3
@@ -82,6 +82,8 @@ class _Run:
     def _one(self, name: str) -> None:
         from webportal.inference.models import Job, JobState
 
+        if name in WITH_STANDBY:
+            self._system.start_standby()
         self._line.extend(self._files.take(BURST))
         self._system.wait_until(
             lambda: Job.objects.filter(state=JobState.RUNNING).exists() or not self._line,

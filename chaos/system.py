@@ -9,13 +9,15 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import django
 import redis
 
-from chaos import clocks, points
+from chaos import clocks, points, standby
 from chaos.disks import Disk
 from chaos.members import Keeper, Member
+from deploy.local.service import Service
 from deploy.local.services import Postgres, Valkey
 from deploy.local.system import listen
 
@@ -64,11 +66,14 @@ class System:
         self.storage_disk = self._disk("storage", STORAGE_MEGABYTES)
         self.service_disk = self._disk("services", SERVICE_MEGABYTES)
         self.postgres = Postgres(self.service_disk.folder / "postgres")
+        #: not running, or the standby of the other one
+        self.spare = Postgres(self.service_disk.folder / "spare")
         self.valkey = Valkey(self.service_disk.folder / "valkey")
-        self._stack.callback(self.postgres.stop)
-        self._stack.callback(self.valkey.stop)
+        for service in (self.postgres, self.spare, self.valkey):
+            self._stack.callback(service.stop)
         with self._clock_of("postgres"):
             self.postgres.start()
+        standby.share_passwords(self.postgres, self.spare)
         self.valkey.start()
         self._prepare()
         self.portals = self._portals()
@@ -83,7 +88,8 @@ class System:
         for member in self.members:
             self._stack.callback(member.kill)
             member.start()
-        self.keeper = Keeper(self.members, [self.postgres, self.valkey])
+        self._services: list[Service] = [self.postgres, self.valkey]
+        self.keeper = Keeper(self.members, self._services)
         self._stack.callback(self.keeper.end)
         self.keeper.start()
         self.wait_until(self._is_ready, "a portal was ready")
@@ -104,7 +110,7 @@ class System:
             "AUDIT_ANCHOR_FILE": str(self.folder / "anchors"),
             "SECRET_KEY": "a key of sessions, for chaos alone",
             "AUDIT_KEY": "a key of the trail, for chaos alone",
-            "DATABASE_URL": self.postgres.runtime_url,
+            "DATABASE_URL": _url_of_both(self.postgres, self.spare),
             "BROKER_URL": self.valkey.url,
             "INFERENCE_BATCH_SIZE": "8",
             "INFERENCE_LEASE_SECONDS": str(self.limits.lease_seconds),
@@ -154,6 +160,17 @@ class System:
         finally:
             connection.close()
 
+    def start_standby(self) -> None:
+        """Start a synchronous standby of the database."""
+        with self._clock_of("postgres"):
+            standby.start(self.postgres, self.spare)
+
+    def promote_standby(self) -> None:
+        """Make the standby the database; the keeper no longer looks after the other one."""
+        standby.promote(self.spare)
+        self.postgres, self.spare = self.spare, self.postgres
+        self._services[0] = self.postgres
+
     def wipe_broker(self) -> None:
         """Delete all messages."""
         with redis.Redis.from_url(self.valkey.url) as client:
@@ -176,6 +193,11 @@ class System:
             time.sleep(0.05)
         outputs = "".join(f"\n── {each.name}\n{each.output()}" for each in self.members)
         raise RuntimeError(f"Waited in vain until {what}.{outputs}")
+
+
+def _url_of_both(one: Postgres, other: Postgres) -> str:
+    """A URL that names both servers, of which only the primary is of use."""
+    return one.runtime_url + quote(f",{other.socket_dir}", safe="")
 
 
 def _remove(folder: Path) -> None:
