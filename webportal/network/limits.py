@@ -42,6 +42,8 @@ class GuardedSocket(socket.socket):
     # Class attributes, because TLS sockets are not created through their constructor.
     _header = b""
     _left = 0
+    #: Of the present PDU, received but not asked for yet.
+    _ahead = memoryview(b"")
     _has_asked = False
     _asks_until = 0.0
 
@@ -50,7 +52,18 @@ class GuardedSocket(socket.socket):
         self._asks_until = time.monotonic() + settings.DICOM_ANSWER_SECONDS
 
     def recv(self, size: int = 1024, flags: int = 0) -> bytes:
-        """Read from the peer; returns no bytes, as at end of stream, once a limit is exceeded."""
+        """Read from the peer; returns no bytes, as at end of stream, once a limit is exceeded.
+
+        pynetdicom asks for 4 kB at a time, and each call of the system lets other threads go first.
+        So what the system has of a PDU is fetched at once. Nothing is kept after the end of the
+        PDU, and so nothing while pynetdicom waits for the connection to have more.
+        """
+        if not self._ahead:
+            self._ahead = memoryview(self._received(max(size, self._left), flags))
+        given, self._ahead = self._ahead[:size], self._ahead[size:]
+        return bytes(given)
+
+    def _received(self, size: int, flags: int) -> bytes:
         if not self._has_asked:
             # Recomputed for each call, because a peer may send one byte at a time.
             self.settimeout(max(self._asks_until - time.monotonic(), 0.001))

@@ -15,7 +15,7 @@ from socketserver import BaseServer
 from typing import Any
 
 from django.conf import settings
-from django.db import Error, connection
+from django.db import Error, close_old_connections, connection
 from pynetdicom import evt
 from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
@@ -129,9 +129,10 @@ def listen(address: str, port: int) -> Server:
         of_both = roles if sop_class == COMMITMENT else {}
         entity.add_supported_context(sop_class, list(syntaxes), **of_both)
     handlers: list[Any] = [
-        (evt.EVT_REQUESTED, _closing_connection(_admit), [Associations()]),
-        (evt.EVT_C_STORE, _closing_connection(_store)),
-        (evt.EVT_N_ACTION, _closing_connection(_commit)),
+        (evt.EVT_CONN_OPEN, _close_database_at_end),
+        (evt.EVT_REQUESTED, _with_database(_admit), [Associations()]),
+        (evt.EVT_C_STORE, _with_database(_store)),
+        (evt.EVT_N_ACTION, _with_database(_commit)),
         (evt.EVT_N_EVENT_REPORT, commitment_scu.take_report),
         (evt.EVT_PDU_RECV, _limit_unanswered),
         (evt.EVT_DIMSE_RECV, _count_request),
@@ -157,17 +158,30 @@ def _tls() -> ssl.SSLContext | None:
     return context
 
 
-def _closing_connection(handle: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the handler a database connection that is closed with it.
+def _close_database_at_end(event: Event) -> None:
+    """Let the thread of an association close its database connection, which nobody else would."""
+    association: Any = event.assoc
+    serve = association.run
 
-    Each association has a thread of its own, whose connection nobody would close.
+    def serve_and_close() -> None:
+        try:
+            serve()
+        finally:
+            connection.close()
+            del association.run  # a cycle, which would wait for the garbage collector
+
+    association.run = serve_and_close
+
+
+def _with_database(handle: Callable[..., Any]) -> Callable[..., Any]:
+    """Give the handler the database connection of its association, a new one if it is broken.
+
+    One for each instance would cost more than the rest of its record.
     """
 
     def handled(event: Event, *arguments: Any) -> Any:
-        try:
-            return handle(event, *arguments)
-        finally:
-            connection.close()
+        close_old_connections()
+        return handle(event, *arguments)
 
     return handled
 

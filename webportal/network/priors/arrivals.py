@@ -54,7 +54,7 @@ def moved_here(node: Node, study_instance_uid: str, originator: str | None) -> P
         if prior is None:
             raise NotWantedError
         return prior
-    if asked_by:
+    if asked_by or not found.exists():
         return None
     retrieved = found.filter(
         request__state=PriorRequestState.WAITING,
