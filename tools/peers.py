@@ -1,8 +1,8 @@
 """The tests with other people's programs: `python -m tools.peers [ARGUMENT OF PYTEST …]`.
 
-They are OHIF, a viewer for the browser, Orthanc, a PACS, PixelMed's validator of structured
-reports, Medplum's FHIR server and another validator of FHIR. All are installed where that is
-possible; `make test` leaves these tests out, because OHIF alone is a download of 25 MB.
+They are OHIF, a viewer for the browser, Orthanc, a PACS, dcmtk's storescu, PixelMed's validator of
+structured reports, Medplum's FHIR server and another validator of FHIR. All are installed where
+that is possible; `make test` leaves these tests out, because OHIF alone is a download of 25 MB.
 """
 
 import os
@@ -30,6 +30,7 @@ def main() -> None:
     os.chdir(ROOT)
     ensure_chromium()
     ensure_program("Orthanc", "orthanc-dicomweb")
+    ensure_program("storescu", "dcmtk")
     ensure_program("DicomSRValidator", "pixelmed-apps")
     if not ensure_ohif():
         print(f"OHIF {OHIF} cannot be fetched from the npm registry; its test is skipped.")

@@ -19,8 +19,9 @@ from tests.delivery.conftest import Orthanc, orthanc
 from tests.factories import make_radiograph
 from tests.helpers import audit_actions, free_port, wait_until
 from tests.network.conftest import Receiver
+from tests.network.encodings import instance_of
 from tests.network.rows import make_commitment, make_node
-from tests.network.test_receiving import instance_of, send, settled, write_study
+from tests.network.test_receiving import send, settled, write_study
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.network import commitment, outgoing

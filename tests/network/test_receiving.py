@@ -1,19 +1,17 @@
 """Images sent by dcmtk's tools to a real receiver, which is killed in between."""
 
 import hashlib
-import re
 import socket
 import subprocess
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import psutil
-import pydicom
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection
 from pydicom import uid
 from pynetdicom import AE
 
@@ -21,18 +19,19 @@ from tests import dicom_files as files
 from tests.certificates import certificate
 from tests.helpers import PATIENCE_SECONDS, audit_actions, wait_until
 from tests.network.conftest import Receiver
+from tests.network.encodings import Sending, data_set, instance_of, write_images, write_profile
+from tests.network.killing import check_that_no_image_is_lost
 from webportal.audit.verification import verify
 from webportal.inference.models import Job
-from webportal.intake.models import UploadBatch, UploadItem
+from webportal.intake.models import UploadBatch
 from webportal.network import scp
 from webportal.network.models import InboxState, Node, ReceivedInstance, RejectedCaller
-from webportal.network.sop_classes import VERIFICATION
+from webportal.network.sop_classes import IMAGE_SYNTAXES, VERIFICATION
+from webportal.records.files import read_original
 from webportal.records.models import Radiograph, Series, Study
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Start = Callable[..., Receiver]
-
-SENT = re.compile(r"Sending file: (\S+).*?Received Store Response \((.*?)\)", re.DOTALL)
 
 
 def write_study(folder: Path, images: int, **elements: Any) -> list[Path]:
@@ -60,10 +59,6 @@ def send(
 
 def settled(count: int) -> Callable[[], bool]:
     return lambda: ReceivedInstance.objects.exclude(settled_at=None).count() == count
-
-
-def instance_of(path: Path) -> str:
-    return str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID)
 
 
 def test_a_study_becomes_one_worklist_entry_from_its_node(
@@ -95,65 +90,23 @@ def test_a_study_becomes_one_worklist_entry_from_its_node(
 def test_every_success_survives_a_kill_and_a_resend_makes_no_duplicate(
     start_receiver: Start, node: Node, tmp_path: Path
 ) -> None:
-    receiver = start_receiver(DICOM_STUDY_QUIET_SECONDS="3600")
-    paths = write_study(tmp_path / "study", 24)
-    command = ["storescu", "-v", "-aet", "CR1", "-aec", "CHESTLINE", "127.0.0.1"]
-    sending = subprocess.Popen(
-        [*command, str(receiver.port), *map(str, paths)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    wait_until(lambda: ReceivedInstance.objects.count() >= 8, "some have arrived")
-    receiver.kill()
-    output, _ = sending.communicate()
-    confirmed = [path for path, answer in SENT.findall(output) if answer == "Success"]
-    assert 7 <= len(confirmed) < 24, output
-    for path in confirmed:
-        row = ReceivedInstance.objects.get(sop_instance_uid=instance_of(Path(path)))
-        kept = (tmp_path / "inbox" / row.file_name).read_bytes()
-        assert hashlib.sha256(kept).hexdigest() == row.sha256
-
-    # Killed once more while it takes them in.
-    receiver = start_receiver()
-    wait_until(lambda: UploadItem.objects.count() >= 3, "some are taken in")
-    receiver.kill()
-    receiver = start_receiver()
-    assert send(receiver, paths).returncode == 0
-    wait_until(settled(24), "all are taken in")
-    assert Radiograph.objects.count() == Job.objects.count() == 24
-    assert UploadItem.objects.count() == 24
-    # A pause before the rest is sent again may have ended the first upload of the study.
-    assert Study.objects.count() == 1
-    assert set(ReceivedInstance.objects.values_list("state", flat=True)) == {InboxState.TAKEN}
-    wait_until(lambda: not list((tmp_path / "inbox").glob("*")), "the inbox is empty")
-    assert verify().intact
+    check_that_no_image_is_lost(start_receiver, tmp_path, count=36, associations=1)
 
 
 def test_every_transfer_syntax_is_stored_as_sent(
     start_receiver: Start, node: Node, tmp_path: Path
 ) -> None:
     receiver = start_receiver()
-    encoded: dict[str, bytes] = {
-        "-xe": files.dicom(files.phantom(seed=1)),
-        "-xi": files.in_byte_order(files.dicom(files.phantom(seed=2)), uid.ImplicitVRLittleEndian),
-        "-xb": files.in_byte_order(files.dicom(files.phantom(seed=3)), uid.ExplicitVRBigEndian),
-        "-xs": files.compressed(files.dicom(files.phantom(seed=4)), "JPEGLosslessProcess14_1"),
-        "-xt": files.compressed(files.dicom(files.phantom(seed=5)), "JPEGLSLossless"),
-        "-xv": files.compressed(files.dicom(files.phantom(seed=6)), "JPEG2000Lossless"),
-        "-xr": files.compressed(files.dicom(files.phantom(seed=7)), "RLELossless"),
-        "-xy": files.encapsulated_jpeg(files.jpeg(files.phantom(seed=8)), files.phantom(seed=8)),
-    }
-    for option, data in encoded.items():
-        path = tmp_path / "image.dcm"
-        path.write_bytes(data)
-        sent = send(receiver, [path], option)
-        assert sent.returncode == 0, sent.stdout
-        row = ReceivedInstance.objects.latest("received_at")
-        assert row.transfer_syntax_uid == pydicom.dcmread(path).file_meta.TransferSyntaxUID
-    wait_until(settled(len(encoded)), "all are taken in")
-    states = Counter(ReceivedInstance.objects.values_list("state", "reason_code"))
-    assert states == {(InboxState.TAKEN, ""): len(encoded)}
+    paths = write_images(tmp_path / "images", len(IMAGE_SYNTAXES))
+    assert Sending(receiver.port, write_profile(tmp_path), paths, 1).confirmed() == paths
+    wait_until(settled(len(paths)), "all are taken in")
+    assert set(ReceivedInstance.objects.values_list("state", "reason_code")) == {("taken", "")}
+    for path, syntax in zip(paths, IMAGE_SYNTAXES, strict=True):
+        row = ReceivedInstance.objects.get(sop_instance_uid=instance_of(path))
+        assert row.transfer_syntax_uid == syntax
+        assert row.item is not None
+        assert row.item.radiograph is not None
+        assert data_set(read_original(row.item.radiograph)) == data_set(path.read_bytes())
 
 
 def test_only_known_nodes_from_known_addresses_calling_our_ae_title_are_accepted(
@@ -236,6 +189,7 @@ def test_connections_that_open_and_close_leave_nothing(start_receiver: Start, no
     process = psutil.Process(receiver.process.pid)
     assert receiver.call("echoscu").returncode == 0
     before = process.num_fds(), process.num_threads()
+    assert all(receiver.call("echoscu").returncode == 0 for _ in range(10))
     memory = process.memory_info().rss
     for _ in range(1000):
         socket.create_connection(("127.0.0.1", receiver.port)).close()
@@ -246,6 +200,25 @@ def test_connections_that_open_and_close_leave_nothing(start_receiver: Start, no
     )
     # A thousand associations that stayed would be some 30 MB.
     assert process.memory_info().rss < memory + 15 * 2**20
+
+
+def test_a_database_connection_that_breaks_costs_no_image(
+    start_receiver: Start, node: Node
+) -> None:
+    receiver = start_receiver(DICOM_STUDY_QUIET_SECONDS="3600")
+    entity = AE("CR1")
+    entity.add_requested_context(uid.ComputedRadiographyImageStorage, uid.ExplicitVRLittleEndian)
+    association = entity.associate("127.0.0.1", receiver.port, ae_title="CHESTLINE")
+    for number in range(3):
+        status = association.send_c_store(files.dataset(files.phantom(seed=number)))
+        assert status.Status == scp.SUCCESS
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+    association.release()
+    assert ReceivedInstance.objects.count() == 3
 
 
 def test_who_connects_before_the_receiver_has_cleaned_up_waits(
