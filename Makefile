@@ -38,7 +38,7 @@ recover: install  ## restore the database to a time: make recover ARGS='"2026-11
 test: install-dev  ## run every check, then the tests
 	@$(VENV_PYTHON) -m tools.checks --tests
 
-test-peers: install-dev  ## test with programs of others: OHIF, Orthanc, DicomSRValidator
+test-peers: install-dev  ## test with programs of others: OHIF, Orthanc, dcmtk, DicomSRValidator
 	@$(VENV_PYTHON) -m tools.peers $(ARGS)
 
 coverage: install-dev  ## run the tests alone and show which lines and branches they reach
@@ -83,7 +83,7 @@ screenshots: install-dev  ## photograph the pages for docs/images
 	@$(VENV_PYTHON) -m tests.e2e.screenshots
 
 bench: install-dev  ## measure throughput, latency and memory
-	@status=0; for part in bench bench.uploads bench.latency "bench.growth --rows 1000 100000" bench.peers bench.viewer; do \
+	@status=0; for part in bench bench.uploads bench.receiving bench.latency "bench.growth --rows 1000 100000" bench.peers bench.viewer; do \
 		$(VENV_PYTHON) -m $$part || status=1; \
 	done; exit $$status
 

@@ -163,6 +163,11 @@ class Measured:
         self.seconds = 0.0
         self.processor: Counter[str] = Counter()
 
+    def forget(self) -> None:
+        """Start again with nothing, after a warm-up."""
+        self.seconds = 0.0
+        self.processor.clear()
+
     def __enter__(self) -> Self:
         self._before = self._processor_time()
         self._started = time.perf_counter()
