@@ -60,6 +60,6 @@ def _unpacked(data: NDArray[np.uint16], size: int) -> NDArray[np.uint16] | None:
     """Return `size` entries: a word each, or of 8 bits and two in a word, the lower one first."""
     if data.size >= size:
         return data[:size]
-    if data.size < (size + 1) // 2:
-        return None
+    if data.size > (size + 1) // 2 + 1 or data.size < (size + 1) // 2:
+        return None  # words, and some are missing
     return data.astype("<u2").view(np.uint8)[:size].astype(np.uint16)

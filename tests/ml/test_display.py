@@ -138,6 +138,8 @@ BROKEN_LUTS = {
     "no data": lut([4096, 0, 12], None),
     "empty": Sequence([Dataset()]),
     "too few": lut([4096, 0, 12], list(range(100))),
+    "one missing": lut([4096, 0, 12], list(range(4095))),
+    "a quarter missing": lut([4096, 0, 12], list(range(3072))),
     "all the same": lut([4096, 0, 12], [4095] * 4096),
     "all black": lut([4096, 0, 12], [0] * 4096),
 }
