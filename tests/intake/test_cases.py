@@ -1,6 +1,7 @@
 """Case records from a form or a CSV sheet."""
 
 from datetime import timedelta
+from urllib.parse import quote_from_bytes
 
 import pytest
 from django.utils import timezone
@@ -148,6 +149,32 @@ def test_a_sheet_that_cannot_be_read_is_reported(data: bytes, expected: str) -> 
 def test_a_file_finds_its_line_by_the_end_of_its_path(in_sheet: str, sent: str, fits: bool) -> None:
     records = {lookup.file_key(in_sheet): RECORD}
     assert (lookup.matching_key(records, sent) is not None) == fits
+
+
+@pytest.mark.parametrize(
+    ("in_sheet", "encoding"),
+    [
+        ("胸部表/Aa.png", "shift_jis"),
+        ("胸片/张三.png", "gbk"),
+        ("снимки/Анна 100%.png", "cp866"),
+        ("снимки/Анна.png", "cp1251"),
+        ("Žlutý kůň.png", "cp1250"),
+    ],
+)
+def test_a_name_in_the_code_page_of_a_country_finds_its_line(in_sheet: str, encoding: str) -> None:
+    sent = "upload.zip/" + quote_from_bytes(in_sheet.encode(encoding))
+    records = {lookup.file_key(name): RECORD for name in (in_sheet, "другой.png", "other.png")}
+    assert lookup.matching_key(records, sent) == lookup.file_key(in_sheet)
+    del records[lookup.file_key(in_sheet)]
+    assert lookup.matching_key(records, sent) is None
+
+
+def test_a_name_that_may_be_two_finds_no_line() -> None:
+    stored = "Анна".encode("cp866")
+    records = {lookup.file_key(stored.decode(page)): RECORD for page in ("cp866", "cp852")}
+    assert len(records) == 2
+    assert lookup.matching_key(records, quote_from_bytes(stored)) is None
+    assert lookup.matching_key({"a b": RECORD}, "a%20b") is None
 
 
 @pytest.mark.parametrize(

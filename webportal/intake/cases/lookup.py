@@ -1,14 +1,21 @@
 """Finding the case record that belongs to a file."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from django.db.models import Q
 
 from webportal.intake.cases.case_record import FORM_KEY, CaseRecord
 from webportal.intake.errors import RefusedError
 from webportal.intake.models import IdentityMode, UploadBatch, Verdict
+
+# Those in which Windows writes the names of a ZIP.
+_CODE_PAGES = (
+    *("cp932", "gbk", "big5", "cp949", "cp874", "cp866", "cp1251", "cp852", "cp1250", "cp850"),
+    *("cp1252", "cp737", "cp1253", "cp857", "cp1254", "cp862", "cp1255", "cp720", "cp1256"),
+)
 
 
 def file_key(name: str) -> str:
@@ -27,7 +34,30 @@ def file_key(name: str) -> str:
 
 
 def matching_key(records: Mapping[str, Any], file_name: str) -> str | None:
-    """Return the key of the sheet's line for a file: by its path, or by the end of its path."""
+    """Return the key of the sheet's line for a file: by its path, or by the end of its path.
+
+    A ZIP may hold a name in the code page of some country without saying which; its bytes are then
+    percent-encoded. If the sheet has the name that they are in one of these, it is that.
+    """
+    found = _matching_key(records, file_name)
+    if found is not None or "%" not in file_name:
+        return found
+    keys = {_matching_key(records, name) for name in _decoded(file_name)} - {None}
+    return keys.pop() if len(keys) == 1 else None
+
+
+def _decoded(file_name: str) -> Iterator[str]:
+    parts = file_name.split("/")
+    for start in range(len(parts)):
+        stored = unquote_to_bytes("/".join(parts[start:]))
+        for page in () if stored.isascii() else _CODE_PAGES:
+            try:
+                yield stored.decode(page)
+            except UnicodeDecodeError:
+                continue
+
+
+def _matching_key(records: Mapping[str, Any], file_name: str) -> str | None:
     parts = file_key(file_name).split("/")
     for start in range(len(parts)):
         key = "/".join(parts[start:])
@@ -65,7 +95,7 @@ def refuse_second_use_of_line(batch: UploadBatch, file_name: str) -> None:
         return
     lock_lines(batch)
     others = batch.items.exclude(file_name=file_name).exclude(verdict=Verdict.REFUSED)
-    may_be_alike = Q(file_name__iendswith=key.rsplit("/", 1)[-1]) | Q(file_name__regex=r"[^ -~]")
+    may_be_alike = Q(file_name__iendswith=key.rsplit("/", 1)[-1]) | Q(file_name__regex=r"[^ -$&-~]")
     for name in others.filter(may_be_alike).values_list("file_name", flat=True):
         if record_key(batch, name) == key:
             raise RefusedError("ambiguous_sheet_line")
