@@ -58,7 +58,7 @@ def decode(
             return _decode_12_bits(data, dataset, develop)
         photometric = str(dataset.PhotometricInterpretation)
         # The others cannot be, with these codestreams; RGB may have luma in fact.
-        if photometric != "RGB" or stream.components == 1:
+        if photometric != "RGB":
             return _decode_8_bits(data, dataset, develop, side)
     # The codestream takes precedence over the header (PS3.5 8.2).
     if stream.precision > 8 and dataset.BitsAllocated == 8:

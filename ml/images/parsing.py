@@ -5,7 +5,9 @@ evidence in its bytes then counts: Explicit VR has letters where implicit VR has
 endian swaps the group numbers, and each compression begins with its own marker.
 """
 
+import logging
 import re
+import warnings
 from io import BytesIO
 
 from pydicom import config as pydicom_config
@@ -20,9 +22,11 @@ from ml.images.deflated import inflated
 from ml.images.elements import first_number, texts
 from ml.images.types import ImageError, truncated
 
-# Values that break their VR's rules are common and harmless here, and pydicom's warnings would
-# quote them (names, dates of birth) into the logs.
+# Values that break their VR's rules are common and harmless here, and pydicom would quote them
+# (names, dates of birth) in warnings and logs.
 pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+warnings.filterwarnings("ignore", module=r"pydicom\.")
 
 NATIVE = frozenset(
     {uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian}
@@ -117,7 +121,19 @@ def _parse(data: bytes, *, stop_before_pixels: bool) -> FileDataset:
         _complete(dataset)
     if "PixelData" in dataset:
         dataset.file_meta.TransferSyntaxUID = _transfer_syntax(dataset)
+        _correct_samples(dataset)
     return dataset
+
+
+def _correct_samples(dataset: FileDataset) -> None:
+    """Describe a grey JPEG as such; the codestream takes precedence over the header (PS3.5 8.2)."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax not in JPEG_FAMILY or first_number(dataset, "SamplesPerPixel") != 3:
+        return
+    stream = jpeg.parse(frame(dataset))
+    if stream is not None and stream.components == 1:
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+        dataset.pop("PlanarConfiguration", None)
 
 
 def _in_named_byte_order(data: bytes) -> bytes:

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from ml import images
+from ml.images.parsing import parse
+from ml.images.transcoding import as_file, explicit_little_endian
 from tests import dicom_files as files
 
 
@@ -62,3 +64,6 @@ def test_a_grey_jpeg_may_be_declared_as_colour() -> None:
     data = files.encapsulated_jpeg(jpeg, np.stack([grey] * 3, axis=-1))
     data = files.with_elements(data, PhotometricInterpretation="RGB")
     assert_same(images.read(data).pixels, images.read(jpeg).pixels)
+    sent = parse(data)
+    explicit_little_endian(sent)
+    assert_same(images.read(as_file(sent)).pixels, images.read(jpeg).pixels)

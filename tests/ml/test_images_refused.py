@@ -15,6 +15,7 @@ from pydicom import uid
 from pydicom.encaps import encapsulate, generate_frames
 
 from ml import images
+from ml.images.parsing import parse
 from tests import dicom_files as files
 
 
@@ -276,6 +277,15 @@ def test_nothing_is_printed_about_the_values_of_a_file(
     assert "Doe" not in printed.out + printed.err + "".join(
         str(warning.message) for warning in recwarn
     )
+
+
+def test_nothing_is_logged_about_an_unknown_character_set(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A file may have anything there, even a patient's name."""
+    data = files.dicom(files.phantom(), SpecificCharacterSet="DOE_JANE", StudyDescription="Chest")
+    assert str(parse(data)["StudyDescription"].value) == "Chest"
+    assert "DOE" not in caplog.text + capfd.readouterr().err
 
 
 def test_neither_tensorflow_nor_django_is_imported() -> None:
