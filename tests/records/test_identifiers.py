@@ -82,6 +82,13 @@ def test_a_backslash_separates_two_values() -> None:
         ("Anne\u00a0Marie", "anne  marie"),
         ("A\u200bB", "ab"),
         ("STRASSE", "straße"),
+        ("O\u2019Brien", "O'BRIEN"),
+        ("O\u00b4Brien", "O'Brien"),
+        ("Smith\u2010Jones", "Smith-Jones"),
+        ("ﾔﾏﾀﾞ", "ヤマダ"),
+        ("ＹＡＭＡＤＡ", "Yamada"),
+        ("AYDIN", "Aydın"),
+        ("İnan", "inan"),
     ],
 )
 def test_names_that_look_alike_compare_equal(one: str, other: str) -> None:

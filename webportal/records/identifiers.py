@@ -55,6 +55,12 @@ _BLANKS = frozenset(
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 # Hyphens and the minus sign, which many fonts draw like the one of the keyboard.
 _HYPHENS = frozenset("\u2010\u2011\u2012\u2043\u2212\ufe63\uff0d")
+# As typed by hand, by word processors and in capitals; the last are the Turkish I.
+_SAME_IN_NAMES = str.maketrans(
+    {hyphen: "-" for hyphen in _HYPHENS}
+    | dict.fromkeys("\u2018\u2019\u02bc\u02b9\u00b4\u0060\u2032", "'")
+    | {"\u0130": "i", "\u0131": "i"}
+)
 # Cyrillic and Greek letters drawn like Latin ones: by mistake where they stand beside these.
 _LIKE_LATIN = frozenset("АВЕЅІЈКМНОРСТУХаеоріјсухѕΑΒΕΖΗΙΚΜΝΟΡΤΥΧο")
 
@@ -136,10 +142,11 @@ def validate_name(text: str) -> None:
 def comparable(name: str) -> str:
     """Return a name, or a part of one, normalised for comparison.
 
-    Ignores composition, case, the kind of space, and invisible characters.
+    Ignores composition, case, width, the kind of space, hyphen and apostrophe, and invisible
+    characters.
     """
-    composed = unicodedata.normalize("NFC", name)
-    visible = "".join(letter for letter in composed if not _is_formatting(letter))
+    alike = unicodedata.normalize("NFKC", name.translate(_SAME_IN_NAMES))
+    visible = "".join(letter for letter in alike if not _is_formatting(letter))
     return unicodedata.normalize("NFC", " ".join(visible.split()).casefold())
 
 
