@@ -65,6 +65,8 @@ def negative_bits(stored: NDArray[Any], bits: int) -> int | None:
     if len(negative) < _FEWEST_NEGATIVE or not len(positive):
         return None
     needed = max(int(positive.max()), int(-negative.min()) - 1).bit_length() + 1
+    if negative.max() < -(2 ** (needed - 3)):  # far from zero: overlays in the upper bits
+        return None
     return max(needed, min(bits, size - 1)) if needed < size else None
 
 

@@ -57,6 +57,13 @@ def test_a_few_of_the_largest_values_are_no_evidence_for_a_sign() -> None:
     assert images.read_stored(files.dicom(pixels, 16)).notes == ()
 
 
+def test_overlays_in_the_upper_bits_are_no_evidence_for_a_sign() -> None:
+    pixels = DEEP.copy()
+    pixels[20:60, 20:60] |= 0xC000
+    data = files.dicom(pixels, 12, **WINDOW)
+    assert_shown_like(data, WINDOWED)
+
+
 def test_more_bits_stored_than_allocated_are_those_that_there_are() -> None:
     pixels = files.phantom()
     data = files.dicom(pixels, 12)
