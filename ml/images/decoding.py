@@ -68,7 +68,7 @@ def decode(
 
 
 def _check_length(dataset: FileDataset) -> None:
-    """Raise ImageError if uncompressed pixel data is too short, or long enough for two images.
+    """Raise ImageError if uncompressed pixel data is too short, or those of a larger image.
 
     A smaller excess is padding, as left by older programs (PS3.5 8.1.1).
     """
@@ -79,8 +79,17 @@ def _check_length(dataset: FileDataset) -> None:
         length = uncompressed_length(dataset)
     if given < length:
         raise truncated()
-    if given >= 2 * length:
+    if given >= 2 * length or _is_of_another_size(dataset, length):
         raise ImageError("contradictory_pixels")
+
+
+def _is_of_another_size(dataset: FileDataset, length: int) -> bool:
+    """Whether the excess is picture: whole rows or columns more, and not the same throughout."""
+    given, excess = len(dataset.PixelData), dataset.PixelData[length:]
+    if len(excess) < 2 or len(set(excess)) < 3:
+        return False
+    pixel = dataset.SamplesPerPixel * dataset.BitsAllocated // 8
+    return given % (dataset.Rows * pixel) == 0 or given % (dataset.Columns * pixel) == 0
 
 
 def _check_one_frame(dataset: FileDataset) -> None:

@@ -45,3 +45,10 @@ def test_padding_after_the_pixels_is_harmless() -> None:
     data = files.dicom(files.phantom())
     for padding in (bytes(300), b"\xfc\xff\xfc\xffOB\0\0\4\0\0\0" + bytes(4)):
         assert np.array_equal(images.read(data + padding).pixels, files.phantom())
+
+
+@pytest.mark.parametrize("padding", [bytes(files.SIZE[1]), b"\0\xff" * files.SIZE[1], b"abc" * 5])
+def test_padding_within_the_pixel_data_is_harmless(padding: bytes) -> None:
+    ds = files.dataset(files.phantom())
+    ds.PixelData += padding + bytes(len(padding) % 2)
+    assert np.array_equal(images.read(files.file_bytes(ds)).pixels, files.phantom())

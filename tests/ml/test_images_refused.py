@@ -176,6 +176,14 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
     "lossless jpeg alone": ("unsupported_compression", lossless_jpeg_alone),
     "two frames as one": ("multi_frame", two_frames_as_one),
     "16 bits called 8": ("contradictory_pixels", twice_as_many_pixels),
+    "a column fewer than there are": (
+        "contradictory_pixels",
+        lambda: files.with_elements(files.dicom(files.phantom()), Columns=files.SIZE[1] - 1),
+    ),
+    "rows fewer than there are": (
+        "contradictory_pixels",
+        lambda: files.with_elements(files.dicom(files.phantom()), Rows=files.SIZE[0] - 10),
+    ),
     "grey of three samples": (
         "contradictory_pixels",
         lambda: files.dicom(
