@@ -89,7 +89,7 @@ def _is_of_another_size(dataset: FileDataset, length: int) -> bool:
     if len(excess) < 2 or len(set(excess)) < 3:
         return False
     pixel = dataset.SamplesPerPixel * dataset.BitsAllocated // 8
-    return given % (dataset.Rows * pixel) == 0 or given % (dataset.Columns * pixel) == 0
+    return bool(given % (dataset.Rows * pixel) == 0 or given % (dataset.Columns * pixel) == 0)
 
 
 def _check_one_frame(dataset: FileDataset) -> None:
