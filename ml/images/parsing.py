@@ -286,7 +286,9 @@ def is_encapsulated(dataset: FileDataset) -> bool:
 
 def uncompressed_length(dataset: FileDataset) -> int:
     """Return the uncompressed length of the frame in bytes."""
-    bits = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated
+    # An element may have several values, and a list multiplied by a number is as many lists.
+    size = int(dataset.Rows) * int(dataset.Columns)
+    bits = size * int(dataset.SamplesPerPixel) * int(dataset.BitsAllocated)
     # As it lies in the file: what was converted once can no longer be looked at letter by letter.
     if "YBR_FULL_422" in texts(dataset, "PhotometricInterpretation"):
         bits = bits * 2 // 3

@@ -3,6 +3,7 @@
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from io import BytesIO
@@ -264,6 +265,19 @@ def test_the_header_is_enough_to_refuse(name: str) -> None:
     with pytest.raises(images.ImageError) as refusal:
         images.check(images.describe(make()))
     assert refusal.value.code == code
+
+
+def test_several_numbers_of_samples_take_no_memory() -> None:
+    data = files.dicom(files.phantom(), SamplesPerPixel=[1, 1, 1], Columns=2_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(images.ImageError) as refusal:
+            images.read(data)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert refusal.value.code == "undecodable"
+    assert most < 10e6
 
 
 def test_no_value_from_the_file_is_in_the_message() -> None:
