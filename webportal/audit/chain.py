@@ -7,6 +7,7 @@ Batches are read by sequence, so that no statement or snapshot lasts long.
 import hmac
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple
@@ -81,7 +82,7 @@ def _mac(keyed: hmac.HMAC, row: tuple[Any, ...]) -> str:
     content = (
         f'[{quoted(previous)},{sequence},{at},"{actor_id}",{quoted(actor)},{quoted(action)},'
         f'{quoted(kind)},{quoted(object_id)},"{study_id}",{_as_canonical(detail)}'
-        f"{'' if origin is None else ',' + _as_canonical(origin)}]"
+        f"{'' if origin is None else ',' + _canonical_origin(origin)}]"
     )
     mac = keyed.copy()
     mac.update(content.encode())
@@ -104,3 +105,9 @@ def _erasure(row: tuple[Any, ...]) -> tuple[int | None, dict[int, str] | None]:
 
 def _as_canonical(stored: str) -> str:
     return "{}" if stored == "{}" else _canonical(_parse(stored))
+
+
+@lru_cache(maxsize=1000)
+def _canonical_origin(stored: str) -> str:
+    """The same for an origin, which all entries of a session have in common."""
+    return _as_canonical(stored)
