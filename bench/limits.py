@@ -6,22 +6,30 @@ default durability:
 - transactions a second that append to the audit trail, whose head is locked by one at a time;
 - entries a second that are verified;
 - files a second that one portal takes in over REST: one at a time, and over several connections;
+- which share of an upload's processor time its entries in the trail take;
 - write-ahead log, rows and stored bytes of a study: of its upload, and of its result.
 """
 
 import argparse
 import sys
 import time
+import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.system import InferenceWorker, Portal, new_system, say
 from bench.uploads import ProcessorTime, Sender, numbered, send_all
 
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
 PICTURES = 20
+TRANSACTIONS = 500
 ROWS = range(1000, 2200, 60)
 RESULT_SECONDS = 300
 
@@ -39,7 +47,7 @@ def main() -> int:
         for threads in (1, 4, 8):
             commits, entries = _append(threads, options.seconds)
             say(f"{threads} at a time append {commits:.0f} transactions/s, {entries:.0f} entries/s")
-        _verify(options.entries)
+        _verify(options.entries, services)
         _upload(stack, folder, services, options)
     return 0
 
@@ -68,22 +76,41 @@ def _append(threads: int, seconds: float) -> tuple[float, float]:
     return done / seconds, len(events) * done / seconds
 
 
-def _verify(entries: int) -> None:
+def _verify(entries: int, services: dict[str, int]) -> None:
     """Append this many entries to the trail, and verify all of it."""
     from webportal.audit.models import Action
     from webportal.audit.trail import Event, append_all
     from webportal.audit.verification import verify
+    from webportal.origin import answering
 
-    events = [Event(Action.STUDY_VIEWED, "study", "0" * 32, detail={"n": n}) for n in range(1000)]
-    for _thousand in range(entries // len(events)):
-        append_all(events)
-    started, spent = time.perf_counter(), time.process_time()
+    events = [
+        Event(
+            Action.IMAGE_VIEWED, "radiograph", uuid.uuid4(), uuid.uuid4(), {"n": n, "way": "page"}
+        )
+        for n in range(1000)
+    ]
+    with answering(_request()):
+        for _thousand in range(entries // len(events)):
+            append_all(events)
+    postgresql = ProcessorTime({"postgresql": services["postgresql"]})
+    started, spent, before = time.perf_counter(), time.process_time(), postgresql().total()
     verdict = verify()
     seconds, of_processor = time.perf_counter() - started, time.process_time() - spent
+    with_postgresql = of_processor + (postgresql().total() - before) / 1000
     say(
         f"{verdict.entries:,} entries: {verdict.entries / seconds:,.0f} verified a second,"
-        f" {verdict.entries / of_processor:,.0f} a second of processor"
+        f" {verdict.entries / of_processor:,.0f} a second of processor,"
+        f" {verdict.entries / with_postgresql:,.0f} with PostgreSQL's"
     )
+
+
+def _request() -> "HttpRequest":
+    """A request as scripts make it; entries say where they come from."""
+    from django.http import HttpRequest
+
+    request = HttpRequest()
+    request.META |= {"REMOTE_ADDR": "192.0.2.1", "HTTP_USER_AGENT": "a script"}
+    return request
 
 
 def _upload(
@@ -110,15 +137,17 @@ def _upload(
         return time.perf_counter() - started
 
     send(1, files[:10])
-    alone = send(1, files[10 : 10 + count // 3])
+    before, alone = spent(), send(1, files[10 : 10 + count // 3])
     say(f"one file at a time takes {1000 * alone / (count // 3):.0f} ms")
+    _say_share(spent() - before, count // 3, services)
     before, size = spent(), _Size(folder)
     seconds = send(options.connections, files[10 + count : 10 + 2 * count])
-    after = spent()
-    parts = ", ".join(f"{name} {(after[name] - before[name]) / count:.1f}" for name in after)
+    upload = spent() - before
+    parts = ", ".join(f"{name} {milliseconds / count:.1f}" for name, milliseconds in upload.items())
     say(f"{options.connections} requests at a time: {count / seconds:.1f} files/s")
     say(f"ms of processor for a file: {parts}")
     say(f"of an upload: {size.grown(count)}")
+    _say_share(upload, count, services)
     size = _Size(folder)
     waiting = _open_jobs()
     InferenceWorker(stack, folder / "worker.log")
@@ -128,6 +157,51 @@ def _upload(
         if time.perf_counter() - started > RESULT_SECONDS:
             raise RuntimeError("Some images have no result.")
     say(f"of a result: {size.grown(waiting)}")
+
+
+def _say_share(upload: Counter[str], files: int, services: dict[str, int]) -> None:
+    """Append the entries of the last upload again and again; say which share of it that takes.
+
+    Args:
+        upload: milliseconds of processor that the uploads took, by process.
+        files: how many files they had.
+        together: how many files a request had.
+        services: the process ids of the services.
+    """
+    from django.db import connection, transaction
+
+    from webportal.audit.models import Action, AuditEntry
+    from webportal.audit.trail import Event, append_all
+    from webportal.origin import answering
+
+    last = AuditEntry.objects.filter(action=Action.RADIOGRAPH_STORED).latest("sequence")
+    # What is appended at once has the same time.
+    entries = list(AuditEntry.objects.filter(at=last.at).order_by("sequence"))
+    together = sum(each.action == Action.RADIOGRAPH_STORED for each in entries)
+    events = [
+        Event(Action(each.action), each.object_type, each.object_id, each.study_id, each.detail)
+        for each in entries
+    ]
+    spent = ProcessorTime({"postgresql": services["postgresql"]})
+
+    def cost(*, appends: bool) -> float:
+        """Milliseconds of processor for a transaction, here and in PostgreSQL."""
+        here, there = time.process_time(), spent().total()
+        for _ in range(TRANSACTIONS):
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SELECT pg_logical_emit_message(true, '', 'something to commit')")
+                if appends:
+                    append_all(events)
+        return (1000 * (time.process_time() - here) + spent().total() - there) / TRANSACTIONS
+
+    with answering(_request()):
+        cost(appends=True)  # fills caches
+        appending = (cost(appends=True) - cost(appends=False)) / together
+    whole = upload.total() / files
+    say(
+        f"{len(events) / together:.1f} entries of an upload take {appending:.2f} ms of processor,"
+        f" {appending / whole:.1%} of {whole:.1f}; {together} a request"
+    )
 
 
 class _Size:
