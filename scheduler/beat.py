@@ -41,11 +41,14 @@ class GuardedScheduler(Scheduler):
 
     def _lock(self) -> bool:
         """Whether the lock is held; it is gone if the connection that took it is."""
+        if self._holds_lock:
+            # Limited in time: a server that hangs may meanwhile have been replaced.
+            if self._connection.is_usable():
+                return True
+            self._connection.close()
+            return False
         try:
             with self._connection.cursor() as cursor:
-                if self._holds_lock:
-                    cursor.execute("SELECT 1")
-                    return True
                 cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
                 [is_mine] = cursor.fetchone()
                 return bool(is_mine)

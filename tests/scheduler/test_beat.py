@@ -1,13 +1,16 @@
 """Two schedulers at once: one sends the tasks, the other waits for its end."""
 
+import time
 from typing import Any
 
+import psutil
 import pytest
 from django.db import connection
 
 from scheduler.app import app
 from scheduler.beat import RETRY_SECONDS, GuardedScheduler
 from tests.helpers import wait_until
+from webportal.database.base import CHECK_SECONDS
 
 
 class _Noting(GuardedScheduler):
@@ -69,3 +72,27 @@ def test_a_scheduler_whose_connection_was_cut_sends_nothing_until_it_has_the_loc
     finally:
         first.close()
         second.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_scheduler_does_not_wait_for_a_server_that_hangs() -> None:
+    first = _Noting()
+    try:
+        first.tick()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pid FROM pg_locks"
+                " WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+            [backend] = cursor.fetchone()
+        psutil.Process(backend).suspend()
+        try:
+            started = time.monotonic()
+            assert first.tick() == RETRY_SECONDS
+            assert time.monotonic() - started < 2 * CHECK_SECONDS
+        finally:
+            psutil.Process(backend).resume()
+        wait_until(lambda: first.tick() < RETRY_SECONDS, "it has the lock again")
+    finally:
+        first.close()
