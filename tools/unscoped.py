@@ -70,7 +70,7 @@ HANDED_OVER = {
     "webportal/orders/views.py:_known_to": "within the scope of the person",
     "webportal/api/jobs.py:get_queryset": "studies whose results are left out",
     "webportal/api/predictions.py:get_queryset": "studies whose results are left out",
-    "webportal/dicomweb/endpoint.py:radiographs": "within the studies of visible_studies",
+    "webportal/dicomweb/endpoint.py:_images": "within the studies of visible_studies",
     "webportal/dicomweb/search.py:_rows": "within the studies of visible_studies",
     "webportal/dicomweb/search.py:contents_of": _GIVEN,
     "webportal/dicomweb/search_views.py:_answer": "within the studies of visible_studies",

@@ -1,8 +1,10 @@
 """OHIF, the viewer that many hospitals use, opens a study from another origin."""
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -12,23 +14,29 @@ import numpy as np
 import pytest
 import requests
 from PIL import Image
+from playwright.sync_api import Page, Response
 
 from tests import dicom_files as files
 from tests.dicomweb.conftest import BOUNDARY, in_parts
-from tests.e2e.browser import WEBGL, chromium
+from tests.e2e.browser import WEBGL, chromium, note_complaints
+from tests.factories import make_prediction
 from tests.helpers import wait_until
 from tests.peers.conftest import Portal
 from tools.peers import OHIF_FOLDER
+from webportal.delivery.documents.hottest import hottest_region
+from webportal.records.models import Radiograph
 
 pytestmark = pytest.mark.peers
 
 VIEWER = OHIF_FOLDER / "package" / "dist"
 STUDY = "1.2.3"
 SIZE = (700, 600)
+CANVAS = "canvas.cornerstone-canvas"
 CONFIGURATION = """
 window.config = {
   routerBasename: null, extensions: [], modes: [], showStudyList: true, maxNumberOfWebWorkers: 2,
   showWarningMessageForCrossOrigin: false, showCPUFallbackMessage: false,
+  investigationalUseDialog: {option: 'never'},
   defaultDataSourceName: 'chestline',
   dataSources: [{
     namespace: '@ohif/extension-default.dataSourcesModule.dicomweb',
@@ -77,11 +85,10 @@ def viewer() -> Iterator[ThreadingHTTPServer]:
     server.server_close()
 
 
-def test_ohif_draws_a_study_without_an_error(
-    viewer: ThreadingHTTPServer, start_portal: Callable[..., Portal], tmp_path: Path
-) -> None:
-    origin = f"http://127.0.0.1:{viewer.server_address[1]}"
-    portal = start_portal(DICOMWEB_ORIGINS=origin)
+@pytest.fixture
+def portal(viewer: ThreadingHTTPServer, start_portal: Callable[..., Portal]) -> Portal:
+    """A server that lets the viewer in, with a study of one image."""
+    portal = start_portal(DICOMWEB_ORIGINS=origin_of(viewer))
     Handler.configuration = CONFIGURATION.replace("ROOT", json.dumps(portal.root))
     image = files.dicom(
         files.phantom(bits=12, size=SIZE),
@@ -102,32 +109,66 @@ def test_ohif_draws_a_study_without_an_error(
         timeout=90,
     )
     assert stored.status_code == 200
+    return portal
+
+
+def origin_of(viewer: ThreadingHTTPServer) -> str:
+    return f"http://127.0.0.1:{viewer.server_address[1]}"
+
+
+@contextmanager
+def opened(viewer: ThreadingHTTPServer, portal: Portal) -> Iterator[Page]:
+    """The study in the viewer, which has drawn its image; fails if there was an error."""
+    errors: list[str] = []
+
+    def note(response: Response) -> None:
+        if response.status >= 400:
+            errors.append(f"{response.status} {response.url}")
+
     with chromium(*WEBGL) as browser:
         page = browser.new_page(viewport={"width": 1200, "height": 800})
-        page.set_default_timeout(120_000)
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "console",
-            lambda message: errors.append(message.text) if message.type == "error" else None,
-        )
-        page.on(
-            "response",
-            lambda response: (
-                errors.append(f"{response.status} {response.url}")
-                if response.status >= 400
-                else None
-            ),
-        )
-        page.goto(f"{origin}/viewer?StudyInstanceUIDs={STUDY}&token={portal.token}")
-        page.locator("canvas.cornerstone-canvas").first.wait_for()
+        page.set_default_timeout(30_000)
+        note_complaints(page, errors)
+        page.on("response", note)
+        page.goto(f"{origin_of(viewer)}/viewer?StudyInstanceUIDs={STUDY}&token={portal.token}")
+        page.locator(CANVAS).first.wait_for()
+        wait_until(lambda: greys(page) > 100, "OHIF drew the image")
+        # A first visit begins with a tour, which covers the page.
+        page.get_by_role("button", name="Skip all").click()
+        yield page
+    assert errors == []
 
-        def greys() -> int:
-            picture = page.locator("canvas.cornerstone-canvas").first.screenshot(
-                path=tmp_path / "ohif.png"
-            )
-            return len(np.unique(np.asarray(Image.open(BytesIO(picture)).convert("L"))))
 
-        wait_until(lambda: greys() > 100, "OHIF drew the image")
+def greys(page: Page) -> int:
+    """How many greys its picture has."""
+    picture = page.locator(CANVAS).first.screenshot()
+    return len(np.unique(np.asarray(Image.open(BytesIO(picture)).convert("L"))))
+
+
+def test_ohif_draws_a_study_without_an_error(
+    viewer: ThreadingHTTPServer, portal: Portal, tmp_path: Path
+) -> None:
+    with opened(viewer, portal) as page:
         page.screenshot(path=tmp_path / "page.png")
-        assert errors == []
+
+
+def test_ohif_shows_the_region_of_the_model_on_the_image(
+    viewer: ThreadingHTTPServer, portal: Portal, tmp_path: Path
+) -> None:
+    region = hottest_region(make_prediction(Radiograph.objects.get()))
+    assert region is not None
+    with opened(viewer, portal) as page:
+        page.get_by_text("AI region, not verified").dblclick()
+        box = page.locator("svg.svg-layer polyline")
+        box.wait_for()
+        page.screenshot(path=tmp_path / "page.png")
+        points = re.findall(r"[\d.]+", box.get_attribute("points") or "")
+    places = np.array(points, float).reshape(-1, 2)
+    left, top = places.min(axis=0)
+    right, bottom = places.max(axis=0)
+    # The image fills the height, and the region reaches its lower edge.
+    rows, _columns = SIZE
+    scale = bottom / rows
+    assert region.bottom == rows
+    assert top == pytest.approx(region.top * scale, abs=1)
+    assert right - left == pytest.approx((region.right - region.left) * scale, abs=1)

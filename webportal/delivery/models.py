@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -231,6 +232,12 @@ class Document(models.Model):
 
     def __str__(self) -> str:
         return f"Document {self.id} ({self.kind})"
+
+
+def document_of(**what: Any) -> Document:
+    """The document of a kind and what it is about, added if it is new; without its content."""
+    named = {"read": None, "addendum": None, "prediction": None, "revision": 0} | what
+    return Document.objects.defer("content").get_or_create(**named)[0]
 
 
 class MovedStudy(models.Model):

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import chain
-from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Exists, OuterRef
@@ -29,6 +28,7 @@ from webportal.delivery.models import (
     DocumentKind,
     MovedStudy,
     Protocol,
+    document_of,
 )
 from webportal.delivery.release import (
     is_reported,
@@ -147,7 +147,7 @@ def _plan_study(destination: Destination, study: Study) -> int:
 
 def _retracting(destination: Destination, study: Study) -> Iterator[Document]:
     for kind, former in to_retract(destination, study):
-        yield _document(
+        yield document_of(
             kind=kind,
             study=study,
             read=former.read,
@@ -162,7 +162,7 @@ def _of_read(destination: Destination, study: Study) -> Iterator[Document]:
     if report is None or _signed_at(report) <= destination.created_at:
         return
     for kind in _kinds_of_read(destination, report):
-        yield _document(kind=kind, study=study, read=report.read, addendum=last_addendum(report))
+        yield document_of(kind=kind, study=study, read=report.read, addendum=last_addendum(report))
 
 
 def _kinds_of_read(destination: Destination, report: Report) -> list[DocumentKind]:
@@ -206,19 +206,19 @@ def _of_results(destination: Destination, study: Study) -> Iterator[Document]:
         return
     results = results_to_send(study)
     for kind, result, revision in to_withdraw(destination, study, results):
-        yield _document(kind=kind, study=study, prediction=result, revision=revision)
+        yield document_of(kind=kind, study=study, prediction=result, revision=revision)
     if not results or not may_send_results(study, destination):
         return
     if destination.protocol == Protocol.FHIR:
         newest = results[-1]
         revision = times_moved(study) + times_withdrawn(destination, study, newest)
         if kind_of_all := _kind_of_all(destination, study, newest, revision):
-            yield _document(kind=kind_of_all, study=study, prediction=newest, revision=revision)
+            yield document_of(kind=kind_of_all, study=study, prediction=newest, revision=revision)
         return
     for result in results:
         revision = times_moved(study) + times_withdrawn(destination, study, result)
         for kind in _kinds_of(destination, result):
-            yield _document(kind=kind, study=study, prediction=result, revision=revision)
+            yield document_of(kind=kind, study=study, prediction=result, revision=revision)
 
 
 def _kinds_of(destination: Destination, result: Prediction) -> Iterator[DocumentKind]:
@@ -249,8 +249,3 @@ def _kind_of_all(
         state=DeliveryState.DELIVERED,
     )
     return None if early.exists() else DocumentKind.RESULT_FHIR
-
-
-def _document(**what: Any) -> Document:
-    named = {"read": None, "addendum": None, "prediction": None, "revision": 0} | what
-    return Document.objects.defer("content").get_or_create(**named)[0]

@@ -3,7 +3,8 @@
 from django.http import HttpRequest
 from django.urls import reverse
 
-from webportal.dicomweb.attributes import Found
+from webportal.dicomweb.attributes import Contents, Found
+from webportal.dicomweb.reports import StructuredReport
 from webportal.records.models import Radiograph
 
 
@@ -27,3 +28,8 @@ def of_instance(root: str, radiograph: Radiograph) -> str:
     series = radiograph.series.series_instance_uid if radiograph.series else ""
     study = radiograph.study.study_instance_uid
     return f"{root}/studies/{study}/series/{series}/instances/{radiograph.sop_instance_uid}"
+
+
+def of_report(root: str, report: StructuredReport) -> str:
+    """The retrieve URL of a report."""
+    return of(root, Found(report.study, Contents(), report, report))

@@ -10,6 +10,7 @@ from django.utils import timezone
 from pydicom.datadict import dictionary_VR
 
 from webportal.dicomweb.elements import tag_of
+from webportal.dicomweb.reports import StructuredReport
 from webportal.records.models import Radiograph, Series, Study
 
 
@@ -37,7 +38,11 @@ class Matching(Enum):
 
 @dataclass(frozen=True)
 class Contents:
-    """The contents of a study, counted once for all results of a response."""
+    """The images of a study, counted once for all results of a response.
+
+    Reports are counted only by series: elsewhere they would tell who must not know it that there is
+    a result.
+    """
 
     modalities: list[str] = field(default_factory=list)
     sop_classes: list[str] = field(default_factory=list)
@@ -48,12 +53,15 @@ class Contents:
 
 @dataclass(frozen=True)
 class Found:
-    """A result: the row of its level, the rows above it, and the contents of the study."""
+    """A result: the row of its level, the rows above it, and the contents of the study.
+
+    A report stands for its series, and for the image that it is not.
+    """
 
     study: Study
     contents: Contents
-    series: Series | None = None
-    radiograph: Radiograph | None = None
+    series: Series | StructuredReport | None = None
+    radiograph: Radiograph | StructuredReport | None = None
 
 
 Value = Callable[[Found], Any]
@@ -218,6 +226,10 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     _of_instance("ViewPosition", "view_position", on_request=True),
     _of_instance("ImageLaterality", "laterality", on_request=True),
     _of_instance("PatientAge", "patient_age", on_request=True),
-    Attribute("NumberOfFrames", Level.INSTANCE, lambda f: 1),
+    Attribute(
+        "NumberOfFrames",
+        Level.INSTANCE,
+        lambda f: 1 if isinstance(f.radiograph, Radiograph) else None,
+    ),
 )
 BY_TAG = {each.tag: each for each in ATTRIBUTES}

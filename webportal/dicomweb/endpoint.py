@@ -14,6 +14,7 @@ from webportal.api.permissions import ByRole
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append_all
 from webportal.dicomweb import series
+from webportal.dicomweb.reports import StructuredReport, visible_reports
 from webportal.dicomweb.visibility import visible_studies
 from webportal.records.models import Radiograph, Study
 
@@ -40,8 +41,37 @@ class DicomwebEndpoint(ViewSet):
         """The studies visible to the caller."""
         return visible_studies(self.person)
 
+    def stored(
+        self, study: str, series_uid: str = "", instance: str = ""
+    ) -> list[Radiograph | StructuredReport]:
+        """Images and reports of a study or series, or a single one. Raises Http404."""
+        reports = self.reports(study, series_uid, instance)
+        images = self._images(study, series_uid, instance)
+        found: list[Radiograph | StructuredReport] = [*images, *reports]
+        if not found:
+            raise Http404
+        return found
+
+    def reports(
+        self, study: str, series_uid: str = "", instance: str = ""
+    ) -> list[StructuredReport]:
+        """Reports of a study that the caller may see, of all its series or one, or a single one."""
+        found = self.studies().filter(study_instance_uid=study).select_related("patient").first()
+        return [
+            report
+            for report in (visible_reports(self.person, found) if found else ())
+            if series_uid in ("", report.series_instance_uid)
+            and instance in ("", report.sop_instance_uid)
+        ]
+
     def radiographs(self, study: str, series_uid: str = "", instance: str = "") -> list[Radiograph]:
         """The images of a study or series, or a single one. Raises Http404."""
+        images = self._images(study, series_uid, instance)
+        if not images:
+            raise Http404
+        return images
+
+    def _images(self, study: str, series_uid: str, instance: str) -> list[Radiograph]:
         found = Radiograph.objects.filter(
             study__in=self.studies(), study__study_instance_uid=study
         ).order_by("series__number", "instance_number", "created_at", "pk")
@@ -50,15 +80,16 @@ class DicomwebEndpoint(ViewSet):
             found = found.filter(series__series_instance_uid=series_uid)
         if instance:
             found = found.filter(sop_instance_uid=instance)
-        images = list(found.select_related("series", "study__patient"))
-        if not images:
-            raise Http404
-        return images
+        return list(found.select_related("series", "study__patient"))
 
-    def record_sent(self, radiographs: Sequence[Radiograph], kind: str) -> None:
-        """Record in the audit trail that these images are sent as a `kind` of file."""
-        events = [
-            Event(Action.IMAGE_DOWNLOADED, "radiograph", each.pk, each.study_id, {"file": kind})
-            for each in radiographs
-        ]
-        append_all(events, self.person)
+    def record_sent(self, sent: Sequence[Radiograph | StructuredReport], kind: str) -> None:
+        """Record in the audit trail that images and reports are sent as a `kind` of file."""
+        append_all([_sent(each, kind) for each in sent], self.person)
+
+
+def _sent(each: Radiograph | StructuredReport, kind: str) -> Event:
+    study = each.study.pk
+    if isinstance(each, Radiograph):
+        return Event(Action.IMAGE_DOWNLOADED, "radiograph", each.pk, study, {"file": kind})
+    detail = {"form": kind, "kind": each.document.kind, "sop_instance_uid": each.sop_instance_uid}
+    return Event(Action.REPORT_OPENED, "study", study, study, detail)

@@ -6,11 +6,13 @@ from typing import Any
 from pydicom.dataelem import DataElement
 from pydicom.dataset import FileDataset
 from pydicom.tag import BaseTag
+from pydicom.uid import ExplicitVRLittleEndian
 
 from webportal.dicomweb import addresses
 from webportal.dicomweb.elements import element, tag_of
 from webportal.dicomweb.instances import Instance
 from webportal.dicomweb.negotiation import AS_THEY_ARE
+from webportal.dicomweb.reports import StructuredReport
 from webportal.dicomweb.search import CHARACTER_SET
 from webportal.records.models import Radiograph
 
@@ -30,7 +32,15 @@ def metadata_of(radiograph: Radiograph, data: bytes, root: str) -> str:
         found |= element("AvailableTransferSyntaxUID", instance.syntax)
     vr = "OB" if instance.data_set.BitsAllocated <= 8 else "OW"
     found[tag_of("PixelData")] = {"vr": vr, "BulkDataURI": f"{address}/frames/1"}
-    return "{" + ",".join(f'"{tag}":{_text(found[tag])}' for tag in sorted(found)) + "}"
+    return _object(found)
+
+
+def metadata_of_report(report: StructuredReport, root: str) -> str:
+    """Return the metadata of a report, which is all there is of it, as JSON text."""
+    found = _elements(report.data_set, addresses.of_report(root, report))
+    found |= element("SpecificCharacterSet", CHARACTER_SET)
+    found |= element("AvailableTransferSyntaxUID", ExplicitVRLittleEndian)
+    return _object(found)
 
 
 def _elements(header: FileDataset, address: str) -> dict[str, Any]:
@@ -60,6 +70,10 @@ def _written(header: FileDataset, tag: BaseTag, address: str) -> dict[str, Any] 
 def _is_large(each: DataElement) -> bool:
     is_binary = each.VR in _BINARY and isinstance(each.value, bytes)
     return is_binary and len(each.value) > LONGEST_INLINE
+
+
+def _object(found: dict[str, Any]) -> str:
+    return "{" + ",".join(f'"{tag}":{_text(found[tag])}' for tag in sorted(found)) + "}"
 
 
 def _text(value: Any) -> str:

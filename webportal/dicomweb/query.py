@@ -29,9 +29,13 @@ End = TypeVar("End", date, time)
 
 @dataclass(frozen=True)
 class Query:
-    """A search: its conditions, the additional attributes to return, and the page."""
+    """A search: its conditions, the additional attributes to return, and the page.
+
+    `keys` are the conditions again, for what is not in a table of its own; see `matches`.
+    """
 
     conditions: Q
+    keys: tuple[tuple[Attribute, str], ...]
     included: frozenset[str]
     includes_all: bool
     limit: int
@@ -42,6 +46,7 @@ class Query:
 def read(parameters: QueryDict, level: Level) -> Query:
     """Parse a search. Raises BadQuery for any unsupported parameter instead of ignoring it."""
     conditions, included, includes_all = Q(), set[str](), False
+    keys: list[tuple[Attribute, str]] = []
     for name, values in parameters.lists():
         if name in ("limit", "offset", "fuzzymatching", "accept"):
             continue
@@ -54,16 +59,36 @@ def read(parameters: QueryDict, level: Level) -> Query:
         for value in values:
             if value:
                 conditions &= _condition(attribute, attribute.paths[level], value)
+                keys.append((attribute, value))
             else:
                 included.add(attribute.tag)
     return Query(
         conditions,
+        tuple(keys),
         frozenset(included),
         includes_all,
         min(_number(parameters, "limit", MOST_RESULTS), MOST_RESULTS),
         _number(parameters, "offset", 0),
         _is_true(parameters, "fuzzymatching"),
     )
+
+
+def of_study(query: Query) -> Q:
+    """The conditions on attributes of the study, for a row of the study."""
+    conditions = Q()
+    for attribute, text in query.keys:
+        if attribute.level == Level.STUDY:
+            conditions &= _condition(attribute, attribute.paths[Level.STUDY], text)
+    return conditions
+
+
+def matches(attribute: Attribute, value: object, text: str) -> bool:
+    """Whether the value of a series or an instance matches a key that `read` has accepted."""
+    if attribute.matching == Matching.UIDS:
+        return value in _BETWEEN.split(text)
+    if attribute.matching == Matching.NUMBER:
+        return value == int(text)
+    return re.fullmatch(_pattern(text), str(value), re.DOTALL) is not None
 
 
 def keys_of(level: Level) -> list[Attribute]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from pydicom.uid import ExplicitVRLittleEndian
 from rest_framework.request import Request
 
 from ml.images import ImageError
@@ -18,8 +19,9 @@ from webportal.dicomweb import addresses, multipart, negotiation
 from webportal.dicomweb.endpoint import DicomwebEndpoint
 from webportal.dicomweb.errors import BadQuery, NotAcceptable, NotReadable
 from webportal.dicomweb.instances import Instance
-from webportal.dicomweb.metadata import metadata_of
+from webportal.dicomweb.metadata import metadata_of, metadata_of_report
 from webportal.dicomweb.negotiation import Accepted, Form
+from webportal.dicomweb.reports import StructuredReport
 from webportal.records.files import StoredFileError, read_dicom
 from webportal.records.models import Radiograph
 
@@ -30,7 +32,7 @@ _HEX_DIGITS = frozenset("0123456789ABCDEFabcdef")
 
 
 class RetrievalEndpoint(DicomwebEndpoint):
-    """Images, for radiologists only; each one sent is recorded in the audit trail."""
+    """Images and reports, for radiologists only; each one sent is recorded in the audit trail."""
 
     roles = dict.fromkeys(("retrieve", "describe", "frames", "bulk_data"), (Role.RADIOLOGIST,))
 
@@ -38,11 +40,11 @@ class RetrievalEndpoint(DicomwebEndpoint):
         self, request: Request, study: str, series: str = "", instance: str = ""
     ) -> HttpResponseBase:
         """The instances of a study or a series, or a single one, as DICOM files."""
-        radiographs = self.radiographs(study, series, instance)
+        stored = self.stored(study, series, instance)
         forms = negotiation.instance_forms(request, is_single=bool(instance))
         body = SpooledTemporaryFile[bytes](_MEMORY_BYTES, dir=str(settings.UPLOAD_TEMP_DIR))
         try:
-            sent, content_type = _write_files(body, radiographs, forms)
+            sent, content_type = _write_files(body, stored, forms)
             self.record_sent(sent, "dicom")
         except BaseException:
             body.close()
@@ -51,9 +53,9 @@ class RetrievalEndpoint(DicomwebEndpoint):
         body.seek(0)
         response = FileResponse(body, content_type=content_type)
         response.block_size = _CHUNK
-        if len(sent) < len(radiographs):
+        if len(sent) < len(stored):
             response.status_code = HTTPStatus.PARTIAL_CONTENT
-            missing = len(radiographs) - len(sent)
+            missing = len(stored) - len(sent)
             response.headers["Warning"] = f'299 Chestline "{missing} instances cannot be sent."'
         return response
 
@@ -61,14 +63,19 @@ class RetrievalEndpoint(DicomwebEndpoint):
         self, request: Request, study: str, series: str = "", instance: str = ""
     ) -> HttpResponse:
         """The metadata of the same instances as DICOM JSON; fails if any file is unreadable."""
-        radiographs = self.radiographs(study, series, instance)
+        stored = self.stored(study, series, instance)
         negotiation.require_json(request)
         root = addresses.root(request)
         try:
-            described = [metadata_of(each, read_file(each), root) for each in radiographs]
+            described = [
+                metadata_of(each, read_file(each), root)
+                if isinstance(each, Radiograph)
+                else metadata_of_report(each, root)
+                for each in stored
+            ]
         except ImageError as error:
             raise NotReadable(error.message) from error
-        found = radiographs[0].study
+        found = stored[0].study
         append(Event(Action.STUDY_VIEWED, "study", found.pk, found.pk), self.person)
         show(request, found)
         return HttpResponse(f"[{','.join(described)}]", content_type=negotiation.JSON)
@@ -131,33 +138,33 @@ def check_frames(frames: str) -> None:
 
 
 def _write_files(
-    body: Any, radiographs: list[Radiograph], forms: list[Accepted]
-) -> tuple[list[Radiograph], str]:
+    body: Any, stored: list[Radiograph | StructuredReport], forms: list[Accepted]
+) -> tuple[list[Radiograph | StructuredReport], str]:
     """Write instances to a body; return those that can be sent, and the Content-Type.
 
     Raises NotAcceptable or NotReadable if there are none.
     """
-    sent: list[Radiograph] = []
+    sent: list[Radiograph | StructuredReport] = []
     used: list[Form] = []
     errors: list[Exception] = []
     boundary = multipart.new_boundary()
 
     def parts() -> Iterator[tuple[str, list[bytes]]]:
-        for radiograph in radiographs:
+        for each in stored:
             try:
-                form, content = _file_of(radiograph, forms)
+                form, content = _file_of(each, forms)
             except (NotAcceptable, NotReadable) as error:
                 errors.append(error)
                 continue
-            sent.append(radiograph)
+            sent.append(each)
             used.append(form)
             yield negotiation.content_type(form), [content]
 
-    if len(radiographs) == 1:
-        form, content = _file_of(radiographs[0], forms)
+    if len(stored) == 1:
+        form, content = _file_of(stored[0], forms)
         if not form.is_multipart:
             body.write(content)
-            return radiographs, negotiation.content_type(form)
+            return stored, negotiation.content_type(form)
     for chunk in multipart.write(parts(), boundary):
         body.write(chunk)
     if not sent:
@@ -165,18 +172,25 @@ def _write_files(
     return sent, _of_parts(used[0], boundary)
 
 
-def _file_of(radiograph: Radiograph, forms: list[Accepted]) -> tuple[Form, bytes]:
+def _file_of(stored: Radiograph | StructuredReport, forms: list[Accepted]) -> tuple[Form, bytes]:
+    if not isinstance(stored, Radiograph):
+        return _form_of(forms, ExplicitVRLittleEndian), stored.file
     try:
-        instance = Instance(radiograph, read_file(radiograph))
-        form = negotiation.form_of_instance(forms, instance.syntax)
-        if form is None:
-            raise NotAcceptable(
-                "The transfer syntax is not available: ask for transfer-syntax=*, or for none to"
-                " get Explicit VR Little Endian."
-            )
+        instance = Instance(stored, read_file(stored))
+        form = _form_of(forms, instance.syntax)
         return form, instance.file(form.transfer_syntax)
     except ImageError as error:
         raise NotReadable(error.message) from error
+
+
+def _form_of(forms: list[Accepted], syntax: str) -> Form:
+    form = negotiation.form_of_instance(forms, syntax)
+    if form is None:
+        raise NotAcceptable(
+            "The transfer syntax is not available: ask for transfer-syntax=*, or for none to"
+            " get Explicit VR Little Endian."
+        )
+    return form
 
 
 def read_file(radiograph: Radiograph) -> bytes:

@@ -1,8 +1,8 @@
 """Searches for studies, series and instances (QIDO-RS)."""
 
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from webportal.dicomweb import addresses
 from webportal.dicomweb.attributes import ATTRIBUTES, Attribute, Contents, Found, Level
 from webportal.dicomweb.elements import Json, element
-from webportal.dicomweb.query import Query
+from webportal.dicomweb.query import Query, matches, of_study
+from webportal.dicomweb.reports import StructuredReport
 from webportal.records.models import Radiograph, Series, Study
 
 CHARACTER_SET = "ISO_IR 192"
@@ -25,19 +26,28 @@ class Page:
     remaining: int
 
 
-def search(query: Query, level: Level, studies: QuerySet[Study], within: Q) -> Page:
-    """Return a page of the results among `studies`.
+def search(
+    query: Query,
+    level: Level,
+    studies: QuerySet[Study],
+    within: Q,
+    reports: Sequence[StructuredReport] = (),
+) -> Page:
+    """Return a page of the results among `studies`, and after them among `reports` of one study.
 
     `within`: restrictions from the URL path. Results are in order of arrival, because an order by
     urgency would reveal the model's result.
     """
     rows = _rows(level, studies).filter(within).filter(_once(query.conditions, level))
     rows = rows.order_by("-created_at", "pk")
-    end = query.offset + query.limit
-    page = list(rows[query.offset : end + 1])
-    more = len(page) > query.limit
-    remaining = rows.count() - end if more else 0
-    return Page(_found(level, page[: query.limit]), remaining)
+    others = _found_reports(query, level, reports)
+    page = list(rows[query.offset : query.offset + query.limit])
+    # Counted only where it matters.
+    number = rows.count() if others or len(page) == query.limit else 0
+    start = max(query.offset - number, 0)
+    after = others[start : start + query.limit - len(page)]
+    remaining = max(number + len(others) - query.offset - query.limit, 0)
+    return Page(_found(level, page) + after, remaining)
 
 
 def _rows(level: Level, studies: QuerySet[Study]) -> QuerySet[Any]:
@@ -68,6 +78,28 @@ def _found(level: Level, rows: list[Any]) -> list[Found]:
     if level == Level.SERIES:
         return [Found(row.study, contents[row.study_id], row) for row in rows]
     return [Found(row.study, contents[row.study_id], row.series, row) for row in rows]
+
+
+def _found_reports(query: Query, level: Level, reports: Sequence[StructuredReport]) -> list[Found]:
+    """The reports of a study that a search finds: instances, or one of each series."""
+    if not reports:
+        return []
+    study = reports[0].study
+    if not Study.objects.filter(of_study(query), pk=study.pk).exists():
+        return []
+    in_series = Counter(report.pk for report in reports)
+    contents = replace(contents_of([study.pk])[study.pk], in_series=dict(in_series))
+    of_level = reports if level == Level.INSTANCE else {each.pk: each for each in reports}.values()
+    found = [Found(study, contents, each, each) for each in of_level]
+    keys = [(attribute, text) for attribute, text in query.keys if attribute.level > Level.STUDY]
+    found = [
+        each
+        for each in found
+        if all(matches(attribute, attribute.value(each), text) for attribute, text in keys)
+    ]
+    if level == Level.SERIES:
+        return [replace(each, radiograph=None) for each in found]
+    return found
 
 
 def contents_of(study_ids: Iterable[UUID]) -> dict[UUID, Contents]:

@@ -12,6 +12,7 @@ from webportal.accounts.roles import UPLOADERS
 from webportal.dicomweb import addresses, negotiation, query, search, series
 from webportal.dicomweb.attributes import Level
 from webportal.dicomweb.endpoint import DicomwebEndpoint
+from webportal.dicomweb.reports import StructuredReport
 from webportal.records.models import Radiograph
 
 _NOT_FUZZY = (
@@ -32,28 +33,38 @@ class SearchEndpoint(DicomwebEndpoint):
     def find_series(self, request: Request, study: str = "") -> HttpResponse:
         """Search for series, in one study or all."""
         within = Q(study__study_instance_uid=study) if study else Q()
-        return self._answer(request, Level.SERIES, within, is_scoped=bool(study))
+        return self._answer(request, Level.SERIES, within, self._reports(study))
 
     def find_instances(self, request: Request, study: str = "", series: str = "") -> HttpResponse:
         """Search for instances, in one series, one study or all."""
         within = Q(study__study_instance_uid=study) if study else Q()
         if series:
             within &= Q(series__series_instance_uid=series)
-        return self._answer(request, Level.INSTANCE, within, is_scoped=bool(study))
+        return self._answer(request, Level.INSTANCE, within, self._reports(study, series))
+
+    def _reports(self, study: str, series: str = "") -> list[StructuredReport] | None:
+        """The reports of the study that a search is within; None if it is within none."""
+        return self.reports(study, series) if study else None
 
     def _answer(
-        self, request: Request, level: Level, within: Q, *, is_scoped: bool = False
+        self,
+        request: Request,
+        level: Level,
+        within: Q,
+        reports: list[StructuredReport] | None = None,
     ) -> HttpResponse:
+        """Answer a search; it is within one study if `reports` are those of a study."""
         negotiation.require_json(request)
         asked = query.read(request.GET, level)
         studies = self.studies()
         if level > Level.STUDY:
             series_less = Radiograph.objects.filter(study__in=studies)
             series.fill_in(series_less)
-        page = search.search(asked, level, studies, within)
+        page = search.search(asked, level, studies, within, reports or ())
         root = addresses.root(request)
         results: list[dict[str, Any]] = [
-            search.result(found, level, asked, root, is_scoped=is_scoped) for found in page.found
+            search.result(found, level, asked, root, is_scoped=reports is not None)
+            for found in page.found
         ]
         show(request, *(found.study for found in page.found))
         response = HttpResponse(

@@ -53,11 +53,12 @@ def source_of(radiograph: Radiograph) -> Dataset:
     for keyword in _OF_FILE:
         if keyword in header:
             setattr(found, keyword, header.get(keyword))
-    _describe_study(found, radiograph.study)
+    describe_study(found, radiograph.study)
     return found
 
 
-def _describe_study(ds: Dataset, study: Study) -> None:
+def describe_study(ds: Dataset, study: Study) -> None:
+    """Set patient and study of a data set to the recorded values."""
     patient = study.patient
     known = attributes_of(patient) | {"PatientName": _divided(patient.name)}
     for keyword, value in known.items():

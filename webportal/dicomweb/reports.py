@@ -1,0 +1,164 @@
+"""Structured reports of a study: what of its read and the model's results a caller may see.
+
+They are the documents that destinations are sent, with the same UIDs, and are made when a study is
+first asked for. Blinding applies as on the pages, and only radiologists see them.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import ClassVar
+
+import pydicom
+from django.db import DatabaseError, transaction
+from pydicom.dataset import FileDataset
+
+from webportal.accounts.models import Role, User
+from webportal.delivery.documents.hottest import region_to_send
+from webportal.delivery.models import Document, DocumentKind, document_of
+from webportal.delivery.release import last_addendum, results_to_send
+from webportal.delivery.retractions import times_moved
+from webportal.records.files import StoredFileError
+from webportal.records.models import Study
+from webportal.review.reads.blinding import studies_with_withheld_results
+from webportal.review.reports.content import may_open, report_of
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StructuredReport:
+    """A report as an instance and, because its series has few others, as its series.
+
+    Its file names patient and study as on record. What an image has and a report lacks is empty.
+    """
+
+    study: Study
+    document: Document
+    file: bytes
+    data_set: FileDataset
+
+    body_part: ClassVar[str] = ""
+    laterality: ClassVar[str] = ""
+    model_name: ClassVar[str] = ""
+    station_name: ClassVar[str] = ""
+    institution: ClassVar[str] = ""
+    view_position: ClassVar[str] = ""
+    patient_age: ClassVar[str] = ""
+    rows: ClassVar[int | None] = None
+    columns: ClassVar[int | None] = None
+    bits_stored: ClassVar[int | None] = None
+
+    @property
+    def pk(self) -> str:
+        """What tells its series from others."""
+        return self.series_instance_uid
+
+    @property
+    def series_instance_uid(self) -> str:
+        """The UID of its series."""
+        return str(self.data_set.SeriesInstanceUID)
+
+    @property
+    def number(self) -> int:
+        """The number of its series."""
+        return int(self.data_set.SeriesNumber)
+
+    @property
+    def description(self) -> str:
+        """The description of its series."""
+        return str(self.data_set.SeriesDescription)
+
+    @property
+    def modality(self) -> str:
+        """The modality of its series."""
+        return str(self.data_set.Modality)
+
+    @property
+    def manufacturer(self) -> str:
+        """The manufacturer of what made it."""
+        return str(self.data_set.Manufacturer)
+
+    @property
+    def sop_class_uid(self) -> str:
+        """Its SOP class."""
+        return str(self.data_set.SOPClassUID)
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """Its own UID."""
+        return str(self.data_set.SOPInstanceUID)
+
+    @property
+    def instance_number(self) -> int:
+        """Its number in the series."""
+        return int(self.data_set.InstanceNumber)
+
+
+def visible_reports(person: User, study: Study) -> list[StructuredReport]:
+    """The reports of a study that this person may see, made if need be.
+
+    One that cannot be made is left out: images must be found without it.
+    """
+    if not person.has_role(Role.RADIOLOGIST):
+        return []
+    reports = []
+    for document in (*_of_read(person, study), *_of_results(person, study)):
+        try:
+            reports.append(_opened(document, study))
+        except StoredFileError:
+            continue
+        except DatabaseError:
+            raise
+        except Exception as error:
+            # Not its message, which may quote the patient.
+            logger.error("A report cannot be made: %s %s", document.pk, type(error).__name__)
+    return reports
+
+
+def _of_read(person: User, study: Study) -> Iterator[Document]:
+    """The released read; not under a former identity, under which its reader signed it."""
+    report = report_of(study)
+    if report is None or report.is_of_other_identity or not may_open(person, report):
+        return
+    kinds = [DocumentKind.REPORT]
+    if report.read.marks:
+        kinds.append(DocumentKind.REPORT_MARKS)
+    for kind in kinds:
+        yield document_of(kind=kind, study=study, read=report.read, addendum=last_addendum(report))
+
+
+def _of_results(person: User, study: Study) -> Iterator[Document]:
+    """The model's results, unless this person reads blind or first."""
+    if studies_with_withheld_results(person, [study.pk], is_open=False):
+        return
+    revision = times_moved(study)
+    for result in results_to_send(study):
+        kinds = [DocumentKind.RESULT]
+        if region_to_send(result) is not None:
+            kinds.append(DocumentKind.RESULT_REGION)
+        for kind in kinds:
+            yield document_of(kind=kind, study=study, prediction=result, revision=revision)
+
+
+def _opened(document: Document, study: Study) -> StructuredReport:
+    """Raises StoredFileError."""
+    # Here, because highdicom takes long to import, and most servers are never asked for a report.
+    from webportal.delivery.documents.sources import describe_study, file_of
+    from webportal.delivery.making import make
+
+    if document.made_at is None:
+        with transaction.atomic():
+            # Locked as by whoever sends it: others must not get different bytes of the same UID.
+            document = Document.objects.select_for_update().get(pk=document.pk)
+            if document.made_at is None:
+                make(document)
+    content = Document.objects.values_list("content", flat=True).get(pk=document.pk)
+    file = bytes(content or b"")
+    present = pydicom.dcmread(BytesIO(file))
+    as_made = pydicom.dcmread(BytesIO(file))
+    describe_study(present, study)
+    if present != as_made:
+        file = file_of(present)
+    return StructuredReport(study, document, file, present)
