@@ -47,10 +47,11 @@ def due(destination: Destination) -> QuerySet[Delivery]:
     destination is no longer sent delay no others. A retraction waits only for earlier ones: what
     waits for a reader would hold it up for days, and is never sent for the former patient. By DICOM
     it delays nothing: a PACS that takes no rejection notes would get the right report an hour late.
+    Nor does a presentation state, which many a PACS takes none of.
     """
     now = clock()
     waiting = Delivery.objects.filter(destination=destination, state=DeliveryState.WAITING)
-    in_order = set(DocumentKind) - {DocumentKind.RETRACTION}
+    in_order = set(DocumentKind) - {DocumentKind.RETRACTION, DocumentKind.PRESENTATION}
     chosen = [kind for kind in in_order if kind.is_among(destination.sends)]
     earlier = waiting.filter(
         document__kind__in=chosen,

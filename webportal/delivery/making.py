@@ -7,12 +7,14 @@ from django.conf import settings
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     ComprehensiveSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
     KeyObjectSelectionDocumentStorage,
     SecondaryCaptureImageStorage,
 )
 
 from webportal.database.clock import clock
-from webportal.delivery.documents import captures, hl7, hottest, reports, retractions
+from webportal.delivery.documents import captures, hl7, hottest, presentations, reports, retractions
+from webportal.delivery.documents.drawn import presented
 from webportal.delivery.documents.fhir.reads import read_transaction
 from webportal.delivery.documents.fhir.results import results_transaction, withdrawal_transaction
 from webportal.delivery.documents.reports import Verification, uid_of
@@ -40,6 +42,12 @@ _SERIES = {
     DocumentKind.CAPTURE: 9005,
     DocumentKind.WITHDRAWN: 9006,
     DocumentKind.RETRACTION: 9007,
+    DocumentKind.PRESENTATION: 9008,
+}
+#: SOP classes of other documents than reports.
+_SOP_CLASSES = {
+    DocumentKind.CAPTURE: SecondaryCaptureImageStorage,
+    DocumentKind.PRESENTATION: GrayscaleSoftcopyPresentationStateStorage,
 }
 #: What a document supersedes: the latest of each group of kinds; others only those of their kind.
 _SUPERSEDES: dict[DocumentKind, list[list[DocumentKind]]] = {
@@ -124,8 +132,7 @@ def _instance(document: Document, identity: str) -> bytes:
     place = _place(document, identity)
     document.sop_instance_uid = place.sop_instance_uid
     document.series_instance_uid = place.series_instance_uid
-    is_image = document.kind == DocumentKind.CAPTURE
-    document.sop_class_uid = SecondaryCaptureImageStorage if is_image else ComprehensiveSRStorage
+    document.sop_class_uid = _SOP_CLASSES.get(DocumentKind(document.kind), ComprehensiveSRStorage)
     return _content(document, place)
 
 
@@ -149,12 +156,27 @@ def _content(document: Document, place: Place) -> bytes:
     assert read is not None
     addenda = _addenda(read, document.addendum)
     verified = _verifications(read, addenda)
+    if document.kind == DocumentKind.PRESENTATION:
+        return _presentation(document, read, place, verified[0])
     previous = _previous(document)
     sources = {each.pk: source_of(each) for each in document.study.radiographs.all()}
     if document.kind == DocumentKind.REPORT_MARKS:
         marks = parse_marks(read.marks)
         return reports.read_marks(read, marks, sources, place, verified, previous)
     return reports.read_report(read, addenda, sources, place, verified, previous)
+
+
+def _presentation(document: Document, read: Read, place: Place, verified: Verification) -> bytes:
+    """Raises ObsoleteError if the image cannot have one."""
+    image = presented(read)[document.revision]
+    radiograph = document.study.radiographs.filter(pk=image).first()
+    if radiograph is None:
+        raise ObsoleteError
+    try:
+        source = source_of(radiograph)
+        return presentations.presentation(read, radiograph, source, place, verified)
+    except presentations.InColourError:
+        raise ObsoleteError("in_colour") from None
 
 
 def _of_result(document: Document, place: Place) -> bytes:

@@ -34,6 +34,7 @@ class Content(models.TextChoices):
     READS = "reads", _("Signed reads")
     RESULTS = "results", _("The model's results")
     CAPTURES = "captures", _("The model's heat maps, as images")
+    PRESENTATIONS = "gsps", _("Marks and measurements of signed reads, as presentation states")
 
 
 class ResultsWhen(models.TextChoices):
@@ -50,6 +51,7 @@ class DocumentKind(models.TextChoices):
     REPORT_HL7 = "report_hl7", _("Read (HL7)")
     REPORT_FHIR = "report_fhir", _("Read (FHIR)")
     REPORT_MARKS = "report_marks", _("Marks of a read")
+    PRESENTATION = "presentation", _("Presentation state of a read")
     RESULT = "result", _("Result of the model")
     RESULT_REGION = "result_region", _("Region of the heat map")
     RESULT_FHIR = "result_fhir", _("Results of the model (FHIR)")
@@ -70,6 +72,8 @@ class DocumentKind(models.TextChoices):
             return not OF_MODEL.isdisjoint(contents)
         if self == DocumentKind.CAPTURE:
             return Content.CAPTURES in contents
+        if self == DocumentKind.PRESENTATION:
+            return Content.PRESENTATIONS in contents
         return (Content.READS if self in OF_READS else Content.RESULTS) in contents
 
 
@@ -77,9 +81,12 @@ class DocumentKind(models.TextChoices):
 OF_READS = (
     DocumentKind.REPORT,
     DocumentKind.REPORT_MARKS,
+    DocumentKind.PRESENTATION,
     DocumentKind.REPORT_HL7,
     DocumentKind.REPORT_FHIR,
 )
+#: The content that comes from reads.
+OF_READER = {Content.READS, Content.PRESENTATIONS}
 #: The content that comes from the model.
 OF_MODEL = {Content.RESULTS, Content.CAPTURES}
 #: The kinds that say of a result that has left that it does not hold.
@@ -184,7 +191,8 @@ class Document(models.Model):
 
     It is created when it is first sent, and does not change afterwards: a destination that gets it
     twice sees the same bytes with the same UID. `addendum` is the last addendum that it contains.
-    `revision` counts how often its result was withdrawn, or its study moved, before.
+    `revision` counts how often its result was withdrawn, or its study moved, before; of a
+    presentation state it says which image of the read it is for (documents/drawn.py).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -16,10 +16,12 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Exists, OuterRef
 
 from webportal.database.clock import clock
+from webportal.delivery.documents.drawn import drawn_on, presented
 from webportal.delivery.documents.hottest import region_to_send
 from webportal.delivery.models import (
     OF_ALL_RESULTS,
     OF_MODEL,
+    OF_READER,
     Content,
     Delivery,
     DeliveryState,
@@ -92,7 +94,7 @@ def _studies(destination: Destination, since: datetime) -> Iterator[uuid.UUID]:
     of_moved = own.filter(document__study=OuterRef("study"))
     yield from moved.filter(Exists(of_moved)).values_list("study", flat=True)
     final = final_reads().filter(signed_at__gt=since)
-    if Content.READS in destination.sends:
+    if not OF_READER.isdisjoint(destination.sends):
         of_read = own.filter(document__read=OuterRef("pk"))
         yield from final.filter(~Exists(of_read)).values_list("study", flat=True)
         of_addendum = own.filter(document__addendum=OuterRef("pk"))
@@ -158,11 +160,15 @@ def _retracting(destination: Destination, study: Study) -> Iterator[Document]:
 
 
 def _of_read(destination: Destination, study: Study) -> Iterator[Document]:
-    report = report_of(study) if Content.READS in destination.sends else None
+    report = None if OF_READER.isdisjoint(destination.sends) else report_of(study)
     if report is None or _signed_at(report) <= destination.created_at:
         return
-    for kind in _kinds_of_read(destination, report):
-        yield document_of(kind=kind, study=study, read=report.read, addendum=last_addendum(report))
+    if Content.READS in destination.sends:
+        for kind in _kinds_of_read(destination, report):
+            addendum = last_addendum(report)
+            yield document_of(kind=kind, study=study, read=report.read, addendum=addendum)
+    if Content.PRESENTATIONS in destination.sends:
+        yield from _presentations(destination, report.read)
 
 
 def _kinds_of_read(destination: Destination, report: Report) -> list[DocumentKind]:
@@ -172,6 +178,29 @@ def _kinds_of_read(destination: Destination, report: Report) -> list[DocumentKin
         return [DocumentKind.REPORT_FHIR]
     has_marks = bool(report.read.marks) or _has_marks_there(destination, report.read)
     return [DocumentKind.REPORT, DocumentKind.REPORT_MARKS] if has_marks else [DocumentKind.REPORT]
+
+
+def _presentations(destination: Destination, read: Read) -> Iterator[Document]:
+    """One for each image drawn on; an empty one where a former read had drawn on an image.
+
+    An addendum draws nothing, so that they are of the read alone.
+    """
+    own = drawn_on(read)
+    for number, image in enumerate(presented(read)):
+        if image in own or _is_drawn_there(destination, read, image):
+            yield document_of(
+                kind=DocumentKind.PRESENTATION, study=read.study, read=read, revision=number
+            )
+
+
+def _is_drawn_there(destination: Destination, read: Read, image: uuid.UUID) -> bool:
+    """Whether the last presentation state of an image that a destination has is not empty."""
+    former = left(destination, read.study, DocumentKind.PRESENTATION).exclude(document__read=read)
+    for delivery in former:
+        earlier = delivery.document.read
+        if earlier is not None and presented(earlier)[delivery.document.revision] == image:
+            return image in drawn_on(earlier)
+    return False
 
 
 def _has_marks_there(destination: Destination, read: Read) -> bool:

@@ -80,6 +80,9 @@ register(
         ),
         "demonstration": gettext_noop("Demonstration studies are not sent."),
         "file_away": gettext_noop("The image's file cannot be read. Sending will be retried."),
+        "in_colour": gettext_noop(
+            "The image is in colour. There are presentation states of grayscale images only."
+        ),
         "superseded": gettext_noop("A newer version is sent instead."),
         "cancelled_by_person": gettext_noop("A user cancelled it."),
         "destination_removed": gettext_noop("The destination was removed."),

@@ -105,7 +105,10 @@ def _check_read(document: Document) -> None:
     report = report_of(document.study)
     if report is None:
         raise NotNowError("being_read")
-    if report.read.pk != document.read_id or last_addendum(report) != document.addendum:
+    # An addendum draws nothing.
+    is_drawing = document.kind == DocumentKind.PRESENTATION
+    addendum = None if is_drawing else last_addendum(report)
+    if report.read.pk != document.read_id or addendum != document.addendum:
         raise ObsoleteError
     if corrections_of(report.read):
         raise NotNowError("identity_corrected")

@@ -33,6 +33,7 @@ from webportal.records.models import Patient, Study
 OF_DICOM = (
     DocumentKind.REPORT,
     DocumentKind.REPORT_MARKS,
+    DocumentKind.PRESENTATION,
     DocumentKind.RESULT,
     DocumentKind.RESULT_REGION,
     DocumentKind.CAPTURE,

@@ -33,6 +33,7 @@ OTHERS: tuple[uid.UID, ...] = (
 DOCUMENTS: tuple[uid.UID, ...] = (
     uid.ComprehensiveSRStorage,
     uid.KeyObjectSelectionDocumentStorage,
+    uid.GrayscaleSoftcopyPresentationStateStorage,
 )
 CAPTURE = uid.SecondaryCaptureImageStorage
 PLAIN_SYNTAXES: tuple[uid.UID, ...] = (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian)
