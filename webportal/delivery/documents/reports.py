@@ -64,6 +64,9 @@ WITHDRAWN = (
     "The AI result for this image and its heat map are withdrawn:"
     " the model does not assess this image."
 )
+#: Series descriptions, by which viewers list them.
+RESULT, REGION = "AI result, not verified", "AI region, not verified"
+READ, MARKS = "Read, verified", "Marks of the read, verified"
 _NOT_IN_NAMES = str.maketrans("\\^=", "   ")
 Group = MeasurementsAndQualitativeEvaluations | PlanarROIMeasurementsAndQualitativeEvaluations
 
@@ -121,7 +124,7 @@ def result_region(
     """
     if region is None:
         none = _text(coding.COMMENT, "The present result has no region.")
-        return _unverified([], [none], prediction, source, place, previous)
+        return _unverified([], [none], prediction, source, place, previous, REGION)
     assessment = coding.MODEL_SAYS[Category(prediction.shown_category)]
     group = PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking("Heat map", prediction.pk, "region"),
@@ -130,7 +133,7 @@ def result_region(
         algorithm_id=_algorithm(prediction.model_version),
         qualitative_evaluations=[QualitativeEvaluation(coding.PNEUMONIA, assessment)],
     )
-    return _unverified([group], [], prediction, source, place, previous)
+    return _unverified([group], [], prediction, source, place, previous, REGION)
 
 
 def withdrawal(
@@ -147,6 +150,7 @@ def _unverified(
     source: Dataset,
     place: Place,
     previous: Sequence[Dataset],
+    description: str = RESULT,
 ) -> bytes:
     model = prediction.model_version
     device = DeviceObserverIdentifyingAttributes(
@@ -168,7 +172,7 @@ def _unverified(
         previous_versions=list(previous) or None,
         contributing_equipment=[model_equipment(model), portal_equipment()],
     )
-    document.SeriesDescription = "AI result, not verified"
+    document.SeriesDescription = description
     return file_of(document)
 
 
@@ -234,7 +238,7 @@ def read_marks(
         for number, mark in enumerate(marks, 1)
     ]
     content = _content(_by(verifications[0]), groups, evaluations)
-    return _verified(content, list(sources.values()), place, verifications, previous)
+    return _verified(content, list(sources.values()), place, verifications, previous, MARKS)
 
 
 def _assessments(read: Read) -> list[tuple[Code, Code, list[FindingSite]]]:
@@ -277,6 +281,7 @@ def _verified(
     place: Place,
     verifications: Sequence[Verification],
     previous: Sequence[Dataset],
+    description: str = READ,
 ) -> bytes:
     first = verifications[0]
     document = ComprehensiveSR(
@@ -293,7 +298,7 @@ def _verified(
         contributing_equipment=[portal_equipment()],
     )
     document.VerifyingObserverSequence = [_observer(each) for each in verifications]
-    document.SeriesDescription = "Read, verified"
+    document.SeriesDescription = description
     return file_of(document)
 
 
