@@ -94,6 +94,8 @@ class Orthanc(Peer):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.http_port = free_port()
+        #: Whom it knows: title, address and port by name.
+        self.modalities: dict[str, list[Any]] = {}
 
     def command(self) -> list[str]:
         plugin = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
@@ -102,6 +104,7 @@ class Orthanc(Peer):
             "IndexDirectory": str(self.folder),
             "DicomPort": self.port,
             "DicomAet": "PACS",
+            "DicomModalities": self.modalities,
             "HttpPort": self.http_port,
             "RemoteAccessAllowed": False,
             "AuthenticationEnabled": False,
