@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-SLOW = ("celery", "highdicom", "pydicom.sr", "fido2", "cryptography")
+SLOW = ("celery", "highdicom", "pydicom", "numpy", "PIL", "fido2", "cryptography")
 START = f"import sys, django; django.setup(); print([m for m in {SLOW} if m in sys.modules])"
 
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext, gettext_noop, override
 
-from ml.images import ImageError
+from ml.errors import ImageError
 
 OTHER = "other"
 LONGEST_CODE = 40

@@ -19,7 +19,7 @@ import numpy as np
 from django.conf import settings
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connection
 
-from ml.images import ImageError
+from ml.errors import ImageError
 from ml.serving.assessment import Assessment
 from ml.serving.predictor import Predictor
 from webportal.inference.claims import ClaimedJob, Result, claim, fail, give_back, write_back

@@ -15,7 +15,7 @@ import numpy as np
 from django.conf import settings
 from django.db import DataError, IntegrityError, connection
 
-from ml.images import ImageError
+from ml.errors import ImageError
 from ml.serving.predictor import Predictor
 from webportal.backoff import pause_seconds
 from webportal.inference.registry import verified_package

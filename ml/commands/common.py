@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ml.commands.errors import CommandError
-from ml.images import ImageError
+from ml.errors import ImageError
 from ml.research.dataset import LabelledImage
 from ml.research.evaluation import Cases
 from ml.serving.assessment import Assessment

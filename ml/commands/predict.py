@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ml.commands.common import Outcome, add_package_arguments, assess_files
-from ml.images import ImageError
+from ml.errors import ImageError
 from ml.serving.assessment import Assessment
 from ml.serving.package import ModelPackage, load_package
 from ml.serving.predictor import Predictor

@@ -5,16 +5,15 @@ Supports DICOM radiographs, JPEG and PNG. Works on bytes, stateless and thread-s
 
 from typing import IO, Literal
 
+from ml.errors import ImageError
 from ml.images import dicom, png, raster, whole
 from ml.images.geometry import PixelShape
-from ml.images.messages import MESSAGES, translatable
 from ml.images.parsing import begins_like_dicom
 from ml.images.raster import fit
 from ml.images.types import (
     MAX_PIXELS,
     GreyImage,
     HeaderCode,
-    ImageError,
     ImageFacts,
     ImageKind,
     Kind,
@@ -24,7 +23,6 @@ from ml.images.types import (
 
 __all__ = [
     "MAX_PIXELS",
-    "MESSAGES",
     "GreyImage",
     "HeaderCode",
     "ImageError",
@@ -46,7 +44,6 @@ __all__ = [
     "read_stored",
     "sniff",
     "sniff_file",
-    "translatable",
 ]
 
 _SNIFFED_BYTES = 132

@@ -14,10 +14,11 @@ from pydicom.encaps import generate_fragments
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 
+from ml.errors import ImageError, truncated
 from ml.images import grayscale, jpeg, raster, whole
 from ml.images.elements import texts, unused_bits
 from ml.images.parsing import JPEG_FAMILY, NATIVE, frame, is_encapsulated, uncompressed_length
-from ml.images.types import GreyImage, ImageError, StoredImage, truncated
+from ml.images.types import GreyImage, StoredImage
 
 PHOTOMETRIC_GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 PHOTOMETRIC_LUMA = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420"})

@@ -4,7 +4,8 @@ import zlib
 
 from pydicom import uid
 
-from ml.images.types import MAX_PIXELS, ImageError, truncated
+from ml.errors import ImageError, truncated
+from ml.images.types import MAX_PIXELS
 
 # 16-bit pixels, plus more than any header takes.
 _MOST_BYTES = 2 * MAX_PIXELS + 2**24

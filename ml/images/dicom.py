@@ -10,6 +10,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.multival import MultiValue
 
+from ml.errors import ImageError
 from ml.images import geometry, grayscale, letters, overlays, raster, unshown
 from ml.images.codes import header_codes
 from ml.images.decoding import (
@@ -24,7 +25,6 @@ from ml.images.parsing import TRANSFER_SYNTAXES, meta_text, parse, undecodable
 from ml.images.types import (
     MAX_PIXELS,
     GreyImage,
-    ImageError,
     ImageFacts,
     Overlay,
     StoredImage,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.images.messages import translatable
+from ml.errors import translatable
 
 MORE_BITS = translatable(
     "The file’s pixels have more bits than it says (Bits Stored); all of them are shown."

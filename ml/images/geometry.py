@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
+from ml.errors import translatable
 from ml.images.elements import first_number, numbers, texts
-from ml.images.messages import translatable
 
 SPACING_UNUSABLE = translatable(
     "The file's pixel spacing or aspect ratio cannot be used; its pixels are shown as squares,"

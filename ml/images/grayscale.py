@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from ml.errors import translatable
 from ml.images import evidence, luts
 from ml.images.elements import first_number, items, numbers, texts, unused_bits
 from ml.images.luts import Values
-from ml.images.messages import translatable
 from ml.images.types import GreyImage, StoredImage
 
 MODALITY_LUT_EMPTY = translatable("The file's modality table (Modality LUT) is empty.")

@@ -17,10 +17,10 @@ from pydicom.encaps import generate_frames
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag
 
+from ml.errors import ImageError, truncated
 from ml.images import jpeg
 from ml.images.deflated import inflated
 from ml.images.elements import first_number, texts
-from ml.images.types import ImageError, truncated
 
 # Values that break their VR's rules are common and harmless here, and pydicom would quote them
 # (names, dates of birth) in warnings and logs.

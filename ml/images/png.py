@@ -6,7 +6,7 @@ Pillow fills the rest with black where the compressed data ends early but in goo
 import zlib
 from collections.abc import Iterator
 
-from ml.images.types import truncated
+from ml.errors import truncated
 
 _HEADER_AT, _CHUNKS_AT = 16, 8
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}

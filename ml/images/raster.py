@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from ml.errors import ImageError, truncated
 from ml.images import jpeg, whole
 from ml.images.types import (
     MAX_PIXELS,
     GreyImage,
-    ImageError,
     ImageFacts,
     ImageKind,
-    truncated,
 )
 
 # Pillow then refuses a larger image while it reads the header, wherever in this process it is used.

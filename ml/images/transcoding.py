@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.dataset import Dataset, FileDataset
 
+from ml.errors import ImageError
 from ml.images.decoding import PHOTOMETRIC_GREY, decode
 from ml.images.elements import texts
 from ml.images.parsing import NATIVE, frame, uncompressed_length, undecodable
-from ml.images.types import ImageError, StoredImage
+from ml.images.types import StoredImage
 
 _WORDS = {1: "OB", 2: "OW"}
 

@@ -1,55 +1,17 @@
-"""Types for image data, metadata and errors."""
+"""Types for image data and metadata."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, time
-from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ml.images.messages import MESSAGES
 
 Kind = Literal["dicom", "jpeg", "png", "zip"]
 ImageKind = Literal["dicom", "jpeg", "png"]
 
 #: A 43 × 43 cm film digitised at 50 µm has 74 million pixels; no chest radiograph is larger.
 MAX_PIXELS = 100_000_000
-
-
-class ImageError(Exception):
-    """The bytes are not a readable image.
-
-    `code` is a stable word for programs. `params` fill its message in; among them `variant` tells
-    two messages of one code apart. They carry no value from the file, because that may be patient
-    data.
-    """
-
-    messages: ClassVar[Mapping[str, str]] = MESSAGES
-
-    def __init__(self, code: str, **params: Any) -> None:
-        super().__init__(code, params)
-        self.code = code
-        self.params = params
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return partial(type(self), self.code, **self.params), ()
-
-    @property
-    def message(self) -> str:
-        """The problem and what to do, in English."""
-        variant = self.params.get("variant")
-        template = self.messages[f"{self.code}.{variant}" if variant else self.code]
-        return template.format(**self.params)
-
-    def __str__(self) -> str:
-        return self.message
-
-
-def truncated() -> ImageError:
-    """Return the error for a truncated file."""
-    return ImageError("truncated")
 
 
 @dataclass(frozen=True)

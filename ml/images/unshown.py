@@ -2,8 +2,8 @@
 
 from pydicom.dataset import FileDataset
 
+from ml.errors import translatable
 from ml.images.elements import texts
-from ml.images.messages import translatable
 
 SHUTTER = translatable(
     "The file hides what lies beside the exposed field (Display Shutter); here the whole picture is"

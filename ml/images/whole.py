@@ -13,8 +13,8 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+from ml.errors import ImageError, truncated
 from ml.images import jpeg
-from ml.images.types import ImageError, truncated
 
 _START, _END = b"\xff\xd8", b"\xff\xd9"
 _HUFFMAN_TABLES, _START_OF_SCAN, _END_OF_IMAGE = 0xC4, 0xDA, 0xD9

@@ -1,6 +1,6 @@
 """Why an image is not assessable, in English for the radiologist, by code."""
 
-from ml.images import translatable
+from ml.errors import translatable
 
 MESSAGES = {
     "cropped": translatable("The picture seems to show only a part of the chest"),

@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from ml.images import ImageError
+from ml.errors import ImageError
 from ml.serving.preprocessing import USUAL_SIZE, read_input
 from tests import dicom_files as files
 from webportal.intake.checks import image_file, wrapping

@@ -12,7 +12,7 @@ from django.utils import translation
 from pytest_django.fixtures import Settings
 
 from deploy.local.system import ROOT
-from ml.images import MESSAGES as of_images
+from ml.errors import MESSAGES as of_images
 from ml.images.dicom import IDENTIFYING
 from ml.serving.refusals import MESSAGES as of_model
 from tests import dicom_files as files

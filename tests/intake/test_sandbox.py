@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
-from ml.images import ImageError
+from ml.errors import ImageError
 from webportal.intake.checks import sandbox
 from webportal.intake.checks.sandbox import Limits, run
 

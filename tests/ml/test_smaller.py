@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ml import images
-from ml.images import ImageError
+from ml.errors import ImageError
 from ml.serving.preprocessing import network_input, read_input
 from tests import dicom_files as files
 from tests.ml.test_whole import in_dicom

@@ -15,7 +15,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ml.images import ImageError
+from ml.errors import ImageError
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS
 from webportal.api.access_reporting import show_all

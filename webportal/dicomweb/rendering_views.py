@@ -3,7 +3,7 @@
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from ml.images import ImageError
+from ml.errors import ImageError
 from webportal.access.shown import show
 from webportal.accounts.models import Role
 from webportal.dicomweb import negotiation, rendering

@@ -10,7 +10,7 @@ from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, S
 from pydicom.uid import ExplicitVRLittleEndian
 from rest_framework.request import Request
 
-from ml.images import ImageError
+from ml.errors import ImageError
 from webportal.access.shown import show
 from webportal.accounts.models import Role
 from webportal.audit.models import Action

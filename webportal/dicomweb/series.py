@@ -4,7 +4,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from ml import images
-from ml.images import ImageError
+from ml.errors import ImageError
 from webportal.intake.pipeline.series import series_of
 from webportal.records.files import StoredFileError, read_dicom
 from webportal.records.models import Radiograph

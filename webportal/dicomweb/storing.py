@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from ml import images
-from ml.images import ImageError
+from ml.errors import ImageError
 from webportal.accounts.models import Department, User
 from webportal.dicomweb import addresses
 from webportal.dicomweb.elements import Json, element, sequence

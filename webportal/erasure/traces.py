@@ -5,7 +5,8 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ml.images import ImageError, ImageFacts, dicom
+from ml.errors import ImageError
+from ml.images import ImageFacts, dicom
 from webportal.intake.claimed_identity import differing, identity_in_header
 from webportal.records.models import Patient, Study
 

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_noop
 
-from ml import images
+from ml import errors
 from ml.serving import refusals
 from webportal.reasons import register
 
@@ -34,6 +34,6 @@ MESSAGES = {
     ),
 }
 
-register(images.MESSAGES)
+register(errors.MESSAGES)
 register(refusals.MESSAGES)
 register(MESSAGES)

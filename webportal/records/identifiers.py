@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from ml.images import translatable
+from ml.errors import translatable
 
 #: Maximum length of a Patient ID, its issuer (VR LO) and an accession number. VR SH allows 16
 #: characters for accession numbers; longer ones are common, and are accepted.

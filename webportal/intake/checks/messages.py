@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from ml.images import ImageError, translatable
+from ml.errors import ImageError, translatable
 
 # For codes with an attribute, by the code of webportal.records.identifiers.
 MESSAGES = {

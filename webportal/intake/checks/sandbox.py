@@ -25,7 +25,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from ml.images import ImageError
+from ml.errors import ImageError
 from webportal.intake.checks.messages import CheckError
 
 Result = TypeVar("Result")

@@ -8,7 +8,8 @@ from django.db import DataError, IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from ml.images import ImageError, ImageFacts
+from ml.errors import ImageError
+from ml.images import ImageFacts
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append

@@ -8,7 +8,7 @@ from typing import IO, TypeVar
 
 from django.db import InterfaceError, OperationalError
 
-from ml.images import ImageError
+from ml.errors import ImageError
 from webportal.accounts.models import User
 from webportal.database.deadlocks import retried
 from webportal.intake.cases import lookup

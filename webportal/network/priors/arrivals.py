@@ -5,7 +5,8 @@ from datetime import timedelta
 from django.conf import settings
 from django.db.models import QuerySet
 
-from ml.images import ImageError, describe
+from ml.errors import ImageError
+from ml.images import describe
 from webportal.accounts.models import Department
 from webportal.database.clock import clock
 from webportal.intake.claimed_identity import Identity, differing, identity_in_header

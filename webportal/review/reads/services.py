@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from ml.images import ImageError
+from ml.errors import ImageError
 from webportal.accounts.models import Passkey, User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append

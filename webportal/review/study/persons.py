@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from django.utils.translation import gettext as _
 
 from ml import images
-from ml.images import ImageError
+from ml.errors import ImageError
 from webportal.accounts.models import User
 from webportal.intake.claimed_identity import Identity, differences, identity_in_header
 from webportal.labels import label_of

@@ -17,7 +17,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from ml import images
-from ml.images import ImageError, Overlay, StoredImage
+from ml.errors import ImageError
+from ml.images import Overlay, StoredImage
 from webportal.access.shown import show
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow

@@ -1,4 +1,11 @@
-"""Why a file is refused as an image, in English, by code or by `code.variant`."""
+"""Why an image file is refused, in English, by code or by `code.variant`.
+
+Free of libraries: the portal needs the messages as it starts, long before it reads a file.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, ClassVar
 
 
 def translatable(message: str) -> str:
@@ -109,3 +116,37 @@ MESSAGES = {
         " secondary capture images of the study."
     ),
 }
+
+
+class ImageError(Exception):
+    """The bytes are not a readable image.
+
+    `code` is a stable word for programs. `params` fill its message in; among them `variant` tells
+    two messages of one code apart. They carry no value from the file, because that may be patient
+    data.
+    """
+
+    messages: ClassVar[Mapping[str, str]] = MESSAGES
+
+    def __init__(self, code: str, **params: Any) -> None:
+        super().__init__(code, params)
+        self.code = code
+        self.params = params
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), self.code, **self.params), ()
+
+    @property
+    def message(self) -> str:
+        """The problem and what to do, in English."""
+        variant = self.params.get("variant")
+        template = self.messages[f"{self.code}.{variant}" if variant else self.code]
+        return template.format(**self.params)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def truncated() -> ImageError:
+    """Return the error for a truncated file."""
+    return ImageError("truncated")
