@@ -57,7 +57,7 @@ _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _HYPHENS = frozenset("\u2010\u2011\u2012\u2043\u2212\ufe63\uff0d")
 # As typed by hand, by word processors and in capitals; the last are the Turkish I.
 _SAME_IN_NAMES = str.maketrans(
-    {hyphen: "-" for hyphen in _HYPHENS}
+    dict.fromkeys(_HYPHENS, "-")
     | dict.fromkeys("\u2018\u2019\u02bc\u02b9\u00b4\u0060\u2032", "'")
     | {"\u0130": "i", "\u0131": "i"}
 )
