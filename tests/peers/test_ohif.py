@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import requests
+from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Page, Response
 
@@ -20,11 +21,14 @@ from tests import dicom_files as files
 from tests.dicomweb.conftest import BOUNDARY, in_parts
 from tests.e2e.browser import WEBGL, chromium, note_complaints
 from tests.factories import make_prediction
-from tests.helpers import wait_until
+from tests.helpers import let_time_pass, wait_until
 from tests.peers.conftest import Portal
+from tests.reading import read
 from tools.peers import OHIF_FOLDER
+from webportal.accounts.models import User
 from webportal.delivery.documents.hottest import hottest_region
 from webportal.records.models import Radiograph
+from webportal.review.reads.marks import Mark
 
 pytestmark = pytest.mark.peers
 
@@ -152,23 +156,45 @@ def test_ohif_draws_a_study_without_an_error(
         page.screenshot(path=tmp_path / "page.png")
 
 
+def box_of(page: Page, series: str) -> NDArray[np.float64]:
+    """Open a series; the upper left and lower right corner of what is drawn on the image."""
+    page.get_by_text(series).dblclick()
+    drawn = page.locator("svg.svg-layer polyline")
+    drawn.wait_for()
+    points = re.findall(r"[\d.]+", drawn.get_attribute("points") or "")
+    places = np.array(points, float).reshape(-1, 2)
+    return np.array([places.min(axis=0), places.max(axis=0)])
+
+
 def test_ohif_shows_the_region_of_the_model_on_the_image(
     viewer: ThreadingHTTPServer, portal: Portal, tmp_path: Path
 ) -> None:
     region = hottest_region(make_prediction(Radiograph.objects.get()))
     assert region is not None
     with opened(viewer, portal) as page:
-        page.get_by_text("AI region, not verified").dblclick()
-        box = page.locator("svg.svg-layer polyline")
-        box.wait_for()
+        (left, top), (right, bottom) = box_of(page, "AI region, not verified")
         page.screenshot(path=tmp_path / "page.png")
-        points = re.findall(r"[\d.]+", box.get_attribute("points") or "")
-    places = np.array(points, float).reshape(-1, 2)
-    left, top = places.min(axis=0)
-    right, bottom = places.max(axis=0)
     # The image fills the height, and the region reaches its lower edge.
     rows, _columns = SIZE
     scale = bottom / rows
     assert region.bottom == rows
     assert top == pytest.approx(region.top * scale, abs=1)
     assert right - left == pytest.approx((region.right - region.left) * scale, abs=1)
+
+
+def test_ohif_shows_the_marks_of_a_read(
+    viewer: ThreadingHTTPServer, portal: Portal, radiologist: User, tmp_path: Path
+) -> None:
+    image = Radiograph.objects.get()
+    read(
+        make_prediction(image),
+        radiologist,
+        "definite",
+        marks=(Mark(image.pk, "pneumonia", 100, 200, 150, 300),),
+    )
+    let_time_pass()
+    with opened(viewer, portal) as page:
+        (left, top), (right, bottom) = box_of(page, "Marks of the read, verified")
+        page.screenshot(path=tmp_path / "page.png")
+    assert (right - left) / (bottom - top) == pytest.approx(150 / 300, abs=0.01)
+    assert top / bottom == pytest.approx(200 / 500, abs=0.01)
