@@ -39,6 +39,9 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 LONGEST_WAIT_SECONDS = 5.0
+#: A batch that was not full is followed by another no sooner: claiming and writing back cost nearly
+#: as much for one image as for ten, and uploads need the processor too.
+GATHER_SECONDS = 0.1
 
 
 class NoModelError(Exception):
@@ -117,10 +120,16 @@ class Engine:
                 # There may be more work than one worker can do; the hint wakes the next one, which
                 # does the same. It also covers continuing after this task.
                 has_hinted = send_hint()
-            ahead = None if batch.is_retry else self._take(busy=True)
+            began = time.monotonic()
+            is_full = len(batch.jobs) == self._batch_size
+            # One that was claimed just now and is not full has left nothing in the queue.
+            may_be_more = not batch.is_retry and (is_full or ahead is not None)
+            ahead = self._take(busy=True) if may_be_more else None
             self._finish(batch, is_last=ahead is None)
             if ahead is not None:
                 self._let_stat_pass(ahead, deadline)
+            elif not is_full:
+                time.sleep(max(0.0, began + GATHER_SECONDS - time.monotonic()))
         if ahead is not None:
             self._give_back(ahead.jobs)
             self._wait_for_the_writer()
