@@ -15,7 +15,7 @@ from tests.helpers import wait_until
 from tests.server.conftest import Server, answer, upload_head
 from webportal.access.models import AccessEntry, AccessKind, Outcome
 from webportal.accounts.models import Role, User
-from webportal.accounts.services import create_token
+from webportal.accounts.services import create_token, revoke_all_tokens
 from webportal.intake.batches import services
 from webportal.server.bridge import environ_of
 
@@ -82,6 +82,19 @@ def test_the_limit_that_is_named_is_the_one_that_was_met(server: Server, uploade
     assert "MB" not in said
     status, body, _ = ask(server, head("/uploads", f"Content-Length: {17 * 1024**2}"))
     assert (status, b"16 MB" in body) == (413, True)
+
+
+def test_a_token_that_is_revoked_between_two_files_is_refused(
+    server: Server, uploader: User
+) -> None:
+    batch = services.create_batch(uploader)
+    token = create_token(uploader, "a script")
+    boundary = "Content-Type: multipart/form-data; boundary=0"
+    said = (f"Authorization: Token {token}", boundary, "Content-Length: 100000")
+    request = head(f"/api/v1/batches/{batch.pk}/files", *said) + b"-" * 100_000
+    assert ask(server, request)[0] == 400
+    revoke_all_tokens(uploader, uploader)
+    assert ask(server, request)[0] == 401
 
 
 def test_uploads_under_way_count_against_the_free_space(

@@ -1,11 +1,14 @@
 """Admission of uploads and other large request bodies, decided before any of it is read."""
 
 import errno
+import hashlib
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from io import BytesIO
+from math import inf
+from time import monotonic
 from typing import Any
 from urllib.parse import unquote
 
@@ -44,6 +47,11 @@ _UPLOADS = ("intake:upload", "api:batch-files", "dicomweb:studies", "dicomweb:st
 _IN_CHUNKS = "/dicom-web/"
 _RETRY_SECONDS = 5
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# For how long a token that was valid is not looked up again, and how many are remembered.
+_KNOWN_SECONDS = 5
+_MOST_KNOWN = 1000
+# By the digest of the header: when the token was looked up, and whose it is.
+_known: dict[bytes, tuple[float, User]] = {}
 
 
 class BodyRefused(Refusal):
@@ -224,11 +232,30 @@ def _request(environ: Environ) -> WSGIRequest:
 
 def _user(request: WSGIRequest) -> User | None:
     try:
-        found: tuple[User, ApiToken] | None = BearerAuthentication().authenticate(Request(request))
+        user = _user_of_token(request)
     except AuthenticationFailed:
         return None
-    if found:
-        return found[0]
+    if user is not None:
+        return user
     request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
-    user = get_user(request)
-    return user if isinstance(user, User) else None
+    signed_in = get_user(request)
+    return signed_in if isinstance(signed_in, User) else None
+
+
+def _user_of_token(request: WSGIRequest) -> User | None:
+    """The user of the token that is sent, None without one; raises AuthenticationFailed.
+
+    Remembered for some seconds, because scripts send one file after the other. A token that was
+    revoked meanwhile is refused by the view, which looks each one up.
+    """
+    digest = hashlib.sha256(request.headers.get("Authorization", "").encode()).digest()
+    looked_up_at, user = _known.get(digest, (-inf, None))
+    if user is not None and monotonic() - looked_up_at < _KNOWN_SECONDS:
+        return user
+    found: tuple[User, ApiToken] | None = BearerAuthentication().authenticate(Request(request))
+    if found is None:
+        return None
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    _known[digest] = monotonic(), found[0]
+    return found[0]
