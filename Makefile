@@ -6,7 +6,7 @@ LOCAL := $(VENV_PYTHON) -m deploy.local
 INSTALL := $(PYTHON) -m deploy.local.install
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop worker demo manage restore recover new-key test test-peers coverage mutants chaos fuzz check format openapi screenshots bench messages lock sbom audit python install install-dev
+.PHONY: help run stop worker demo manage restore recover new-key test test-peers coverage mutants chaos fuzz check format openapi screenshots bench messages lock images pin-images sbom audit python install install-dev
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /    make \1\t/p' Makefile | expand -t 24
@@ -59,6 +59,12 @@ fuzz:  ## corrupt files, see that each gets a verdict; ARGS="--inputs 100000 --m
 
 check: install-dev  ## run every check but the tests
 	@$(VENV_PYTHON) -m tools.checks
+
+images:  ## build the container images with Docker, Podman or Buildah; ARGS=worker-gpu
+	@deploy/containers/build.sh $(ARGS)
+
+pin-images:  ## pin the images of others to what their registry has now
+	@deploy/containers/pin.sh
 
 sbom:  ## write bills of materials (CycloneDX) of Python and npm to var/sbom
 	@$(MAKE) --no-print-directory install-dev EXTRAS=supply-chain

@@ -1,15 +1,21 @@
-# The portal: pages, REST interface, uploads. Also runs the one-shot `prepare`.
-# Build from the root of the checkout:
+# The portal: pages, REST interface, uploads. Also runs the receivers and the one-shot `prepare`.
+# `make images` builds it; docs/deployment.md, Images. By hand, from the root of the checkout:
 #   docker build -f deploy/containers/portal.Dockerfile -t chestline/portal .
 
-FROM node:24-bookworm-slim AS frontend
+# Pinned to digests in deploy/compose/.env.
+ARG NODE_IMAGE=docker.io/library/node:24-bookworm-slim
+ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim-bookworm
+
+FROM ${NODE_IMAGE} AS frontend
 WORKDIR /build/webportal/frontend
 COPY webportal/frontend/package.json webportal/frontend/package-lock.json webportal/frontend/.npmrc ./
-RUN npm ci --omit=dev
+RUN --mount=type=secret,id=ca,target=/run/secrets/ca \
+    --mount=type=secret,id=npmrc,target=/root/.npmrc \
+    NODE_EXTRA_CA_CERTS=/run/secrets/ca npm ci --omit=dev
 COPY webportal/frontend ./
 RUN npm run build
 
-FROM python:3.13-slim-bookworm AS packages
+FROM ${PYTHON_IMAGE} AS packages
 WORKDIR /build
 # python-ldap is compiled; what it needs of Debian is pinned by Debian's release.
 # hadolint ignore=DL3008
@@ -18,13 +24,17 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 COPY pyproject.toml requirements.lock ./
 RUN python -m venv /opt/uv \
-    && sed -n '/^uv==/,/^    # via/p' requirements.lock > uv.txt \
+    && sed -n '/^uv==/,/^    # via/p' requirements.lock > uv.txt
+RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+    --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
+    index="$(/opt/uv/bin/pip config get global.index-url 2>/dev/null || echo https://pypi.org/simple)" \
+    && export SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt UV_DEFAULT_INDEX="$index" \
     && /opt/uv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r uv.txt \
     && /opt/uv/bin/uv venv /opt/venv \
     && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --no-cache --compile-bytecode \
         --require-hashes -r pyproject.toml -c requirements.lock --extra ldap --extra saml --extra tracing
 
-FROM python:3.13-slim-bookworm
+FROM ${PYTHON_IMAGE}
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libldap-2.5-0 libsasl2-2 \

@@ -1,8 +1,12 @@
 # A worker, with the network in it. Also runs the scheduler, with another command.
-# Build from the root of the checkout; with TensorFlow (--build-arg EXTRA=worker-tensorflow), also on NVIDIA GPUs (EXTRA=gpu):
+# `make images` builds it; docs/deployment.md, Images. By hand, from the root of the checkout; with TensorFlow
+# (--build-arg EXTRA=worker-tensorflow), also on NVIDIA GPUs (EXTRA=gpu):
 #   docker build -f deploy/containers/worker.Dockerfile -t chestline/worker .
 
-FROM python:3.13-slim-bookworm AS packages
+# Pinned to a digest in deploy/compose/.env.
+ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS packages
 ARG EXTRA=worker
 WORKDIR /build
 # python-ldap is compiled; what it needs of Debian is pinned by Debian's release.
@@ -12,13 +16,17 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 COPY pyproject.toml requirements.lock ./
 RUN python -m venv /opt/uv \
-    && sed -n '/^uv==/,/^    # via/p' requirements.lock > uv.txt \
+    && sed -n '/^uv==/,/^    # via/p' requirements.lock > uv.txt
+RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+    --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
+    index="$(/opt/uv/bin/pip config get global.index-url 2>/dev/null || echo https://pypi.org/simple)" \
+    && export SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt UV_DEFAULT_INDEX="$index" \
     && /opt/uv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r uv.txt \
     && /opt/uv/bin/uv venv /opt/venv \
     && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --no-cache --compile-bytecode \
         --require-hashes -r pyproject.toml -c requirements.lock --extra "$EXTRA" --extra backup --extra ldap --extra saml --extra tracing
 
-FROM python:3.13-slim-bookworm
+FROM ${PYTHON_IMAGE}
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libldap-2.5-0 libsasl2-2 \

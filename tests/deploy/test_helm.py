@@ -198,6 +198,8 @@ def test_a_scaled_worker_has_no_number_of_its_own() -> None:
         ("settings.allowedHosts=x", "allowedHosts"),
         ("storage.url=file:///x", "url"),
         ("image.registry=registry.example", "registry"),
+        # One tag for two images: a digest is that of one of them.
+        (f"image.tag=sha256:{64 * '0'}", "tag"),
         ("ingress.enabled=true", "ingress.host"),
         ("workers.GPU.enabled=true", "GPU"),
         ("receiver.allowedCIDRs[0]=10.0.0.1", "allowedCIDRs"),
@@ -207,6 +209,13 @@ def test_wrong_values_are_rejected(setting: str, said: str) -> None:
     done = _helm("template", "chestline", str(CHART), "--set", setting)
     assert done.returncode != 0
     assert said in done.stderr
+
+
+def test_an_image_is_named_by_tag_or_by_digest() -> None:
+    digest = f"chestline/portal@sha256:{64 * '0'}"
+    own = ("--set", "image.registry=registry.example/", "--set", f"image.portal={digest}")
+    images = {c["image"] for _, c in _containers(_render(None, *own))}
+    assert images == {f"registry.example/{digest}", f"registry.example/chestline/worker:{VERSION}"}
 
 
 def test_an_ingress_needs_a_certificate_and_makes_cookies_secure() -> None:

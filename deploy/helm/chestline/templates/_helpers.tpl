@@ -15,11 +15,11 @@ app.kubernetes.io/name: chestline
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{- /* The image of a name: registry, name, and a tag or digest. */}}
+{{- /* The image of a name: as it is where it has a digest, otherwise with the tag. */}}
 {{- define "chestline.image" -}}
 {{- $root := index . 0 }}{{- $name := index . 1 }}
-{{- $tag := default $root.Chart.AppVersion $root.Values.image.tag }}
-{{- printf "%s%s%s%s" $root.Values.image.registry $name (ternary "@" ":" (hasPrefix "sha256:" $tag)) $tag | quote }}
+{{- $tag := ternary "" (printf ":%s" (default $root.Chart.AppVersion $root.Values.image.tag)) (contains "@" $name) }}
+{{- printf "%s%s%s" $root.Values.image.registry $name $tag | quote }}
 {{- end }}
 
 {{- define "chestline.pod" -}}
