@@ -103,6 +103,8 @@ def test_compose_has_every_part_once() -> None:
     # A fixed name or port would prevent `--scale worker=3`.
     assert not {"container_name", "ports", "hostname"} & set(services["worker"])
     assert services["worker"]["stop_grace_period"] == "4m"
+    # On a busy machine ten seconds, the engine's default, are not enough for these.
+    assert {services[name]["stop_grace_period"] for name in ("scheduler", "receiver")} == {"1m"}
     assert HARD_LIMIT_SECONDS < 4 * 60
 
 
@@ -189,6 +191,16 @@ def test_the_compose_broker_is_persistent_never_evicts_and_stops_on_sigterm(tmp_
     password = (tmp_path / "secrets" / "valkey_password").read_text()
     assert {"appendonly yes", "maxmemory-policy noeviction"} <= set(configuration)
     assert f"requirepass {password}" in configuration
+
+
+def test_workers_and_scheduler_are_healthy_while_their_heartbeat_is_fresh() -> None:
+    """A check that starts a Celery client times out where the worker keeps all cores busy."""
+    image = (CONTAINERS / "worker.Dockerfile").read_text()
+    assert "HEARTBEAT_FILE=/tmp/heartbeat\n" in image
+    assert "find /tmp/heartbeat -mmin -4" in image
+    services = _compose("compose.yaml")["services"]
+    assert "find /tmp/heartbeat -mmin -60" in services["scheduler"]["healthcheck"]["test"][1]
+    assert "healthcheck" not in services["worker"]
 
 
 def test_every_container_is_confined() -> None:
