@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pytest_django.fixtures import Settings
 
 from tests.factories import make_job
-from tests.workers.stand_in import StandIn
+from tests.workers.stand_in import StandIn, states
 from webportal.inference.models import Job
 from workers import engine as engine_module
 from workers.engine import Engine
@@ -48,6 +48,7 @@ def test_images_that_come_one_after_the_other_are_gathered(
     engine.drain()
     for timer in arriving:
         timer.join()
+    assert states() == ["done"] * 3
     assert batch_sizes() == [1, 2]
 
 
