@@ -1,6 +1,7 @@
 """Files are stored in a folder or in an S3 bucket, depending on STORAGE_URL."""
 
 import errno
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -54,6 +55,29 @@ def write_read_delete(storage: Storage) -> None:
         assert file.read() == b"first"
     storage.delete(name)
     assert not storage.exists(name)
+
+
+def test_what_was_saved_and_the_folders_made_for_it_survive_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[Path] = []
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    storage = open_storage(f"file://{tmp_path}/storage")
+    storage.save("dicom/ab/abcd.dcm", ContentFile(b"first"))
+    changed = [tmp_path, *(tmp_path / each for each in ("storage", "storage/dicom"))]
+    assert flushed[:3] == changed
+    assert flushed[-1] == tmp_path / "storage/dicom/ab"
+    assert len(flushed) == 5
+
+    flushed.clear()
+    storage.save("dicom/ab/abce.dcm", ContentFile(b"second"))
+    assert len(flushed) == 2
 
 
 def move_and_date(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,10 +38,7 @@ class DurableFileSystemStorage(FileSystemStorage):
 
     def _save(self, name: str, content: "File[Any]") -> str:
         path = Path(self.path(name))
-        if not path.parent.is_dir():
-            path.parent.mkdir(
-                parents=True, exist_ok=True, mode=self.directory_permissions_mode or 0o777
-            )
+        self._make_folder(path.parent)
         descriptor, temporary = tempfile.mkstemp(prefix=".incoming-", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as target:
@@ -61,13 +58,19 @@ class DurableFileSystemStorage(FileSystemStorage):
     def move(self, name: str, target: str) -> None:
         """Rename a file atomically, and set its time to the present."""
         source, path = Path(self.path(name)), Path(self.path(target))
-        path.parent.mkdir(
-            parents=True, exist_ok=True, mode=self.directory_permissions_mode or 0o777
-        )
+        self._make_folder(path.parent)
         source.replace(path)
         os.utime(path)
         _flush_folder(path.parent)
         _flush_folder(source.parent)
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder and those above it; a power cut takes none of them away again."""
+        if folder.is_dir():
+            return
+        self._make_folder(folder.parent)
+        folder.mkdir(mode=self.directory_permissions_mode or 0o777, exist_ok=True)
+        _flush_folder(folder.parent)
 
 
 def _flush_folder(folder: Path) -> None:
