@@ -351,6 +351,7 @@ def test_every_default_is_documented() -> None:
         for call in ast.walk(ast.parse(code))
         if isinstance(call, ast.Call)
         and ast.unparse(call.func).startswith("env.")
+        and call.args
         and isinstance(call.args[0], ast.Constant)
         and "default" in (options := {each.arg: each.value for each in call.keywords})
     }
