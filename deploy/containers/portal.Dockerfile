@@ -27,8 +27,10 @@ RUN python -m venv /opt/uv \
     && sed -n '/^uv==/,/^    # via/p' requirements.lock > uv.txt
 RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
-    index="$(/opt/uv/bin/pip config get global.index-url 2>/dev/null || echo https://pypi.org/simple)" \
-    && export SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt UV_DEFAULT_INDEX="$index" \
+    export SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+    && if index="$(/opt/uv/bin/pip config get global.index-url 2>/dev/null)"; then \
+        export UV_DEFAULT_INDEX="$index"; \
+    fi \
     && /opt/uv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r uv.txt \
     && /opt/uv/bin/uv venv /opt/venv \
     && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --no-cache --compile-bytecode \
