@@ -386,17 +386,3 @@ def test_ybr_that_is_not_subsampled_whatever_its_name() -> None:
     pixels = np.stack([grey, np.full_like(grey, 128), np.full_like(grey, 128)], axis=-1)
     data = files.dicom(pixels, PhotometricInterpretation="YBR_FULL_422")
     assert_same(images.read(data).pixels, grey)
-
-
-def test_fragments_without_a_delimiter_are_read_and_truncated_ones_refused() -> None:
-    pixels = files.phantom()
-    data = files.encapsulated_jpeg(files.jpeg(pixels), pixels)
-    closing = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
-    assert data.endswith(closing)
-    bare = data.removesuffix(closing)
-    assert_same(images.read(bare).pixels, images.read(data).pixels)
-    assert images.describe(bare) == images.describe(data)
-    for cut in (bare[:-2], bare[: len(bare) // 2]):
-        with pytest.raises(images.ImageError) as refusal:
-            images.check_whole(cut)
-        assert refusal.value.code == "truncated"

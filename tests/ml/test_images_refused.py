@@ -267,6 +267,20 @@ def test_the_header_is_enough_to_refuse(name: str) -> None:
     assert refusal.value.code == code
 
 
+def test_fragments_without_a_delimiter_are_read_and_truncated_ones_refused() -> None:
+    pixels = files.phantom()
+    data = files.encapsulated_jpeg(files.jpeg(pixels), pixels)
+    closing = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
+    assert data.endswith(closing)
+    bare = data.removesuffix(closing)
+    np.testing.assert_array_equal(images.read(bare).pixels, images.read(data).pixels)
+    assert images.describe(bare) == images.describe(data)
+    for cut in (bare[:-2], bare[: len(bare) // 2]):
+        with pytest.raises(images.ImageError) as refusal:
+            images.check_whole(cut)
+        assert refusal.value.code == "truncated"
+
+
 def test_several_numbers_of_samples_take_no_memory() -> None:
     data = files.dicom(files.phantom(), SamplesPerPixel=[1, 1, 1], Columns=2_000)
     tracemalloc.start()
