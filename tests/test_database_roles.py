@@ -8,6 +8,10 @@ import pytest
 from django.db import connection
 
 from tests import services
+from tests.conftest import PASSWORD
+from tests.factories import make_prediction, make_radiograph
+from tests.reading import add_addendum, read
+from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.database import roles
@@ -74,6 +78,38 @@ def runtime(owner_url: str, runtime_url: str) -> Iterator[Runtime]:
 def test_the_runtime_role_cannot_tamper_with_the_trail(runtime: Runtime, statement: str) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         runtime.execute(statement)
+
+
+# A trail that says that all reads and addenda are to be erased.
+INVENTED = """
+CREATE TEMPORARY TABLE audit_auditentry AS SELECT 1::bigint AS sequence, 'records.erased' AS action,
+    jsonb_build_object('removed', jsonb_build_object(
+        'read', (SELECT jsonb_agg(id) FROM public.review_read),
+        'addendum', (SELECT jsonb_agg(id) FROM public.review_addendum)
+    )) AS detail;
+SELECT set_config('chestline.erasure', '1', false);
+"""
+
+
+@pytest.mark.parametrize("table", ["review_addendum", "review_read"])
+def test_tables_of_its_own_do_not_let_it_delete_what_is_signed(
+    runtime: Runtime, radiologist: User, table: str
+) -> None:
+    signed = read(make_prediction(make_radiograph(), "likely"), radiologist, "definite")
+    add_addendum(signed, radiologist, "Late finding", "Small effusion.", PASSWORD)
+    runtime.execute(INVENTED)
+    with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="never changed"):
+        runtime.execute(f"DELETE FROM {table}")
+
+
+def test_tables_of_its_own_do_not_let_it_take_back_what_others_build_on(
+    runtime: Runtime, radiologist: User
+) -> None:
+    signed = read(make_prediction(make_radiograph(), "likely"), radiologist, "definite")
+    add_addendum(signed, radiologist, "Late finding", "Small effusion.", PASSWORD)
+    runtime.execute("CREATE TEMPORARY TABLE review_addendum (read_id uuid)")
+    with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="never changed"):
+        runtime.execute("UPDATE review_read SET state = 'taken_back'")
 
 
 def test_the_runtime_role_appends_and_changes_records(runtime: Runtime) -> None:
