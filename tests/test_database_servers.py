@@ -1,16 +1,21 @@
 """DATABASE_URL, which may name a primary and its standby."""
 
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 
 from webportal.database.base import DatabaseWrapper
-from webportal.database.config import OPTIONS, database_from_url
+from webportal.database.config import OPTIONS, address_of, database_from_url
+from webportal.database.roles import role_of
 
 pytestmark = pytest.mark.django_db
 
@@ -29,8 +34,8 @@ def test_a_url_may_name_several_servers() -> None:
 
 
 def test_sockets_may_be_named_too() -> None:
-    config = database_from_url("postgresql://app:secret@/chestline?host=%2Fone,%2Ftwo", 0)
-    assert config["HOST"] == "/one,/two"
+    config = database_from_url("postgresql://app:secret@/chestline?host=%2Fone,%2Fa@two", 0)
+    assert config["HOST"] == "/one,/a@two"
 
 
 @pytest.mark.parametrize(
@@ -40,13 +45,39 @@ def test_sockets_may_be_named_too() -> None:
         "host=one dbname=chestline",
         "postgresql://app:99%pass@one/chestline",
         "postgresql://app:pass@one/chestline?sslmood=require",
+        # Read as the server "pass@one", and as the server "app" with the port "99pass".
+        "postgresql://app:99@pass@one/chestline",
+        "postgresql://app:99pass/pass@one/chestline",
     ],
 )
 def test_what_is_no_url_of_postgresql_is_refused_without_its_password(url: str) -> None:
-    with pytest.raises(ImproperlyConfigured) as refused:
+    for setting in ("DATABASE_URL", "DATABASE_OWNER_URL"):
+        with pytest.raises(ImproperlyConfigured) as refused:
+            address_of(url, setting)
+        assert setting in str(refused.value)
+        assert "pass@" not in str(refused.value)
+    with pytest.raises(ImproperlyConfigured):
         database_from_url(url, 0)
-    assert "DATABASE_URL" in str(refused.value)
-    assert "pass@" not in str(refused.value)
+
+
+def test_an_owner_that_cannot_be_read_is_refused_without_its_password() -> None:
+    settings = {"DATABASE_OWNER_URL": "postgresql://app:99%pass@one/chestline"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=django_settings.BASE_DIR,
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "DATABASE_OWNER_URL cannot be read" in done.stderr
+    assert "pass@" not in done.stderr
+
+
+def test_the_role_is_the_one_that_connects() -> None:
+    for url in ("postgresql://one:p#s@db/x?user=two", "postgresql:///x?user=two&host=/run"):
+        assert role_of(url) == "two"
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from webportal import logs
 from webportal.accounts import config as accounts
 from webportal.api import framework
 from webportal.auditexport.address import bearer_token, fhir_address, syslog_address
-from webportal.database.config import database_from_url
+from webportal.database.config import address_of, database_from_url
 from webportal.site import config as site
 from webportal.storage import storage_from_url
 
@@ -45,6 +45,8 @@ TEMPLATES = site.templates(BASE_DIR / "webportal" / "templates")
 # A file that has it may end with a line feed.
 DATABASE_URL = env.str("DATABASE_URL").strip()
 DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", default="").strip()
+if DATABASE_OWNER_URL:
+    address_of(DATABASE_OWNER_URL, "DATABASE_OWNER_URL")
 # A statement that takes longer is given up; 0 for never. The portal sets 30 (webportal.wsgi): no
 # page waits longer behind a lock or a slow disk, while workers and commands may take their time.
 DATABASES = {

@@ -22,23 +22,40 @@ OPTIONS = {
 }
 
 
+def address_of(url: str, setting: str = "DATABASE_URL") -> dict[str, Any]:
+    """What a URL says, by the keywords of libpq, which reads it as it does for pg_dump.
+
+    Raises ImproperlyConfigured, which quotes nothing of the URL, if it is not one of PostgreSQL or
+    has a password that libpq would take for a part of the address.
+    """
+    if not url.startswith(_SCHEMES):
+        raise ImproperlyConfigured(f"{setting} must name a PostgreSQL database.")
+    unreadable = ImproperlyConfigured(
+        f"{setting} cannot be read. Characters such as %, /, @ and : in a password must be"
+        " percent-encoded, and options must be those of libpq."
+    )
+    try:
+        parts: dict[str, Any] = dict(conninfo_to_dict(url))
+    except psycopg.ProgrammingError:
+        # What libpq says may contain a part of the password.
+        raise unreadable from None
+    # Behind an @ or a / in a password libpq sees an address, which later errors would quote.
+    hosts, ports = (str(parts.get(name, "")).split(",") for name in ("host", "port"))
+    if any("@" in host and not host.startswith("/") for host in hosts):
+        raise unreadable
+    if not all(port.isdecimal() for port in filter(None, ports)):
+        raise unreadable
+    return parts
+
+
 def database_from_url(url: str, statement_seconds: int) -> dict[str, Any]:
     """The entry for a DATABASE_URL, with backend, health checks and timeouts.
 
     The URL is read by libpq, as pg_dump and the others do, so it may name several hosts. Options in
     it take precedence. A statement is given up after `statement_seconds`, 0 for never. Raises
-    ImproperlyConfigured if the URL is not one of PostgreSQL.
+    ImproperlyConfigured as `address_of` does.
     """
-    if not url.startswith(_SCHEMES):
-        raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database.")
-    try:
-        parts: dict[str, Any] = dict(conninfo_to_dict(url))
-    except psycopg.ProgrammingError:
-        # What libpq says may contain a part of the password.
-        raise ImproperlyConfigured(
-            "DATABASE_URL cannot be read. Characters such as %, /, @ and : in a password must be"
-            " percent-encoded, and options must be those of libpq."
-        ) from None
+    parts = address_of(url)
     config = {
         "ENGINE": "webportal.database",
         "NAME": parts.pop("dbname", ""),

@@ -4,10 +4,10 @@ The owner of a table can disable its triggers. So the portal, the workers and th
 a role that owns nothing: it cannot change the audit trail or signed reads.
 """
 
-from urllib.parse import unquote, urlsplit
-
 import psycopg
 from psycopg import sql
+
+from webportal.database.config import address_of
 
 # What the runtime role must not do to these tables, besides what only an owner can do.
 _WITHHELD = {
@@ -25,8 +25,8 @@ class RoleError(Exception):
 
 
 def role_of(url: str) -> str:
-    """The role named in a database URL."""
-    return unquote(urlsplit(url).username or "")
+    """The role that a database URL connects as, wherever in it that is named."""
+    return str(address_of(url).get("user", ""))
 
 
 def ensure_runtime_role(owner_url: str, runtime_url: str) -> None:
@@ -45,7 +45,7 @@ def ensure_runtime_role(owner_url: str, runtime_url: str) -> None:
         found = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", [runtime])
         row = found.fetchone()
         if row is None:
-            _create(connection, owner, runtime, unquote(urlsplit(runtime_url).password or ""))
+            _create(connection, owner, runtime, str(address_of(runtime_url).get("password", "")))
             return
         inherits = connection.execute("SELECT pg_has_role(%s, %s, 'MEMBER')", [runtime, owner])
         if row[0] or inherits.fetchone() == (True,):
