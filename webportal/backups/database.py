@@ -15,7 +15,7 @@ from typing import IO
 import psycopg
 from django.conf import settings
 from django.db import connection, transaction
-from psycopg import sql
+from psycopg import pq, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from webportal.backups.errors import BackupError
@@ -27,7 +27,8 @@ _RECORDS = (
     "review_read",
     "network_receivedinstance",
 )
-_TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
+# Options of a database URL that the process list must not show.
+_SECRETS = ("password", "sslpassword", "oauth_client_secret")
 
 
 @contextmanager
@@ -160,19 +161,22 @@ def _has_row(owner: "psycopg.Connection[tuple[object, ...]]", table: str) -> boo
 
 
 def _address_of_this() -> str:
-    """The address of the server of Django's open connection, with its password.
+    """The address of the server of Django's open connection, with its password and options.
 
     Of several servers only that one has the snapshot.
     """
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
     given = {name: str(value) for name, value in connection.get_connection_params().items()}
     info = connection.connection.info
     given |= {"host": info.host, "port": str(info.port)}
-    names = ("host", "port", "user", "password", "dbname", *_TLS)
-    return make_conninfo(**{name: given[name] for name in names if name in given})
+    if "hostaddr" in given:
+        given["hostaddr"] = info.hostaddr
+    return make_conninfo(**{name: value for name, value in given.items() if name in known})
 
 
 def _without_password(address: str) -> str:
-    return make_conninfo("", **{**conninfo_to_dict(address), "password": None})
+    given = conninfo_to_dict(address)
+    return make_conninfo("", **{name: given[name] for name in given if name not in _SECRETS})
 
 
 def _environment(address: str) -> dict[str, str]:
