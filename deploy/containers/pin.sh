@@ -37,6 +37,8 @@ $defaults
 END
 # Only now, so that a registry that does not answer changes nothing.
 others=$(grep -v '^[A-Z]*_IMAGE=' "$settings" 2>/dev/null || true)
+# With the permissions of what it replaces: other settings in it may be secret.
+[ ! -e "$settings" ] || cp -p "$settings" "$settings.new"
 printf '%s%s' "${others:+$others
 }" "$pins" > "$settings.new"
 mv "$settings.new" "$settings"

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import stat
 import subprocess
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def _run(
     for name in (
         "sh",
         "cat",
+        "cp",
         "cut",
         "dirname",
         "basename",
@@ -158,6 +160,7 @@ def test_images_of_others_are_named_in_full_and_can_be_pinned() -> None:
 def test_pinning_writes_digests_that_building_uses(program: str, checkout: Path) -> None:
     settings = checkout / "deploy" / "compose" / ".env"
     settings.write_text("TIME_ZONE=Asia/Kathmandu\nPOSTGRES_IMAGE=registry.example/postgres:18\n")
+    settings.chmod(0o600)
     done, asked = _run(checkout, "pin.sh", has=(program,))
     assert done.returncode == 0, done.stderr
     assert {call.split()[0] for call in asked} == {program}
@@ -167,6 +170,7 @@ def test_pinning_writes_digests_that_building_uses(program: str, checkout: Path)
     assert pinned["POSTGRES_IMAGE"] == "registry.example/postgres:18"
     assert text.splitlines()[0] == "TIME_ZONE=Asia/Kathmandu"
     assert len(text.splitlines()) == 6
+    assert stat.S_IMODE(settings.stat().st_mode) == 0o600
     # Again, with what it has written.
     assert _run(checkout, "pin.sh", has=(program,))[1] == asked
     assert settings.read_text() == text
