@@ -10,7 +10,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
@@ -189,6 +189,9 @@ class Session(AbstractBaseSession):
         default="",
         db_index=True,
         help_text="What the identity provider calls the session in which this one began.",
+    )
+    used_at = models.DateTimeField(
+        db_default=Now(), help_text="When a request last came, to within half a minute."
     )
 
     @classmethod

@@ -19,6 +19,7 @@ from webportal.accounts.models import Session, User
 from webportal.client_address import client_address
 
 _ABOUT = "signed_in"
+_NOTED_EVERY = timedelta(seconds=30)
 #: Data of a session started through the identity provider (webportal.accounts.provider_sessions).
 FEDERATED = "federated"
 #: How long a sign-in may take, wherever it leads.
@@ -58,6 +59,7 @@ class SessionStore(db.SessionStore):
             end = timezone.now() + timedelta(seconds=ANONYMOUS_SECONDS)
             row.expire_date = min(row.expire_date, end)
         row.provider_sid = data.get(FEDERATED, {}).get("sid", "")
+        row.used_at = timezone.now()
         return row
 
 
@@ -81,6 +83,24 @@ def describe(request: HttpRequest) -> None:
         "address": client_address(request),
         "browser": _browser(request.headers.get("User-Agent", "")),
     }
+
+
+def use(session: SessionBase, within: timedelta) -> bool:
+    """Note that a session is used; returns whether its last use was not longer ago than `within`.
+
+    If it was, nothing is noted. In a column of its own: requests of one session that come at once
+    overwrite each other's data.
+    """
+    rows = Session.objects.filter(pk=session.session_key)
+    used_at = rows.values_list("used_at", flat=True).first()
+    if used_at is None:
+        return True
+    since = timezone.now() - used_at
+    if since > within:
+        return False
+    if since > _NOTED_EVERY:
+        rows.update(used_at=timezone.now())
+    return True
 
 
 def sessions_of(user: User, current: SessionBase) -> list[OpenSession]:

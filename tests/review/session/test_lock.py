@@ -1,8 +1,10 @@
 """An idle session shows nothing until its user unlocks it."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
@@ -11,7 +13,7 @@ from tests.conftest import PASSWORD
 from tests.factories import make_prediction
 from tests.helpers import audit_actions, let_attempts_pass
 from tests.reading import identity_field, look_at
-from webportal.accounts.models import Role, User
+from webportal.accounts.models import Role, Session, User
 from webportal.accounts.throttle import ONE_PERSON
 from webportal.audit.models import Action
 from webportal.inference.models import Prediction
@@ -126,6 +128,32 @@ def test_a_running_upload_continues(browser: Client, person: User) -> None:
     assert browser.post(f"{address}/files").status_code != 423
 
 
+def leave(minutes: float) -> None:
+    """Let the last request of every session be that long ago."""
+    Session.objects.update(used_at=F("used_at") - timedelta(minutes=minutes))
+
+
+def test_a_session_whose_pages_were_closed_is_locked_too(
+    person: User, sign_in: Callable[[User], Client], settings: Settings
+) -> None:
+    """No page is open that could see that nobody is there."""
+    browser, worklist = sign_in(person), reverse("review:worklist")
+    for _ in range(3):
+        leave(settings.SESSION_LOCK_MINUTES - 1)
+        assert browser.get(worklist, headers=PAGE).status_code == 200
+    leave(settings.SESSION_LOCK_MINUTES + 2)
+    batch = services.create_batch(person, name="Night")
+    assert browser.post(f"{reverse('intake:batch', args=[batch.pk])}/files").status_code != 423
+    for _ in range(2):
+        assert browser.get(worklist, headers=PAGE).status_code == 423
+    assert audit_actions().count(Action.SESSION_LOCKED) == 1
+    assert unlock(browser, PASSWORD) == 204
+    assert browser.get(worklist, headers=PAGE).status_code == 200
+    leave(settings.SESSION_LOCK_MINUTES + 2)
+    settings.SESSION_LOCK_MINUTES = 0
+    assert browser.get(worklist, headers=PAGE).status_code == 200
+
+
 def test_hospital_it_can_switch_it_off(
     person: User, sign_in: Callable[[User], Client], settings: Settings
 ) -> None:
@@ -141,4 +169,5 @@ def test_sessions_of_users_who_do_not_read_are_not_locked(
     uploader: User, sign_in: Callable[[User], Client]
 ) -> None:
     browser = sign_in(uploader)
+    leave(600)
     assert b'id="lock"' not in browser.get(reverse("intake:batches")).content

@@ -3,10 +3,15 @@
 The browser detects inactivity (frontend/src/lock.ts) and reports it. From then on every request of
 the session, from any tab, gets only the unlock page. Input stays in the page; running uploads
 continue.
+
+A page that is seen asks the portal for news several times a minute. Where nothing has come for as
+long, no page is open that could report it, and the portal locks the session by itself.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 
+from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -14,7 +19,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from webportal.accounts.models import User
+from webportal.accounts import sessions
+from webportal.accounts.models import Role, User
 from webportal.accounts.services import AccountError, PasswordUncheckedError
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -23,6 +29,8 @@ from webportal.review.reads import authentication
 LOCKED = "is_locked"
 # URLs that never use a session, or must not: see skip_auth_for_health.
 WITHOUT_SESSION = ("/health/", "/static/", "/metrics")
+# An open page may ask late: it has a slow line, or the portal is starting.
+LATE = timedelta(minutes=1)
 
 
 @transaction.atomic
@@ -62,7 +70,7 @@ def refuse_while_locked(
     """Respond to a locked session with the unlock page; scripts get 423."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if request.path.startswith(WITHOUT_SESSION) or not request.session.get(LOCKED):
+        if request.path.startswith(WITHOUT_SESSION) or not _is_locked(request):
             return get_response(request)
         if _is_open_to_locked(request):
             return get_response(request)
@@ -73,6 +81,27 @@ def refuse_while_locked(
         return JsonResponse({"detail": _("This session is locked.")}, status=423)
 
     return middleware
+
+
+def _is_locked(request: HttpRequest) -> bool:
+    if request.session.get(LOCKED):
+        return True
+    person = request.user
+    if not is_locking(person) or sessions.use(request.session, _limit() + LATE):
+        return False
+    assert isinstance(person, User)
+    lock(request.session, person)
+    return True
+
+
+def is_locking(person: object) -> bool:
+    """Whether idle sessions of this person are locked: readers', unless hospital IT disabled it."""
+    is_reader = isinstance(person, User) and person.has_role(Role.RADIOLOGIST)
+    return is_reader and settings.SESSION_LOCK_MINUTES > 0
+
+
+def _limit() -> timedelta:
+    return timedelta(minutes=settings.SESSION_LOCK_MINUTES)
 
 
 def _is_open_to_locked(request: HttpRequest) -> bool:
