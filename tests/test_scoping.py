@@ -28,6 +28,16 @@ def test_a_view_that_reads_studies_unscoped_is_found() -> None:
     assert _found("def view(request):\n    return patient.studies.count()\n")
 
 
+def test_another_name_of_a_model_hides_nothing() -> None:
+    for code in (
+        "def view(request):\n    return models.Study.objects.all()\n",
+        "def view(request):\n    return get_object_or_404(models.Study, pk=study_id)\n",
+        "from a.models import Study as Examination\n\nExamination.objects.all()\n",
+    ):
+        assert _found(code), code
+    assert not _found("def view(request):\n    return models.Study.objects.visible_to(person)\n")
+
+
 def test_what_is_scoped_or_handed_over_passes() -> None:
     for read in (
         "Study.objects.visible_to(person).filter(pk=study_id)",

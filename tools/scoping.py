@@ -101,17 +101,32 @@ def _all(sources: dict[str, str]) -> Iterator[Found]:
 
 def _in_module(name: str, tree: ast.Module, models: set[str]) -> Iterator[Found]:
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    models = models | _other_names(tree, models)
     for node in ast.walk(tree):
         what = _reads(node, parents, models)
         if what and not _is_of_something_known(node, parents):
             yield Found(name, getattr(node, "lineno", 0), _function_of(node, parents), what)
 
 
+def _other_names(tree: ast.Module, models: set[str]) -> set[str]:
+    """The names under which a module has imported models, where it gives them names of its own."""
+    imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    aliases = (alias for node in imports for alias in node.names)
+    return {alias.asname for alias in aliases if alias.asname and alias.name in models}
+
+
+def _name(node: ast.AST | None) -> str:
+    """The last part of a name: `Study` of `Study` and of `models.Study`."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
 def _reads(node: ast.AST, parents: dict[ast.AST, ast.AST], models: set[str]) -> str:
     """What a node reads without a scope, '' for nothing."""
     parent = parents.get(node)
     if isinstance(node, ast.Attribute) and node.attr in MANAGERS:
-        model = node.value.id if isinstance(node.value, ast.Name) else ""
+        model = _name(node.value)
         scoped = isinstance(parent, ast.Attribute) and parent.attr in SCOPES | CREATING
         return f"{model}.{node.attr}" if model in models and not scoped else ""
     if isinstance(node, ast.Attribute) and node.attr in RELATED:
@@ -119,8 +134,8 @@ def _reads(node: ast.AST, parents: dict[ast.AST, ast.AST], models: set[str]) -> 
         return f".{node.attr}.{parent.attr}" if queried else ""  # type: ignore[union-attr]
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         first = node.args[0] if node.args else None
-        if node.func.id in SHORTCUTS and isinstance(first, ast.Name) and first.id in models:
-            return f"{node.func.id}({first.id})"
+        if node.func.id in SHORTCUTS and _name(first) in models:
+            return f"{node.func.id}({_name(first)})"
         if node.func.id in SHORTCUTS and isinstance(first, ast.Attribute) and first.attr in RELATED:
             return f"{node.func.id}(….{first.attr})"
     return ""
