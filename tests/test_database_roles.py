@@ -12,6 +12,7 @@ from tests.conftest import PASSWORD
 from tests.factories import make_prediction, make_radiograph
 from tests.reading import add_addendum, read
 from webportal.accounts.models import User
+from webportal.audit import runs
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.database import roles
@@ -100,6 +101,31 @@ def test_tables_of_its_own_do_not_let_it_delete_what_is_signed(
     runtime.execute(INVENTED)
     with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="never changed"):
         runtime.execute(f"DELETE FROM {table}")
+
+
+def test_an_invented_erasure_is_found(runtime: Runtime, radiologist: User) -> None:
+    """The role that erases has to be able to; what it cannot do is leave no trace."""
+    read(make_prediction(make_radiograph(), "likely"), radiologist, "definite")
+    runtime.execute(
+        "INSERT INTO audit_auditentry (sequence, at, actor, action, object_type, object_id, detail,"
+        " previous_mac, mac) SELECT max(sequence) + 1, now(), 'ann', 'records.erased', '', '',"
+        " jsonb_build_object('blanked', jsonb_build_array(jsonb_build_array(1)), 'removed',"
+        " jsonb_build_object('read', (SELECT jsonb_agg(id) FROM review_read))), '', 'x'"
+        " FROM audit_auditentry"
+    )
+    runtime.execute("UPDATE audit_chainhead SET sequence = sequence + 1")
+    runtime.execute(
+        "SELECT set_config('chestline.erasure', max(sequence)::text, false), audit_blank("
+        "max(sequence)) FROM audit_auditentry"
+    )
+    runtime.execute("DELETE FROM review_imageview")
+    assert runtime.execute("DELETE FROM review_read").rowcount == 1
+    verdict = runs.run_now(lambda done, of: None).verdict
+    assert verdict is not None
+    found = " ".join(map(str, verdict.findings))
+    assert "was altered" in found
+    assert "details of the entry are gone" in found
+    assert "but it is missing" in found
 
 
 def test_tables_of_its_own_do_not_let_it_take_back_what_others_build_on(
