@@ -115,6 +115,10 @@ def test_a_search_matches_them_by_their_keys_and_pages_through_them(
     assert reports(reader, prediction, SeriesNumber="9004") == [9004]
     assert reports(reader, prediction, SeriesDescription="AI*") == AI
     assert reports(reader, prediction, SeriesDescription="AI") == []
+    assert reports(reader, prediction, SeriesDescription="AI ?e*, not verified") == AI
+    assert reports(reader, prediction, SeriesDescription="[A]*") == []
+    # Tried out one by one, what these may stand for would take hours.
+    assert reports(reader, prediction, SeriesDescription="*" * 60 + "!") == []
     assert reports(reader, prediction, BodyPartExamined="CHEST") == []
     patient = prediction.radiograph.study.patient.patient_id
     assert reports(reader, prediction, PatientID=patient) == AI
