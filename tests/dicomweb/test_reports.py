@@ -82,7 +82,8 @@ def test_a_radiologist_finds_and_retrieves_the_results_of_the_model(
         )
         shapes |= {each.value for each in dataset.iterall() if each.keyword == "GraphicType"}
     assert shapes == {"POLYLINE"}
-    assert audit_actions(action="report.opened") == ["report.opened"] * 2
+    # The metadata say all of a report, too.
+    assert audit_actions(action="report.opened") == ["report.opened"] * 4
     whole = reader.get(study_of(prediction), HTTP_ACCEPT=IN_PARTS)
     assert b"".join(whole).count(b"Content-Type: application/dicom") == 3
 

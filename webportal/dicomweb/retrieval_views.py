@@ -77,6 +77,8 @@ class RetrievalEndpoint(DicomwebEndpoint):
             raise NotReadable(error.message) from error
         found = stored[0].study
         append(Event(Action.STUDY_VIEWED, "study", found.pk, found.pk), self.person)
+        # The metadata of a report are all that it says.
+        self.record_sent([each for each in stored if isinstance(each, StructuredReport)], "json")
         show(request, found)
         return HttpResponse(f"[{','.join(described)}]", content_type=negotiation.JSON)
 
