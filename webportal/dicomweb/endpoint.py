@@ -45,8 +45,10 @@ class DicomwebEndpoint(ViewSet):
         self, study: str, series_uid: str = "", instance: str = ""
     ) -> list[Radiograph | StructuredReport]:
         """Images and reports of a study or series, or a single one. Raises Http404."""
-        reports = self.reports(study, series_uid, instance)
         images = self._images(study, series_uid, instance)
+        # No series has both, and reports that nobody asked for may take seconds to make.
+        is_of_images = bool(series_uid and images)
+        reports = [] if is_of_images else self.reports(study, series_uid, instance)
         found: list[Radiograph | StructuredReport] = [*images, *reports]
         if not found:
             raise Http404
