@@ -1,5 +1,7 @@
 """Structured reports over DICOMweb: what of a read and of the model's results a caller is given."""
 
+import hashlib
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
@@ -9,18 +11,21 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from tests.conftest import PASSWORD
+from tests.delivery.conftest import make_destination, send_all
 from tests.dicomweb.conftest import STUDIES, Call
 from tests.factories import make_prediction
 from tests.helpers import audit_actions, let_time_pass
 from tests.reading import add_addendum, entry, read, sign
 from webportal.accounts.models import Role, User
-from webportal.delivery.models import Document, DocumentKind
+from webportal.delivery.making import make
+from webportal.delivery.models import Content, Destination, Document, DocumentKind
 from webportal.inference.models import Prediction
 from webportal.records.services import change_patient
 from webportal.review.models import Read, ReadingPreference
 from webportal.review.reads.marks import Mark
 from webportal.review.reads.services import Entry
 
+__all__ = ["make_destination"]
 MODALITY, SERIES, NUMBER = "00080060", "0020000E", "00200011"
 INSTANCE, IN_SERIES, IN_STUDY = "00080018", "00201209", "00201208"
 AI = [9003, 9004]
@@ -97,6 +102,42 @@ def test_they_are_the_documents_that_destinations_get(
     assert bytes(document.content or b"") == data
     instances(reader, prediction)
     assert Document.objects.count() == 2
+
+
+def test_what_was_retrieved_early_leaves_with_the_study_as_on_record(
+    reader: APIClient, prediction: Prediction, make_destination: Callable[..., Destination]
+) -> None:
+    [path, _] = paths(prediction, instances(reader, prediction))
+    study = prediction.radiograph.study
+    early = file_at(reader, path)
+    assert pydicom.dcmread(BytesIO(early)).AccessionNumber == ""
+    study.accession_number = "A-77"
+    study.save()
+    destination = make_destination(sends=[Content.RESULTS], results_when="at_once")
+    sent, *_ = send_all(destination)
+    content = bytes(sent.document.content or b"")
+    dataset = pydicom.dcmread(BytesIO(content))
+    assert (dataset.AccessionNumber, sent.attempts) == ("A-77", 1)
+    assert sent.document.sha256 == hashlib.sha256(content).hexdigest()
+    assert path.endswith(dataset.SOPInstanceUID)
+    assert file_at(reader, path) == content
+    # From then on it stays as it was sent.
+    study.accession_number = "A-78"
+    study.save()
+    document = Document.objects.get(pk=sent.document.pk)
+    make(document, destination)
+    assert bytes(document.content or b"") == content
+
+
+def test_an_image_is_retrieved_without_making_reports(
+    reader: APIClient, prediction: Prediction
+) -> None:
+    [image] = reader.get("/dicom-web/instances").json()
+    series, instance = (image[each]["Value"][0] for each in (SERIES, INSTANCE))
+    path = f"{study_of(prediction)}/series/{series}/instances/{instance}"
+    assert pydicom.dcmread(BytesIO(file_at(reader, path))).SOPInstanceUID == instance
+    assert len(reader.get(f"{path}/metadata").json()) == 1
+    assert not Document.objects.exists()
 
 
 def test_they_name_the_patient_on_record(reader: APIClient, prediction: Prediction) -> None:

@@ -18,7 +18,7 @@ from webportal.delivery.documents.drawn import presented
 from webportal.delivery.documents.fhir.reads import read_transaction
 from webportal.delivery.documents.fhir.results import results_transaction, withdrawal_transaction
 from webportal.delivery.documents.reports import Verification, uid_of
-from webportal.delivery.documents.sources import Place, source_of
+from webportal.delivery.documents.sources import Place, source_of, with_study_on_record
 from webportal.delivery.models import (
     OF_FHIR,
     RETRACTIONS,
@@ -28,7 +28,7 @@ from webportal.delivery.models import (
     DocumentKind,
 )
 from webportal.delivery.release import ObsoleteError, results_to_send
-from webportal.delivery.retractions import retracted, sent_since
+from webportal.delivery.retractions import OF_DICOM, retracted, sent_since
 from webportal.records.identity import identity_version
 from webportal.review.models import Addendum, Read
 from webportal.review.reads.marks import parse_marks
@@ -60,13 +60,16 @@ def make(document: Document, destination: Destination | None = None) -> None:
     """Create a document's content. Raises StoredFileError, or ObsoleteError if there is none.
 
     By FHIR a retraction depends on what the destination has by now, so that it is created anew.
-    Other documents are the same for every destination.
+    Other documents are the same for every destination. One that was made to be retrieved by
+    DICOMweb, perhaps long before, gets the study as on record before it leaves.
     """
     identity = identity_version(document.study.patient)
     is_made = document.content is not None and document.identity == identity
-    if is_made and document.kind != DocumentKind.RETRACTION_FHIR:
+    if is_made and document.kind in OF_DICOM and not _has_left(document):
+        content = with_study_on_record(bytes(document.content or b""), document.study)
+    elif is_made and document.kind != DocumentKind.RETRACTION_FHIR:
         return
-    if document.kind in RETRACTIONS:
+    elif document.kind in RETRACTIONS:
         content = _retraction(document, identity, destination)
     elif document.kind == DocumentKind.REPORT_HL7:
         content = _message(document)
@@ -78,6 +81,11 @@ def make(document: Document, destination: Destination | None = None) -> None:
     document.sha256 = hashlib.sha256(content).hexdigest()
     document.made_at = clock()
     document.save()
+
+
+def _has_left(document: Document) -> bool:
+    """Whether a destination has it, or may have it."""
+    return document.deliveries.filter(attempts__gt=0).exists()
 
 
 def _retraction(document: Document, identity: str, destination: Destination | None) -> bytes:

@@ -145,7 +145,7 @@ def _of_results(person: User, study: Study) -> Iterator[Document]:
 def _opened(document: Document, study: Study) -> StructuredReport:
     """Raises StoredFileError."""
     # Here, because highdicom takes long to import, and most servers are never asked for a report.
-    from webportal.delivery.documents.sources import describe_study, file_of
+    from webportal.delivery.documents.sources import with_study_on_record
     from webportal.delivery.making import make
 
     if document.made_at is None:
@@ -155,10 +155,5 @@ def _opened(document: Document, study: Study) -> StructuredReport:
             if document.made_at is None:
                 make(document)
     content = Document.objects.values_list("content", flat=True).get(pk=document.pk)
-    file = bytes(content or b"")
-    present = pydicom.dcmread(BytesIO(file))
-    as_made = pydicom.dcmread(BytesIO(file))
-    describe_study(present, study)
-    if present != as_made:
-        file = file_of(present)
-    return StructuredReport(study, document, file, present)
+    file = with_study_on_record(bytes(content or b""), study)
+    return StructuredReport(study, document, file, pydicom.dcmread(BytesIO(file)))

@@ -72,6 +72,13 @@ def describe_study(ds: Dataset, study: Study) -> None:
     ds.StudyDate, ds.StudyTime = day_and_time(study)
 
 
+def with_study_on_record(file: bytes, study: Study) -> bytes:
+    """Return a DICOM file with patient and study as recorded now: the same bytes if it has them."""
+    present, as_made = (pydicom.dcmread(BytesIO(file)) for _ in range(2))
+    describe_study(present, study)
+    return file if present == as_made else file_of(present)
+
+
 def day_and_time(study: Study) -> tuple[str, str]:
     """When a study was performed, in local time, as DICOM DA and TM; empty if unknown.
 
