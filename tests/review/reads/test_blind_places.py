@@ -52,6 +52,7 @@ pytestmark = pytest.mark.django_db
 
 STATES = ["unread", "second", "signed", "all"]
 RESULTS = list(PROBABILITIES)
+DICOMWEB = "/dicom-web/"
 
 
 @pytest.fixture(autouse=True)
@@ -165,8 +166,8 @@ def pages(blind: list[Study], batch: UploadBatch) -> Iterator[str]:
         yield f"{reverse('results:csv', args=[batch.pk])}?sort={sort}"
 
 
-def endpoints(batch: UploadBatch) -> Iterator[str]:
-    """Every list of the REST interface in which these studies may be."""
+def endpoints(blind: list[Study], batch: UploadBatch) -> Iterator[str]:
+    """Every list of REST and of DICOMweb in which these studies may be."""
     for query in (
         "",
         *(f"category={each}" for each in RESULTS),
@@ -187,6 +188,12 @@ def endpoints(batch: UploadBatch) -> Iterator[str]:
     yield "/api/v1/agreement"
     yield f"/api/v1/batches/{batch.pk}"
     yield from (f"/api/v1/batches/{batch.pk}/results?sort={each}" for each in ("", "result"))
+    for level in ("series", "instances", "studies"):
+        yield f"{DICOMWEB}{level}?includefield=all"
+    for study in blind:
+        of_study = f"{DICOMWEB}studies/{study.study_instance_uid}"
+        yield from (f"{of_study}/{level}?includefield=all" for level in ("series", "instances"))
+        yield f"{of_study}/metadata"
 
 
 def ask(reader: User, blind: list[Study], browser: Client, addresses: list[str]) -> dict[str, Any]:
@@ -196,7 +203,7 @@ def ask(reader: User, blind: list[Study], browser: Client, addresses: list[str])
     program.force_authenticate(reader)
     answers: dict[str, Any] = {}
     for address in addresses:
-        if address.startswith("/api/"):
+        if address.startswith(("/api/", DICOMWEB)):
             answers[address] = program.get(address).content.decode()
             continue
         live = {"HX-Request": "true"} if "&live" in address else {}
@@ -224,7 +231,8 @@ def walk(reader: User) -> list[Study]:
 def test_no_response_depends_on_a_hidden_result(
     reader: User, batch: UploadBatch, blind: list[Study], sign_in: Callable[[User], Client]
 ) -> None:
-    browser, addresses = sign_in(reader), [*pages(blind, batch), *endpoints(batch)]
+    # In this order: DICOMweb gives each image its series, which pages show.
+    browser, addresses = sign_in(reader), [*endpoints(blind, batch), *pages(blind, batch)]
     before = ask(reader, blind, browser, addresses) | lists(reader)
     # All of them can be found, and 'next' gives each.
     shown = before[f"{reverse('review:worklist')}?state=second&live&"]
@@ -239,7 +247,10 @@ def test_the_requests_would_reveal_a_result_that_is_not_hidden(
     reader: User, blind: list[Study], sign_in: Callable[[User], Client], settings: Settings
 ) -> None:
     settings.SECOND_READING_BLIND_TO_AI = False
-    browser, addresses = sign_in(reader), ["/api/v1/studies/worklist", "/worklist?order=urgency"]
+    changing = blind[RESULTS.index(Category.UNLIKELY)]
+    addresses = ["/api/v1/studies/worklist", "/worklist?order=urgency"]
+    addresses.append(f"{DICOMWEB}studies/{changing.study_instance_uid}/series")
+    browser = sign_in(reader)
     before = ask(reader, blind, browser, addresses)
     give_other_results(blind)
     after = ask(reader, blind, browser, addresses)
