@@ -44,6 +44,7 @@ class GuardedSocket(socket.socket):
     _left = 0
     #: Of the present PDU, received but not asked for yet.
     _ahead = memoryview(b"")
+    _is_aborted = False
     _has_asked = False
     _asks_until = 0.0
 
@@ -64,6 +65,10 @@ class GuardedSocket(socket.socket):
         return bytes(given)
 
     def _received(self, size: int, flags: int) -> bytes:
+        # What is left unread lets the system reset the connection; a peer that is still sending
+        # would otherwise wait for minutes.
+        if self._is_aborted:
+            return b""
         if not self._has_asked:
             # Recomputed for each call, because a peer may send one byte at a time.
             self.settimeout(max(self._asks_until - time.monotonic(), 0.001))
@@ -94,6 +99,7 @@ class GuardedSocket(socket.socket):
         return True
 
     def _aborted(self) -> bytes:
+        self._is_aborted = True
         logger.warning("An association is aborted: a PDU is longer than DICOM_PDU_BYTES")
         try:
             self.sendall(_A_ABORT)
