@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from django.db import connection
 from pydicom import uid
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
 
 from tests import dicom_files as files
@@ -23,7 +25,7 @@ from webportal.network.models import Node, ReceivedInstance, RejectedCaller
 pytestmark = pytest.mark.django_db(transaction=True)
 Start = Callable[..., Receiver]
 
-P_DATA_TF, A_ASSOCIATE_RQ, A_ABORT = 0x04, 0x01, 0x07
+P_DATA_TF, A_ASSOCIATE_RQ, A_ASSOCIATE_RJ, A_ABORT = 0x04, 0x01, 0x03, 0x07
 DATA, LAST_DATA, LAST_COMMAND = 0, 2, 3
 
 
@@ -200,6 +202,35 @@ def test_one_address_does_not_use_up_the_connections(start_receiver: Start, node
         wait_until(lambda: sum(map(is_closed, peers)) == 20, "those beyond forty are closed")
         assert process.num_threads() < 100
     wait_until(lambda: receiver.call("echoscu").returncode == 0, "there is room again")
+
+
+def test_strangers_who_come_together_take_few_database_connections(
+    start_receiver: Start, node: Node
+) -> None:
+    receiver = start_receiver()
+    asked: list[bytes] = []
+    entity = AE("STRANGER")
+    entity.add_requested_context(uid.ComputedRadiographyImageStorage)
+    handlers: list[Any] = [(evt.EVT_DATA_SENT, lambda event: asked.append(event.data))]
+    entity.associate("127.0.0.1", receiver.port, ae_title="CHESTLINE", evt_handlers=handlers)
+    with ExitStack() as stack:
+        peers = [stack.enter_context(connected(receiver)) for _ in range(35)]
+        for peer in peers:
+            peer.sendall(asked[0])
+        most = 0
+        while len(select.select(peers, [], [], 0)[0]) < len(peers):
+            most = max(most, database_connections())
+        assert {peer.recv(100)[0] for peer in peers} == {A_ASSOCIATE_RJ}
+    assert most < 15
+    assert receiver.call("echoscu").returncode == 0
+
+
+def database_connections() -> int:
+    """How many connections the test's database has."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        [count] = cursor.fetchone()
+    return int(count)
 
 
 def is_closed(peer: socket.socket) -> bool:

@@ -57,6 +57,10 @@ CALLING_NOT_RECOGNISED, CALLED_NOT_RECOGNISED = 0x03, 0x07
 # Rejected-transient, source service-provider (presentation): local limit exceeded.
 _TRANSIENT, _BY_PROVIDER, LOCAL_LIMIT = 0x02, 0x03, 0x02
 
+# As many callers are looked up at once: strangers who come together would otherwise take every
+# connection that the database has.
+_LOOK_UPS = threading.BoundedSemaphore(5)
+
 # PS3.8 9.2: connection closed (Evt17) while awaiting the association request (Sta2).
 _CLOSED_UNASKED = ("Sta2", "Evt17")
 
@@ -192,6 +196,17 @@ def _admit(event: Event, associations: Associations) -> None:
     Others have none as their node: they are let in to report what they were asked to confirm.
     """
     association: Any = event.assoc
+    with _LOOK_UPS:
+        refusal = _refusal(association, associations)
+        if refusal is not None:
+            connection.close()
+    # Outside: this waits for the peer.
+    if refusal is not None:
+        _reject(association, *refusal)
+
+
+def _refusal(association: Any, associations: Associations) -> tuple[int, int, int] | None:
+    """Result, source and reason of the rejection of an association; None if it is admitted."""
     request = association.requestor.primitive
     calling, called = request.calling_ae_title.strip(), request.called_ae_title.strip()
     address = association.requestor.address
@@ -205,17 +220,16 @@ def _admit(event: Event, associations: Associations) -> None:
         else:
             association.chestline_node = node
             association.chestline_unanswered = Unanswered()
-            if not associations.admit(association, calling):
-                logger.warning("An association of %s is rejected: too many are open", address)
-                _reject(association, _TRANSIENT, _BY_PROVIDER, LOCAL_LIMIT)
-            return
+            if associations.admit(association, calling):
+                return None
+            logger.warning("An association of %s is rejected: too many are open", address)
+            return _TRANSIENT, _BY_PROVIDER, LOCAL_LIMIT
         callers.record_rejected(calling, called, address, why)
     except Error as error:
         logger.error("An association is rejected: %s", type(error).__name__)
-        _reject(association, _TRANSIENT, _BY_PROVIDER, LOCAL_LIMIT)
-        return
+        return _TRANSIENT, _BY_PROVIDER, LOCAL_LIMIT
     logger.warning("An association from %s is rejected: %s", address, why)
-    _reject(association, _PERMANENT, _BY_USER, reason)
+    return _PERMANENT, _BY_USER, reason
 
 
 def _end_unrequested(event: Event) -> None:
