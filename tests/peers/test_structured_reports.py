@@ -13,14 +13,24 @@ from pathlib import Path
 import pydicom
 import pytest
 
+from tests.conftest import PASSWORD
 from tests.delivery.rows import make_pacs
+from tests.delivery.test_withdrawals import withdraw
 from tests.factories import make_prediction
 from tests.helpers import let_time_pass
-from tests.reading import read
+from tests.reading import add_addendum, read
 from webportal.accounts.models import User
+from webportal.database.clock import clock
 from webportal.delivery.making import make
-from webportal.delivery.models import Destination, Document, DocumentKind
+from webportal.delivery.models import (
+    Delivery,
+    DeliveryState,
+    Destination,
+    Document,
+    DocumentKind,
+)
 from webportal.delivery.planning import plan
+from webportal.review.models import Read
 from webportal.review.reads.marks import Mark
 
 pytestmark = [pytest.mark.peers, pytest.mark.django_db, pytest.mark.timeout(900)]
@@ -38,11 +48,11 @@ _NEWER = re.compile(
 
 @pytest.fixture
 def documents(radiologist: User) -> dict[str, Document]:
-    """Every kind of report, made."""
+    """Every kind of report, made; that of the read has an addendum, and names the one before."""
     prediction = make_prediction()
     make_pacs()
     mark = Mark(prediction.radiograph.pk, "pneumonia", 5, 6, 20, 21)
-    read(
+    signed = read(
         prediction,
         radiologist,
         "definite",
@@ -53,10 +63,19 @@ def documents(radiologist: User) -> dict[str, Document]:
     )
     let_time_pass()
     Destination.objects.update(created_at="2000-01-01T00:00Z", looked_until="2000-01-01T00:00Z")
+    _make_all()
+    Delivery.objects.update(state=DeliveryState.DELIVERED, attempts=1, settled_at=clock())
+    signed = Read.objects.get(pk=signed.pk)
+    add_addendum(signed, radiologist, "Clinical", "Known since May.", PASSWORD)
+    withdraw(prediction.radiograph)
+    _make_all()
+    return {document.kind: document for document in Document.objects.order_by("created_at")}
+
+
+def _make_all() -> None:
     plan()
-    for document in Document.objects.all():
+    for document in Document.objects.order_by("created_at"):
         make(document)
-    return {document.kind: document for document in Document.objects.all()}
 
 
 @pytest.mark.parametrize(
@@ -66,6 +85,7 @@ def documents(radiologist: User) -> dict[str, Document]:
         DocumentKind.RESULT_REGION,
         DocumentKind.REPORT,
         DocumentKind.REPORT_MARKS,
+        DocumentKind.WITHDRAWN,
     ],
 )
 def test_a_report_follows_its_template(
