@@ -1,9 +1,11 @@
 """An unused page locks itself, and continues as it was when its reader returns."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
@@ -11,7 +13,7 @@ from pytest_django.live_server_helper import LiveServer
 from tests.conftest import PASSWORD
 from tests.e2e.browser import NO_WEBGL, await_image, context_of
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
-from webportal.accounts.models import User
+from webportal.accounts.models import Session, User
 from webportal.records.models import Study
 from webportal.review.models import Read
 from webportal.review.reads.authentication import set_pin
@@ -98,3 +100,19 @@ def test_a_page_in_use_stays_open(page: Page) -> None:
     expect(page.locator("#lock")).to_be_hidden()
     page.clock.run_for(6000)
     expect(page.locator("#lock")).to_be_visible()
+
+
+def test_a_page_whose_session_the_portal_has_locked_is_covered_and_can_be_unlocked(
+    page: Page, study: Study, radiologist: User, settings: Settings
+) -> None:
+    settings.SESSION_LOCK_MINUTES = 10
+    page.reload()
+    await_image(page)
+    # As after a loss of the connection for longer than that.
+    Session.objects.update(used_at=timezone.now() - timedelta(minutes=12))
+    expect(page.locator("#lock")).to_be_visible()
+    page.keyboard.type(PIN)
+    page.keyboard.press("Enter")
+    expect(page.locator("#lock")).to_be_hidden()
+    page.keyboard.press("2")
+    expect(page.get_by_text("Draft saved")).to_be_visible()

@@ -7,6 +7,7 @@ const LOCKED = "chestline.locked";
 const CHECK_MS = 1000;
 // How often activity is reported to the other tabs.
 const RECORD_MS = 2000;
+const SESSION_LOCKED = 423;
 const USES = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"];
 
 export function lockWhenIdle(): void {
@@ -40,6 +41,10 @@ class Lock {
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener("close", () => this.isCovered && dialog.showModal());
     window.addEventListener("storage", ({ key }) => key === LOCKED && this.follow());
+    document.addEventListener("htmx:responseError", (event) => {
+      const { xhr } = (event as CustomEvent<{ xhr: XMLHttpRequest }>).detail;
+      if (xhr.status === SESSION_LOCKED) this.followPortal();
+    });
     // The portal has served this page, so the session is not locked.
     if (read(LOCKED) !== "") write(LOCKED, "");
     this.recordActivity();
@@ -80,6 +85,14 @@ class Lock {
     } catch {
       this.isClosed = false;
     }
+  }
+
+  /** The portal has heard nothing of this page for too long, as when it could not be reached. */
+  private followPortal(): void {
+    if (this.isCovered) return;
+    write(LOCKED, "yes");
+    this.cover();
+    this.isClosed = true;
   }
 
   /** React to what another tab did. */
