@@ -1,22 +1,18 @@
 """A batch that was not full is followed by another no sooner than others can have come in."""
 
-import threading
 import time
 from collections import Counter
+from types import SimpleNamespace
 
-import numpy as np
 import pytest
-from django.db import connection
-from numpy.typing import NDArray
 from pytest_django.fixtures import Settings
 
 from tests.factories import make_job
-from tests.workers.stand_in import StandIn, states
+from tests.workers.stand_in import states
 from webportal.inference.models import Job
 from workers import engine as engine_module
-from workers.engine import Engine
+from workers.engine import GATHER_SECONDS, Engine
 
-# Jobs are made by another thread, as by the portal.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -27,29 +23,23 @@ def batch_sizes() -> list[int]:
 
 
 def test_images_that_come_one_after_the_other_are_gathered(
-    engine: Engine, stand_in: type[StandIn], monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "GATHER_SECONDS", 1.5)
-    arriving: list[threading.Timer] = []
+    waits: list[float] = []
 
-    def arrive() -> None:
-        make_job()
-        connection.close()
+    def sleep(seconds: float) -> None:
+        if not waits:
+            make_job()
+            make_job()
+        waits.append(seconds)
 
-    def expect_others(batch: NDArray[np.uint8]) -> bool:
-        if not arriving:
-            arriving.extend(threading.Timer(seconds, arrive) for seconds in (0.1, 0.3))
-            for timer in arriving:
-                timer.start()
-        return False
-
-    stand_in.refuses = staticmethod(expect_others)
+    # For the engine alone: the sleep of others stays.
+    monkeypatch.setattr(engine_module, "time", SimpleNamespace(**vars(time) | {"sleep": sleep}))
     make_job()
     engine.drain()
-    for timer in arriving:
-        timer.join()
     assert states() == ["done"] * 3
     assert batch_sizes() == [1, 2]
+    assert all(0 <= seconds <= GATHER_SECONDS for seconds in waits)
 
 
 def test_a_full_batch_is_followed_by_the_next_at_once(
