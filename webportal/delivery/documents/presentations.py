@@ -156,17 +156,18 @@ Drawn = tuple[str, NDArray[np.float64], str]
 def _marks(marks: Sequence[Mark], radiograph: uuid.UUID) -> list[Drawn]:
     names = dict(MARKED_FINDINGS)
     return [
-        ("POINT", np.array([(mark.column + 0.5, mark.row + 0.5)]), name)
-        if mark.is_point
-        else (
-            "POLYLINE",
-            _box((mark.column, mark.row), (mark.column + mark.width, mark.row + mark.height)),
-            name,
-        )
+        (*_outline(mark), str(names.get(mark.finding, mark.finding)))
         for mark in marks
         if mark.radiograph == radiograph
-        for name in [str(names.get(mark.finding, mark.finding))]
     ]
+
+
+def _outline(mark: Mark) -> tuple[str, NDArray[np.float64]]:
+    """Graphic type and points of a mark: the middle of its pixel, or a box."""
+    if mark.is_point:
+        return "POINT", np.array([(mark.column + 0.5, mark.row + 0.5)])
+    end = (mark.column + mark.width, mark.row + mark.height)
+    return "POLYLINE", _box((mark.column, mark.row), end)
 
 
 def _measurements(given: Sequence[Mapping[str, Any]], radiograph: uuid.UUID) -> list[Drawn]:
