@@ -1,11 +1,11 @@
-"""Starts and stops of workers and scheduler are in the access log.
+"""Starts and stops of workers are in the access log.
 
-Those of the portal: tests/server/test_slow_clients.py.
+Those of the portal: tests/server/test_slow_clients.py; of the scheduler:
+tests/upgrade/test_refusing.py.
 """
 
 import pytest
 
-import scheduler.app
 from webportal.access.models import AccessEntry
 from webportal.inference.presence import report_start, report_stop
 
@@ -25,9 +25,3 @@ def test_a_worker_logs_its_start_and_stop() -> None:
     assert entry is not None
     assert entry.criteria["process"] == "gpu-1@host"
     assert {each.user for each in AccessEntry.objects.all()} == {"system"}
-
-
-def test_the_scheduler_logs_its_start_and_stop() -> None:
-    scheduler.app._begin()
-    scheduler.app._end()
-    assert said() == [("start", "scheduler"), ("stop", "scheduler")]

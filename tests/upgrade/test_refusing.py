@@ -13,6 +13,7 @@ from tests.workers.conftest import CeleryProcess, start_scheduler
 from tests.workers.conftest import _empty_broker as _empty_broker
 from tests.workers.conftest import model as model
 from tests.workers.conftest import start as start
+from webportal.access.models import AccessEntry
 from webportal.accounts.models import User
 from webportal.database import compatibility
 from webportal.inference.claims import claim
@@ -58,12 +59,16 @@ def test_an_older_worker_ends_and_leaves_the_work(
     assert f"This worker does not start. The database has been {WHY}" in again.log.read_text()
 
 
-def test_an_older_scheduler_ends(start: Callable[..., CeleryProcess], model: ModelVersion) -> None:
+def test_an_older_scheduler_ends_in_good_order(
+    start: Callable[..., CeleryProcess], model: ModelVersion
+) -> None:
     scheduler = start_scheduler(start)
     wait_until(lambda: "ready" in scheduler.log.read_text() or _has_beat(scheduler), "it worked")
     _upgrade()
     scheduler.wait_until_ended()
     assert WHY in scheduler.log.read_text()
+    recorded = AccessEntry.objects.filter(criteria__program="scheduler").order_by("id")
+    assert [entry.kind for entry in recorded] == ["start", "stop"]
 
 
 def _has_beat(scheduler: CeleryProcess) -> bool:
