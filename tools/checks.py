@@ -111,6 +111,9 @@ def _start_tests(arguments: list[str]) -> subprocess.Popen[bytes]:
     ensure_program("promtool", "prometheus")
     # The tests of a file stay in one process and share what its fixtures start.
     spread = ["-n", str(_test_processes()), "--dist", "loadfile", "--no-loadscope-reorder"]
+    # A test that ends its process fails and ends the run. With another process in its place, xdist
+    # may run that test again and again, or wait for ever.
+    spread += ["--max-worker-restart", "0"]
     return subprocess.Popen([sys.executable, "-m", "pytest", "-q", *spread, *arguments])
 
 
