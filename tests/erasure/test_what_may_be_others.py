@@ -26,6 +26,8 @@ from webportal.network.models import Node, ReceivedInstance
 from webportal.records.choices import ReadingState
 from webportal.records.models import EmergencyAccess, Patient, Radiograph, Study
 from webportal.storage import trash
+from webportal.upkeep import pauses
+from webportal.upkeep.models import PauseReason
 
 __all__ = ["batch", "send"]
 
@@ -140,6 +142,16 @@ def test_copies_in_the_inbox_under_other_names_are_found_by_what_is_in_them(
     assert {hashlib.sha256(data).hexdigest() for data in own.values()} <= set(erasure.hashes)
     limits = "\n".join(certificate.limits(erasure))
     assert "nobody can tell whose they are: 1. They stay." in limits
+
+
+def test_the_certificate_says_which_files_were_not_searched(patient: Patient) -> None:
+    erasure = execution.carry_out(confirmed(patient))
+    limits = "\n".join(certificate.limits(erasure))
+    assert "that no record names" in limits
+    assert "deleted 30 days later" in limits
+    assert "paused" not in limits
+    pauses.pause(PauseReason.OLDER_DATABASE)
+    assert "is paused at present" in "\n".join(certificate.limits(erasure))
 
 
 def test_an_issuer_that_is_not_said_tells_only_where_one_patient_has_the_number(

@@ -14,6 +14,7 @@ from webportal.erasure.messages import KINDS, OBSTACLES
 from webportal.erasure.models import Erasure
 from webportal.records.bikram_sambat import written_day, written_moment
 from webportal.review.reports.printing import Document
+from webportal.upkeep.pauses import open_pauses
 from webportal.version import VERSION
 
 
@@ -75,6 +76,13 @@ def limits(erasure: Erasure) -> Iterator[str]:
             "Files in the storage and in the folder of the DICOM inbox that cannot be read, so that"
             " nobody can tell whose they are: {count}. They stay."
         ).format(count=erasure.unreadable)
+    yield _(
+        "Files in the storage that no record names, such as those received after a backup that was"
+        " restored later, were searched only in the trash. They are moved there a day after they"
+        " were stored, and deleted {days} days later."
+    ).format(days=settings.STORAGE_TRASH_DAYS)
+    if open_pauses().exists():
+        yield _("Removal of such files is paused at present: they stay until it is resumed.")
     if settings.BACKUP_REPOSITORY and settings.BACKUP_KEEP_DAYS > 0 and erasure.finished_at:
         until = erasure.finished_at + timedelta(days=settings.BACKUP_KEEP_DAYS)
         yield _(
