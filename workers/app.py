@@ -15,7 +15,7 @@ from celery import Celery
 from celery.signals import setup_logging, worker_init
 from django.conf import settings
 
-from webportal.inference.hints import INFERENCE_QUEUE
+from webportal.inference.hint_sender import INFERENCE_QUEUE
 from workers import process
 from workers.limits import HARD_LIMIT_SECONDS, VISIBILITY_SECONDS
 from workers.startup import refuse_misconfiguration

@@ -22,8 +22,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from webportal import tracing
 from webportal.database import compatibility
 from webportal.inference.claims import extend_leases, release_worker
-from webportal.inference.hint_sender import send_hint
-from webportal.inference.hints import INFERENCE_QUEUE
+from webportal.inference.hint_sender import INFERENCE_QUEUE, send_hint
 from webportal.inference.presence import (
     heartbeat_seconds,
     report_alive,

@@ -7,7 +7,7 @@ import click
 from celery.bin.worker import worker as celery_worker
 
 from deploy.local.system import ROOT
-from webportal.inference.hints import INFERENCE_QUEUE
+from webportal.inference.hint_sender import INFERENCE_QUEUE
 from webportal.server import __main__ as server
 
 MAINTENANCE_QUEUE = "maintenance"

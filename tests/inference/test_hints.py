@@ -8,8 +8,8 @@ from django.db import transaction
 
 from tests import services
 from tests.inference.cases import queued
-from webportal.inference.hint_sender import drop_hints, send_hint
-from webportal.inference.hints import INFERENCE_QUEUE, hint_after_commit
+from webportal.inference.hint_sender import INFERENCE_QUEUE, drop_hints, send_hint
+from webportal.inference.hints import hint_after_commit
 from webportal.inference.models import Job
 
 

@@ -8,9 +8,10 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from webportal.inference.hints import DRAIN_TASK, INFERENCE_QUEUE
-
 logger = logging.getLogger(__name__)
+
+DRAIN_TASK = "workers.tasks.drain"
+INFERENCE_QUEUE = "inference"
 
 # Send-only; the receiving application is workers.app. An upload must not wait for a missing broker,
 # so sending fails within seconds and is left to the sweep.

@@ -1,9 +1,6 @@
-"""Hints to the workers, over Celery, that there is work; may be lost, duplicated or late."""
+"""Hints to the workers that there is work, sent over Celery; may be lost, duplicated or late."""
 
 from django.db import connection, transaction
-
-DRAIN_TASK = "workers.tasks.drain"
-INFERENCE_QUEUE = "inference"
 
 
 def hint_after_commit() -> None:
@@ -13,7 +10,7 @@ def hint_after_commit() -> None:
 
 
 def _send_hint() -> None:
-    # Here, because Celery would take a fifth of the start of every command, and few send a hint.
+    # Imported only here: Celery takes a fifth of the start-up of every command, and few send hints.
     from webportal.inference.hint_sender import send_hint
 
     send_hint()
