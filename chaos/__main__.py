@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from chaos import clocks
 from chaos.faults import FAULTS, SHORT
-from chaos.rounds import Outcome, run
+from chaos.rounds import RoundOutcome, run
 from chaos.system import Limits
 from deploy.local.system import ROOT
 
@@ -30,7 +30,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     limits = Limits(options.lease, options.sweep)
     end = time.monotonic() + 60 * options.minutes
-    outcomes: list[Outcome] = []
+    outcomes: list[RoundOutcome] = []
     seeds = [options.seed] if options.seed is not None else [*_failed(), *_new_seeds()]
     for seed in seeds:
         faults = options.fault or (SHORT if options.short else _faults_of(seed, options.faults))
@@ -76,7 +76,7 @@ def _keep(seed: int, *, failed: bool) -> None:
     FAILED.write_text("".join(f"{each}\n" for each in ([seed] if failed else []) + seeds))
 
 
-def _run_apart(seed: int, faults: Sequence[str], jobs: int, limits: Limits) -> Outcome:
+def _run_apart(seed: int, faults: Sequence[str], jobs: int, limits: Limits) -> RoundOutcome:
     """Run in a separate process, because Django can be set up only once per process."""
     wants_clocks = any("clock" in name for name in faults) and clocks.libfaketime() is not None
     context = multiprocessing.get_context("spawn")
@@ -85,10 +85,10 @@ def _run_apart(seed: int, faults: Sequence[str], jobs: int, limits: Limits) -> O
         try:
             return pool.apply(run, arguments, {"clocks": wants_clocks})
         except Exception as error:  # a run that was cut short has failed
-            return Outcome(seed, violations=[f"{type(error).__name__}: {error}"])
+            return RoundOutcome(seed, violations=[f"{type(error).__name__}: {error}"])
 
 
-def _tell(outcome: Outcome) -> None:
+def _tell(outcome: RoundOutcome) -> None:
     state = "FAILED" if outcome.violations else "passed"
     faults = len(outcome.recoveries)
     print(f"seed {outcome.seed}: {state}, {outcome.jobs} jobs, {faults} faults, {outcome.answers}")
@@ -97,7 +97,7 @@ def _tell(outcome: Outcome) -> None:
     sys.stdout.flush()
 
 
-def _print_table(outcomes: Sequence[Outcome], limits: Limits) -> None:
+def _print_table(outcomes: Sequence[RoundOutcome], limits: Limits) -> None:
     by_fault = defaultdict(list)
     for outcome in outcomes:
         for recovery in outcome.recoveries:

@@ -30,7 +30,7 @@ class Recovery:
 
 
 @dataclass
-class Outcome:
+class RoundOutcome:
     """The outcome of a run."""
 
     seed: int
@@ -41,7 +41,9 @@ class Outcome:
     answers: dict[str, int] = field(default_factory=dict)
 
 
-def run(seed: int, faults: Sequence[str], jobs: int, limits: Limits, *, clocks: bool) -> Outcome:
+def run(
+    seed: int, faults: Sequence[str], jobs: int, limits: Limits, *, clocks: bool
+) -> RoundOutcome:
     """Inject the faults into a fresh system while at least `jobs` images are uploaded."""
     with System(limits, with_clocks=clocks) as system:
         return _Run(system, seed).all(faults, jobs)
@@ -55,7 +57,7 @@ class _Run:
 
         self._system = system
         self._random = random.Random(seed)
-        self._outcome = Outcome(seed)
+        self._outcome = RoundOutcome(seed)
         self._ledger = Ledger()
         self._files = Files(seed)
         self._line: deque[bytes] = deque()
@@ -68,7 +70,7 @@ class _Run:
         senders = [Sender(system.port, token, batch, self._ledger) for _ in range(CLIENTS)]
         self._clients = [Client(each, self._line, seed + n) for n, each in enumerate(senders)]
 
-    def all(self, faults: Sequence[str], jobs: int) -> Outcome:
+    def all(self, faults: Sequence[str], jobs: int) -> RoundOutcome:
         for client in self._clients:
             client.start()
         self._one_through("the first image had its result")

@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from tests.factories import make_prediction, make_study
 from webportal.access.middleware import ENTRIES_A_MINUTE
-from webportal.access.models import AccessEntry, AccessKind, Outcome
+from webportal.access.models import AccessEntry, AccessKind, AccessOutcome
 from webportal.access.removal import remove_old
 from webportal.access.system import record_start
 from webportal.accounts.models import Role, User
@@ -77,7 +77,7 @@ def test_a_refusal_names_the_user_and_the_object(
     assert sign_in(uploader).get(f"/studies/{study.pk}").status_code == 403
     entry = only_entry()
     assert (entry.outcome, entry.kind, entry.target) == (
-        Outcome.REFUSED,
+        AccessOutcome.REFUSED,
         AccessKind.STUDY,
         study.pk,
     )
@@ -91,7 +91,11 @@ def test_a_failed_sign_in_keeps_a_known_name_and_no_password(
     Client().post("/sign-in", {"username": name, "password": "my other password"})
     APIClient().post("/api/v1/tokens", {"username": name, "password": "pw", "name": "a"})
     for entry in AccessEntry.objects.all():
-        assert (entry.kind, entry.outcome, entry.user) == (AccessKind.SIGN_IN, Outcome.FAILED, kept)
+        assert (entry.kind, entry.outcome, entry.user) == (
+            AccessKind.SIGN_IN,
+            AccessOutcome.FAILED,
+            kept,
+        )
         assert "my other password" not in str(vars(entry))
     assert AccessEntry.objects.count() == 2
 
@@ -108,7 +112,11 @@ def test_a_token_is_named_by_its_prefix_and_an_invalid_one_not_at_all(radiologis
     assert client.get("/api/v1/patients").status_code == 401
     wrong = AccessEntry.objects.first()
     assert wrong is not None
-    assert (wrong.kind, wrong.outcome, wrong.user) == (AccessKind.TOKEN, Outcome.FAILED, "unknown")
+    assert (wrong.kind, wrong.outcome, wrong.user) == (
+        AccessKind.TOKEN,
+        AccessOutcome.FAILED,
+        "unknown",
+    )
     assert "ffff" not in str(vars(wrong))
 
 

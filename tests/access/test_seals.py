@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from webportal.access import seals
-from webportal.access.models import AccessEntry, AccessKind, Outcome
+from webportal.access.models import AccessEntry, AccessKind, AccessOutcome
 from webportal.access.seals import content_of, seal
 from webportal.audit.models import Action, AuditEntry
 from webportal.audit.reconciliation import reconcile
@@ -29,7 +29,7 @@ def enter(day: date, hour: int = 12, **fields: object) -> AccessEntry:
     return AccessEntry.objects.create(
         at=datetime.combine(day, time(hour), UTC),
         kind=AccessKind.STUDY,
-        outcome=Outcome.DONE,
+        outcome=AccessOutcome.DONE,
         **defaults | fields,
     )
 

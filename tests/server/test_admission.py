@@ -13,7 +13,7 @@ from pathlib import Path
 from tests import dicom_files as files
 from tests.helpers import wait_until
 from tests.server.conftest import Server, answer, upload_head
-from webportal.access.models import AccessEntry, AccessKind, Outcome
+from webportal.access.models import AccessEntry, AccessKind, AccessOutcome
 from webportal.accounts.models import Role, User
 from webportal.accounts.services import create_token, revoke_all_tokens
 from webportal.intake.batches import services
@@ -50,7 +50,9 @@ def test_an_anonymous_body_is_refused_before_it_is_sent(server: Server, uploader
     token = "Authorization: Token of-nobody"
     address = f"/api/v1/batches/{batch.pk}/files"
     assert ask(server, head(address, token, f"Content-Length: {GIGABYTES_4}"))[0] == 401
-    assert AccessEntry.objects.filter(kind=AccessKind.TOKEN, outcome=Outcome.FAILED).count() == 1
+    assert (
+        AccessEntry.objects.filter(kind=AccessKind.TOKEN, outcome=AccessOutcome.FAILED).count() == 1
+    )
     assert server.files_on_disk() == 0
 
 

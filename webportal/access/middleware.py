@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponseBase
 
-from webportal.access.models import AccessEntry, AccessKind, Outcome
+from webportal.access.models import AccessEntry, AccessKind, AccessOutcome
 from webportal.access.repeats import Repeats
 from webportal.access.routes import OF_PATIENTS, Declaration, UndeclaredError, declaration_of
 from webportal.access.shown import Shown
@@ -60,16 +60,16 @@ def _record(request: HttpRequest, response: HttpResponseBase, shown: Shown) -> N
     status = response.status_code
     kind = declared.kind if declared else AccessKind.OTHER
     if shown.tried:
-        _record_failure(request, response, shown, AccessKind.SIGN_IN, Outcome.FAILED)
+        _record_failure(request, response, shown, AccessKind.SIGN_IN, AccessOutcome.FAILED)
     elif status == HTTPStatus.UNAUTHORIZED and "Authorization" in request.headers:
-        _record_failure(request, response, shown, AccessKind.TOKEN, Outcome.FAILED)
+        _record_failure(request, response, shown, AccessKind.TOKEN, AccessOutcome.FAILED)
     elif status == HTTPStatus.FORBIDDEN:
-        _record_failure(request, response, shown, kind, Outcome.REFUSED)
+        _record_failure(request, response, shown, kind, AccessOutcome.REFUSED)
     else:
         if status in GIVEN and declared is not None:
             _require_declaration(match.view_name, declared, shown)
         if _is_to_be_recorded(request, status, declared, shown):
-            entry = _entry(request, response, shown, kind, Outcome.DONE)
+            entry = _entry(request, response, shown, kind, AccessOutcome.DONE)
             if declared is not None and declared.polled:
                 _save_new(entry, is_repeated="HX-Request" in request.headers)
             else:
@@ -81,7 +81,7 @@ def _record_failure(
     response: HttpResponseBase,
     shown: Shown,
     kind: AccessKind,
-    outcome: Outcome,
+    outcome: AccessOutcome,
 ) -> None:
     entry = _entry(request, response, shown, kind, outcome)
     if entry.user_id is None:
@@ -132,7 +132,7 @@ def _entry(
     response: HttpResponseBase,
     shown: Shown,
     kind: AccessKind,
-    outcome: Outcome,
+    outcome: AccessOutcome,
 ) -> AccessEntry:
     origin = origin_of(request)
     match = request.resolver_match

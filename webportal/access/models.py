@@ -29,7 +29,7 @@ class AccessKind(models.TextChoices):
     STOP = "stop", _("Stop")
 
 
-class Outcome(models.TextChoices):
+class AccessOutcome(models.TextChoices):
     """The outcome of the request."""
 
     DONE = "done", _("Done")
@@ -51,7 +51,7 @@ class AccessEntry(models.Model):
 
     at = models.DateTimeField(db_default=Now())
     kind = models.CharField(max_length=20, choices=kinds)
-    outcome = models.CharField(max_length=10, choices=Outcome.choices)
+    outcome = models.CharField(max_length=10, choices=AccessOutcome.choices)
     user_id = models.UUIDField(null=True)
     user = models.CharField(max_length=150, help_text="The user name, or `unknown` or `system`.")
     roles = ArrayField(
@@ -83,7 +83,7 @@ class AccessEntry(models.Model):
             models.Index(fields=["address", "id"], name="access_address"),
             models.Index(
                 fields=["target", "id"],
-                condition=~models.Q(outcome=Outcome.DONE),
+                condition=~models.Q(outcome=AccessOutcome.DONE),
                 name="access_refused",
             ),
         ]

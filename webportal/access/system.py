@@ -6,7 +6,7 @@ import socket
 
 from django.db import DatabaseError, InterfaceError
 
-from webportal.access.models import AccessEntry, AccessKind, Outcome
+from webportal.access.models import AccessEntry, AccessKind, AccessOutcome
 
 SYSTEM = "system"
 
@@ -31,7 +31,7 @@ def _record(kind: AccessKind, program: str, name: str) -> None:
     try:
         AccessEntry.objects.create(
             kind=kind,
-            outcome=Outcome.DONE,
+            outcome=AccessOutcome.DONE,
             user=SYSTEM,
             roles=[],
             study_ids=[],

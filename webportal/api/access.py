@@ -10,7 +10,7 @@ from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from webportal.access.models import AccessEntry, AccessKind, Outcome
+from webportal.access.models import AccessEntry, AccessKind, AccessOutcome
 from webportal.access.shown import show
 from webportal.accounts.models import Role
 from webportal.api.access_reporting import show_all
@@ -48,7 +48,7 @@ class AccessEntrySerializer(serializers.ModelSerializer[AccessEntry]):
     """One request answered, or one start or stop of a process."""
 
     kind = serializers.ChoiceField(choices=AccessKind.choices)
-    outcome = serializers.ChoiceField(choices=Outcome.choices)
+    outcome = serializers.ChoiceField(choices=AccessOutcome.choices)
     criteria = serializers.DictField(help_text="What was searched or filtered by.")
 
     class Meta:

@@ -106,7 +106,7 @@ def _given(serializer: type[ManyStudies], request: Request) -> dict[str, Any]:
     return values | {"studies": list(dict.fromkeys(values["studies"]))}
 
 
-def _answer(outcome: bulk.Outcome) -> Response:
+def _answer(outcome: bulk.BulkOutcome) -> Response:
     unchanged = [
         {"reason": reason, "studies": studies} for reason, studies in outcome.unchanged.items()
     ]

@@ -11,7 +11,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from webportal.access.models import AccessEntry, AccessKind, Outcome
+from webportal.access.models import AccessEntry, AccessKind, AccessOutcome
 from webportal.accounts.models import Role, User
 from webportal.audit.search import LogFilter, csv_line
 from webportal.labels import label_of
@@ -103,7 +103,9 @@ def role_labels(roles: list[str]) -> str:
 def what(kind: str, outcome: str) -> str:
     """A kind in words, with an outcome other than success."""
     label = label_of(AccessKind, kind)
-    return label if outcome == Outcome.DONE else f"{label}: {label_of(Outcome, outcome)}"
+    return (
+        label if outcome == AccessOutcome.DONE else f"{label}: {label_of(AccessOutcome, outcome)}"
+    )
 
 
 def groups_of(entries: QuerySet[AccessEntry]) -> list[Group]:

@@ -21,7 +21,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.auditing.accesses import what
 from webportal.auditing.subjects import subject_of
-from webportal.records.models import EmergencyAccess, Outcome
+from webportal.records.models import EmergencyAccess, ReviewOutcome
 from webportal.review.emergency import services
 
 ACCESSES_PER_PAGE = 50
@@ -32,7 +32,7 @@ class ReviewForm(forms.Form):
     """The outcome of a review."""
 
     outcome = forms.ChoiceField(
-        label=gettext_lazy("Outcome"), choices=Outcome.choices, widget=forms.RadioSelect
+        label=gettext_lazy("Outcome"), choices=ReviewOutcome.choices, widget=forms.RadioSelect
     )
     remark = forms.CharField(
         label=gettext_lazy("Remark"),

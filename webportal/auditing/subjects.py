@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from webportal.access.models import Outcome
+from webportal.access.models import AccessOutcome
 from webportal.audit.models import Action, AuditEntry
 from webportal.intake.models import UploadItem
 from webportal.records.identity import IDENTITY_FIELDS, format_identity
@@ -53,7 +53,7 @@ class Subject:
             found |= Q(patient_ids__contains=[patient], at__lt=until)
         images = Radiograph.objects.filter(study__in=self.studies).values_list("pk", flat=True)
         targets = [self.patient.pk, *self.studies, *images]
-        return found | Q(~Q(outcome=Outcome.DONE), target__in=targets)
+        return found | Q(~Q(outcome=AccessOutcome.DONE), target__in=targets)
 
 
 def subject_of(patient: Patient) -> Subject:

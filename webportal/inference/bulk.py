@@ -37,7 +37,7 @@ class Change(models.TextChoices):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ChangedJobs:
     """How many jobs were changed, and how many are left."""
 
     changed: int
@@ -59,7 +59,7 @@ def jobs_for(change: Change, reason_code: str) -> QuerySet[Job]:
     return jobs.filter(reason_code=reason_code).order_by("finished_at", "queued_at", "id")
 
 
-def apply(change: Change, reason_code: str, by: User, most: int = MOST) -> Outcome:
+def apply(change: Change, reason_code: str, by: User, most: int = MOST) -> ChangedJobs:
     """Change up to `most` jobs whose reason has this code."""
     jobs = jobs_for(change, reason_code)
     changed = 0
@@ -69,7 +69,7 @@ def apply(change: Change, reason_code: str, by: User, most: int = MOST) -> Outco
         except QueueError:
             continue  # somebody else was faster
         changed += 1
-    return Outcome(changed, jobs.count())
+    return ChangedJobs(changed, jobs.count())
 
 
 def _apply(change: Change, job: Job, by: User) -> None:

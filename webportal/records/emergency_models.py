@@ -8,7 +8,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 
-class Outcome(models.TextChoices):
+class ReviewOutcome(models.TextChoices):
     """The outcome of the review of an emergency access."""
 
     JUSTIFIED = "justified", _("Justified")
@@ -32,7 +32,7 @@ class EmergencyAccess(models.Model):
     reason = models.TextField()
     began_at = models.DateTimeField()
     ends_at = models.DateTimeField(help_text="Brought forward when the person ends it.")
-    outcome = models.CharField(max_length=20, choices=Outcome.choices, blank=True)
+    outcome = models.CharField(max_length=20, choices=ReviewOutcome.choices, blank=True)
     remark = models.TextField(blank=True)
     reviewed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -58,7 +58,7 @@ class EmergencyAccess(models.Model):
             models.CheckConstraint(
                 condition=Q(outcome="", reviewed_by=None, reviewed_at=None)
                 | Q(
-                    outcome__in=Outcome.values,
+                    outcome__in=ReviewOutcome.values,
                     reviewed_by__isnull=False,
                     reviewed_at__isnull=False,
                 ),

@@ -20,7 +20,7 @@ from webportal.notifications import run
 from webportal.notifications.models import MailState, Notification, NotificationKind
 from webportal.notifications.services import choose
 from webportal.records.identity import identity_version
-from webportal.records.models import EmergencyAccess, Outcome, Patient, Study
+from webportal.records.models import EmergencyAccess, Patient, ReviewOutcome, Study
 from webportal.review.emergency import services
 from webportal.review.study.case_records import assign_known_patient
 
@@ -264,7 +264,7 @@ def test_auditors_are_told_once_of_each_review_that_is_overdue(
     EmergencyAccess.objects.update(person=own)
     assert run.create_due() == 0
     third = make_user(Role.AUDITOR, username="third")
-    services.review(access, Outcome.JUSTIFIED, "", auditor)
+    services.review(access, ReviewOutcome.JUSTIFIED, "", auditor)
     assert run.create_due() == 0
     assert third not in overdue()
 
@@ -316,7 +316,7 @@ def test_an_auditor_reviews_what_was_seen(
     assert AccessEntry.objects.filter(route="records:patient").exists()
     access = EmergencyAccess.objects.get()
     page = reverse("audit:emergency", args=[access.pk])
-    said = {"outcome": Outcome.JUSTIFIED, "remark": "Resuscitation"}
+    said = {"outcome": ReviewOutcome.JUSTIFIED, "remark": "Resuscitation"}
     assert other.post(page, said).status_code == 422  # still running
     badge = b"text-bg-warning"
     assert badge not in other.get(reverse("audit:emergencies")).content
@@ -327,18 +327,18 @@ def test_an_auditor_reviews_what_was_seen(
     assert badge in other.get(reverse("audit:emergencies")).content
     other.post(page, said)
     access.refresh_from_db()
-    assert (access.outcome, access.reviewed_by) == (Outcome.JUSTIFIED, auditor)
+    assert (access.outcome, access.reviewed_by) == (ReviewOutcome.JUSTIFIED, auditor)
     assert badge not in other.get(reverse("audit:emergencies")).content
     assert actions()[-1] == "emergency.reviewed"
     with pytest.raises(services.EmergencyError):
-        services.review(access, Outcome.UNCLEAR, "", auditor)
+        services.review(access, ReviewOutcome.UNCLEAR, "", auditor)
 
 
 def test_nobody_reviews_their_own(wanted: Study, radiologist: User) -> None:
     access = services.begin(radiologist, "P-77", "Trauma room", PASSWORD)
     services.end(access)
     with pytest.raises(services.EmergencyError):
-        services.review(access, Outcome.JUSTIFIED, "", radiologist)
+        services.review(access, ReviewOutcome.JUSTIFIED, "", radiologist)
 
 
 def test_others_cannot_end_it(

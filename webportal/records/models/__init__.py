@@ -1,6 +1,6 @@
 """The case record: patients, their studies and the radiographs in them."""
 
-from webportal.records.emergency_models import EmergencyAccess, Outcome
+from webportal.records.emergency_models import EmergencyAccess, ReviewOutcome
 from webportal.records.models.corrections import CorrectionSeen, IdentityCorrection
 from webportal.records.models.radiographs import SHA256_HEX, FileFault, Radiograph
 from webportal.records.models.search import StudySearch
@@ -23,9 +23,9 @@ __all__ = [
     "EmergencyAccess",
     "FileFault",
     "IdentityCorrection",
-    "Outcome",
     "Patient",
     "Radiograph",
+    "ReviewOutcome",
     "Series",
     "Study",
     "StudySearch",

@@ -18,7 +18,7 @@ from webportal.accounts.models import User
 from webportal.accounts.services import AccountError, PasswordUncheckedError
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.records.models import EmergencyAccess, Outcome, Patient, Study
+from webportal.records.models import EmergencyAccess, Patient, ReviewOutcome, Study
 from webportal.refusals import Conflict
 from webportal.review.reads.authentication import Secret, confirm_signer
 
@@ -173,7 +173,7 @@ def review(access: EmergencyAccess, outcome: str, remark: str, by: User) -> None
         raise EmergencyError(_("The access has not ended yet. Review it afterwards."))
     if locked.outcome:
         raise EmergencyError(_("Somebody else has reviewed it already."))
-    locked.outcome, locked.remark = Outcome(outcome), remark.strip()
+    locked.outcome, locked.remark = ReviewOutcome(outcome), remark.strip()
     locked.reviewed_by, locked.reviewed_at = by, timezone.now()
     locked.save(update_fields=["outcome", "remark", "reviewed_by", "reviewed_at"])
     detail = {

@@ -38,7 +38,7 @@ class BulkError(Conflict):
 
 
 @dataclass
-class Outcome:
+class BulkOutcome:
     """The outcome: the studies that changed, and those that did not, by reason."""
 
     changed: list[uuid.UUID] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Outcome:
 
 
 @transaction.atomic
-def assign(study_ids: Collection[uuid.UUID], reader: User | None, by: User) -> Outcome:
+def assign(study_ids: Collection[uuid.UUID], reader: User | None, by: User) -> BulkOutcome:
     """Assign the studies to a reader, or unassign them.
 
     Raises BulkError if that person does not read studies, or there are too many.
@@ -58,7 +58,7 @@ def assign(study_ids: Collection[uuid.UUID], reader: User | None, by: User) -> O
     _check_number(study_ids)
     if reader is not None and not (reader.is_active and reader.has_role(Role.RADIOLOGIST)):
         raise BulkError(gettext("Choose a radiologist who may sign in; nothing was changed."))
-    outcome, events = Outcome(), []
+    outcome, events = BulkOutcome(), []
     locked = _lock(study_ids, outcome, by)
     visible = _visible_among(locked, reader)
     not_theirs = not_for(reader, [study.pk for study in locked]) if reader else set()
@@ -101,7 +101,7 @@ def assign(study_ids: Collection[uuid.UUID], reader: User | None, by: User) -> O
 
 
 @transaction.atomic
-def prioritise(study_ids: Collection[uuid.UUID], priority: Priority, by: User) -> Outcome:
+def prioritise(study_ids: Collection[uuid.UUID], priority: Priority, by: User) -> BulkOutcome:
     """Change the priority of the studies.
 
     Raises PermissionDenied unless `by` is a coordinator, BulkError if there are too many.
@@ -117,7 +117,7 @@ def prioritise(study_ids: Collection[uuid.UUID], priority: Priority, by: User) -
     open_to_change = Study.objects.visible_to(by).filter(pk__in=study_ids).exclude(pk__in=signed)
     for study_id in _with_waiting_jobs(open_to_change.values_list("pk", flat=True)):
         queue.change_priority(study_id, priority)
-    outcome, events = Outcome(), []
+    outcome, events = BulkOutcome(), []
     for study in _lock(study_ids, outcome, by):
         if study.pk in signed or study.reading_state == ReadingState.SIGNED:
             outcome.leave(study.pk, gettext("It is signed, and its case record with it."))
@@ -139,7 +139,7 @@ def prioritise(study_ids: Collection[uuid.UUID], priority: Priority, by: User) -
 
 
 @transaction.atomic
-def rerun(study_ids: Collection[uuid.UUID], by: User) -> Outcome:
+def rerun(study_ids: Collection[uuid.UUID], by: User) -> BulkOutcome:
     """Re-run the model on every image of the studies that is not in the queue.
 
     A quarantined image is released. A study counts as changed if one of its images is queued.
@@ -167,7 +167,7 @@ def rerun(study_ids: Collection[uuid.UUID], by: User) -> Outcome:
             refused[radiograph.study_id] = str(error)
         else:
             queued.add(radiograph.study_id)
-    outcome = Outcome()
+    outcome = BulkOutcome()
     for study_id in study_ids:
         if study_id in queued:
             outcome.changed.append(study_id)
@@ -191,7 +191,7 @@ def _check_number(study_ids: Collection[uuid.UUID]) -> None:
         )
 
 
-def _lock(study_ids: Collection[uuid.UUID], outcome: Outcome, by: User) -> list[Study]:
+def _lock(study_ids: Collection[uuid.UUID], outcome: BulkOutcome, by: User) -> list[Study]:
     """Lock and return the studies in the order of their ids; record those that are not there."""
     studies = list(
         Study.objects.visible_to(by)

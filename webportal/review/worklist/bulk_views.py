@@ -22,7 +22,7 @@ from webportal.records import searches
 from webportal.records.choices import Priority
 from webportal.records.models import Study
 from webportal.review.preferences import closes_results
-from webportal.review.worklist.bulk import MOST, BulkError, Outcome, assign, prioritise, rerun
+from webportal.review.worklist.bulk import MOST, BulkError, BulkOutcome, assign, prioritise, rerun
 from webportal.review.worklist.filters import WorklistFilter, matching, readers
 
 ACTIONS = [
@@ -140,7 +140,7 @@ def _selected(data: QueryDict) -> list[uuid.UUID]:
         ) from None
 
 
-def _apply(values: dict[str, Any], study_ids: list[uuid.UUID], by: User) -> Outcome:
+def _apply(values: dict[str, Any], study_ids: list[uuid.UUID], by: User) -> BulkOutcome:
     if values["action"] == "assign":
         return assign(study_ids, values["reader"], by)
     if values["action"] == "prioritise":
@@ -159,7 +159,7 @@ def _describe_action(values: dict[str, Any]) -> str | Promise:
     return gettext("Assign to %(reader)s") % {"reader": values["reader"]}
 
 
-def _left(outcome: Outcome, by: User) -> list[Left]:
+def _left(outcome: BulkOutcome, by: User) -> list[Left]:
     named = [key for ids in outcome.unchanged.values() for key in ids[:NAMED]]
     studies = Study.objects.visible_to(by).select_related("patient").in_bulk(named)
     return [
