@@ -19,7 +19,7 @@ from webportal.accounts.roles import SignedInRequest
 SESSION_KEY = "confirmed_at"
 _UNPROVEN = "provider_proved_nothing"
 GOOD_FOR_SECONDS = 300
-#: By how much the clock of an identity provider may differ, as python3-saml allows.
+#: How much the clock of an identity provider may differ from ours, as in python3-saml.
 SKEW_SECONDS = 300
 
 View = Callable[..., HttpResponseBase]
@@ -33,27 +33,27 @@ def confirm(session: SessionBase) -> None:
 
 
 def withdraw_if_old(session: SessionBase, authenticated_at: float, *, was_asked: bool) -> None:
-    """Let a sign-in not count that an identity provider answered from an earlier one.
+    """Discount a sign-in for which the identity provider relied on an earlier one.
 
-    `authenticated_at` is when it authenticated the person, in Unix time by its clock; 0 if it does
-    not say. That was not just now where it knew the browser, which somebody else may be using by
-    now. `was_asked` says that the provider was asked to authenticate the person again.
+    `authenticated_at` is when it authenticated the person, in Unix time by its clock; 0 if it did
+    not state this. If the provider merely recognised the browser, somebody else may be using it by
+    now. `was_asked` means that the provider was told to authenticate the person again.
     """
     age = time.time() - authenticated_at
-    # What lies in the future, or is no number, proves as little.
+    # A time in the future, or one that is not a number, proves nothing either.
     is_old = not -SKEW_SECONDS <= age <= GOOD_FOR_SECONDS + SKEW_SECONDS
     session[_UNPROVEN] = is_old and was_asked
     if is_old:
         session.pop(SESSION_KEY, None)
     if is_old and was_asked:
         logger.warning(
-            "The identity provider was asked to authenticate somebody again, and did not say that"
-            " it has: they cannot change their second factor (see docs/sign-in.md)"
+            "The identity provider was told to authenticate somebody again, and did not confirm"
+            " that it did: they cannot change their second factor (see docs/sign-in.md)"
         )
 
 
 def is_unproven(session: SessionBase) -> bool:
-    """Whether the provider was asked to authenticate the user again and did not say that it has."""
+    """Whether the provider was told to authenticate the user again and did not confirm it."""
     return bool(session.get(_UNPROVEN, False))
 
 

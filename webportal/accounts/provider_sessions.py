@@ -20,7 +20,7 @@ from webportal.audit.trail import Event, append
 from webportal.client_address import client_address, network_of
 from webportal.minute_counter import MinuteCounter
 
-#: The actor in the trail for what the provider causes.
+#: The actor in the audit trail for changes that the provider causes.
 PROVIDER = "identity provider"
 ENTRIES_A_MINUTE = 60
 _failures = MinuteCounter()
@@ -33,19 +33,19 @@ def begin(
     *,
     session_data: dict[str, Any],
     authenticated_at: float,
-    was_asked_again: bool,
+    reauthenticated: bool,
 ) -> HttpResponse:
-    """Sign in a person whom the provider names, and redirect them to the page that they wanted.
+    """Sign in the person whom the provider has identified, and redirect them to `target`.
 
-    `session_data` is what the session keeps about the one at the provider. Where the provider has
-    not just authenticated the person, but went by an earlier sign-in, this session may change no
-    second factor: it may be another person at the same browser. `was_asked_again` says that the
-    person was signed in here already, and the provider had to authenticate them again.
+    `session_data` is what our session keeps about the provider's. If the provider relied on an
+    earlier sign-in instead of authenticating the person just now, this session may not change
+    second factors: somebody else may be using the browser. `reauthenticated` means that the person
+    was signed in here already, and that the provider was told to authenticate them again.
     """
     set_sign_in_details(request, identity_provider=True)
     login(request, user, BACKEND)
     request.session[sessions.FEDERATED] = session_data
-    confirmation.withdraw_if_old(request.session, authenticated_at, was_asked=was_asked_again)
+    confirmation.withdraw_if_old(request.session, authenticated_at, was_asked=reauthenticated)
     if confirmation.is_unproven(request.session):
         # It says so, and what to do.
         target = reverse("accounts:confirm")
@@ -55,10 +55,11 @@ def begin(
 
 
 def refuse(request: HttpRequest, error: str) -> HttpResponse:
-    """Record a sign-in that was begun here and failed, and say why.
+    """Record a failed sign-in that was started here, and show why it failed.
 
-    Anybody can begin one, and have it fail as often as they like: of those without a session, a
-    network has ENTRIES_A_MINUTE in the trail, the last of which says that there are more.
+    Anybody can start one and let it fail, as often as they like. Without a session, a network can
+    therefore add at most ENTRIES_A_MINUTE to the trail, the last of which states that there were
+    more.
     """
     sign_in_tried(request, PROVIDER)
     count = 0 if request.user.is_authenticated else _failures.count(_network(request))
@@ -80,14 +81,14 @@ def show_refusal(request: HttpRequest, error: str, status: int = 422) -> HttpRes
 
 
 def owner_of(issuer: str, subject: str) -> User | None:
-    """The user whom a provider knows by this subject; None if they have never signed in here."""
+    """The user with this subject at the provider; None if they have never signed in here."""
     named = FederatedIdentity.objects.filter(issuer=issuer, subject=subject)
     identity = named.select_related("user").first()
     return identity.user if identity else None
 
 
 def end(sid: str, owner: User | None) -> None:
-    """End the sessions here of one at the provider, of this owner if given."""
+    """End our sessions that belong to a session of the provider's; only this owner's, if given."""
     for user in sessions.end_federated(sid, owner):
         detail = {"identity_provider": True}
         append(Event(Action.SIGNED_OUT, "user", user.pk, detail=detail), PROVIDER)
@@ -101,9 +102,9 @@ def end_all(owner: User) -> None:
 
 
 def use_once(key: str, until: datetime) -> bool:
-    """Whether something of the provider's is used for the first time.
+    """Whether a message of the provider's is used for the first time.
 
-    It is remembered until a time after which it is refused anyway.
+    It is remembered until a time after which it would be refused anyway.
     """
     UsedLogoutToken.objects.filter(until__lt=timezone.now()).delete()
     try:

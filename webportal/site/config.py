@@ -63,7 +63,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "webportal.site.errors.render_405_page",
-    "webportal.accounts.oidc.sessions.ask_again_when_due",
+    "webportal.accounts.oidc.sessions.refresh_claims_when_due",
     "webportal.accounts.directory.people.refresh_sessions",
     "webportal.accounts.middleware.SignInMiddleware",
     "webportal.accounts.middleware.require_own_password",

@@ -22,7 +22,7 @@ ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 
 
 class ProviderUnreachableError(Exception):
-    """The identity provider did not respond, or not as one."""
+    """The identity provider did not respond, or sent something other than a valid response."""
 
 
 class RefusedByProviderError(Exception):
@@ -30,13 +30,13 @@ class RefusedByProviderError(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class VerifiedClaims:
     """The provider's claims about a user, and the refresh token."""
 
     claims: Mapping[str, Any]
     refresh_token: str
-    #: When the provider authenticated the person, maybe for another service (Unix time); 0 if it
-    #: does not say so.
+    #: When the provider authenticated the person, perhaps for another service (Unix time); 0 if
+    #: it did not state this.
     authenticated_at: float = 0.0
 
 
@@ -45,22 +45,28 @@ def is_offered() -> bool:
     return bool(settings.OIDC_ISSUER)
 
 
-def redirect_to_it(request: HttpRequest, callback: str, *, anew: bool) -> HttpResponse:
+def redirect_to_provider(
+    request: HttpRequest, callback: str, *, reauthenticate: bool
+) -> HttpResponse:
     """Redirect the browser to the provider, which redirects it back to `callback`.
 
-    `anew` asks the provider to authenticate the person even if they are signed in there, and to
-    say when it did (OpenID Connect Core 1.0, 3.1.2.1).
+    With `reauthenticate`, the provider has to authenticate the person even if they are signed in
+    there, and to state when it did (OpenID Connect Core 1.0, 3.1.2.1). Raises
+    ProviderUnreachableError.
     """
-    asked = {"prompt": "login", "max_age": "0"} if anew else {}
+    options = {"prompt": "login", "max_age": "0"} if reauthenticate else {}
     try:
-        response: HttpResponse = client().authorize_redirect(request, callback, **asked)
+        response: HttpResponse = client().authorize_redirect(request, callback, **options)
     except (requests.RequestException, ValueError, RuntimeError) as error:
         raise ProviderUnreachableError from error
     return response
 
 
-def answer_to(request: HttpRequest) -> Answer:
-    """The provider's claims about the user whose browser it has just redirected back."""
+def claims_of_callback(request: HttpRequest) -> VerifiedClaims:
+    """The provider's claims about the user whose browser it has just redirected back.
+
+    Raises RefusedByProviderError or ProviderUnreachableError.
+    """
     wanted = {
         "iss": {"essential": True, "values": [settings.OIDC_ISSUER]},
         "aud": {"essential": True, "values": [settings.OIDC_CLIENT_ID]},
@@ -70,7 +76,7 @@ def answer_to(request: HttpRequest) -> Answer:
         if "userinfo" not in token:
             raise RefusedByProviderError("no ID token")
         claims = dict(token["userinfo"])
-        return Answer(
+        return VerifiedClaims(
             _with_userinfo(claims, token),
             token.get("refresh_token", ""),
             float(claims.get("auth_time") or 0),
@@ -81,12 +87,15 @@ def answer_to(request: HttpRequest) -> Answer:
         raise ProviderUnreachableError from error
 
 
-def ask_again(subject: str, refresh_token: str) -> Answer:
-    """The provider's current claims about a user who has signed in through it."""
+def refreshed_claims(subject: str, refresh_token: str) -> VerifiedClaims:
+    """The provider's current claims about a user who has signed in through it.
+
+    Raises RefusedByProviderError or ProviderUnreachableError.
+    """
     try:
         token = client().fetch_access_token(grant_type="refresh_token", refresh_token=refresh_token)
         claims = _with_userinfo({"sub": subject}, token)
-        return Answer(claims, token.get("refresh_token") or refresh_token)
+        return VerifiedClaims(claims, token.get("refresh_token") or refresh_token)
     except (OAuthError, JoseError) as error:
         raise RefusedByProviderError(str(error)) from error
     except requests.HTTPError as error:

@@ -32,17 +32,17 @@ RETRY_SECONDS = 60
 logger = logging.getLogger(__name__)
 
 
-def session_data(answer: provider.Answer) -> dict[str, Any]:
+def session_data(verified: provider.VerifiedClaims) -> dict[str, Any]:
     """What a session here keeps about the one at the provider."""
     return {
-        "sub": str(answer.claims["sub"]),
-        "sid": str(answer.claims.get("sid", "")),
-        "refresh": encrypt(answer.refresh_token) if answer.refresh_token else "",
+        "sub": str(verified.claims["sub"]),
+        "sid": str(verified.claims.get("sid", "")),
+        "refresh": encrypt(verified.refresh_token) if verified.refresh_token else "",
         "due": time.time() + settings.GROUP_REFRESH_MINUTES * 60,
     }
 
 
-def ask_again_when_due(
+def refresh_claims_when_due(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
     """Fetch the user's current claims from the provider when a refresh is due."""
@@ -52,22 +52,22 @@ def ask_again_when_due(
         if not request.path.startswith(("/health/", "/static/", "/metrics")):
             noted = request.session.get(sessions.FEDERATED)
             if noted and noted["refresh"] and noted["due"] < time.time():
-                _ask_again(request)
+                _refresh_claims(request)
         return get_response(request)
 
     return middleware
 
 
-def _ask_again(request: HttpRequest) -> None:
+def _refresh_claims(request: HttpRequest) -> None:
     user = request.user
     noted = _take_turn(request.session)
     if noted is None or not isinstance(user, User):
         return
     try:
-        answer = provider.ask_again(noted["sub"], decrypt(noted["refresh"]))
-        people.update_roles(user, answer.claims)
+        verified = provider.refreshed_claims(noted["sub"], decrypt(noted["refresh"]))
+        people.update_roles(user, verified.claims)
     except provider.ProviderUnreachableError:
-        logger.warning("the identity provider does not answer; sessions go on meanwhile")
+        logger.warning("the identity provider does not respond; sessions continue meanwhile")
         return
     except (provider.RefusedByProviderError, FederatedRefusal, UnreadableSecretError):
         detail = {"identity_provider": True}
@@ -76,7 +76,7 @@ def _ask_again(request: HttpRequest) -> None:
         request.user = AnonymousUser()
         return
     due = time.time() + settings.GROUP_REFRESH_MINUTES * 60
-    noted |= {"refresh": encrypt(answer.refresh_token), "due": due}
+    noted |= {"refresh": encrypt(verified.refresh_token), "due": due}
     request.session[sessions.FEDERATED] = noted
 
 

@@ -33,9 +33,11 @@ def start(request: HttpRequest) -> HttpResponse:
     # Anybody can have a session stored.
     request.session[_TARGET] = target if len(target) <= LONGEST_TARGET else ""
     try:
-        # Whoever is signed in already comes from the page that wants to know that it is them.
-        return provider.redirect_to_it(
-            request, federated.callback_address(request), anew=request.user.is_authenticated
+        # Users who are signed in already come from the page that asks them to confirm who they are.
+        return provider.redirect_to_provider(
+            request,
+            federated.callback_address(request),
+            reauthenticate=request.user.is_authenticated,
         )
     except provider.ProviderUnreachableError:
         return _unreachable(request)
@@ -52,8 +54,8 @@ def callback(request: HttpRequest) -> HttpResponse:
         # No sign-in was started here: anonymous clients must not be able to fill the trail.
         return show_refusal(request, _("The identity provider did not sign you in. Try again."))
     try:
-        answer = provider.answer_to(request)
-        user = people.person_of(answer.claims)
+        verified = provider.claims_of_callback(request)
+        user = people.person_of(verified.claims)
     except provider.ProviderUnreachableError:
         return _unreachable(request)
     except provider.RefusedByProviderError as error:
@@ -67,9 +69,9 @@ def callback(request: HttpRequest) -> HttpResponse:
         request,
         user,
         target,
-        session_data=federated.session_data(answer),
-        authenticated_at=answer.authenticated_at,
-        was_asked_again=request.user.is_authenticated,
+        session_data=federated.session_data(verified),
+        authenticated_at=verified.authenticated_at,
+        reauthenticated=request.user.is_authenticated,
     )
 
 
@@ -90,6 +92,6 @@ def back_channel_logout(request: HttpRequest) -> HttpResponse:
         logout.log_out(request.POST.get("logout_token", ""))
     except logout.LogoutTokenError as error:
         warn_of(logger, request, "logout token refused: %r", str(error))
-        answer = {"error": "invalid_request", "error_description": str(error)}
-        return JsonResponse(answer, status=400)
+        problem = {"error": "invalid_request", "error_description": str(error)}
+        return JsonResponse(problem, status=400)
     return HttpResponse(status=200)

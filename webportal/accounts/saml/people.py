@@ -1,4 +1,4 @@
-"""The provider's people, as its assertions describe them, and their sessions here."""
+"""Users whom the provider's assertions describe, and their sessions here."""
 
 import hashlib
 from datetime import datetime, timedelta
@@ -13,37 +13,37 @@ from webportal.accounts.federation import Person, Source
 from webportal.accounts.models import User
 from webportal.accounts.provider_sessions import PROVIDER
 from webportal.accounts.saml.provider import (
-    Answer,
     LogoutRequest,
     RefusedByProviderError,
+    VerifiedAssertion,
     issuer,
 )
 
 _LOGOUT_KEPT = timedelta(hours=1)
 
 
-def person_of(answer: Answer) -> User:
-    """The account of whom an assertion names, with the roles of their groups; uses it up.
+def person_of(assertion: VerifiedAssertion) -> User:
+    """The account of the assertion's subject, with the roles of their groups.
 
-    Raises RefusedByProviderError if it was used before, and FederatedRefusal and ValidationError,
-    see `federation.account_of`.
+    An assertion can be used only once: raises RefusedByProviderError the next time. Raises
+    FederatedRefusal and ValidationError as `federation.account_of` does.
     """
-    _use_once(answer.assertion_id, answer.until)
+    _use_once(assertion.assertion_id, assertion.until)
     attribute = settings.SAML_USERNAME_ATTRIBUTE
-    name = _first(answer, attribute) if attribute else answer.subject
-    full_name = _first(answer, settings.SAML_FULL_NAME_ATTRIBUTE)
-    groups = answer.attributes.get(settings.SAML_GROUPS_ATTRIBUTE, [])
-    return federation.account_of(Person(answer.subject, name, full_name, groups), _source())
+    name = _first(assertion, attribute) if attribute else assertion.subject
+    full_name = _first(assertion, settings.SAML_FULL_NAME_ATTRIBUTE)
+    groups = assertion.attributes.get(settings.SAML_GROUPS_ATTRIBUTE, [])
+    return federation.account_of(Person(assertion.subject, name, full_name, groups), _source())
 
 
-def session_data(answer: Answer) -> dict[str, Any]:
-    """What a session here keeps about the one at the provider, which is not asked again."""
-    sid = _sid(answer.session_index) if answer.session_index else ""
-    return {"sub": answer.subject, "sid": sid, "refresh": "", "due": 0}
+def session_data(assertion: VerifiedAssertion) -> dict[str, Any]:
+    """What our session keeps about the provider's, which is never refreshed."""
+    sid = _sid(assertion.session_index) if assertion.session_index else ""
+    return {"sub": assertion.subject, "sid": sid, "refresh": "", "due": 0}
 
 
 def sign_out(asked: LogoutRequest) -> None:
-    """End the sessions that the provider names, or all of the person and their API tokens.
+    """End the sessions that the request names; if none, all of the person's, and their API tokens.
 
     Raises RefusedByProviderError if the request was used before.
     """
@@ -63,13 +63,13 @@ def _source() -> Source:
     return Source(issuer(), PROVIDER, name_from=settings.SAML_USERNAME_ATTRIBUTE or "NameID")
 
 
-def _first(answer: Answer, attribute: str) -> str:
-    values = answer.attributes.get(attribute, [])
+def _first(assertion: VerifiedAssertion, attribute: str) -> str:
+    values = assertion.attributes.get(attribute, [])
     return values[0] if values else ""
 
 
 def _sid(index: str) -> str:
-    """A session index of whatever length."""
+    """A session index of any length, as one of fixed length."""
     return hashlib.sha256(index.encode()).hexdigest()
 
 

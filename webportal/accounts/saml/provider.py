@@ -1,8 +1,8 @@
-"""The provider as its metadata describes it, and the validation of what it sends.
+"""The identity provider as its metadata describes it, and the validation of its messages.
 
-python3-saml checks signatures, times, audience and recipient; here is what has to be signed, what
-belongs to which request, and what may be used only once. Loaded where SAML is used, because it is
-an extra (`saml`).
+python3-saml checks signatures, times, audience and recipient. This module decides what has to be
+signed, which request a response belongs to, and what may be used only once. The library is an extra
+(`saml`) and imported only where SAML is used.
 """
 
 from dataclasses import dataclass
@@ -24,41 +24,41 @@ _POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 _UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
 _SIGNED_WITH = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 _DIGEST = "http://www.w3.org/2001/04/xmlenc#sha256"
-# How far the clock of the provider may be from the time of a logout request; it is of no use later.
+# The greatest age of a logout request, which also allows for different clocks.
 _LOGOUT_SECONDS = 600
 
 
 class RefusedByProviderError(Exception):
-    """What came is not valid, or says that nobody signed in; the message is for the log."""
+    """The message is invalid, or states that sign-in failed; the text is for the log."""
 
 
 class MetadataError(Exception):
-    """SAML_METADATA cannot be used; the message says why."""
+    """SAML_METADATA cannot be used; the text says why."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the provider says of a person, once all of it is verified."""
+class VerifiedAssertion:
+    """What a verified assertion states about its subject."""
 
     subject: str
     session_index: str
     attributes: dict[str, list[str]]
-    #: The assertion, which may be used once, and until when it could be, whatever the clocks.
+    #: An assertion may be used only once; after `until` it is refused on any clock.
     assertion_id: str
     until: datetime
-    #: When the provider authenticated the person, maybe for another service (Unix time).
+    #: When the provider authenticated the person, perhaps for another service (Unix time).
     authenticated_at: int
 
 
 @dataclass(frozen=True)
 class LogoutRequest:
-    """Whom the provider signs out: all sessions of the subject if it names none."""
+    """A request to end sessions of a subject: all of them if it names none."""
 
     id: str
     subject: str
     session_indexes: list[str]
-    #: Where the browser goes with our answer.
-    answer_address: str
+    #: Where the browser takes our LogoutResponse.
+    response_address: str
 
 
 def is_offered() -> bool:
@@ -77,45 +77,46 @@ def issuer() -> str:
     return name
 
 
-def ask(*, anew: bool) -> tuple[str, str]:
-    """The address to which the browser takes a request to sign in, and the request's id.
+def authentication_request(*, reauthenticate: bool) -> tuple[str, str]:
+    """The URL with an AuthnRequest to which the browser is redirected, and the request's ID.
 
-    `anew` asks the provider to authenticate the person even if they are signed in there.
+    With `reauthenticate`, the provider has to authenticate the person even if they are signed in
+    there (ForceAuthn).
     """
     made = _auth({}, {})
-    # The page that was asked for is none of the provider's business.
-    address: str = made.login(return_to=settings.PORTAL_URL, force_authn=anew)
+    # The provider need not know which page the user wanted.
+    address: str = made.login(return_to=settings.PORTAL_URL, force_authn=reauthenticate)
     return address, made.get_last_request_id()
 
 
-def answer_to(request_id: str, encoded: str) -> Answer:
-    """What a response to our request says. Raises RefusedByProviderError.
+def verified_assertion(request_id: str, encoded: str) -> VerifiedAssertion:
+    """The assertion in the base64-encoded response to our request. Raises RefusedByProviderError.
 
-    The assertion has to be signed, for us, now, and an answer to this request.
+    It has to be signed, valid now, addressed to us, and in response to this request.
     """
     made = _auth({}, {"SAMLResponse": encoded})
     try:
         made.process_response(request_id=request_id)
-        return _answer_in(made, request_id)
+        return _assertion_in(made, request_id)
     except RefusedByProviderError:
         raise
     except Exception as error:
-        # The library raises whatever its parsers do on hostile XML; nothing of it signs anybody in.
+        # On hostile XML the library passes on whatever its parsers raise: nobody is signed in.
         raise RefusedByProviderError(f"{type(error).__name__}: {error}") from error
 
 
-def _answer_in(made: Any, request_id: str) -> Answer:
+def _assertion_in(made: Any, request_id: str) -> VerifiedAssertion:
     if made.get_errors() or not made.is_authenticated():
         raise RefusedByProviderError(str(made.get_last_error_reason() or made.get_errors()))
     if made.get_last_response_in_response_to() != request_id:
-        raise RefusedByProviderError("it answers no request of this browser")
+        raise RefusedByProviderError("it does not respond to a request of this browser")
     if made.get_nameid_format() == TRANSIENT:
         raise RefusedByProviderError(
-            "its NameID is transient, and identifies nobody at the next sign-in: have the provider"
-            " send a persistent one"
+            "its NameID is transient, which identifies nobody at the next sign-in: configure the"
+            " provider to send a persistent one"
         )
     assertion = _assertion_of(made)
-    return Answer(
+    return VerifiedAssertion(
         subject=made.get_nameid(),
         session_index=made.get_session_index() or "",
         attributes=made.get_attributes(),
@@ -145,10 +146,10 @@ def _authenticated_at(assertion: Any) -> int:
 
 
 def _valid_until(made: Any, assertion: Any, request_id: str) -> datetime:
-    """Until when the assertion itself may be used here, for this request, by any clock.
+    """The time after which no clock accepts the assertion, here and for this request.
 
-    The library compares its limits where they are there, is content with one confirmation without
-    any, and takes what the response around the assertion says, which need not be signed.
+    The library accepts a SubjectConfirmation without limits, and takes the limits of the enclosing
+    response, which need not be signed.
     """
     from onelogin.saml2.utils import OneLogin_Saml2_Utils as Utils
 
@@ -167,44 +168,49 @@ def _valid_until(made: Any, assertion: Any, request_id: str) -> datetime:
         if (asked, recipient) == (request_id, here)
     ]
     if not times or max(times) <= Utils.now():
-        raise RefusedByProviderError("no SubjectConfirmation is for this request, here and now")
+        raise RefusedByProviderError(
+            "no SubjectConfirmation is valid here and now for this request"
+        )
     return datetime.fromtimestamp(max(times) + SKEW_SECONDS, UTC)
 
 
 def logout_request(query: dict[str, str], raw_query: str) -> LogoutRequest:
-    """The provider's signed request to sign somebody out. Raises RefusedByProviderError."""
+    """The provider's signed LogoutRequest. Raises RefusedByProviderError."""
     made = _auth(query, {}, raw_query, wants_signed_messages=True)
     try:
-        answer_address = made.process_slo(keep_local_session=True)
+        response_address = made.process_slo(keep_local_session=True)
         if made.get_errors() or "SAMLRequest" not in query:
             raise RefusedByProviderError(str(made.get_last_error_reason() or made.get_errors()))
-        return _request_in(made, answer_address)
+        return _request_in(made, response_address)
     except RefusedByProviderError:
         raise
     except Exception as error:
-        # As in answer_to, nothing of it signs anybody out.
+        # As in verified_assertion: nobody is signed out.
         raise RefusedByProviderError(f"{type(error).__name__}: {error}") from error
 
 
 def own_metadata() -> bytes:
-    """What the provider has to know of Chestline, as XML."""
+    """Our metadata as a service provider, as XML."""
     made: str | bytes = _auth({}, {}).get_settings().get_sp_metadata()
     return made if isinstance(made, bytes) else made.encode()
 
 
-def _request_in(made: Any, answer_address: str) -> LogoutRequest:
+def _request_in(made: Any, response_address: str) -> LogoutRequest:
     from onelogin.saml2.logout_request import OneLogin_Saml2_Logout_Request as Request
     from onelogin.saml2.utils import OneLogin_Saml2_Utils as Utils
     from onelogin.saml2.xml_utils import OneLogin_Saml2_XML as Xml
 
     xml = made.get_last_request_xml()
     issued = Utils.parse_SAML_to_time(Xml.to_etree(xml).get("IssueInstant"))
-    # NotOnOrAfter, which the library checks, is optional; the address stays in the browser.
+    # NotOnOrAfter, which the library checks, is optional, and the URL stays in browser histories.
     if abs(Utils.now() - issued) > _LOGOUT_SECONDS:
-        raise RefusedByProviderError("it is not of the last ten minutes")
+        raise RefusedByProviderError("it is older than ten minutes")
     subject = Request.get_nameid(xml, made.get_settings().get_sp_key())
     return LogoutRequest(
-        made.get_last_message_id(), subject, list(Request.get_session_indexes(xml)), answer_address
+        made.get_last_message_id(),
+        subject,
+        list(Request.get_session_indexes(xml)),
+        response_address,
     )
 
 
@@ -215,7 +221,7 @@ def _auth(
     *,
     wants_signed_messages: bool = False,
 ) -> Any:
-    """python3-saml's object for one request, which says nothing itself of where we are."""
+    """python3-saml's object for one request, with our address as PORTAL_URL has it."""
     from onelogin.saml2.auth import OneLogin_Saml2_Auth
 
     address = urlsplit(settings.PORTAL_URL)
@@ -267,7 +273,7 @@ def _configuration(wants_signed_messages: bool) -> dict[str, Any]:
 
 @cache
 def _provider(metadata: str) -> dict[str, Any]:
-    """The part of the configuration that the metadata has. Raises MetadataError."""
+    """The configuration taken from the metadata. Raises MetadataError."""
     from onelogin.saml2.idp_metadata_parser import OneLogin_Saml2_IdPMetadataParser as Parser
 
     try:
@@ -277,7 +283,7 @@ def _provider(metadata: str) -> dict[str, Any]:
     except Exception as error:
         raise MetadataError(f"it cannot be read ({type(error).__name__})") from error
     if not found.get("entityId") or not found.get("singleSignOnService"):
-        raise MetadataError("it has no identity provider that takes requests by HTTP-Redirect")
+        raise MetadataError("it has no identity provider with the HTTP-Redirect binding")
     if not (found.get("x509cert") or found.get("x509certMulti")):
-        raise MetadataError("it has no certificate for signatures")
+        raise MetadataError("it has no signing certificate")
     return found

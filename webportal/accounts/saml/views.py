@@ -1,7 +1,8 @@
-"""Sign-in through the identity provider by SAML: to it, back, and its logout.
+"""Sign-in through the identity provider by SAML, and Single Logout.
 
-The provider posts its answer across sites, which a session's cookie (SameSite=Lax) does not come
-with. A cookie of its own, signed and good for ten minutes, says which request the browser made.
+The provider's response is a cross-site POST, for which browsers do not send the session cookie
+(SameSite=Lax). A separate cookie, signed and valid for ten minutes, identifies the request that the
+browser started.
 """
 
 import logging
@@ -37,14 +38,14 @@ def start(request: HttpRequest) -> HttpResponse:
     """Redirect the browser to the provider."""
     _require_provider()
     target = safe_target(request, request.GET.get("next", ""))
-    # Whoever is signed in already comes from the page that wants to know that it is them.
-    anew = request.user.is_authenticated
-    address, request_id = provider.ask(anew=anew)
+    # Users who are signed in already come from the page that asks them to confirm who they are.
+    reauthenticate = request.user.is_authenticated
+    address, request_id = provider.authentication_request(reauthenticate=reauthenticate)
     response = HttpResponseRedirect(address)
-    # Not Secure it would not be sent across sites; browsers send it to localhost without HTTPS.
+    # SameSite=None requires Secure; browsers send such a cookie to localhost without HTTPS, too.
     response.set_cookie(
         COOKIE,
-        signing.dumps([request_id, target, anew], salt=_SALT),
+        signing.dumps([request_id, target, reauthenticate], salt=_SALT),
         max_age=PATIENCE_SECONDS,
         path=provider.PATH,
         secure=True,
@@ -59,7 +60,7 @@ def start(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_POST
 def consume(request: HttpRequest) -> HttpResponse:
-    """Sign in whom the provider's response names (Assertion Consumer Service, HTTP-POST)."""
+    """Sign in the user of the provider's response (Assertion Consumer Service)."""
     _require_provider()
     response = _consume(request)
     response.delete_cookie(COOKIE, path=provider.PATH, samesite="None")
@@ -68,15 +69,15 @@ def consume(request: HttpRequest) -> HttpResponse:
 
 def _consume(request: HttpRequest) -> HttpResponse:
     try:
-        request_id, target, was_asked_again = signing.loads(
+        request_id, target, reauthenticate = signing.loads(
             request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=PATIENCE_SECONDS
         )
     except (signing.BadSignature, ValueError):
         # No sign-in was started here: anonymous clients must not be able to fill the trail.
         return show_refusal(request, _("The identity provider did not sign you in. Try again."))
     try:
-        answer = provider.answer_to(request_id, request.POST.get("SAMLResponse", ""))
-        user = people.person_of(answer)
+        assertion = provider.verified_assertion(request_id, request.POST.get("SAMLResponse", ""))
+        user = people.person_of(assertion)
     except provider.RefusedByProviderError as error:
         warn_of(logger, request, "sign-in by the identity provider refused: %r", str(error))
         return refuse(request, _("The identity provider did not sign you in. Try again."))
@@ -88,9 +89,9 @@ def _consume(request: HttpRequest) -> HttpResponse:
         request,
         user,
         target,
-        session_data=people.session_data(answer),
-        authenticated_at=answer.authenticated_at,
-        was_asked_again=was_asked_again,
+        session_data=people.session_data(assertion),
+        authenticated_at=assertion.authenticated_at,
+        reauthenticated=reauthenticate,
     )
 
 
@@ -98,11 +99,11 @@ def _consume(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def log_out(request: HttpRequest) -> HttpResponse:
-    """End sessions at the provider's signed request (Single Logout, HTTP-Redirect)."""
+    """End sessions at the provider's signed request (Single Logout, HTTP-Redirect binding)."""
     _require_provider()
     query = {name: request.GET[name] for name in _LOGOUT_PARAMETERS if name in request.GET}
     try:
-        # What is signed must be what is read.
+        # With a repeated parameter, the value that was signed may not be the one that is read.
         if any(len(request.GET.getlist(name)) > 1 for name in query):
             raise provider.RefusedByProviderError("a parameter is repeated")
         asked = provider.logout_request(query, request.META.get("QUERY_STRING", ""))
@@ -111,13 +112,13 @@ def log_out(request: HttpRequest) -> HttpResponse:
         warn_of(logger, request, "logout by the identity provider refused: %r", str(error))
         text = _("The identity provider’s request to sign out is not valid.")
         return show_refusal(request, text, status=400)
-    return HttpResponseRedirect(asked.answer_address)
+    return HttpResponseRedirect(asked.response_address)
 
 
 @login_not_required
 @require_safe
 def metadata(request: HttpRequest) -> HttpResponse:
-    """What the provider has to know of Chestline."""
+    """Our metadata as a service provider, for the identity provider."""
     _require_provider()
     return HttpResponse(provider.own_metadata(), content_type="application/samlmetadata+xml")
 
