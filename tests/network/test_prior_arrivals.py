@@ -33,7 +33,7 @@ from webportal.network.models import (
     ReceivedInstance,
 )
 from webportal.network.priors import arrivals, retrieving, sources
-from webportal.network.priors.asking import chest_series
+from webportal.network.priors.queries import chest_series
 from webportal.network.sop_classes import GET, IMAGES
 from webportal.records.models import Study
 

@@ -24,7 +24,7 @@ from webportal.operations.capacity.assumptions import UploadPath
 from webportal.operations.capacity.basis import Given, NotMeasuredError, combine
 from webportal.operations.capacity.measured import Measured, measure
 from webportal.operations.capacity.planner import (
-    Answer,
+    CapacityPlan,
     Estimate,
     Question,
     TooManyImagesError,
@@ -113,7 +113,7 @@ def _plan(wanted: dict[str, Any], found: Measured) -> dict[str, Any]:
     }
 
 
-def _plots(answer: Answer, within: float) -> list[Plot]:
+def _plots(answer: CapacityPlan, within: float) -> list[Plot]:
     """Times by number of workers, and the unfinished images of a day where it was simulated."""
     if not answer.options:
         return []

@@ -29,8 +29,8 @@ _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 @dataclass
-class Answer:
-    """Django's complete response."""
+class WsgiResponse:
+    """The complete response of the WSGI application."""
 
     status: int = 500
     headers: Headers = field(default_factory=list)
@@ -64,13 +64,13 @@ class Bridge:
         environ = environ_of(scope)
         with bodies.new_body() as body:
             try:
-                answer = await self._answer(environ, body, receive)
+                response = await self._answer(environ, body, receive)
             except bodies.GoneError:
                 return
-            with answer.body:
-                await _send(answer, environ["REQUEST_METHOD"], send)
+            with response.body:
+                await _send(response, environ["REQUEST_METHOD"], send)
 
-    async def _answer(self, environ: Environ, body: Body, receive: Receive) -> Answer:
+    async def _answer(self, environ: Environ, body: Body, receive: Receive) -> WsgiResponse:
         length = _announced(environ)
         is_upload = admission.is_upload(environ)
         if is_upload and length is None and not admission.may_come_in_chunks(environ):
@@ -119,7 +119,7 @@ class Bridge:
         threads: ThreadPoolExecutor,
         seconds: float | None = None,
         arrived: Callable[[int], None] | None = None,
-    ) -> Answer:
+    ) -> WsgiResponse:
         try:
             async with asyncio.timeout(seconds):
                 length = await bodies.spool(receive, body, limit, arrived)
@@ -164,16 +164,14 @@ class Bridge:
 
     async def _refuse(
         self, environ: Environ, refuse: Callable[[], Refusal], *, is_last: bool = False
-    ) -> Answer:
+    ) -> WsgiResponse:
         """Respond in place of Django; the rest of the body is read and discarded."""
-        response = await self._run(
-            self._pages, partial(admission.refusal_response, environ, refuse)
-        )
-        answer = Answer(response.status_code, _encoded(response.items()))
+        refusal = await self._run(self._pages, partial(admission.refusal_response, environ, refuse))
+        response = WsgiResponse(refusal.status_code, _encoded(refusal.items()))
         if is_last:
-            answer.headers.append((b"connection", b"close"))
-        answer.body.write(response.content)
-        return answer
+            response.headers.append((b"connection", b"close"))
+        response.body.write(refusal.content)
+        return response
 
     async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(threads, work)
@@ -219,23 +217,23 @@ def without_body(environ: Environ) -> Environ:
     return environ | {"CONTENT_LENGTH": "0", "wsgi.input": BytesIO()}
 
 
-def answer_of(application: WSGIApplication, environ: Environ) -> Answer:
+def answer_of(application: WSGIApplication, environ: Environ) -> WsgiResponse:
     """Call a WSGI application, and keep its complete response."""
-    answer = Answer()
+    response = WsgiResponse()
 
     def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> Any:
-        answer.status, answer.headers = int(status.split()[0]), _encoded(headers)
-        return answer.body.write
+        response.status, response.headers = int(status.split()[0]), _encoded(headers)
+        return response.body.write
 
     starter: StartResponse = start_response
     chunks = application(environ, starter)
     try:
         for chunk in chunks:
-            answer.body.write(chunk)
+            response.body.write(chunk)
     finally:
         if hasattr(chunks, "close"):
             chunks.close()
-    return answer
+    return response
 
 
 def _announced(environ: Environ) -> int | None:
@@ -254,13 +252,15 @@ def _encoded(headers: Iterable[tuple[str, str]]) -> Headers:
     ]
 
 
-async def _send(answer: Answer, method: str, send: Send) -> None:
-    length = answer.body.tell()
-    names = {name for name, _ in answer.headers}
-    if b"content-length" not in names and method != "HEAD" and answer.status not in _WITHOUT_BODY:
-        answer.headers.append((b"content-length", str(length).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-    await bodies.send_body(answer.body, length, send)
+async def _send(response: WsgiResponse, method: str, send: Send) -> None:
+    length = response.body.tell()
+    names = {name for name, _ in response.headers}
+    if b"content-length" not in names and method != "HEAD" and response.status not in _WITHOUT_BODY:
+        response.headers.append((b"content-length", str(length).encode()))
+    await send(
+        {"type": "http.response.start", "status": response.status, "headers": response.headers}
+    )
+    await bodies.send_body(response.body, length, send)
 
 
 async def _send_text(send: Send, status: HTTPStatus, text: str) -> None:

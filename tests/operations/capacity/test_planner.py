@@ -16,7 +16,7 @@ from webportal.operations.capacity.assumptions import (
 )
 from webportal.operations.capacity.planner import (
     MOST_USE,
-    Answer,
+    CapacityPlan,
     Estimate,
     Obstacle,
     Question,
@@ -42,7 +42,7 @@ def answer_for(
     speed: WorkerSpeed = SPEED,
     profile: tuple[float, ...] = FLAT,
     scaling: Scaling | None = None,
-) -> Answer:
+) -> CapacityPlan:
     load = Load(images_per_second * 3600, 1, profile)
     return plan(Assumptions(load, speed, path, scaling=scaling), question)
 

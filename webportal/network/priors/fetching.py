@@ -1,4 +1,4 @@
-"""The job: ask a node for the earlier studies of a patient, and fetch what we do not have."""
+"""Query a node for the earlier studies of a patient, and retrieve those we do not have."""
 
 import logging
 import threading
@@ -24,7 +24,7 @@ from webportal.network.models import (
     PriorStudy,
 )
 from webportal.network.priors.arrivals import no_longer_wanted, record_retrieving, refuse
-from webportal.network.priors.asking import Answer, chest_series, earlier_studies
+from webportal.network.priors.queries import FoundStudy, chest_series, earlier_studies
 from webportal.network.priors.retrieving import Connection
 from webportal.records.ages import examined_on
 from webportal.records.models import Study
@@ -37,11 +37,11 @@ _DAYS_A_YEAR = 365.25
 
 
 class PriorError(Conflict):
-    """The node is not to be asked."""
+    """No earlier studies are fetched from the node."""
 
 
 def due(now: datetime) -> QuerySet[PriorRequest]:
-    """The requests whose node is to be asked now, oldest first."""
+    """The requests whose node is to be queried now, oldest first."""
     waiting = PriorRequest.objects.filter(
         state=PriorRequestState.WAITING,
         node__is_active=True,
@@ -74,22 +74,22 @@ def _try(connection: Connection, row: PriorRequest) -> None:
         _fail(row, error.code)
     except Error:
         raise
-    except Exception as error:  # one answer that nobody expected must not stop the others
-        # Not its message, which may quote the patient.
+    except Exception as error:  # an unexpected response must not stop the other requests
+        # The message is not logged: it may quote the patient.
         logger.error("Fetching earlier studies failed: %s", type(error).__name__)
         _fail(row, "node_unexpected")
 
 
 def _fetch(connection: Connection, row: PriorRequest) -> None:
-    """Raises NotReachedError if the node does not answer, or not everything has come."""
+    """Query and retrieve. Raises NotReachedError if the node fails, or sends only part."""
     source, study = connection.source, row.study
     day = examined_on(study) or timezone.localtime(study.created_at).date()
-    # Not of the same day: those may belong to what is still being sent.
+    # The day itself is left out: its studies may still be arriving.
     last = day - timedelta(days=1)
     first = last - timedelta(days=round(source.years * _DAYS_A_YEAR))
-    answers = earlier_studies(connection.association, study.patient, first, last)
-    wanted = _choose(connection, row, answers)
-    _record_asked(row, len(answers), len(wanted))
+    found = earlier_studies(connection.association, study.patient, first, last)
+    wanted = _choose(connection, row, found)
+    _record_asked(row, len(found), len(wanted))
     for prior, series in wanted:
         prior.refresh_from_db()
         if prior.state != PriorState.WANTED:  # switched off meanwhile
@@ -98,31 +98,31 @@ def _fetch(connection: Connection, row: PriorRequest) -> None:
         images = connection.retrieve(prior, series)
         if prior.state == PriorState.WANTED:
             _record_fetched(row, prior, images)
-    # What an earlier attempt wanted, and the node no longer names.
+    # Studies that an earlier attempt wanted, and the node no longer finds.
     no_longer_wanted(row.found.all())
     _settle(row, PriorRequestState.DONE, "")
 
 
 def _choose(
-    connection: Connection, row: PriorRequest, answers: list[Answer]
+    connection: Connection, row: PriorRequest, found: list[FoundStudy]
 ) -> list[tuple[PriorStudy, list[str]]]:
-    """The newest studies that are to be fetched, with their series; notes why others are not."""
-    known = {each.study_instance_uid: each for each in row.found.all()}
+    """The newest studies to fetch, with their series; records why others are not fetched."""
+    known = {prior.study_instance_uid: prior for prior in row.found.all()}
     wanted: list[tuple[PriorStudy, list[str]]] = []
     compared = 0
-    for answer in answers:
+    for each in found:
         if compared == connection.source.most_studies:
             break
-        prior = known.get(answer.study_instance_uid) or PriorStudy(
+        prior = known.get(each.study_instance_uid) or PriorStudy(
             request=row,
-            study_instance_uid=answer.study_instance_uid,
-            performed_on=answer.performed_on,
+            study_instance_uid=each.study_instance_uid,
+            performed_on=each.performed_on,
         )
-        if answer.disagreements:
-            refuse(prior, answer.disagreements)
+        if each.disagreements:
+            refuse(prior, each.disagreements)
         elif prior.state == PriorState.FETCHED or _is_here(prior):
             compared += 1
-        elif series := chest_series(connection.association, answer.study_instance_uid):
+        elif series := chest_series(connection.association, each.study_instance_uid):
             _mark(prior, PriorState.WANTED)
             wanted.append((prior, series))
             compared += 1
@@ -130,7 +130,7 @@ def _choose(
 
 
 def _is_here(prior: PriorStudy) -> bool:
-    """Whether we have the study, and not because fetching it was begun and not ended."""
+    """Whether we have the study, other than from an unfinished attempt to fetch it."""
     if prior.state == PriorState.WANTED:
         return False
     is_here = Study.objects.filter(study_instance_uid=prior.study_instance_uid).exists()
@@ -144,11 +144,11 @@ def _mark(prior: PriorStudy, state: PriorState, code: str = "") -> None:
     prior.save()
 
 
-def _record_asked(row: PriorRequest, answers: int, wanted: int) -> None:
+def _record_asked(row: PriorRequest, matches: int, wanted: int) -> None:
     refused = row.found.filter(state=PriorState.REFUSED, reason_code="prior_differs")
     detail = {
         "node": row.node.ae_title,
-        "answers": answers,
+        "answers": matches,
         "to_fetch": wanted,
         "differing": {
             each.study_instance_uid: each.reason_params.get("differences", []) for each in refused
@@ -175,7 +175,7 @@ def _settle(row: PriorRequest, state: PriorRequestState, code: str) -> None:
 
 @transaction.atomic
 def _fail(row: PriorRequest, code: str) -> None:
-    """Record that not everything has come; it is tried again later, or given up."""
+    """Record an incomplete attempt, which is retried later or given up."""
     row.attempts += 1
     row.reason_code = code
     row.next_attempt_at = clock() + timedelta(seconds=pause_seconds(row.attempts))
@@ -189,7 +189,7 @@ def _fail(row: PriorRequest, code: str) -> None:
 
 @transaction.atomic
 def ask_again(row: PriorRequest, by: User) -> None:
-    """Ask the node once more, at once; what was fetched stays. Raises PriorError."""
+    """Query the node again at once; fetched studies stay. Raises PriorError."""
     locked = PriorRequest.objects.select_for_update().get(pk=row.pk)
     sources = PriorSource.objects.filter(is_active=True, node__is_active=True)
     if not sources.filter(node=locked.node_id).exists():

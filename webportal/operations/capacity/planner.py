@@ -92,7 +92,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Answer:
+class CapacityPlan:
     """The least number of workers that is enough, or why there is none.
 
     `portal_use` and `trail_use` are shares of what portals and audit trail can do in the busiest
@@ -114,7 +114,7 @@ class Answer:
     backlog: Sequence[float]
 
 
-def plan(assumptions: Assumptions, question: Question) -> Answer:
+def plan(assumptions: Assumptions, question: Question) -> CapacityPlan:
     """Find the least number of workers; with scaling, the least upper limit.
 
     Raises TooManyImagesError where that takes more images than `question.most_simulated`.
@@ -148,7 +148,7 @@ def plan(assumptions: Assumptions, question: Question) -> Answer:
     middle = workers or trial.first
     for number in range(max(1, middle - 1), middle + 3):
         trial.option(number)
-    return Answer(
+    return CapacityPlan(
         workers=workers,
         obstacle=obstacle,
         options=[trial.options[number] for number in sorted(trial.options)],
@@ -164,9 +164,9 @@ def plan(assumptions: Assumptions, question: Question) -> Answer:
 
 def _none(
     obstacle: Obstacle, portal_use: float, trail_use: float, floor: float | None = None
-) -> Answer:
+) -> CapacityPlan:
     """The answer where workers make no difference."""
-    return Answer(None, obstacle, [], portal_use, trail_use, floor, 0, 0, 0.0, [])
+    return CapacityPlan(None, obstacle, [], portal_use, trail_use, floor, 0, 0, 0.0, [])
 
 
 def uses(assumptions: Assumptions) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from webportal.operations.capacity.assumptions import (
 )
 from webportal.operations.capacity.basis import USUAL_SPEED, Given, NotMeasuredError, combine
 from webportal.operations.capacity.measured import measure
-from webportal.operations.capacity.planner import Answer, Question, plan
+from webportal.operations.capacity.planner import CapacityPlan, Question, plan
 from webportal.operations.capacity.words import headline, interval_text
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -150,7 +150,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"\n{title}:")
                 self.stdout.writelines(f"  {fact}" for fact in facts)
 
-    def _show(self, answer: Answer, question: Question) -> None:
+    def _show(self, answer: CapacityPlan, question: Question) -> None:
         if answer.options:
             self._show_options(answer, question)
         self.stdout.write(
@@ -159,7 +159,7 @@ class Command(BaseCommand):
             f"{answer.images} images were simulated."
         )
 
-    def _show_options(self, answer: Answer, question: Question) -> None:
+    def _show_options(self, answer: CapacityPlan, question: Question) -> None:
         self.stdout.write(
             f"\nTime from the upload to the result (percentile {question.percentile:g}), and how"
             " much of the workers' capacity\nthe busiest hour takes:\n\n"

@@ -1,4 +1,4 @@
-"""Asking a node for the earlier studies of a patient: C-FIND of the Study Root (PS3.4 C)."""
+"""C-FIND queries for the earlier studies of a patient, in the Study Root model (PS3.4 C.6.2)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,15 +17,15 @@ from webportal.network.sop_classes import FIND
 from webportal.records.choices import Sex
 from webportal.records.models import Patient
 
-#: What intake reads, as Modality.
+#: The values of Modality (0008,0060) that intake reads.
 MODALITIES = frozenset({"CR", "DX", "RG"})
 _PENDING = (0xFF00, 0xFF01)
-_MOST_ANSWERS = 500
+_MOST_MATCHES = 500
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A study that a node names; `disagreements` are those with our patient."""
+class FoundStudy:
+    """A match at study level; `disagreements` are the fields that differ from our patient."""
 
     study_instance_uid: str
     performed_on: date
@@ -34,20 +34,20 @@ class Answer:
 
 def earlier_studies(
     association: Association, patient: Patient, first: date, last: date
-) -> list[Answer]:
+) -> list[FoundStudy]:
     """The studies of a patient from `first` to `last` that may have radiographs, newest first.
 
-    Raises NotReachedError if the node does not answer as it should.
+    Raises NotReachedError if the node is silent, refuses the query or has too many matches.
     """
-    asked = _query(
+    query = _query(
         "STUDY",
         PatientID=patient.patient_id,
         StudyDate=f"{first:%Y%m%d}-{last:%Y%m%d}",
         **dict.fromkeys(("IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex"), ""),
         **dict.fromkeys(("StudyInstanceUID", "StudyTime", "ModalitiesInStudy"), ""),
     )
-    answers = {}
-    for each in _find(association, asked):
+    matches = {}
+    for each in _find(association, query):
         study, at = _text(each, "StudyInstanceUID"), _date(each, "StudyDate")
         if not is_uid(study) or at is None or not first <= at <= last:
             continue
@@ -55,21 +55,22 @@ def earlier_studies(
         if modalities and not modalities & MODALITIES:
             continue
         moment = (at, _text(each, "StudyTime"))
-        answers[study] = moment, Answer(study, at, disagreements(patient, _identity(each, patient)))
-    in_order = sorted(answers.values(), key=lambda found: found[0], reverse=True)
-    return [answer for _moment, answer in in_order]
+        differing = disagreements(patient, _identity(each, patient))
+        matches[study] = moment, FoundStudy(study, at, differing)
+    newest_first = sorted(matches.values(), key=lambda match: match[0], reverse=True)
+    return [found for _moment, found in newest_first]
 
 
 def chest_series(association: Association, study_instance_uid: str) -> list[str]:
-    """The series of a study that may show the chest in a radiograph. Raises NotReachedError."""
-    asked = _query(
+    """The UIDs of a study's series that may be chest radiographs. Raises NotReachedError."""
+    query = _query(
         "SERIES",
         StudyInstanceUID=study_instance_uid,
         **dict.fromkeys(("SeriesInstanceUID", "Modality", "BodyPartExamined"), ""),
     )
     return [
         _text(each, "SeriesInstanceUID")
-        for each in _find(association, asked)
+        for each in _find(association, query)
         if _text(each, "Modality") in MODALITIES
         and is_uid(_text(each, "SeriesInstanceUID"))
         and not _is_other_body(_text(each, "BodyPartExamined"))
@@ -81,26 +82,26 @@ def _is_other_body(part: str) -> bool:
 
 
 def _query(level: str, **keys: str) -> Dataset:
-    asked = Dataset()
-    asked.QueryRetrieveLevel = level
+    query = Dataset()
+    query.QueryRetrieveLevel = level
     for keyword, value in keys.items():
-        setattr(asked, keyword, value)
+        setattr(query, keyword, value)
     if not all(value.isascii() for value in keys.values()):
-        asked.SpecificCharacterSet = "ISO_IR 192"
-    return asked
+        query.SpecificCharacterSet = "ISO_IR 192"
+    return query
 
 
-def _find(association: Association, asked: Dataset) -> Iterator[Dataset]:
-    answers = 0
+def _find(association: Association, query: Dataset) -> Iterator[Dataset]:
+    matches = 0
     try:
-        for status, identifier in association.send_c_find(asked, FIND):
+        for status, identifier in association.send_c_find(query, FIND):
             code = int(status.Status) if "Status" in status else None
             if code == 0:
                 return
             if code not in _PENDING:
                 raise NotReachedError("node_silent" if code is None else "find_refused")
-            answers += 1
-            if answers > _MOST_ANSWERS:
+            matches += 1
+            if matches > _MOST_MATCHES:
                 association.abort()
                 raise NotReachedError("find_too_many")
             if identifier is not None:
@@ -111,38 +112,38 @@ def _find(association: Association, asked: Dataset) -> Iterator[Dataset]:
         raise NotReachedError("node_silent") from None
 
 
-def _identity(answer: Dataset, patient: Patient) -> Identity:
-    """The patient of an answer; many PACS say no issuer, and the images have to confirm it."""
-    sex = _text(answer, "PatientSex")
+def _identity(match: Dataset, patient: Patient) -> Identity:
+    """The patient of a match. Many PACS return no issuer: the images have to confirm it."""
+    sex = _text(match, "PatientSex")
     return Identity(
-        _text(answer, "PatientID"),
-        _text(answer, "IssuerOfPatientID") or patient.issuer,
-        _text(answer, "PatientName"),
-        _date(answer, "PatientBirthDate"),
+        _text(match, "PatientID"),
+        _text(match, "IssuerOfPatientID") or patient.issuer,
+        _text(match, "PatientName"),
+        _date(match, "PatientBirthDate"),
         sex if sex in Sex.values else "",
     )
 
 
-def _text(answer: Dataset, keyword: str) -> str:
-    return str(_value(answer, keyword) or "").strip(" \0")
+def _text(match: Dataset, keyword: str) -> str:
+    return str(_value(match, keyword) or "").strip(" \0")
 
 
-def _values(answer: Dataset, keyword: str) -> set[str]:
-    value = _value(answer, keyword)
+def _values(match: Dataset, keyword: str) -> set[str]:
+    value = _value(match, keyword)
     if value in (None, ""):
         return set()
     return {str(value)} if isinstance(value, str) else {str(each) for each in value}
 
 
-def _value(answer: Dataset, keyword: str) -> Any:
+def _value(match: Dataset, keyword: str) -> Any:
     try:
-        return answer.get(keyword)
+        return match.get(keyword)
     except Exception:  # pydicom raises arbitrary exceptions on broken values
         return None
 
 
-def _date(answer: Dataset, keyword: str) -> date | None:
+def _date(match: Dataset, keyword: str) -> date | None:
     try:
-        return datetime.strptime(_text(answer, keyword), "%Y%m%d").date()  # noqa: DTZ007
+        return datetime.strptime(_text(match, keyword), "%Y%m%d").date()  # noqa: DTZ007
     except ValueError:
         return None
