@@ -1,1 +1,1 @@
-"""Orders of the hospital: received by HL7 v2, and brought to their studies."""
+"""Orders, received by HL7 v2 or found on a worklist, and linked to their studies."""

@@ -11,5 +11,5 @@ class OrdersConfig(AppConfig):
     verbose_name = "Orders"
 
     def ready(self) -> None:
-        """Register the reasons, and follow changes of patients and studies."""
+        """Register the reasons, and connect to changes of patients and studies."""
         from webportal.orders import reasons, signals  # noqa: F401

@@ -1,4 +1,4 @@
-"""Removing orders that found no study, and records of messages, after ORDERS_KEPT_DAYS."""
+"""Removing orders that were never linked, and records of messages, after ORDERS_KEPT_DAYS."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ _AT_ONCE = 500
 
 
 def remove_old() -> int:
-    """Remove what is older, and the details of its entries in the trail; how many orders went."""
+    """Remove them, and the details of their audit entries; returns the number of orders removed."""
     until = timezone.now() - timedelta(days=settings.ORDERS_KEPT_DAYS)
     OrderMessage.objects.filter(received_at__lt=until).delete()
     removed = 0
@@ -34,7 +34,7 @@ def _remove_some(until: object) -> int:
     lock_numbers(some.values())
     locked = old.filter(pk__in=list(some)).select_for_update(of=("self",), skip_locked=True)
     keys = [str(key) for key in locked.values_list("pk", flat=True)]
-    # Without those that were linked while this waited for the lock.
+    # Without those that were linked while we waited for the lock.
     keys = [str(key) for key in old.filter(pk__in=keys).values_list("pk", flat=True)]
     if not keys:
         return 0

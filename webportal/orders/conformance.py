@@ -14,11 +14,11 @@ BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
 _FIELDS = (
     ("MSH-7", "when the message was written; required. Decides which of two messages is the later"),
     ("MSH-10", "control ID; required, at most 199 characters"),
-    ("MSH-15", "AL, ER or SU: the answer has the codes CA, CE and CR (enhanced mode)"),
+    ("MSH-15", "AL, ER or SU: the acknowledgement has the codes CA, CE and CR (enhanced mode)"),
     ("PID-3", "the patient's identifiers, with the namespace of the assigning authority; required"),
     ("PID-5, PID-7, PID-8", "name, date of birth, sex"),
     ("PV1-8, ORC-12, OBR-16", "the referring clinician: the first of these that is filled"),
-    ("ORC-1, ORC-5", "order control; a status CA or DC cancels, too"),
+    ("ORC-1, ORC-5", "order control; a status of CA or DC cancels, too"),
     ("ORC-2 or OBR-2", "placer's number: tells orders with the same accession number apart"),
     ("ORC-3 or OBR-3", "filler's number"),
     ("OBR-4", "requested procedure: code and text"),

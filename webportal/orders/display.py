@@ -1,4 +1,4 @@
-"""What pages and API show of the orders of a study."""
+"""What pages and API show about the orders of a study."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from webportal.reasons import Reason
 from webportal.records.models import Study
 from webportal.records.visibility import scope_of
 
-#: Fields in which order and patient may differ.
+#: Fields in which an order may differ from its patient.
 FIELDS: dict[str, str | Promise] = {
     "patient_id": _("Patient ID"),
     "birth_date": _("date of birth"),
@@ -31,7 +31,7 @@ FIELDS: dict[str, str | Promise] = {
 
 
 def receives_orders() -> bool:
-    """Whether there is anybody who sends orders; without, no study is missed one."""
+    """Whether any system sends orders; if none does, no study lacks its order."""
     return OrderSource.objects.filter(is_active=True).exists()
 
 
@@ -46,9 +46,9 @@ def orders_of(studies: Iterable[UUID]) -> dict[UUID, list[Order]]:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a worklist was asked of a study without an order, and what it said.
+    """The query of a worklist for the order of a study, and its result.
 
-    `is_waiting`: it is still to be asked; `is_away`: it cannot be at present.
+    `is_waiting`: the query is still to be sent; `is_away`: the worklist does not respond.
     """
 
     source: str
@@ -60,7 +60,7 @@ class Asked:
 
 
 def asked_of(study: Study) -> list[Asked]:
-    """What worklists were asked for the order of a study, which has none."""
+    """The queries of worklists for the order of a study that has none."""
     asked = OrderQuestion.objects.filter(study=study, source__is_active=True)
     open_questions = set(questions.waiting().filter(study=study).values_list("pk", flat=True))
     return [
@@ -78,7 +78,7 @@ def asked_of(study: Study) -> list[Asked]:
 
 
 def order_context(study: Study, person: User) -> dict[str, Any]:
-    """What the study page says to a person of its orders."""
+    """What the study page shows this person of its orders."""
     orders = orders_of([study.pk])[study.pk]
     return {
         "orders": orders,

@@ -1,4 +1,4 @@
-"""Whether orders need somebody: for the alerts of hospital IT."""
+"""Whether orders need attention: for hospital IT's alerts."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from webportal.orders.receiving import ACCEPTED
 
 REFUSED = "orders_refused"
 AWAY = "worklist_away"
-# An older one has been looked at, or its study has been read without it.
+# Older ones have been looked at, or their studies were read without them.
 _LOOKED_BACK = timedelta(days=1)
 # Long enough for a RIS to restart without an alert.
 _LONGEST_AWAY = timedelta(minutes=15)
@@ -32,7 +32,7 @@ WORDS: dict[str, str | Promise] = {
 
 
 def problems() -> list[str]:
-    """The codes of what needs somebody now."""
+    """The codes of the problems that need attention now."""
     away = waiting().filter(source__away_since__lt=clock() - _LONGEST_AWAY)
     return [
         *([REFUSED] if _is_refused() else []),
@@ -41,11 +41,11 @@ def problems() -> list[str]:
 
 
 def _is_refused() -> bool:
-    """Whether a message was refused and not accepted since."""
+    """Whether a message was refused and none accepted since."""
     refused = OrderMessage.objects.exclude(answer=ACCEPTED).filter(
         received_at__gt=timezone.now() - _LOOKED_BACK
     )
-    # Messages for testing are refused as they should be.
+    # Test messages are meant to be refused.
     refused = refused.exclude(reason_code="processing_id")
     since = OrderMessage.objects.filter(
         source=OuterRef("source"), control_id=OuterRef("control_id"), answer=ACCEPTED

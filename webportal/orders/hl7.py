@@ -1,6 +1,6 @@
-"""HL7 v2 in its vertical-bar encoding: segments, fields, times and acknowledgements.
+"""HL7 v2 in its vertical-bar encoding (ER7): segments, fields, times and acknowledgements.
 
-Fields are split when they are asked for, so that a long message costs no more than its length.
+Fields are split only when they are read, so that the cost of a message is linear in its length.
 """
 
 import re
@@ -12,7 +12,7 @@ from django.utils import timezone as django_timezone
 
 from webportal.reasons import Reason
 
-#: Table 0211, as far as these are single encodings; Python's name of each.
+#: The single encodings of table 0211, with Python's name of each.
 CHARACTER_SETS = {
     "ASCII": "ascii",
     **{f"8859/{part}": f"iso8859-{part}" for part in (1, 2, 3, 4, 5, 6, 7, 8, 9, 15)},
@@ -31,7 +31,7 @@ _TIME = re.compile(
 
 
 class MessageError(Exception):
-    """A message cannot be accepted: the answer (AE or AR), its reason, and HL7's code for it."""
+    """A message cannot be accepted: its acknowledgement code, the reason, and HL7's error code."""
 
     def __init__(
         self, code: str, *, answer: str = "AE", condition: int = 102, **params: object
@@ -53,7 +53,7 @@ class Delimiters:
 
 
 class Segment:
-    """One segment. Fields are counted from 1, as in the standard; what is missing is empty."""
+    """One segment. Fields are numbered from 1, as in the standard; a missing one is empty."""
 
     def __init__(self, line: str, delimiters: Delimiters) -> None:
         self.name, self._delimiters = line[:3], delimiters
@@ -63,14 +63,14 @@ class Segment:
             self._fields.insert(1, delimiters.field)
 
     def raw(self, number: int) -> str:
-        """A whole field, escapes and all."""
+        """A whole field, with its escape sequences."""
         return self._fields[number] if number < len(self._fields) else ""
 
     def repetitions(self, number: int, *, heads: bool = False) -> list[list[str]]:
-        """The repetitions of a field that are not empty, each as its components.
+        """The non-empty repetitions of a field, each as its components.
 
-        With `heads`, of each component the first subcomponent. Without, a subcomponent delimiter
-        is a character like others, because senders forget to escape it in texts.
+        With `heads`, only the first subcomponent of each component. Without, the subcomponent
+        delimiter is an ordinary character, because senders forget to escape it in texts.
         """
         parts = self.raw(number).split(self._delimiters.repetition)
         return [self._components(part, heads) for part in parts if part]
@@ -80,11 +80,11 @@ class Segment:
         return self._components(self.raw(number).split(self._delimiters.repetition)[0], False)
 
     def component(self, number: int, component: int = 1) -> str:
-        """One component of the first repetition, without escapes, and otherwise as it came."""
+        """One component of the first repetition, with escapes resolved, otherwise as received."""
         return nth(self.components(number), component)
 
     def text(self, number: int) -> str:
-        """A field of plain text, in which other delimiters have no meaning."""
+        """A plain-text field, in which other delimiters have no meaning."""
         return self._plain(self.raw(number))
 
     def _components(self, text: str, heads: bool) -> list[str]:
@@ -94,7 +94,7 @@ class Segment:
         return [self._plain(part) for part in parts]
 
     def _plain(self, text: str) -> str:
-        """A text with its escapes resolved (2.7); formatting is left out but for line breaks."""
+        """A text with its escapes resolved (2.7); of formatting, only line breaks are kept."""
         mark = self._delimiters.escape
         if not mark or mark not in text:
             return text
@@ -113,21 +113,21 @@ class Segment:
 
 
 def nth(components: list[str], number: int) -> str:
-    """A component, counted from 1; empty if there is none."""
+    """A component, numbered from 1; empty if missing."""
     return components[number - 1] if number <= len(components) else ""
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message: its header, and the segments after that."""
+    """A message: its header, and the segments after it."""
 
     header: Segment
     segments: list[Segment]
 
 
 def header_of(data: bytes) -> Segment | None:
-    """The header for the acknowledgement, read without its character set; None if malformed."""
-    # Every byte is a character, so that what is sent back is what was received.
+    """The header, for the acknowledgement; read without its character set. None if malformed."""
+    # Latin-1 maps every byte to a character, so the acknowledgement returns the same bytes.
     line = re.split(r"[\r\n]", data.decode("latin-1"), maxsplit=1)[0]
     found = _delimiters(line)
     return Segment(line, found) if found else None
@@ -189,7 +189,7 @@ def moment(text: str, zone: tzinfo) -> datetime | None:
 
 
 def offset_zone(offset: str | None) -> tzinfo | None:
-    """The zone of an offset such as +0545; None without one. Raises ValueError."""
+    """The time zone of an offset such as +0545; None without one. Raises ValueError."""
     if not offset:
         return None
     ahead = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:5]))
@@ -197,7 +197,7 @@ def offset_zone(offset: str | None) -> tzinfo | None:
 
 
 def zone_of(text: str) -> tzinfo:
-    """The zone that a time stamp names, else that of the hospital (TIME_ZONE)."""
+    """The time zone of a time stamp; by default that of the hospital (TIME_ZONE)."""
     found = _TIME.fullmatch(text)
     try:
         return (offset_zone(found[8]) if found else None) or django_timezone.get_default_timezone()
@@ -215,9 +215,9 @@ def acknowledgement(
     sender: str,
     moment: Callable[[], str],
 ) -> bytes:
-    """The acknowledgement (ACK) of a message, which says why it was not accepted, in English.
+    """The acknowledgement (ACK) of a message, with the reason, in English, if it is not accepted.
 
-    In enhanced mode, where MSH-15 asks for an accept acknowledgement, it has the codes CA, CE, CR.
+    In enhanced mode, where MSH-15 requests an accept acknowledgement, its codes are CA, CE and CR.
     """
     field = header.raw(1) if header else "|"
     marks = header.raw(2) if header else "^~\\&"
@@ -239,7 +239,7 @@ def acknowledgement(
     ]
     if reason:
         coded = marks[0].join([str(condition), reason.code, "HL70357"])
-        # Before version 2.5, ERR-1 has the code.
+        # Before version 2.5, the code is in ERR-1.
         old = version.startswith(("2.1", "2.2", "2.3", "2.4"))
         segments.append(
             ["ERR", marks[0].join(["", "", "", str(condition)])]

@@ -1,9 +1,9 @@
-"""Which order belongs to which study: by the accession number, and then only to its patient.
+"""Linking orders and studies: by the accession number, and only if they are of the same patient.
 
-Whichever of study and order arrives last makes the link. Both lock their accession number, so that
-neither misses the other while both arrive. Locks are taken in this order: studies, accession
-numbers (sorted), orders, head of the trail. Orders are locked only by those who have locked their
-number. Code that appends to the trail before it links locks the numbers first, see `lock_numbers`.
+Whichever arrives last, order or study, makes the link. Both lock their accession number, so that
+neither misses the other when they arrive together. Locks are taken in this order: studies,
+accession numbers (sorted), orders, head of the trail. Code locks an order only after its number.
+Code that appends to the trail before it links locks the numbers first: see `lock_numbers`.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -24,18 +24,18 @@ from webportal.records.models import Patient, Study
 from webportal.records.services import signed_among
 from webportal.refusals import Conflict
 
-#: Fields of the case record that an order fills if they are empty.
+#: Case record fields that an order fills in if they are empty.
 BROUGHT = ("indication", "history", "referring_physician")
 
 
 class OrderError(Conflict):
-    """An order cannot be linked like this; the message says why."""
+    """An order cannot be linked in this way; the message says why."""
 
 
 def differences(order: Order, patient: Patient) -> list[str]:
-    """In what order and patient record differ: `patient_id`, `birth_date`.
+    """The fields in which order and patient record differ: `patient_id`, `birth_date`.
 
-    One of its identifiers has to be the Patient ID exactly, and the issuers equal or one missing.
+    One of the order's identifiers must be exactly the Patient ID; issuers must agree if both exist.
     """
     unlike = []
     if patient.is_temporary or not any(_is_id_of(each, patient) for each in order.patient_ids):
@@ -46,15 +46,15 @@ def differences(order: Order, patient: Patient) -> list[str]:
 
 
 def names_patient(order: Order, patient_id: str) -> bool:
-    """Whether an order is for the patient with this Patient ID, whoever issued it."""
+    """Whether an order is for the patient with this Patient ID, whatever its issuer."""
     is_known = patient_id and not is_placeholder_identifier(patient_id)
     return bool(is_known) and any(each["id"] == patient_id for each in order.patient_ids)
 
 
 def same_person(these: Sequence[dict[str, str]], those: Sequence[dict[str, str]]) -> bool:
-    """Whether two lists of a patient's identifiers have one in common, and so the patient.
+    """Whether two lists of identifiers share one, and so belong to the same patient.
 
-    Identifiers of two issuers are two, even if they read the same.
+    Identifiers of different issuers differ, even if their text is the same.
     """
     return any(
         one["id"] == other["id"] and len({one["issuer"], other["issuer"]} - {""}) < 2
@@ -70,11 +70,11 @@ def _is_id_of(identifier: dict[str, str], patient: Patient) -> bool:
 
 
 def lock_numbers(accession_numbers: Iterable[str]) -> None:
-    """Lock accession numbers until the transaction ends, all of a transaction at once.
+    """Lock accession numbers until the transaction ends; all that it needs, in one call.
 
-    What the transaction has written is checked against its foreign keys first, as before the head
-    of the trail: the check of a new study waits for whoever completes its patient's record, and
-    they may wait for its number.
+    Deferred foreign keys are checked first, as before the head of the trail is locked: the check
+    of a new study waits for a transaction that completes its patient's record, and that one may be
+    waiting for the study's number.
     """
     numbers = sorted({each for each in accession_numbers if each})
     if not numbers:
@@ -87,7 +87,7 @@ def lock_numbers(accession_numbers: Iterable[str]) -> None:
 
 
 def lock_numbers_of(patient: Patient, *more: str) -> None:
-    """Lock the accession numbers of a patient's studies, which are locked, and `more`."""
+    """Lock the accession numbers of a patient's studies (already locked), and `more`."""
     numbers = Study.objects.filter(patient=patient).values_list("accession_number", flat=True)
     lock_numbers([*numbers, *more])
 
@@ -95,7 +95,7 @@ def lock_numbers_of(patient: Patient, *more: str) -> None:
 def lock_studies_of(accession_numbers: Collection[str], *more: Study) -> None:
     """Lock the studies that orders with these numbers may change, and `more`, before the numbers.
 
-    Code that saves a study or links it by hand has locked the study already.
+    Code that saves a study, or links it manually, has locked it already.
     """
     studies = Study.objects.filter(
         Q(accession_number__in=accession_numbers)
@@ -105,7 +105,7 @@ def lock_studies_of(accession_numbers: Collection[str], *more: Study) -> None:
 
 
 def of_number(study: Study) -> QuerySet[Order]:
-    """The orders with the accession number of a study that are not linked to it."""
+    """The orders with a study's accession number that are not linked to it."""
     if not study.accession_number:
         return Order.objects.none()
     orders = Order.objects.filter(accession_number=study.accession_number)
@@ -113,9 +113,9 @@ def of_number(study: Study) -> QuerySet[Order]:
 
 
 def link_study(study: Study) -> list[Event]:
-    """Link a study, new or changed and locked, to its orders; return what to audit.
+    """Link a study, new or changed and locked, to its orders; return the audit events.
 
-    Where it has none, worklists are asked.
+    If none is found, worklists are queried.
     """
     if not study.accession_number:
         return []
@@ -129,10 +129,10 @@ def link_study(study: Study) -> list[Event]:
 
 
 def follow_order(order: Order, *, was_moved: bool = False) -> list[Event]:
-    """Bring an order, new or changed, to its studies; return what to audit.
+    """Link an order, new or changed, to its studies and update them; return the audit events.
 
-    What a person has linked stays unless the order was moved to another patient. The caller has
-    locked the accession number, and the order.
+    Links that a person made stay unless the order was moved to another patient. The caller has
+    locked the accession number and the order.
     """
     events: list[Event] = []
     studies = Study.objects.filter(accession_number=order.accession_number)
@@ -151,9 +151,9 @@ def follow_order(order: Order, *, was_moved: bool = False) -> list[Event]:
 
 
 def check_links(study: Study, *, was_moved: bool) -> list[Event]:
-    """Withdraw orders that are no longer for the study's patient, and find others.
+    """Unlink orders that are no longer for the study's patient, and find others.
 
-    What a person has linked stays unless the study was moved to another patient.
+    Links that a person made stay unless the study was moved to another patient.
     """
     links = OrderedStudy.objects.filter(study=study).select_related("order")
     withdrawn = [
@@ -166,7 +166,7 @@ def check_links(study: Study, *, was_moved: bool) -> list[Event]:
 
 @transaction.atomic
 def link(order: Order, study: Study, by: User) -> None:
-    """Link an order to a study as a person decided. Raises OrderError if they are linked."""
+    """Link an order to a study at a person's request. Raises OrderError if they are linked."""
     study, order = _locked_both(study, order)
     if order.links.filter(study=study).exists():
         raise OrderError(_("The order is linked to this study already."))
@@ -175,7 +175,7 @@ def link(order: Order, study: Study, by: User) -> None:
 
 @transaction.atomic
 def unlink(order: Order, study: Study, by: User) -> None:
-    """Take an order away from a study, or say that it is not for it, as a person decided."""
+    """Unlink an order from a study, or rule it out, at a person's request. Raises OrderError."""
     study, order = _locked_both(study, order)
     found = order.links.filter(study=study).first()
     if found is None and study.pk in order.not_for:
@@ -188,7 +188,7 @@ def unlink(order: Order, study: Study, by: User) -> None:
 
 
 def _locked(keys: Iterable[Any]) -> list[Study]:
-    """Lock studies; their patients are those after the wait, not those before it."""
+    """Lock studies; their patients are read after the wait, not before."""
     studies = Study.objects.filter(pk__in=keys).order_by("pk")
     list(studies.select_for_update(no_key=True).values_list("pk", flat=True))
     return list(studies.select_related("patient"))
@@ -196,7 +196,7 @@ def _locked(keys: Iterable[Any]) -> list[Study]:
 
 def _locked_both(study: Study, order: Order) -> tuple[Study, Order]:
     [study] = _locked([study.pk])
-    # Its number does not change, so that it may be read before it is locked.
+    # An order's number never changes, so it may be read before the lock.
     lock_numbers([order.accession_number])
     return study, Order.objects.select_for_update(of=("self",)).get(pk=order.pk)
 
@@ -212,9 +212,9 @@ def _link(order: Order, study: Study, by: User | None) -> list[Event]:
 
 
 def _unlink(links: Sequence[OrderedStudy], study: Study, why: str) -> list[Event]:
-    """Remove links, and what their orders brought unless somebody has changed or signed it.
+    """Remove links, and the values from their orders that nobody has changed or signed.
 
-    What the study's other orders say takes its place.
+    Values of the study's other orders take their place.
     """
     for link in links:
         link.delete()
@@ -230,7 +230,7 @@ def _unlink(links: Sequence[OrderedStudy], study: Study, why: str) -> list[Event
 
 
 def _brought_by_others(study: Study, names: Collection[str]) -> dict[str, str]:
-    """What the orders linked to a study say in these fields, noted as theirs; the first counts."""
+    """The linked orders' values for these fields, recorded as theirs; the first order counts."""
     values = dict.fromkeys(names, "")
     for link in OrderedStudy.objects.filter(study=study).select_related("order"):
         said = {name: getattr(link.order, name) for name in names if not values[name]}
@@ -247,7 +247,7 @@ def _left(order: Order, study: Study, why: str) -> Event:
 
 
 def _bring(link: OrderedStudy, order: Order, study: Study) -> list[Event]:
-    """Write what the order says into the case record, unless a person did or a read is signed.
+    """Write the order's values into the case record, except over a person's or a signed read's.
 
     Its priority can only make the study more urgent.
     """
@@ -261,7 +261,7 @@ def _bring(link: OrderedStudy, order: Order, study: Study) -> list[Event]:
     kept = {name: text for name, text in link.brought.items() if name not in values}
     link.brought = kept | {name: text for name, text in values.items() if text}
     link.save(update_fields=["brought"])
-    # Where it says nothing any more, another order may.
+    # Where this order no longer has a value, another may.
     others = _brought_by_others(study, [name for name, text in values.items() if not text])
     values |= others
     if not order.is_cancelled and order.priority < study.priority:

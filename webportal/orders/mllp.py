@@ -1,7 +1,7 @@
 """The listener: HL7 v2 over MLLP, from known systems only.
 
-A message is answered once its orders are committed, so that a sender which gets no answer sends it
-again, and that has no second effect. Each connection is served by a thread.
+A message is acknowledged once its orders are committed. A sender without an acknowledgement sends
+it again, which has no further effect. Each connection is served by a thread.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ class Server(ThreadingMixIn, TCPServer):
 
     allow_reuse_address = True
     daemon_threads = True
-    # Open connections end with the process: a message without an answer is sent again.
+    # Open connections end with the process: unacknowledged messages are sent again.
     block_on_close = False
     request_queue_size = 64
 
@@ -51,11 +51,13 @@ class Server(ThreadingMixIn, TCPServer):
         super().__init__((address, port), _Connection)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Whether a connection gets a thread; it is closed otherwise."""
+        """Whether a connection gets a thread; otherwise it is closed."""
         address = client_address[0]
         try:
             if source_at(address) is None:
-                logger.warning("A connection from %s is closed: no sender of orders", address)
+                logger.warning(
+                    "A connection from %s is closed: not a known sender of orders", address
+                )
                 record_rejected(address)
                 return False
         except Error as error:
@@ -74,7 +76,7 @@ class Server(ThreadingMixIn, TCPServer):
         return True
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve a connection, and count it until it ends."""
+        """Serve a connection; it counts until it ends."""
         try:
             super().process_request_thread(request, client_address)
         finally:
@@ -83,12 +85,12 @@ class Server(ThreadingMixIn, TCPServer):
             connection.close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say that a connection ended in an error, without what was sent."""
+        """Log that a connection ended in an error, without its content."""
         error = sys.exc_info()[0]
         logger.error("A connection ends: %s", error.__name__ if error else "")
 
     def start(self) -> None:
-        """Serve, in a thread of its own."""
+        """Serve in a new thread."""
         threading.Thread(target=self.serve_forever, name="HL7 server", daemon=True).start()
 
     def stop(self) -> None:
@@ -101,7 +103,7 @@ class _Connection(BaseRequestHandler):
     server: Server
 
     def handle(self) -> None:
-        """Answer one message after the other."""
+        """Acknowledge messages one by one."""
         peer: socket.socket = self.request
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         peer.settimeout(settings.ORDERS_ANSWER_SECONDS)
@@ -124,14 +126,14 @@ class _Connection(BaseRequestHandler):
                     peer.close()
 
     def _answer(self, message: bytes) -> bytes | None:
-        """The acknowledgement of a message; None if its sender may not send any more."""
+        """The acknowledgement of a message; None if its sender may no longer send."""
         try:
             source = source_at(self.client_address[0])
             if source is None:
                 return None
             return _twice(lambda: receiving.receive(source, message))
         except Exception as error:
-            # Nothing of the message, which the text of an error may quote.
+            # The error's text is not logged: it may quote the message.
             logger.error("A message could not be processed: %s", type(error).__name__)
             return receiving.unavailable(hl7.header_of(message))
         finally:
@@ -139,7 +141,7 @@ class _Connection(BaseRequestHandler):
 
 
 def _twice(take: Any) -> bytes:
-    """Process a message, and again if another transaction was in its way."""
+    """Process a message; once more if it conflicted with another transaction."""
     try:
         answer: bytes = take()
     except OperationalError:
@@ -149,9 +151,9 @@ def _twice(take: Any) -> bytes:
 
 
 def _messages(peer: socket.socket) -> Iterator[tuple[bytes, bool]]:
-    """The messages that arrive, and whether each is whole; the last may be too long to be.
+    """The messages that arrive, and whether each is complete; the last one may be too long.
 
-    Ends where the peer closes, is silent for too long, or sends what is not MLLP.
+    Ends when the peer closes, is silent for too long, or sends anything but MLLP.
     """
     received = b""
     while True:
@@ -163,7 +165,7 @@ def _messages(peer: socket.socket) -> Iterator[tuple[bytes, bool]]:
         while _END not in received[max(begun - 1, 0) :]:
             if not received.startswith(_START):
                 if received:
-                    logger.warning("A connection ends: what was sent is not framed as MLLP")
+                    logger.warning("A connection ends: its data are not framed as MLLP")
                 return
             if len(received) > settings.ORDERS_MESSAGE_BYTES:
                 yield received[1:], False
@@ -176,7 +178,7 @@ def _messages(peer: socket.socket) -> Iterator[tuple[bytes, bool]]:
             received += part
         message, _, received = received.partition(_END)
         if not message.startswith(_START):
-            logger.warning("A connection ends: what was sent is not framed as MLLP")
+            logger.warning("A connection ends: its data are not framed as MLLP")
             return
         if len(message) > settings.ORDERS_MESSAGE_BYTES:
             yield message[1:], False

@@ -1,6 +1,6 @@
-"""Modality Worklist (PS3.4 K): what is asked for an accession number, and reading the answer.
+"""Modality Worklist (PS3.4 K): the query for an accession number, and reading its matches.
 
-An item of the worklist is a step that is scheduled; those of one order are one order here.
+A worklist item is a scheduled procedure step; the steps of one order become one order here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ from webportal.records.identifiers import name_fault
 
 #: Requested Procedure Priority (0040,1003); everything else is routine.
 PRIORITIES = {"STAT": Priority.STAT, "HIGH": Priority.URGENT}
-#: Return keys, with what each is read for. The first of a line that is filled counts.
+#: Return keys by purpose. Of several for one purpose, the first that is filled counts.
 RETURNED: dict[str, tuple[str, ...]] = {
     "the patient": ("PatientID", "IssuerOfPatientID"),
     "the patient's name, date of birth and sex": ("PatientName", "PatientBirthDate", "PatientSex"),
@@ -54,7 +54,7 @@ _STEP = (
 
 
 def query(accession_number: str) -> Dataset:
-    """The identifier of the C-FIND: one accession number, exactly, and no name."""
+    """The identifier of the C-FIND: exactly one accession number, and no name."""
     asked = Dataset()
     if not accession_number.isascii():
         asked.SpecificCharacterSet = "ISO_IR 192"
@@ -75,15 +75,15 @@ def _empty(keywords: Iterable[str]) -> Dataset:
 
 
 def has_number(item: Dataset, accession_number: str) -> bool:
-    """Whether an item is of this accession number; a server may ignore the key."""
+    """Whether an item has this accession number; a server may ignore the matching key."""
     return _text(item, "AccessionNumber") == accession_number
 
 
 def read(items: Sequence[Dataset], accession_number: str, patient_id: str) -> list[OrderContent]:
-    """The orders in the items of this accession number.
+    """The orders in the items with this accession number.
 
-    Of one that is for several patients, what is for `patient_id` counts. Raises MessageError where
-    that does not tell them apart, or something cannot be used as it is.
+    If one has items for several patients, those for `patient_id` count. Raises MessageError if that
+    does not tell them apart, or a value cannot be used.
     """
     groups: dict[str, dict[tuple[str, str], list[Dataset]]] = {}
     for item in items:
@@ -157,7 +157,7 @@ def _indication(steps: list[Dataset]) -> str:
 
 
 def _doctor(steps: list[Dataset]) -> str:
-    """The referring clinician's name, in the order in which it is spoken."""
+    """The referring clinician's name, in spoken order."""
     written = next(
         (
             _text(step, keyword)
@@ -201,12 +201,12 @@ def _first(steps: list[Dataset], keyword: str) -> str:
 
 
 def _lines(texts: Iterable[str]) -> str:
-    """The texts, each once, on lines of their own."""
+    """The distinct texts, one a line."""
     return "\n".join(dict.fromkeys(text for text in texts if text))
 
 
 def _identifier(item: Dataset, keyword: str) -> str:
-    """An identifier as it came. Raises MessageError where its letters are in doubt."""
+    """An identifier as received. Raises MessageError if its characters cannot be decoded."""
     found = _letters(item, keyword)
     text = found.text.strip(" \0")
     if not text:
@@ -219,7 +219,7 @@ def _identifier(item: Dataset, keyword: str) -> str:
 
 
 def _text(item: Dataset, keyword: str) -> str:
-    """The text of an element, without its padding; line breaks are those of Unix."""
+    """The text of an element, without padding and with Unix line breaks."""
     text = _letters(item, keyword).text.replace("\0", "").replace("\r\n", "\n")
     return text.strip()
 
@@ -240,7 +240,7 @@ def _character_sets(item: Dataset) -> list[str]:
 
 
 def _items(item: Dataset, keyword: str) -> Sequence[Dataset]:
-    """The items of a sequence, with the character sets of what it stands in."""
+    """The items of a sequence, with the character set of the data set around it."""
     found: Sequence[Dataset] = item.get(keyword) or []
     for each in found:
         if "SpecificCharacterSet" not in each and "SpecificCharacterSet" in item:

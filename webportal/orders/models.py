@@ -1,4 +1,4 @@
-"""Orders, the systems that send them, and the messages by which they came."""
+"""Orders, the systems they come from, and the messages that brought them."""
 
 import uuid
 
@@ -20,7 +20,7 @@ LONGEST_CONTROL_ID = 199
 
 
 class AccessionIn(models.TextChoices):
-    """Where a system writes the accession number."""
+    """Where a system puts the accession number."""
 
     IHE = "ihe", _("IPC-1, or OBR-18 (IHE)")
     FILLER = "filler", _("Filler order number (ORC-3 or OBR-3)")
@@ -28,7 +28,7 @@ class AccessionIn(models.TextChoices):
 
 
 class CharacterSet(models.TextChoices):
-    """The character set of messages that name none (MSH-18)."""
+    """The character set of messages that do not name one (MSH-18)."""
 
     ASCII = "", _("ASCII, as the standard says")
     UTF_8 = "UNICODE UTF-8", _("UTF-8")
@@ -48,9 +48,9 @@ class SourceKind(models.TextChoices):
 class OrderSource(models.Model):
     """A system that orders come from.
 
-    One that sends them is known by its addresses. A worklist is a DICOM node; `failures`,
-    `retry_at` and `away_since` say how it answers. `account` represents the system as the actor in
-    the audit trail. It has no password and no role.
+    A system that sends them is recognised by its addresses. A worklist is a DICOM node; `failures`,
+    `retry_at` and `away_since` record whether it responds. `account` is the system's actor in the
+    audit trail. It has no password and no role.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -101,7 +101,7 @@ class OrderSource(models.Model):
 
 
 class OrderStatus(models.TextChoices):
-    """Whether an order stands."""
+    """Whether an order is still valid."""
 
     ORDERED = "ordered", _("Ordered")
     CANCELLED = "cancelled", _("Cancelled")
@@ -110,8 +110,8 @@ class OrderStatus(models.TextChoices):
 class Order(OfStudy):
     """An order as its system last described it; `said_at` has the time of each field's value.
 
-    `patient_ids` are the identifiers in PID-3, each with `id`, `issuer` and `type`. All texts are
-    as received, without escapes.
+    `patient_ids` are the identifiers in PID-3, each with `id`, `issuer` and `type`. Texts are as
+    received, with escapes resolved.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -164,9 +164,9 @@ class Order(OfStudy):
 
     @classmethod
     def visible_in(cls, scope: Scope) -> Q:
-        """Those of a visible study; of no study, those of its system's departments.
+        """Orders of visible studies, and unlinked ones whose system's departments are in scope.
 
-        Giving a study the number of an order shows nothing of it, unless the order is also for the
+        Giving a study the number of an order reveals nothing of the order unless it is also for the
         study's patient.
         """
         if scope.departments is None:
@@ -188,7 +188,7 @@ class Order(OfStudy):
 
     @classmethod
     def known_in(cls, scope: Scope) -> Q:
-        """Those of which may be said that they exist: all but those of studies elsewhere."""
+        """Orders whose existence may be revealed: all but those of studies in other departments."""
         if scope.departments is None:
             return Q()
         return cls._of_visible_studies(scope) | Q(~Exists(_links()))
@@ -199,7 +199,7 @@ class Order(OfStudy):
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether it was cancelled."""
+        """Whether the order was cancelled."""
         return self.status == OrderStatus.CANCELLED
 
     @property
@@ -209,7 +209,7 @@ class Order(OfStudy):
 
 
 class OrderedStudy(OfStudy):
-    """The link of an order and a study. `brought` has what it wrote into the case record."""
+    """The link of an order and a study. `brought` has the case record values that it filled in."""
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="links")
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="order_links")
@@ -233,12 +233,12 @@ class OrderedStudy(OfStudy):
 
 
 def _links() -> QuerySet[OrderedStudy]:
-    """The links of an order, in a query of orders."""
+    """The links of an order, for use in a query of orders."""
     return OrderedStudy.objects.filter(order=OuterRef("pk"))
 
 
 class QuestionState(models.TextChoices):
-    """What became of a question."""
+    """What became of a query."""
 
     WAITING = "waiting", _("To be asked")
     FOUND = "found", _("Answered with an order")
@@ -247,10 +247,10 @@ class QuestionState(models.TextChoices):
 
 
 class OrderQuestion(Reasoned, OfStudy):
-    """What a worklist is asked, and its last answer: the order of a study that has none.
+    """A query of a worklist for the order of a study that has none, and its last result.
 
-    `round` counts how often it was asked anew, because number or patient of the study changed; an
-    answer of an earlier round is of no account. Only webportal.orders.questions changes it.
+    `round` counts new starts, after the study's number or patient has changed; a result of an
+    earlier round is ignored. Only webportal.orders.questions changes it.
     """
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="order_questions")
@@ -290,9 +290,9 @@ class OrderQuestion(Reasoned, OfStudy):
 
 
 class OrderMessage(Reasoned):
-    """A received message and its answer. It holds no patient data.
+    """A received message and its acknowledgement, without patient data.
 
-    `sha256` is of everything but the header, which a sender may write anew when it repeats itself.
+    `sha256` excludes the header, which a sender may renew when it repeats a message.
     """
 
     source = models.ForeignKey(OrderSource, on_delete=models.PROTECT, related_name="messages")

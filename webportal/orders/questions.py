@@ -1,7 +1,7 @@
-"""Which worklists are asked for the order of a study, when, and what they answered.
+"""Which worklists are queried for the order of a study, when, and with what result.
 
-A question is a row, so that none is lost; `webportal.network.worklist` asks. It is asked anew when
-the study gets another accession number or patient.
+A query is a row, so that none is lost; `webportal.network.worklist` sends them. It starts over
+when the study gets another accession number or patient.
 """
 
 from datetime import timedelta
@@ -22,19 +22,19 @@ from webportal.reasons import NO_REASON, Reason
 from webportal.records.choices import ReadingState
 from webportal.records.models import Study
 
-#: How long after each answer that there is no order it is asked again: orders are sometimes entered
-#: after the images. After the last of these times it is not asked any more.
+#: The intervals after which a query without a match is repeated: orders are sometimes entered
+#: after the images. After the last one it is not repeated.
 ASKED_AGAIN = tuple(timedelta(minutes=minutes) for minutes in (2, 10, 60, 240))
-#: An answer that is an error is perhaps one of the moment; this many are not.
+#: A single error may be temporary; so many in a row are not.
 MOST_FAILURES = 8
-#: A worklist has what is scheduled. It knows nothing of studies that are older, as after an import.
+#: Worklists hold scheduled procedures only, so older studies, as after an import, are not on them.
 OLDEST = timedelta(days=7)
 
 
 def ask_for(study: Study) -> None:
-    """Have every worklist asked for the order of a study, new or changed and locked.
+    """Query every worklist for the order of a study, new or changed and locked.
 
-    Nothing is asked of a study that has an order, and of one without an accession number.
+    Not for a study that has an order, nor for one without an accession number.
     """
     if not _is_to_be_asked(study):
         return
@@ -64,17 +64,17 @@ def _is_to_be_asked(study: Study) -> bool:
 
 
 def may_be_asked_again(study: Study) -> bool:
-    """Whether asking anew has worklists asked: the study is unread, and has no order yet."""
+    """Whether asking again has an effect: the study is unread and has no order yet."""
     return study.reading_state == ReadingState.UNREAD and _is_to_be_asked(study)
 
 
 def worklists() -> QuerySet[OrderSource]:
-    """The worklists that are asked."""
+    """The worklists that are queried."""
     return OrderSource.objects.filter(kind=SourceKind.WORKLIST, is_active=True)
 
 
 def waiting() -> QuerySet[OrderQuestion]:
-    """What is to be asked, now or later: nothing of studies that have an order or are read."""
+    """The queries to send, now or later; none for studies that have an order or are read."""
     links = OrderedStudy.objects.filter(study=OuterRef("study"))
     return OrderQuestion.objects.filter(
         ~Exists(links),
@@ -87,9 +87,9 @@ def waiting() -> QuerySet[OrderQuestion]:
 
 
 def due() -> QuerySet[OrderQuestion]:
-    """What is to be asked now, the most urgent first.
+    """The queries to send now, most urgent first.
 
-    Nothing of worklists that are left alone for a while because they did not answer.
+    None for worklists that get a pause because they did not respond.
     """
     now = clock()
     is_open = Q(source__retry_at=None) | Q(source__retry_at__lte=now)
@@ -97,7 +97,7 @@ def due() -> QuerySet[OrderQuestion]:
 
 
 def record_away(source: OrderSource, pause: timedelta) -> None:
-    """Record that a worklist cannot be asked, and ask it nothing for the time of `pause`."""
+    """Record that a worklist does not respond, and send it nothing during `pause`."""
     OrderSource.objects.filter(pk=source.pk).update(
         failures=F("failures") + 1,
         away_since=Coalesce("away_since", Value(clock())),
@@ -106,18 +106,18 @@ def record_away(source: OrderSource, pause: timedelta) -> None:
 
 
 def record_reached(source: OrderSource) -> None:
-    """Record that a worklist answers."""
+    """Record that a worklist responds."""
     away = OrderSource.objects.filter(pk=source.pk, failures__gt=0)
     away.update(failures=0, away_since=None, retry_at=None)
 
 
 def record_found(question: OrderQuestion) -> None:
-    """Record an answer with an order, whether or not it is for the study's patient."""
+    """Record a match, whether or not it is for the study's patient."""
     _record(question, QuestionState.FOUND)
 
 
 def record_none(question: OrderQuestion) -> None:
-    """Record the answer that there is no order; it is asked again a few times."""
+    """Record that there is no match; the query is repeated a few times."""
     again = dict(enumerate(ASKED_AGAIN)).get(question.nones)
     _record(
         question,
@@ -128,12 +128,12 @@ def record_none(question: OrderQuestion) -> None:
 
 
 def record_unusable(question: OrderQuestion, reason: Reason) -> None:
-    """Record an answer that cannot be used as it is; it stays until somebody asks again."""
+    """Record a match that cannot be used; it stays until somebody asks again."""
     _record(question, QuestionState.FAILED, reason)
 
 
 def record_error(question: OrderQuestion, reason: Reason, pause: timedelta) -> None:
-    """Record that the answer was an error; it is asked again, but not for ever."""
+    """Record an error; the query is repeated, but not for ever."""
     is_over = question.failures + 1 >= MOST_FAILURES
     _record(
         question,
@@ -152,7 +152,7 @@ def _record(
     again: timedelta | None = None,
     **counts: int,
 ) -> None:
-    """Record an answer, unless the question has become another one meanwhile."""
+    """Record a result, unless the query has been restarted meanwhile."""
     now = clock()
     OrderQuestion.objects.filter(pk=question.pk, round=question.round).update(
         state=state,

@@ -1,4 +1,4 @@
-"""What a message says of orders: ORM^O01, OMG^O19 and OMI^O23, field by field."""
+"""Reading orders from ORM^O01, OMG^O19 and OMI^O23 messages, field by field."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ from webportal.records.identifiers import identifier_fault, name_fault, several_
 MESSAGE_TYPES = {("ORM", "O01"), ("OMI", "O23"), ("OMG", "O19")}
 VERSIONS = ("2.3", "2.4", "2.5", "2.6", "2.7", "2.8")
 
-#: ORC-1 (table 0119): what is new, changes an order, and cancels it.
+#: ORC-1 (table 0119): codes that place, change and cancel an order.
 NEW = ("NW",)
 CHANGES = ("XO", "XX", "RP", "RO", "SC", "SN")
 CANCELS = ("CA", "OC", "CR", "DC", "OD")
-#: ORC-5 (table 0038) of an order that no longer stands.
+#: ORC-5 (table 0038) of an order that is no longer valid.
 _CANCELLED_STATES = ("CA", "DC")
 
 #: Tables 0027 and 0485 and their common spellings; everything else is routine.
@@ -27,14 +27,14 @@ PRIORITIES = {
     **dict.fromkeys(("S", "ST", "STAT"), Priority.STAT),
     **dict.fromkeys(("A", "ASAP", "U", "URGENT"), Priority.URGENT),
 }
-#: How far the clock of a sender may be ahead, its time zone being wrong included.
+#: How far a sender's clock may be ahead, including a wrong time zone.
 _AHEAD = timedelta(days=1)
 _OF_AN_ORDER = {"OBR", "NTE", "TQ1", "IPC"}
 
 
 @dataclass
 class OrderContent:
-    """What a message says of one order. Of `values` it says nothing where a field is empty."""
+    """What a message states about one order. A field that is empty there is not in `values`."""
 
     accession_number: str
     placer_number: str
@@ -44,7 +44,7 @@ class OrderContent:
 
 @dataclass(frozen=True)
 class OrderMessageContent:
-    """A message: when it was written (MSH-7), and the orders that it describes."""
+    """A message: its time (MSH-7), and the orders that it describes."""
 
     at: datetime
     orders: list[OrderContent]
@@ -59,7 +59,7 @@ def control_id_of(header: Segment) -> str:
 
 
 def check_header(header: Segment) -> None:
-    """Raise MessageError for what is not an order, not for production, or of another version."""
+    """Raise MessageError unless it is an order, for production, in a supported version."""
     if (header.component(9), header.component(9, 2)) not in MESSAGE_TYPES:
         raise MessageError("message_type", answer="AR", condition=201)
     if header.component(11) != "P":
@@ -69,14 +69,14 @@ def check_header(header: Segment) -> None:
 
 
 def read_orders(message: Message, accession_in: str) -> OrderMessageContent:
-    """The orders of a message, whose header is checked. Raises MessageError."""
+    """The orders of a message whose header was checked. Raises MessageError."""
     written = message.header.component(7)
     zone = zone_of(written)
     at = moment(written, zone)
     if at is None:
         raise MessageError("field_invalid" if written else "field_missing", field="MSH-7")
     if at > timezone.now() + _AHEAD:
-        # Accepted, it would make every later message about the order without effect.
+        # If it were accepted, every later message about the order would have no effect.
         raise MessageError("field_invalid", field="MSH-7")
     patient = _patient(_only(message, "PID"))
     visits = [each for each in message.segments if each.name == "PV1"]
@@ -99,7 +99,7 @@ def _only(message: Message, name: str) -> Segment:
 
 
 def _groups(message: Message) -> Iterator[list[Segment]]:
-    """The segments of each order, which begins with an ORC."""
+    """The segments of each order, starting with its ORC."""
     group: list[Segment] = []
     for each in message.segments:
         if each.name == "ORC" and group:
@@ -114,11 +114,11 @@ def _groups(message: Message) -> Iterator[list[Segment]]:
 
 
 def _patient(segment: Segment) -> dict[str, Any]:
-    """What PID says of the patient; PID-3 as it came, for it decides whose order it is."""
+    """The patient in PID; PID-3 is kept as received, because it decides whose order it is."""
     identifiers = []
     both = zip(segment.repetitions(3), segment.repetitions(3, heads=True), strict=True)
     for each, heads in both:
-        # The assigning authority (HD) is its first subcomponent, the namespace.
+        # The namespace is the first subcomponent of the assigning authority (HD).
         number, issuer, kind = nth(each, 1), nth(heads, 4), nth(each, 5)
         if not number or number == DELETED:
             continue
@@ -178,7 +178,7 @@ def _order(
 
 
 def _number(orc: Segment, requests: list[Segment], position: int) -> str:
-    """A placer or filler order number (EI), as it came but for its escapes."""
+    """A placer or filler order number (EI), as received but with escapes resolved."""
     for each in (orc, *requests):
         found = "^".join(each.components(position)).rstrip("^")
         if found and found != DELETED:
@@ -189,7 +189,7 @@ def _number(orc: Segment, requests: list[Segment], position: int) -> str:
 def _accession(
     orc: Segment, requests: list[Segment], procedures: list[Segment], accession_in: str
 ) -> str:
-    """The accession number, from where the system writes it."""
+    """The accession number, from where the system puts it."""
     if accession_in == AccessionIn.IHE:
         name = "IPC-1, OBR-18"
         found = [each.component(1) for each in procedures] or [r.component(18) for r in requests]
@@ -210,13 +210,13 @@ def _accession(
 
 
 def check_identifier(text: str, name: str) -> None:
-    """Refuse what cannot be an identifier, of the field `name`. Raises MessageError."""
+    """Raise MessageError if the text in field `name` cannot be an identifier."""
     if identifier_fault(text) or several_values(text):
         raise MessageError("field_invalid", field=name)
 
 
 def _described(group: list[Segment], requests: list[Segment]) -> dict[str, Any]:
-    """Procedure, reason, clinical information and notes: several of each on lines of their own."""
+    """Procedure, reason, clinical information and notes; several of each, one a line."""
     fields: dict[str, Any] = {}
     services = [each.components(4) for each in requests if each.raw(4)]
     if services:
@@ -235,7 +235,7 @@ def _described(group: list[Segment], requests: list[Segment]) -> dict[str, Any]:
 
 
 def _lines(texts: Any) -> str:
-    """The texts, each once; nothing where they are deleted."""
+    """The distinct texts, one a line; empty if they are deleted."""
     return "\n".join(dict.fromkeys(text for text in texts if text not in ("", DELETED)))
 
 
@@ -254,7 +254,7 @@ def _priority(orc: Segment, requests: list[Segment], times: list[Segment]) -> di
 
 
 def _referring(segment: Segment, position: int) -> str | None:
-    """The name of a clinician (XCN) as it is written; None where the field says nothing."""
+    """A clinician's name (XCN) as written; None if the field is empty."""
     people = segment.repetitions(position, heads=True)
     if not people:
         return None
@@ -268,7 +268,7 @@ def _referring(segment: Segment, position: int) -> str | None:
 
 
 def _person(parts: list[str], name: str) -> str:
-    """A person's name (XPN) as a DICOM person name: prefix and suffix change places."""
+    """A person's name (XPN) as a DICOM person name, which swaps prefix and suffix."""
     if parts[:1] == [DELETED]:
         return ""
     family, given, middle, suffix, prefix = (nth(parts, number) for number in range(1, 6))

@@ -1,4 +1,4 @@
-"""Why a message or an answer was not accepted, by code; they name fields, never their values."""
+"""Why a message or a response was not accepted, by code; they name fields, never their values."""
 
 from django.utils.translation import gettext_noop
 

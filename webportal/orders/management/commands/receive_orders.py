@@ -5,7 +5,7 @@ from webportal.orders.mllp import Server
 
 
 class Command(ListeningCommand):
-    """Listen until SIGTERM or Ctrl-C."""
+    """Receive until SIGTERM or Ctrl-C."""
 
     help = "Receive orders by HL7 v2 over MLLP (ORM^O01, OMG^O19, OMI^O23)."
     prefix = "ORDERS"
