@@ -5,7 +5,7 @@ from webportal.network.models import Node, RejectedCaller
 from webportal.network.nodes import may_call_from
 
 UNKNOWN, INACTIVE, ADDRESS, CALLED = "unknown", "inactive", "address", "called"
-# Let in, and aborted while it sent.
+# Admitted, then aborted for sending more than an instance may have.
 TOO_LARGE = "too_large"
 _KEPT = 50
 

@@ -16,12 +16,12 @@ from webportal.tls import client_context
 IMPLEMENTATION_UID = uid.UID("2.25.193456070265131786394041312164364512107")
 IMPLEMENTATION_NAME = "CHESTLINE"
 _CONNECT_SECONDS = 10
-# How long a node has for saying that it does not accept our certificate.
+# How long to wait for a TLS alert after the handshake.
 _ALERT_SECONDS = 1
 
 
 class NotReachedError(Exception):
-    """No association with a node, or no answer; `code` is one of webportal.network.reasons."""
+    """No association with a node, or no response; `code` is one of webportal.network.reasons."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -37,9 +37,9 @@ def own_entity() -> AE:
 
 
 def tls_to(node: Node, host: str) -> tuple[ssl.SSLContext, str] | None:
-    """The context of an association, and the name that the node's certificate has to have.
+    """The TLS context for an association, and the name that the node's certificate must have.
 
-    None if the node is called without TLS. Raises NotReachedError if a certificate of ours cannot
+    None if the node is called without TLS. Raises NotReachedError if our certificate or key cannot
     be read.
     """
     if not node.uses_tls:
@@ -51,10 +51,10 @@ def tls_to(node: Node, host: str) -> tuple[ssl.SSLContext, str] | None:
 
 
 def refused_tls(node: Node, host: str) -> str:
-    """Why no association by TLS comes about; '' if the handshake is not what fails.
+    """Why the TLS handshake with a node fails: a code of `reasons`; '' if it succeeds.
 
-    pynetdicom does not say. A node that does not accept our certificate says so after the
-    handshake by TLS 1.3, so that is waited for.
+    pynetdicom does not report it. With TLS 1.3, a node that rejects our certificate sends its
+    alert only after the handshake, so we wait for one.
     """
     tls = tls_to(node, host)
     if tls is None or node.port is None:
@@ -91,7 +91,7 @@ def associate(node: Node, host: str, entity: AE, **options: Any) -> Association:
     entity.acse_timeout = entity.dimse_timeout = settings.DICOM_ANSWER_SECONDS
     entity.network_timeout = settings.DICOM_IDLE_SECONDS
     entity.maximum_pdu_size = settings.DICOM_PDU_BYTES
-    # Where a node accepts nothing else, this keeps the association, so that the reason is known.
+    # With this context, a node that accepts no other keeps the association: the caller sees why.
     entity.add_requested_context(VERIFICATION, list(PLAIN_SYNTAXES))
     tls = tls_to(node, host)
     association = entity.associate(host, node.port, ae_title=node.ae_title, tls_args=tls, **options)

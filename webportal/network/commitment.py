@@ -1,7 +1,7 @@
-"""Storage commitment as SCP (PS3.4 J): what nodes ask for, and what of it is stored.
+"""Storage commitment as SCP (PS3.4 J): what nodes request, and which instances are stored.
 
-A node asks by N-ACTION, which is answered once the request is recorded. What is reported later, on
-an association of its own, is true when it is sent: see `report`.
+An N-ACTION is acknowledged once the request is recorded. The report is sent later, on an
+association of its own, and is true at that time: see `report`.
 """
 
 import logging
@@ -66,7 +66,7 @@ _STORAGE_AWAY_SECONDS = 60.0
 
 
 class CommitmentError(Conflict):
-    """The report is not in a state for that."""
+    """The report cannot be sent again in its present state."""
 
 
 def request(node: Node, address: str, event: DicomEvent) -> int:
@@ -86,7 +86,7 @@ def request(node: Node, address: str, event: DicomEvent) -> int:
 
 
 def _read(information: Dataset) -> tuple[str, list[list[str]]]:
-    """Transaction UID, and class and instance of each object. Raises ValueError, and others."""
+    """Transaction UID, and SOP class and instance UIDs. Raises ValueError, among others."""
     transaction_uid = str(information.TransactionUID)
     instances = [
         [str(each.ReferencedSOPClassUID), str(each.ReferencedSOPInstanceUID)]
@@ -111,28 +111,28 @@ def _record(node: Node, address: str, transaction_uid: str, instances: list[list
         return SUCCESS
     if row.instances != instances:
         return INVALID_ARGUMENT
-    # Asked again, perhaps because the report did not arrive.
+    # Requested again, perhaps because the report did not arrive.
     again = waiting | {"address": address, "requested_at": now, "attempts": 0, "reason_code": ""}
     Commitment.objects.filter(pk=row.pk).update(**again)
     return SUCCESS
 
 
 def due(now: datetime) -> QuerySet[Commitment]:
-    """The requests that are to be reported, oldest first."""
+    """The requests due for a report, oldest first."""
     waiting = Commitment.objects.filter(state=CommitmentState.WAITING, node__is_active=True)
     return waiting.filter(next_attempt_at__lte=now).order_by("requested_at", "pk")
 
 
 def report(row: Commitment) -> None:
-    """Report on a request if intake has finished with its instances, and record the outcome.
+    """Report on a request once intake has finished with its instances, and record the outcome.
 
-    An instance is committed that is in the storage, or kept for a decision by a person, and whose
-    bytes are there. One that intake refused is not: see docs/dicom.md. Intake has `LONGEST_WAIT`;
-    what it has not stored by then is reported as failed, and may be asked for again.
+    An instance is committed if it is in the storage, or held for a person's decision, and its bytes
+    are intact. One that intake refused is not: see docs/dicom.md. After `LONGEST_WAIT`, instances
+    that intake has not stored are reported as failed, and can be requested again.
     """
     try:
         _report(row)
-    except Exception as error:  # one request that nobody expected must not stop the others
+    except Exception as error:  # an unexpected error in one request must not stop the others
         logger.error("A report on storage commitment failed: %s", type(error).__name__)
         _fail(row, "node_unexpected")
 
@@ -143,7 +143,7 @@ def _report(row: Commitment) -> None:
         return
     try:
         if row.attempts:
-            # Up to MOST_INSTANCES files are not read again and again for a node that is still away.
+            # Checking up to MOST_INSTANCES files is not repeated for a node that is still away.
             _associate(row).release()
         failures = {instance: why for instance, why in _outcomes(row) if why != SUCCESS}
         status = _send(row, failures)
@@ -168,7 +168,7 @@ def _outcomes(row: Commitment) -> Iterator[tuple[str, int]]:
     """Each instance with SUCCESS or its Failure Reason."""
     uids = [instance for _class, instance in row.instances]
     received = ReceivedInstance.objects.filter(node=row.node, sop_instance_uid__in=uids)
-    # What the node sent last under a UID is what it may be about to delete.
+    # The last instance that the node sent under a UID is the one it may be about to delete.
     own = {
         each.sop_instance_uid: each
         for each in received.select_related("item__radiograph").order_by("received_at")
@@ -194,7 +194,7 @@ def _of_received(row: ReceivedInstance, sop_class: str) -> int:
         return PROCESSING_FAILURE
     if item.verdict == Verdict.HELD:
         return _success_if(lambda: read_verified(item.held_key, item.sha256))
-    if item.radiograph is None:  # discarded by a person since
+    if item.radiograph is None:  # discarded by a person meanwhile
         return PROCESSING_FAILURE
     radiograph = item.radiograph
     return _success_if(lambda: read_original(radiograph))
@@ -213,7 +213,7 @@ def _success_if(read: Callable[[], bytes]) -> int:
     except (OSError, DamagedFileError, StoredFileError) as error:
         if is_storage_away():
             raise StorageAwayError from error
-        logger.error("A file that was to be committed is missing or damaged")
+        logger.error("A file to be committed is missing or damaged")
         return PROCESSING_FAILURE
     return SUCCESS
 
@@ -235,7 +235,7 @@ def _associate(row: Commitment) -> Association:
 
 
 def _send(row: Commitment, failures: dict[str, int]) -> int | None:
-    """Send the N-EVENT-REPORT; returns its status, None without an answer.
+    """Send the N-EVENT-REPORT; returns its status, or None if there is no response.
 
     Raises NotReachedError.
     """
@@ -286,7 +286,7 @@ def _settle(row: Commitment, failures: dict[str, int]) -> None:
 
 
 def _fail(row: Commitment, code: str) -> None:
-    """Record that a report did not arrive; it is sent again later, or given up."""
+    """Record that a report did not arrive; it is retried later, or given up."""
     row.attempts += 1
     row.save(update_fields=["attempts"])
     if clock() - row.requested_at < _GIVE_UP_AFTER:
@@ -303,7 +303,7 @@ def _postpone(row: Commitment, code: str, seconds: float) -> None:
 
 @transaction.atomic
 def send_again(row: Commitment, by: User) -> None:
-    """Report at once what waits, was given up, or was reported. Raises CommitmentError."""
+    """Send a report at once, whatever became of the last attempt. Raises CommitmentError."""
     locked = Commitment.objects.select_for_update().select_related("node").get(pk=row.pk)
     if not locked.node.is_active:
         raise CommitmentError(_("The device may not send; allow it first."))
@@ -313,7 +313,7 @@ def send_again(row: Commitment, by: User) -> None:
 
 
 def remove_old() -> None:
-    """Remove requests that were settled long ago; the trail has what was reported."""
+    """Remove requests settled long ago; the audit trail keeps what was reported."""
     long_ago = clock() - _KEPT
     Commitment.objects.filter(settled_at__lt=long_ago).delete()
     StorageRequest.objects.filter(asked_at__lt=long_ago).delete()

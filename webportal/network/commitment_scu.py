@@ -1,7 +1,7 @@
-"""Storage commitment as SCU (PS3.4 J): asking a PACS to confirm what it was sent.
+"""Storage commitment as SCU (PS3.4 J): requesting it from a PACS for the instances sent to it.
 
-The report comes on the association that asked, or later on one of the PACS's own to the receiver.
-Whoever sent the instances settles the request (webportal.delivery).
+The report arrives on the requesting association, or later on one that the PACS opens to the
+receiver. Whatever sent the instances settles the request (webportal.delivery).
 """
 
 import socket
@@ -24,7 +24,7 @@ from webportal.network.sop_classes import COMMITMENT, PLAIN_SYNTAXES
 
 MOST_AT_ONCE = 500
 _REQUEST = 1
-# How long the association stays open for a report: many PACS use one of their own.
+# How long the association stays open for a report; many PACS open one of their own.
 _REPORT_SECONDS = 2.0
 
 
@@ -49,9 +49,9 @@ def propose(entity: AE) -> list[Any]:
 def ask(
     association: Association, ae_title: str, host: str, instances: Sequence[tuple[str, str]]
 ) -> StorageRequest:
-    """Ask for pairs of SOP Class and SOP Instance UID, and wait shortly for the report.
+    """Request commitment of pairs of SOP class and instance UID; wait briefly for the report.
 
-    The request is recorded before it is sent, because the report may be faster than the answer.
+    The request is recorded before it is sent, because the report may overtake the response.
     Raises NotOfferedError and NotAcceptedError.
     """
     if COMMITMENT not in {each.abstract_syntax for each in association.accepted_contexts}:
@@ -92,13 +92,13 @@ def _reference(sop_class: str, instance: str) -> Dataset:
 
 
 def may_report(ae_title: str, address: str) -> bool:
-    """Whether a report is expected of a caller, which need not be a known node."""
+    """Whether a report is expected of this caller, which need not be a known node."""
     waiting = StorageRequest.objects.filter(state=StorageRequestState.WAITING)
     return waiting.filter(ae_title=ae_title, address=address).exists()
 
 
 def take_report(event: DicomEvent) -> tuple[int, None]:
-    """Record what an N-EVENT-REPORT says; returns its status."""
+    """Record an N-EVENT-REPORT; returns its status."""
     try:
         return _take(event), None
     except Error:

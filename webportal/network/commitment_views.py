@@ -22,7 +22,7 @@ _ROWS_PER_PAGE = 50
 @allow(Role.IT)
 @require_GET
 def commitments(request: SignedInRequest) -> HttpResponse:
-    """What nodes asked to have committed, and whether the reports arrived, newest first."""
+    """Requests for storage commitment, and whether their reports arrived, newest first."""
     state = request.GET.get("state", "")
     found = Commitment.objects.select_related("node")
     if state in CommitmentState.values:

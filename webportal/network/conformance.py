@@ -19,44 +19,41 @@ BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
 
 _STATUSES = (
     (scp.SUCCESS, "the instance and its record are on the disk"),
-    (scp.PROCESSING_FAILURE, "the database does not answer; send it again"),
-    (
-        scp.NOT_AUTHORIZED,
-        "the caller is let in for a report on storage commitment alone",
-    ),
+    (scp.PROCESSING_FAILURE, "the database does not respond; send it again"),
+    (scp.NOT_AUTHORIZED, "the caller is admitted only to report on storage commitment"),
     (scp.OUT_OF_RESOURCES, "the disk has too little space, or cannot be written to; send it again"),
-    (
-        scp.NOT_MATCHING,
-        "it was fetched, but its patient is not the one asked for",
-    ),
+    (scp.NOT_MATCHING, "it was retrieved as a prior, but belongs to another patient"),
     (scp.CANNOT_UNDERSTAND, "the data set cannot be read as DICOM"),
 )
 _ACTIONS = (
     (commitment.SUCCESS, "the request is recorded; the report follows"),
-    (commitment.PROCESSING_FAILURE, "the database does not answer; ask again"),
-    (commitment.NO_SUCH_INSTANCE, "the Requested SOP Instance UID is not that of the standard"),
+    (commitment.PROCESSING_FAILURE, "the database does not respond; request it again"),
+    (commitment.NO_SUCH_INSTANCE, "the Requested SOP Instance UID is not the well-known one"),
     (
         commitment.INVALID_ARGUMENT,
-        "no Transaction UID or no instance; or the UID names other instances already",
+        "no Transaction UID or no instance; or the UID was used for other instances before",
     ),
     (commitment.NO_SUCH_ACTION, "the action type is not 1"),
-    (scp.NOT_AUTHORIZED, "the caller is let in for a report on storage commitment alone"),
+    (scp.NOT_AUTHORIZED, "the caller is admitted only to report on storage commitment"),
     (commitment.RESOURCE_LIMITATION, f"more than {commitment.MOST_INSTANCES:,} instances"),
 )
 _FAILURES = (
     (
         commitment.PROCESSING_FAILURE,
-        "it was refused or discarded, its file is damaged, or it is not taken in yet",
+        "it was refused or discarded, its file is damaged, or intake has not finished with it",
     ),
     (commitment.NO_SUCH_OBJECT, "there is no such instance"),
     (commitment.CLASS_CONFLICT, "the instance is of another SOP class"),
 )
 _REJECTIONS = (
-    ("permanent, service user, 3", "the calling AE title is unknown, inactive or not from there"),
+    (
+        "permanent, service user, 3",
+        "the calling AE title is unknown, inactive or at another address",
+    ),
     ("permanent, service user, 7", "the called AE title is not the receiver's"),
     (
         "transient, presentation, 2",
-        "too many associations of all or of this node, or the database does not answer",
+        "too many associations in total or of this node, or the database does not respond",
     ),
 )
 

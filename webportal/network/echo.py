@@ -21,7 +21,7 @@ _PATIENCE_SECONDS = 5
 def echo(node: Node, by: User) -> tuple[bool, str]:
     """Send a C-ECHO to a node; return whether it succeeded, and a message.
 
-    A worklist is also asked for the order of nobody; if it answers, what waits is asked at once.
+    A worklist is also searched for an order that nobody has; if that works, due queries are sent.
     """
     if not node.host or node.port is None:
         return False, _("Give a single address and the port on which the node listens.")
@@ -67,7 +67,7 @@ def _echo(node: Node, port: int) -> tuple[bool, str]:
 
 
 def _search_for_nobody(association: Association) -> tuple[bool, str]:
-    """Whether the worklist answers a question that shows no patient, and how."""
+    """Whether the worklist answers a query that matches no patient, and a message."""
     try:
         _found, count = worklist.find(association, worklist.NOBODY)
     except worklist.QuestionError as error:

@@ -1,4 +1,4 @@
-"""What a C-STORE brings: a DICOM file in the encoding in which the data set was received."""
+"""From a C-STORE request to a DICOM file, in the transfer syntax in which it was received."""
 
 from io import BytesIO
 from typing import Any
@@ -14,7 +14,7 @@ from webportal.network.models import Node
 
 
 def arrival_of(event: Event, node: Node, address: str) -> inbox.Arrival | None:
-    """Return what a C-STORE brings from a node; None if it cannot be read as a data set.
+    """Return the instance of a C-STORE request; None if its data set cannot be read.
 
     Whether the image is usable is determined later.
     """

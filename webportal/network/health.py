@@ -1,4 +1,4 @@
-"""Whether the inbox needs somebody: for the alerts of hospital IT, and the metrics."""
+"""Whether the inbox needs attention: for hospital IT's alerts, and the metrics."""
 
 from datetime import timedelta
 
@@ -39,7 +39,7 @@ def problems() -> list[str]:
 
 
 def undecided_by_state() -> dict[InboxState, int]:
-    """How many instances wait for being imported, or for somebody's decision."""
+    """How many instances wait for the import, or for a person's decision."""
     states = (InboxState.WAITING, InboxState.REFUSED, InboxState.FOUND)
     rows = ReceivedInstance.objects.filter(state__in=states).order_by().values("state")
     return dict.fromkeys(states, 0) | {

@@ -38,14 +38,14 @@ _STATES = {
     Verdict.DUPLICATE: InboxState.TAKEN,
     Verdict.HELD: InboxState.HELD,
     Verdict.REFUSED: InboxState.REFUSED,
-    # A person discarded the same file before; that decision stands.
+    # A person discarded the same file before; that decision is kept.
     Verdict.DISCARDED: InboxState.DISCARDED,
 }
 
 
 @dataclass(frozen=True)
 class _Study:
-    """A study that waits in the inbox, from one node."""
+    """A study waiting in the inbox, from one node."""
 
     node: Node
     uid: str
@@ -83,7 +83,7 @@ def import_quiet_studies(should_stop: Callable[[], bool] = lambda: False) -> int
 
 
 def _quiet_studies() -> list[_Study]:
-    """The studies of which nothing has arrived for a while, the oldest first, priors last."""
+    """The studies of which nothing has arrived for a while: oldest first, priors last."""
     quiet = timedelta(seconds=settings.DICOM_STUDY_QUIET_SECONDS)
     now = timezone.now()
     found = (
@@ -107,7 +107,7 @@ def _quiet_studies() -> list[_Study]:
 def _batch_for(study: _Study) -> UploadBatch:
     """Return the batch for a study's waiting instances: an earlier one of its node, or a new one.
 
-    What another node sent before is in a batch of that node.
+    Instances that another node sent before are in a batch of that node.
     """
     waiting, node = study.waiting(), study.node
     own = waiting.filter(batch__created_by=node.account, batch__is_prior=study.is_prior)
@@ -129,7 +129,7 @@ def _batch_for(study: _Study) -> UploadBatch:
 
 
 def _import(row: ReceivedInstance, batch: UploadBatch, by: User) -> None:
-    """Import one instance and record its verdict. Raises errors that concern every file alike."""
+    """Import one instance and record its verdict. Raises errors that would affect every file."""
     attempts = row.attempts + 1
     ReceivedInstance.objects.filter(pk=row.pk).update(attempts=attempts)
     if attempts > _MOST_ATTEMPTS:

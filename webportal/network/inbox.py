@@ -1,4 +1,4 @@
-"""The inbox: instances are on disk and in the database before the sender gets success.
+"""The inbox: instances are on disk and in the database before the sender receives success.
 
 The file is written first, then the row: a process killed in between leaves a file without a row,
 which was never acknowledged. Files are named by their SHA-256.
@@ -69,18 +69,18 @@ class Arrival:
 
 
 def header_of(data: bytes) -> FileDataset:
-    """Return what a DICOM file says of its study. pydicom raises anything where it is none."""
+    """Return the header with the study's UID. If it is not DICOM, pydicom may raise anything."""
     return dcmread(BytesIO(data), stop_before_pixels=True, specific_tags=["StudyInstanceUID"])
 
 
 def study_of(header: FileDataset) -> str:
-    """Return the Study Instance UID, '' where a file has none."""
+    """Return the Study Instance UID, '' if there is none or it is not a UID."""
     study = str(header.get("StudyInstanceUID", "") or "")
     return study if is_uid(study) else ""
 
 
 def is_uid(text: str) -> bool:
-    """Whether a text has the letters and the length of a UID."""
+    """Whether a text has the characters and the length of a UID."""
     return bool(_UID.fullmatch(text))
 
 
@@ -92,8 +92,8 @@ def folder() -> Path:
 
 
 def check_space(size: int) -> None:
-    """Raise InboxFullError if `size` bytes would leave less than UPLOAD_MIN_FREE_BYTES free."""
-    # Twice, because inbox and storage both hold it for a while.
+    """Raise InboxFullError unless UPLOAD_MIN_FREE_BYTES stay free after `size` bytes are stored."""
+    # Twice, because inbox and storage both keep the bytes for a while.
     if shutil.disk_usage(folder()).free - 2 * size < settings.UPLOAD_MIN_FREE_BYTES:
         raise InboxFullError
 
@@ -109,8 +109,8 @@ def receive(arrival: Arrival) -> ReceivedInstance:
     now = timezone.now()
     came = {"node": arrival.node, "address": arrival.address, "received_at": now}
     state = first_state(arrival.sop_class_uid)
-    # With the row locked, so that settling it does not remove the file meanwhile. An erasure has
-    # no row left to lock.
+    # The row is locked, so that settling it does not remove the file meanwhile. If an erasure has
+    # removed the row, there is none to lock: hence the lock of the file.
     with transaction.atomic():
         lock_inbox_file(sha256)
         row, created = ReceivedInstance.objects.select_for_update().get_or_create(
@@ -133,7 +133,7 @@ def receive(arrival: Arrival) -> ReceivedInstance:
                 came
                 | _NOT_SETTLED
                 | {"state": state, "has_file": True, "times_received": F("times_received") + 1}
-                # What also came by itself is to be read.
+                # An image that was also sent unasked is to be read.
                 | {"is_prior": row.is_prior and arrival.is_prior}
             )
             ReceivedInstance.objects.filter(pk=row.pk).update(**again)
@@ -141,7 +141,7 @@ def receive(arrival: Arrival) -> ReceivedInstance:
 
 
 def first_state(sop_class_uid: str) -> InboxState:
-    """In which state an instance is when its sender is known."""
+    """The state in which an instance starts once its sender is known."""
     return InboxState.SET_ASIDE if sop_class_uid in OTHERS else InboxState.WAITING
 
 
@@ -160,19 +160,19 @@ def kept_names() -> list[tuple[str, str]]:
 
 
 def put_back(name: str, data: bytes) -> None:
-    """Write a file of the inbox again, when restoring a backup."""
+    """Restore a file of the inbox from a backup."""
     _write(name, data)
 
 
 def clear() -> None:
-    """Remove files that are in the storage, and those that a person has discarded."""
+    """Remove the files that are in the storage by now, and those that a person has discarded."""
     while _clear_some():
         pass
 
 
 @transaction.atomic
 def _clear_some() -> bool:
-    # Receiving the same bytes again takes the lock of the row.
+    # Receiving the same bytes again locks the row, too.
     rows = list(
         ReceivedInstance.objects.select_for_update(skip_locked=True)
         .filter(has_file=True)
@@ -207,7 +207,7 @@ def _write(name: str, data: bytes) -> None:
 def remove_unfinished() -> None:
     """Remove files left unfinished by a killed receiver; they were never acknowledged.
 
-    To be called while nothing is received.
+    Call it only while nothing is being received.
     """
     for file in folder().glob(f"{UNFINISHED}*"):
         file.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """Limits for peers of the receiver: PDU length, time, connections and associations.
 
-pynetdicom reads PDUs of any length into memory, waits forever for the rest of one, and buffers what
-a peer sends before its previous request is answered. So bytes are counted below it, in the socket.
+pynetdicom reads PDUs of any length into memory, waits forever for the rest of one, and buffers
+whatever a peer sends before its previous request is answered. So bytes are counted in the socket.
 """
 
 import logging
@@ -42,7 +42,7 @@ class GuardedSocket(socket.socket):
     # Class attributes, because TLS sockets are not created through their constructor.
     _header = b""
     _left = 0
-    #: Of the present PDU, received but not asked for yet.
+    #: Bytes of the current PDU that were received and not yet read by pynetdicom.
     _ahead = memoryview(b"")
     _is_aborted = False
     _has_asked = False
@@ -55,9 +55,9 @@ class GuardedSocket(socket.socket):
     def recv(self, size: int = 1024, flags: int = 0) -> bytes:
         """Read from the peer; returns no bytes, as at end of stream, once a limit is exceeded.
 
-        pynetdicom asks for 4 kB at a time, and each call of the system lets other threads go first.
-        So what the system has of a PDU is fetched at once. Nothing is kept after the end of the
-        PDU, and so nothing while pynetdicom waits for the connection to have more.
+        pynetdicom reads 4 kB at a time, and each system call lets other threads run first. So all
+        bytes of a PDU that have arrived are read at once. Nothing is buffered beyond the end of the
+        PDU, because pynetdicom polls the connection, not this buffer.
         """
         if not self._ahead:
             self._ahead = memoryview(self._received(max(size, self._left), flags))
@@ -65,8 +65,8 @@ class GuardedSocket(socket.socket):
         return bytes(given)
 
     def _received(self, size: int, flags: int) -> bytes:
-        # What is left unread lets the system reset the connection; a peer that is still sending
-        # would otherwise wait for minutes.
+        # Unread bytes make the system reset the connection; a peer that is still sending would
+        # otherwise wait for minutes.
         if self._is_aborted:
             return b""
         if not self._has_asked:
@@ -121,7 +121,7 @@ class Connections:
 
     def admit(self, connection: GuardedSocket, address: str) -> bool:
         """Count a connection from an address; returns False if there are too many."""
-        # Weak references, and checked: pynetdicom leaves closing some to the garbage collector.
+        # Weak references that are checked: pynetdicom leaves closing some to the garbage collector.
         others = [there for each, there in self._addresses.items() if each.fileno() >= 0]
         if (
             len(others) >= MOST_CONNECTIONS
@@ -153,10 +153,10 @@ class Associations:
 
 
 class Unanswered:
-    """The bytes of an association's unanswered requests, which are held in memory.
+    """The bytes in memory of an association's requests that are not answered yet.
 
-    A peer may send its next request early, and some do. Each counter is changed by a single thread:
-    the last by that of the association, the others by that of the connection.
+    A peer may send its next request early, and some do. Each counter has a single writer: the
+    association's thread for the last one, the connection's for the others.
     """
 
     def __init__(self) -> None:
@@ -175,7 +175,7 @@ class Unanswered:
         self._requested = self._arrived
 
     def response(self) -> None:
-        """Record that a response is complete, which is not answered itself."""
+        """Record that a message is complete which is itself a response, and so is not answered."""
         self._responses += self._arrived - self._requested
         self._requested = self._arrived
 

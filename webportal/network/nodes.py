@@ -27,7 +27,7 @@ _SAVED = [
 
 
 class NodeError(Conflict):
-    """A node cannot be added or changed like this; the message says why and what to do."""
+    """A node cannot be added or changed in this way; the message says why and what to do."""
 
 
 def read_ae_title(text: str) -> str:
@@ -63,9 +63,9 @@ def create_node(
     uses_tls: bool = False,
     certificate_name: str = "",
 ) -> Node:
-    """Add a node with its account; `department` is that of its studies, by default the only one.
+    """Add a node with its account; `department` gets its studies, by default the only one.
 
-    It may send if it is active; a worklist is asked for orders either way. Raises NodeError, for
+    It may send if it is active; a worklist is queried for orders in any case. Raises NodeError, for
     example if the AE title is taken, SourceError and AddressError.
     """
     title, places = read_ae_title(ae_title), read_addresses(addresses)
@@ -138,7 +138,7 @@ def change_node(
 
 
 def _set_worklist(node: Node, is_worklist: bool, by: User) -> None:
-    """Have the node's worklist asked for orders, or no longer. Raises NodeError, SourceError."""
+    """Start or stop querying the node's worklist for orders. Raises NodeError and SourceError."""
     if is_worklist and not (node.host and node.port):
         raise NodeError(
             _("To ask it for orders, give a single address and the port on which it listens.")

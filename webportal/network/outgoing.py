@@ -1,7 +1,7 @@
-"""What the receiver asks and tells nodes on associations of its own.
+"""Work on associations that the receiver opens itself: reports, worklist queries, priors.
 
-Each node is served in a thread, so that one that hangs delays no other, and by one process at a
-time, with one association.
+Each node is served in its own thread, so that one that hangs does not delay the others, and by
+only one process at a time, on one association.
 """
 
 import logging
@@ -39,8 +39,8 @@ def run(stopping: threading.Event) -> None:
                 running = threads.get(node)
                 if running is None or not running.is_alive():
                     threads[node] = _start(node, stopping)
-        except Exception as error:  # nobody would start this thread again
-            logger.error("What nodes are to be asked or told waits: %s", type(error).__name__)
+        except Exception as error:  # nothing would restart this thread
+            logger.error("The work for nodes waits: %s", type(error).__name__)
             connection.close()
             pause = _PAUSE_AFTER_FAULT_SECONDS
         stopping.wait(pause)
@@ -72,7 +72,7 @@ def _serve_apart(node: uuid.UUID, stopping: threading.Event) -> None:
 
 
 def serve(node: uuid.UUID, stopping: threading.Event) -> None:
-    """Do what is due for a node, unless another process does."""
+    """Carry out the due work for a node, unless another process is doing it."""
     with trying_lock(_LOCK, int.from_bytes(node.bytes[:4], "big", signed=True)) as is_mine:
         if not is_mine:
             return

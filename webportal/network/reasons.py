@@ -1,6 +1,6 @@
-"""Why a node could not be asked or told: messages by code, with `{}` placeholders.
+"""Why a node could not be reached or did not respond as expected: messages by code.
 
-None says that it will be tried again: what has been given up keeps its reason.
+No message says that it will be retried: a request that was given up keeps its reason.
 """
 
 from django.utils.translation import gettext_noop

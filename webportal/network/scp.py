@@ -1,8 +1,8 @@
 """The receiver: verification, storage and storage commitment SCP for known nodes.
 
-It decodes nothing: an instance is written in its received encoding, and acknowledged once it is
-durably in the inbox. It holds at most one data set per association in memory;
-webportal.network.limits says what a peer may use.
+It decodes nothing: an instance is written as it was encoded, and acknowledged once it is durably
+in the inbox. It holds at most one data set per association in memory; webportal.network.limits
+limits what a peer may use.
 """
 
 import logging
@@ -57,8 +57,8 @@ CALLING_NOT_RECOGNISED, CALLED_NOT_RECOGNISED = 0x03, 0x07
 # Rejected-transient, source service-provider (presentation): local limit exceeded.
 _TRANSIENT, _BY_PROVIDER, LOCAL_LIMIT = 0x02, 0x03, 0x02
 
-# As many callers are looked up at once: strangers who come together would otherwise take every
-# connection that the database has.
+# So many callers are looked up at a time: a burst of strangers would otherwise take every
+# database connection.
 _LOOK_UPS = threading.BoundedSemaphore(5)
 
 # PS3.8 9.2: connection closed (Evt17) while awaiting the association request (Sta2).
@@ -78,7 +78,7 @@ class Server(ThreadedAssociationServer):
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection; the TLS handshake is left to its thread.
 
-        pynetdicom does it here, where a silent client would block all others.
+        pynetdicom would do the handshake here, where a silent client would block all others.
         """
         assert self.socket is not None
         accepted, address = self.socket.accept()
@@ -91,7 +91,7 @@ class Server(ThreadedAssociationServer):
         return client, address
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Whether a connection gets its threads; it is closed otherwise."""
+        """Whether a connection gets a thread; otherwise it is closed."""
         if self.connections.admit(request, client_address[0]):
             return True
         logger.warning("A connection from %s is closed: too many are open", client_address[0])
@@ -110,7 +110,7 @@ class Server(ThreadedAssociationServer):
         super().process_request_thread(request, client_address)
 
     def start(self) -> None:
-        """Serve, in a thread of its own."""
+        """Serve in a new thread."""
         threading.Thread(target=self.serve_forever, name="DICOM server", daemon=True).start()
 
     def stop(self) -> None:
@@ -128,7 +128,7 @@ def listen(address: str, port: int) -> Server:
     entity.network_timeout = settings.DICOM_IDLE_SECONDS
     entity.dimse_timeout = entity.acse_timeout = settings.DICOM_ANSWER_SECONDS
     for sop_class, syntaxes in offered():
-        # Of storage commitment a device is the SCU, and a PACS that reports to us is the SCP.
+        # For storage commitment, a device is the SCU; a PACS that reports to us is the SCP.
         roles: dict[str, Any] = {"scu_role": True, "scp_role": True}
         of_both = roles if sop_class == COMMITMENT else {}
         entity.add_supported_context(sop_class, list(syntaxes), **of_both)
@@ -163,7 +163,7 @@ def _tls() -> ssl.SSLContext | None:
 
 
 def _close_database_at_end(event: Event) -> None:
-    """Let the thread of an association close its database connection, which nobody else would."""
+    """Close the database connection of an association's thread, which nothing else would close."""
     association: Any = event.assoc
     serve = association.run
 
@@ -178,9 +178,9 @@ def _close_database_at_end(event: Event) -> None:
 
 
 def _with_database(handle: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the handler the database connection of its association, a new one if it is broken.
+    """Give the handler its association's database connection, or a new one if that is broken.
 
-    One for each instance would cost more than the rest of its record.
+    A new connection for each instance would cost more than the rest of its record.
     """
 
     def handled(event: Event, *arguments: Any) -> Any:
@@ -193,14 +193,14 @@ def _with_database(handle: Callable[..., Any]) -> Callable[..., Any]:
 def _admit(event: Event, associations: Associations) -> None:
     """Reject an association unless a known node requests it; see webportal.network.callers.
 
-    Others have none as their node: they are let in to report what they were asked to confirm.
+    Other callers have no node: they are admitted only to report on storage commitment.
     """
     association: Any = event.assoc
     with _LOOK_UPS:
         refusal = _refusal(association, associations)
         if refusal is not None:
             connection.close()
-    # Outside: this waits for the peer.
+    # Outside the lock: this waits for the peer.
     if refusal is not None:
         _reject(association, *refusal)
 
@@ -243,7 +243,7 @@ def _end_unrequested(event: Event) -> None:
 
 
 def _limit_unanswered(event: Event) -> None:
-    """Abort an association that sends more than an instance may have before it is answered."""
+    """Abort an association that sends more than one instance's bytes before it is answered."""
     association: Any = event.assoc
     unanswered = getattr(association, "chestline_unanswered", None)
     if unanswered is None or unanswered.add(size_of(event)):
@@ -251,7 +251,7 @@ def _limit_unanswered(event: Event) -> None:
     association.chestline_unanswered = None
     address = association.requestor.address
     logger.warning("An association from %s is aborted: more than UPLOAD_MAX_BYTES", address)
-    # Not waited for inside of a handler: pynetdicom sends it before it reads on.
+    # Not awaited in the handler: pynetdicom sends the abort before it reads on.
     association.abort()
     _record_too_large(association)
 
@@ -262,7 +262,7 @@ def _record_too_large(association: Any) -> None:
     try:
         callers.record_rejected(calling, called, association.requestor.address, callers.TOO_LARGE)
     except Error as error:
-        logger.error("An aborted association is not noted: %s", type(error).__name__)
+        logger.error("An aborted association is not recorded: %s", type(error).__name__)
     finally:
         connection.close()
 
@@ -314,7 +314,7 @@ def _store(event: Event) -> int:
 
 
 def _commit(event: Event) -> tuple[int, None]:
-    """Record what a node asks to have committed; returns the N-ACTION status."""
+    """Record a request for storage commitment; returns the N-ACTION status."""
     association: Any = event.assoc
     node, address = association.chestline_node, association.requestor.address
     if node is None:

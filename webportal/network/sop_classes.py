@@ -1,4 +1,4 @@
-"""What the receiver negotiates: the tables of the conformance statement."""
+"""The SOP classes and transfer syntaxes that are negotiated."""
 
 from django.conf import settings
 from pydicom import uid
@@ -10,7 +10,7 @@ VERIFICATION = uid.UID("1.2.840.10008.1.1")
 WORKLIST = uid.UID("1.2.840.10008.5.1.4.31")
 COMMITMENT = uid.UID("1.2.840.10008.1.20.1")
 
-#: Query and retrieve, of the Study Root.
+#: Query and retrieve, in the Study Root model.
 FIND = uid.UID("1.2.840.10008.5.1.4.1.2.2.1")
 MOVE = uid.UID("1.2.840.10008.5.1.4.1.2.2.2")
 GET = uid.UID("1.2.840.10008.5.1.4.1.2.2.3")
@@ -29,7 +29,7 @@ OTHERS: tuple[uid.UID, ...] = (
     uid.KeyObjectSelectionDocumentStorage,
     uid.GrayscaleSoftcopyPresentationStateStorage,
 )
-#: What is sent to destinations (webportal.delivery).
+#: Objects that are sent to destinations (webportal.delivery).
 DOCUMENTS: tuple[uid.UID, ...] = (
     uid.ComprehensiveSRStorage,
     uid.KeyObjectSelectionDocumentStorage,

@@ -83,7 +83,7 @@ def node(request: SignedInRequest, node_id: uuid.UUID) -> HttpResponse:
 @allow(Role.IT)
 @require_POST
 def test_node(request: SignedInRequest, node_id: uuid.UUID) -> HttpResponse:
-    """Send a C-ECHO to a node and show the outcome."""
+    """Send a C-ECHO to a node and show the result."""
     called = get_object_or_404(Node, pk=node_id)
     answered, words = echo.echo(called, request.user)
     (messages.success if answered else messages.warning)(request, f"{called}: {words}")
@@ -114,7 +114,7 @@ def received(request: SignedInRequest) -> HttpResponse:
 
 
 def _found_studies() -> list[tuple[str, int]]:
-    """The studies of which files were found, with how many."""
+    """The studies of the files without a record, and how many files each has."""
     rows = ReceivedInstance.objects.filter(state=InboxState.FOUND).exclude(study_instance_uid="")
     return list(
         rows.order_by("study_instance_uid")
@@ -124,7 +124,7 @@ def _found_studies() -> list[tuple[str, int]]:
 
 
 def _discarding(asked: str) -> ReceivedInstance | None:
-    """Return what the user is asked to confirm before an instance is discarded."""
+    """The instance that the user is about to discard, to be confirmed first."""
     try:
         found = ReceivedInstance.objects.select_related("node").filter(pk=uuid.UUID(asked))
     except ValueError:
@@ -135,7 +135,7 @@ def _discarding(asked: str) -> ReceivedInstance | None:
 @allow(Role.IT)
 @require_POST
 def adopt(request: SignedInRequest) -> HttpResponse:
-    """Import what was found without a record, of one study or all, as sent by a node."""
+    """Import files without a record, of one study or all, as sent by the chosen node."""
     try:
         node = get_object_or_404(Node, pk=uuid.UUID(request.POST.get("node", "")))
     except ValueError:
@@ -169,7 +169,7 @@ def retry(request: SignedInRequest, received_id: uuid.UUID) -> HttpResponse:
 @allow(Role.IT)
 @require_POST
 def discard(request: SignedInRequest, received_id: uuid.UUID) -> HttpResponse:
-    """Discard an instance that was refused, set aside or found."""
+    """Discard an instance that was refused, set aside, or found without a record."""
     try:
         inbox.discard(get_object_or_404(ReceivedInstance, pk=received_id), request.user)
         messages.success(request, _("The instance has been discarded."))

@@ -1,6 +1,6 @@
-"""Asking worklists for orders: C-FIND of the Modality Worklist, one association at a time.
+"""Querying worklists for orders: C-FIND of the Modality Worklist, one association at a time.
 
-`webportal.orders.questions` says what is to be asked, and keeps the answers.
+`webportal.orders.questions` decides what is queried, and records the results.
 """
 
 import logging
@@ -27,18 +27,18 @@ from webportal.reasons import Reason
 
 logger = logging.getLogger(__name__)
 
-#: A server that ignores the key returns its whole worklist; more of it is not looked through.
+#: A server that ignores the key returns its whole worklist, of which no more is searched.
 MOST_ITEMS = 2000
-#: What is asked on one association, before the process looks for what is more urgent.
+#: Queries on one association, before the process looks for more urgent ones.
 MOST_AT_ONCE = 50
-#: The number of the test, which no order has, so that the test shows nobody's.
+#: The accession number of the test query: no order has it, so the result shows no patient.
 NOBODY = "CHESTLINE-TEST"
 _SUCCESS = 0x0000
 _PENDING = (0xFF00, 0xFF01)
 
 
 class QuestionError(Exception):
-    """A question was not answered as it should be; `reason` says why."""
+    """A query failed; `reason` says why."""
 
     def __init__(self, code: str, **params: object) -> None:
         super().__init__(code)
@@ -46,12 +46,12 @@ class QuestionError(Exception):
 
 
 def nodes_to_ask() -> set[UUID]:
-    """The nodes whose worklist is to be asked something now."""
+    """The nodes whose worklist is to be queried now."""
     return set(questions.due().order_by().values_list("source__node", flat=True)) - {None}
 
 
 def ask(node_id: UUID, stopping: threading.Event) -> int:
-    """Ask a node's worklist what is due, on one association; return how many questions."""
+    """Send a node's worklist its due queries, on one association; return how many."""
     waiting = list(
         questions.due()
         .filter(source__node=node_id)
@@ -79,7 +79,7 @@ def ask(node_id: UUID, stopping: threading.Event) -> int:
 
 
 def open_association(node: Node) -> Association:
-    """An association for the worklist of a node. Raises NotReachedError."""
+    """An association with the worklist of a node. Raises NotReachedError."""
     entity = own_entity()
     entity.add_requested_context(WORKLIST, list(PLAIN_SYNTAXES))
     return associate(node, node.host, entity)
@@ -96,15 +96,15 @@ def _ask_one(association: Association, question: OrderQuestion) -> None:
         questions.record_error(question, error.reason, pause)
     except MessageError as error:
         questions.record_unusable(question, error.reason)
-    except Exception as error:  # one answer that nobody expected must not stop the others
-        # Not its message, which may quote the patient.
-        logger.error("An answer of a worklist was not processed: %s", type(error).__name__)
+    except Exception as error:  # an unexpected response must not stop the others
+        # The message is not logged: it may quote the patient.
+        logger.error("A worklist's response was not processed: %s", type(error).__name__)
         questions.record_error(question, Reason("worklist_unexpected"), pause)
 
 
 @transaction.atomic
 def _take_in(question: OrderQuestion, orders: list[OrderContent]) -> None:
-    """Follow the orders as those of a message, and note the answer."""
+    """Process the orders as if a message had brought them, and record the result."""
     source = question.source
     events = receiving.follow(source, orders, timezone.now(), question.study)
     if orders:
@@ -115,7 +115,7 @@ def _take_in(question: OrderQuestion, orders: list[OrderContent]) -> None:
 
 
 def find(association: Association, accession_number: str) -> tuple[list[Dataset], int]:
-    """The items with an accession number, and how many came. Raises QuestionError."""
+    """The items with an accession number, and how many were returned. Raises QuestionError."""
     asked = modality_worklist.query(accession_number)
     try:
         return _matching(association, association.send_c_find(asked, WORKLIST), accession_number)
@@ -126,7 +126,7 @@ def find(association: Association, accession_number: str) -> tuple[list[Dataset]
     except QuestionError:
         raise
     except Exception:
-        association.abort()  # the next question would get the rest of this answer
+        association.abort()  # the next query would receive the rest of this response
         raise
 
 
@@ -147,7 +147,7 @@ def _matching(
         if count == MOST_ITEMS:
             association.abort()
             raise QuestionError("worklist_too_many")
-        # pynetdicom gives none where it cannot decode it.
+        # pynetdicom passes None if it cannot decode the identifier.
         if item is None:
             association.abort()
             raise QuestionError("worklist_unreadable")

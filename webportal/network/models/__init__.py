@@ -1,4 +1,4 @@
-"""Nodes of the DICOM network, the inbox, and what nodes are asked and told."""
+"""Nodes of the DICOM network, the inbox, and what nodes request and are asked for."""
 
 from webportal.network.models.commitment import Commitment, CommitmentState
 from webportal.network.models.inbox import InboxState, ReceivedInstance

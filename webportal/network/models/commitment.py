@@ -19,9 +19,10 @@ class CommitmentState(models.TextChoices):
 
 
 class Commitment(Reasoned):
-    """What a node asked to have committed, until the report on it has arrived there.
+    """A node's request for storage commitment, until its report has arrived there.
 
-    The reason is why it has not, the last time. Written by webportal.network.commitment alone.
+    The reason tells why the last attempt to report failed. Written only by
+    webportal.network.commitment.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -29,8 +29,8 @@ class ReceivedInstance(Reasoned):
     """A received and acknowledged instance: the row of a file in the inbox.
 
     The same bytes sent again are the same row. The file is removed once the storage has its bytes;
-    for instances refused or set aside it is kept until a person discards them. A file that had no
-    row, as after a restore, gets one in the state `found`, see webportal.network.found.
+    instances that were refused or set aside keep it until a person discards them. A file without a
+    row, as after a restore, gets one in the state `found`: see webportal.network.found.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -106,7 +106,7 @@ class ReceivedInstance(Reasoned):
 
     @property
     def outcome(self) -> str:
-        """The outcome in words; for a held file, what was decided since."""
+        """The outcome in words; for a held file, what has been decided since."""
         if self.item is not None and self.state in (InboxState.TAKEN, InboxState.HELD):
             return label_of(Verdict, self.item.verdict)
         return label_of(InboxState, self.state)

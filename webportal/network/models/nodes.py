@@ -1,4 +1,4 @@
-"""Nodes of the DICOM network, and callers that are none."""
+"""Nodes of the DICOM network, and rejected callers."""
 
 import uuid
 
@@ -17,8 +17,8 @@ LONGEST_AE_TITLE = 16
 class Node(models.Model):
     """A modality, PACS or worklist.
 
-    `account` represents it as the actor in batches, studies and the audit trail. It has no password
-    and no role.
+    `account` is its actor in batches, studies and the audit trail. That has no password and no
+    role.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -89,9 +89,9 @@ class Node(models.Model):
 
 
 class RejectedCaller(models.Model):
-    """A rejected caller, to help IT add the node: one row per caller.
+    """A rejected caller, one row for each, to help IT to add the node.
 
-    Written by webportal.network.callers, which keeps only the latest.
+    Written only by webportal.network.callers, which keeps the latest.
     """
 
     calling_ae_title = models.CharField(max_length=LONGEST_AE_TITLE)

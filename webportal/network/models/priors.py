@@ -1,4 +1,4 @@
-"""Earlier studies that nodes are asked for."""
+"""Earlier studies, requested from nodes."""
 
 import uuid
 
@@ -15,14 +15,14 @@ from webportal.records.visibility import OfStudy
 
 
 class PriorProtocol(models.TextChoices):
-    """How earlier studies are fetched."""
+    """How earlier studies are retrieved."""
 
     GET = "get", _("C-GET")
     MOVE = "move", _("C-MOVE to this receiver")
 
 
 class PriorSource(models.Model):
-    """Which earlier studies are fetched from a node; written by webportal.network.priors alone."""
+    """Which earlier studies are retrieved from a node; written only by webportal.network.priors."""
 
     node = models.OneToOneField(Node, on_delete=models.PROTECT, related_name="prior_source")
     is_active = models.BooleanField(_("Fetch earlier studies from this device"), default=False)
@@ -61,7 +61,7 @@ class PriorSource(models.Model):
 
 
 class PriorRequestState(models.TextChoices):
-    """The state of asking a node for the earlier studies of a patient."""
+    """The state of a query for the earlier studies of a patient."""
 
     WAITING = "waiting", _("Waiting")
     DONE = "done", _("Done")
@@ -69,9 +69,9 @@ class PriorRequestState(models.TextChoices):
 
 
 class PriorRequest(Reasoned, OfStudy):
-    """That a node is asked for earlier studies, because `study` has come in.
+    """A node is to be queried for the patient's earlier studies, because `study` has come in.
 
-    Written by webportal.network.priors alone, as are its PriorStudy rows.
+    Written only by webportal.network.priors, as are its PriorStudy rows.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -107,7 +107,7 @@ class PriorRequest(Reasoned, OfStudy):
 
 
 class PriorState(models.TextChoices):
-    """What became of an earlier study that a node named."""
+    """What became of an earlier study that a node has."""
 
     WANTED = "wanted", _("To be fetched")
     FETCHED = "fetched", _("Fetched")
@@ -116,7 +116,7 @@ class PriorState(models.TextChoices):
 
 
 class PriorStudy(Reasoned, OfStudy):
-    """An earlier study that a node named, and whether it was fetched."""
+    """An earlier study that a node has, and whether it was retrieved."""
 
     study_path = "request__study"
 

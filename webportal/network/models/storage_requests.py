@@ -1,4 +1,4 @@
-"""What a PACS was asked to confirm by storage commitment."""
+"""Requests for storage commitment that were sent to a PACS."""
 
 import uuid
 
@@ -10,14 +10,14 @@ from webportal.network.models.nodes import LONGEST_AE_TITLE
 
 
 class StorageRequestState(models.TextChoices):
-    """Whether the report has come."""
+    """Whether the report has arrived."""
 
     WAITING = "waiting", _("Waiting")
     REPORTED = "reported", _("Reported")
 
 
 class StorageRequest(models.Model):
-    """A request for storage commitment of what was sent, until it is settled by who sent it."""
+    """A request for storage commitment of sent instances, until their sender has settled it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     ae_title = models.CharField(max_length=LONGEST_AE_TITLE)

@@ -1,5 +1,5 @@
-"""Earlier studies, fetched from a PACS when a study of the patient comes in.
+"""Earlier studies, retrieved from a PACS when a study of the patient comes in.
 
-`planning` decides for which studies a node is asked, `asking` finds the earlier ones by C-FIND and
-compares their patient with ours, `retrieving` fetches them, `fetching` is the job as a whole.
+`planning` decides for which studies a node is queried, `queries` finds the earlier ones by C-FIND
+and compares their patient with ours, `retrieving` retrieves them, `fetching` is the job as a whole.
 """

@@ -1,4 +1,4 @@
-"""What arrives because we fetch it."""
+"""Instances that arrive because we retrieve them."""
 
 from datetime import timedelta
 
@@ -21,19 +21,19 @@ from webportal.network.models import (
 )
 from webportal.records.models import Patient
 
-#: A retrieve of one study that takes longer is taken to have failed.
+#: A retrieval of one study that takes longer is considered failed.
 LONGEST_RETRIEVE = timedelta(minutes=10)
-#: Of one study. Far more than a chest examination has.
+#: Images of one study: far more than a chest examination has.
 MOST_IMAGES = 200
 _TO_COME = (PriorState.WANTED, PriorState.FETCHED)
 
 
 class NotWantedError(Exception):
-    """An image comes because we asked for it, but is not to be kept."""
+    """An image that was sent to us at our request must not be kept."""
 
 
 def wanted(node: Node, study_instance_uid: str) -> PriorStudy | None:
-    """What we are fetching from a node under a Study Instance UID."""
+    """The study that we are retrieving from a node under a Study Instance UID, if any."""
     rows = PriorStudy.objects.filter(
         request__node=node, study_instance_uid=study_instance_uid, state=PriorState.WANTED
     )
@@ -41,10 +41,10 @@ def wanted(node: Node, study_instance_uid: str) -> PriorStudy | None:
 
 
 def moved_here(node: Node, study_instance_uid: str, originator: str | None) -> PriorStudy | None:
-    """What a node sends because we asked it to by C-MOVE; None if it sends the study by itself.
+    """The study that a node sends in response to our C-MOVE; None if it sends it on its own.
 
-    Most nodes name us as the originator: the study is then never one to be read. Where none is
-    named, it is ours only while we retrieve. Raises NotWantedError if it is not to be kept.
+    Most nodes name us as the Move Originator: such a study is never one to be read. Where none is
+    named, it counts as ours only while we retrieve it. Raises NotWantedError if not to be kept.
     """
     found = PriorStudy.objects.filter(request__node=node, study_instance_uid=study_instance_uid)
     found = found.select_related("request__study__patient").order_by("pk")
@@ -59,7 +59,7 @@ def moved_here(node: Node, study_instance_uid: str, originator: str | None) -> P
         return None
     retrieved = found.filter(
         request__state=PriorRequestState.WAITING,
-        # Set by `record_retrieving`; after a failure there is a reason, before it no time to come.
+        # Set by `record_retrieving`; a failed attempt has a reason, and a new one no future time.
         request__reason_code="",
         request__next_attempt_at__gt=clock(),
         request__node__prior_source__is_active=True,
@@ -72,7 +72,7 @@ def moved_here(node: Node, study_instance_uid: str, originator: str | None) -> P
 
 
 def exceeds_most_images(prior: PriorStudy, sop_instance_uid: str) -> bool:
-    """Whether a study already has MOST_IMAGES other images, the most that are taken."""
+    """Whether a study already has MOST_IMAGES other images, and no more are accepted."""
     others = ReceivedInstance.objects.filter(
         node=prior.request.node_id, study_instance_uid=prior.study_instance_uid, is_prior=True
     ).exclude(sop_instance_uid=sop_instance_uid)
@@ -80,20 +80,20 @@ def exceeds_most_images(prior: PriorStudy, sop_instance_uid: str) -> bool:
 
 
 def record_retrieving(row: PriorRequest) -> None:
-    """Record that images of a request come from now on, and that it is not due meanwhile."""
+    """Record that images of a request are being retrieved, and that it is not due meanwhile."""
     row.reason_code, row.next_attempt_at = "", clock() + LONGEST_RETRIEVE
     row.save(update_fields=["reason_code", "next_attempt_at"])
 
 
 def no_longer_wanted(found: QuerySet[PriorStudy]) -> None:
-    """Record of those that are still to be fetched that they are not."""
+    """Mark those that are still to be fetched as no longer wanted."""
     found.filter(state=PriorState.WANTED).update(
         state=PriorState.REFUSED, reason_code="", reason_params={}
     )
 
 
 def department_of(node: Node, study_instance_uid: str) -> Department:
-    """The department of a prior: that of the study that it is to be compared with."""
+    """The department of a prior: that of the study with which it is to be compared."""
     rows = PriorStudy.objects.filter(
         request__node=node, study_instance_uid=study_instance_uid, state__in=_TO_COME
     )
@@ -103,9 +103,9 @@ def department_of(node: Node, study_instance_uid: str) -> Department:
 
 
 def disagreements(patient: Patient, other: Identity) -> list[str]:
-    """Names of the values by which `other` may be somebody else than our patient.
+    """Names of the fields in which `other` differs from our patient, and may be somebody else.
 
-    Patient ID, issuer and date of birth have to be known and the same; name and sex may be missing.
+    Patient ID, issuer and birth date must be known and equal; name and sex may be missing.
     """
     found = differing(patient, other)
     if other.patient_id != patient.patient_id:
@@ -118,7 +118,7 @@ def disagreements(patient: Patient, other: Identity) -> list[str]:
 
 
 def is_of_our_patient(prior: PriorStudy, data: bytes) -> bool:
-    """Whether the header of an image agrees with our patient; if not, the study is refused."""
+    """Whether an image's header agrees with our patient; if not, the study is refused."""
     try:
         found = disagreements(prior.request.study.patient, identity_in_header(describe(data)))
     except ImageError:
@@ -129,7 +129,7 @@ def is_of_our_patient(prior: PriorStudy, data: bytes) -> bool:
 
 
 def refuse(prior: PriorStudy, differing_fields: list[str]) -> None:
-    """Record that a study may be somebody else's, and is not fetched."""
+    """Record that a study may be somebody else's, and is not retrieved."""
     prior.state, prior.reason_code = PriorState.REFUSED, "prior_differs"
     prior.reason_params = {"differences": differing_fields}
     prior.save()

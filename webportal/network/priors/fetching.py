@@ -92,7 +92,7 @@ def _fetch(connection: Connection, row: PriorRequest) -> None:
     _record_asked(row, len(found), len(wanted))
     for prior, series in wanted:
         prior.refresh_from_db()
-        if prior.state != PriorState.WANTED:  # switched off meanwhile
+        if prior.state != PriorState.WANTED:  # fetching was switched off meanwhile
             continue
         record_retrieving(row)
         images = connection.retrieve(prior, series)

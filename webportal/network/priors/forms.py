@@ -1,4 +1,4 @@
-"""The form of what is fetched from a node."""
+"""The form for fetching earlier studies from a node."""
 
 from django import forms
 
@@ -7,7 +7,7 @@ from webportal.network.priors.sources import FIELDS
 
 
 class PriorSourceForm(forms.ModelForm[PriorSource]):
-    """Whether earlier studies are fetched from a node, by what, and how many."""
+    """Whether earlier studies are fetched from a node, by which protocol, and how many."""
 
     class Meta:
         model = PriorSource

@@ -1,4 +1,4 @@
-"""For which studies a node is asked for earlier ones."""
+"""Planning: for which studies a node is queried for earlier ones."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from webportal.network.models import PriorRequest, PriorSource
 from webportal.records.choices import ReadingState
 from webportal.records.models import Study
 
-# Within this time a study may get its patient, who is asked about then.
+# A study may be assigned to its patient within this time; the query is made then.
 _LOOKED_BACK = timedelta(days=3)
 _AT_ONCE = 200
 
@@ -18,7 +18,7 @@ _AT_ONCE = 200
 def plan() -> int:
     """Record a request for each study that has come in and has an identified patient.
 
-    It may be repeated at any time. Returns the number of requests.
+    Running it again is harmless. Returns the number of requests.
     """
     active = PriorSource.objects.filter(is_active=True, node__is_active=True)
     return sum(_plan(source) for source in active.select_related("node"))

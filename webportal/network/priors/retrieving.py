@@ -1,4 +1,4 @@
-"""Fetching series from a node, by C-GET, or by C-MOVE to the receiver (PS3.4 C.4.2 and C.4.3)."""
+"""Retrieving series from a node, by C-GET, or by C-MOVE to the receiver (PS3.4 C.4.2, C.4.3)."""
 
 import logging
 import threading
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 _PENDING = 0xFF00
 _SUCCESS, _OUT_OF_RESOURCES = 0x0000, 0xA700
-# C-STORE: the data set does not match what was asked for.
+# C-STORE: the data set does not match the SOP class or the study requested.
 _NOT_MATCHING = 0xA900
 _SUBOPERATIONS = [
     f"NumberOf{each}Suboperations" for each in ("Completed", "Warning", "Failed", "Remaining")
@@ -49,9 +49,9 @@ _SUBOPERATIONS = [
 
 
 class Connection:
-    """An association with a source, on which it is asked, and on which C-GET brings the images.
+    """An association with a source, for queries, and for the images that C-GET returns.
 
-    Use it as a context manager. A retrieve ends early once `stopping` is set. Raises
+    Use it as a context manager. A retrieval ends early once `stopping` is set. Raises
     NotReachedError.
     """
 
@@ -87,10 +87,10 @@ class Connection:
             self.association.release()
 
     def retrieve(self, prior: PriorStudy, series: Sequence[str]) -> int:
-        """Fetch series of a study into the inbox; return how many images came.
+        """Retrieve series of a study into the inbox; return the number of images received.
 
-        Stops when an image shows that the study is somebody else's; `prior` is refused then. Raises
-        NotReachedError unless everything has come, within `LONGEST_RETRIEVE`.
+        Stops when an image shows that the study is somebody else's; `prior` is then refused. Raises
+        NotReachedError unless everything has arrived within `LONGEST_RETRIEVE`.
         """
         self._ends_at, self._images = time.monotonic() + LONGEST_RETRIEVE.total_seconds(), 0
         images = 0
@@ -137,15 +137,15 @@ class Connection:
         return final
 
     def _is_too_much(self) -> bool:
-        """Whether to end a retrieve: a node may send, or answer that more is to come, for ever."""
+        """Whether to end a retrieval: a node may send images or pending responses for ever."""
         is_late = time.monotonic() > self._ends_at
         is_much = self._is_too_long or self._images > MOST_IMAGES
         return is_late or is_much or self._stopping.is_set()
 
     def _count_bytes(self, event: Event) -> None:
-        """End a retrieve before more is in memory than an instance may have."""
+        """End a retrieval before more bytes are in memory than an instance may have."""
         if not self._is_too_long and not self._unanswered.add(size_of(event)):
-            logger.warning("A retrieve is ended: a data set is longer than UPLOAD_MAX_BYTES")
+            logger.warning("A retrieval is ended: a data set is longer than UPLOAD_MAX_BYTES")
             self._is_too_long = True
             self._end()
 
@@ -160,15 +160,15 @@ class Connection:
             self._unanswered.answer()
 
     def _end(self) -> None:
-        """End the association as if nothing came any more.
+        """End the association as if its peer had closed it.
 
-        A node that sends and never answers would not let `_send` look, and aborting in a handler
-        would leave that waiting.
+        A node that keeps sending without responding would keep `_send` from noticing, and an abort
+        inside a handler would leave `_send` waiting.
         """
         self.association.dimse.msg_queue.put((None, None))
 
     def _store(self, event: Event) -> int:
-        """Keep an instance that C-GET brings, if it is of the study and patient asked for."""
+        """Keep an instance that C-GET returns, if it is of the requested study and patient."""
         self._images += 1
         if self._is_too_much():
             self._end()
@@ -180,13 +180,13 @@ class Connection:
         try:
             receive(replace(arrival, is_prior=True))
         except (OSError, Error) as error:
-            logger.error("A fetched instance cannot be kept: %s", type(error).__name__)
+            logger.error("A retrieved instance cannot be kept: %s", type(error).__name__)
             return _OUT_OF_RESOURCES
         return _SUCCESS
 
 
 def _propose_images(entity: AE) -> None:
-    """Each compressed syntax in a context of its own, so that nothing has to be converted."""
+    """Propose each compressed transfer syntax in its own context, so that none is converted."""
     compressed = [each for each in IMAGE_SYNTAXES if each not in PLAIN_SYNTAXES]
     for sop_class in IMAGES:
         entity.add_requested_context(sop_class, list(PLAIN_SYNTAXES))

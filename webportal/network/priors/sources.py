@@ -1,4 +1,4 @@
-"""Which nodes earlier studies are fetched from."""
+"""The nodes from which earlier studies are fetched."""
 
 from typing import Any
 
@@ -17,13 +17,13 @@ FIELDS = ("is_active", "protocol", "issuer", "most_studies", "years")
 
 
 def source_of(node: Node) -> PriorSource:
-    """What is set for a node; not saved, and switched off, if nothing is."""
+    """The settings of a node; if it has none, an unsaved source that is switched off."""
     return PriorSource.objects.filter(node=node).first() or PriorSource(node=node)
 
 
 @transaction.atomic
 def change_source(node: Node, values: dict[str, Any], by: User) -> PriorSource:
-    """Set `FIELDS` for a node. Raises NodeError if it cannot be called."""
+    """Change the `FIELDS` of a node's source. Raises NodeError if the node cannot be called."""
     locked = Node.objects.select_for_update().get(pk=node.pk)
     if values["is_active"] and not (locked.host and locked.port):
         raise NodeError(_("Give a single address and the port on which the node listens."))

@@ -24,7 +24,7 @@ _ROWS_PER_PAGE = 50
 @allow(Role.IT)
 @require_http_methods(["GET", "POST"])
 def source(request: SignedInRequest, node_id: uuid.UUID) -> HttpResponse:
-    """Whether earlier studies are fetched from a node, and which."""
+    """Whether and which earlier studies are fetched from a node."""
     node = get_object_or_404(Node, pk=node_id)
     form = PriorSourceForm(request.POST or None, instance=sources.source_of(node))
     if form.is_valid():
@@ -41,7 +41,7 @@ def source(request: SignedInRequest, node_id: uuid.UUID) -> HttpResponse:
 @allow(Role.IT)
 @require_GET
 def priors(request: SignedInRequest) -> HttpResponse:
-    """What nodes were asked for, what they named, and what became of it, newest first."""
+    """The queries for earlier studies, what they found, and what became of it, newest first."""
     state = request.GET.get("state", "")
     found = PriorRequest.objects.select_related("node").prefetch_related("found")
     if state in PriorRequestState.values:
@@ -58,7 +58,7 @@ def priors(request: SignedInRequest) -> HttpResponse:
 @allow(Role.IT)
 @require_POST
 def ask_again(request: SignedInRequest, request_id: uuid.UUID) -> HttpResponse:
-    """Ask a node once more."""
+    """Query a node again."""
     try:
         fetching.ask_again(get_object_or_404(PriorRequest, pk=request_id), request.user)
         messages.success(request, _("The device will be asked again within seconds."))

@@ -21,7 +21,7 @@ _STOP_SECONDS = 5.0
 
 
 class Command(ListeningCommand):
-    """Listen until SIGTERM or Ctrl-C; import from the inbox and call nodes meanwhile."""
+    """Receive until SIGTERM or Ctrl-C; meanwhile import from the inbox and call nodes."""
 
     help = "Receive images over the DICOM network and import them, and call nodes."
     prefix = "DICOM"
@@ -31,8 +31,8 @@ class Command(ListeningCommand):
         return scp.listen(address, port)
 
     def prepare(self) -> None:
-        # No other process listens here, so files unfinished or without a record are those of a dead
-        # one. Who connects meanwhile waits.
+        # No other process receives here, so unfinished files and files without a record were left
+        # by one that died. New connections wait meanwhile.
         inbox.remove_unfinished()
         found.record()
 
