@@ -1,4 +1,4 @@
-"""What hospital IT does with entries of the trail that a server does not take."""
+"""What hospital IT can do with audit entries that a server refuses."""
 
 import uuid
 
@@ -18,7 +18,7 @@ from webportal.operations.forms import SetAsideForm
 @allow(Role.IT)
 @require_POST
 def set_aside(request: SignedInRequest) -> HttpResponse:
-    """Leave out the entry at which the export has stopped."""
+    """Set aside the entry at which the export is stuck."""
     form = SetAsideForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("There is no such entry."))
@@ -36,7 +36,7 @@ def set_aside(request: SignedInRequest) -> HttpResponse:
 @allow(Role.IT)
 @require_POST
 def send_again(request: SignedInRequest, entry_id: uuid.UUID) -> HttpResponse:
-    """Have the scheduler send an entry again that was left out."""
+    """Have the scheduler send an entry again that was set aside."""
     try:
         setting_aside.send_again(entry_id, request.user)
     except SettingAsideError as error:
@@ -49,7 +49,7 @@ def send_again(request: SignedInRequest, entry_id: uuid.UUID) -> HttpResponse:
 @allow(Role.IT)
 @require_POST
 def give_up(request: SignedInRequest, entry_id: uuid.UUID) -> HttpResponse:
-    """Leave an entry out for good."""
+    """Give up sending an entry."""
     try:
         setting_aside.give_up(entry_id, request.user)
     except SettingAsideError as error:

@@ -34,11 +34,11 @@ from webportal.operations.capacity.words import headline, interval_text
 from webportal.operations.forms import CapacityForm
 from webportal.records.choices import Priority
 
-# The threads that serve pages share one core: a simulation may take a second or two of it.
+# Threads that serve pages share one core: a simulation may take one or two seconds of it.
 _MOST_IMAGES = 2_000
 _MOST_IMAGES_OF_A_DAY = 8_000
 _REPLICATIONS = 3
-# All that one request may simulate.
+# The most images that one request may simulate.
 _MOST_SIMULATED = 100_000
 _one_at_a_time = threading.Lock()
 
@@ -46,7 +46,7 @@ _one_at_a_time = threading.Lock()
 @allow(Role.IT)
 @require_safe
 def capacity(request: SignedInRequest) -> HttpResponse:
-    """How many workers are needed for what the form says."""
+    """How many workers the load in the form needs."""
     found = measure()
     form = CapacityForm(request.GET or None, found=found)
     context: dict[str, Any] = {"form": form, "found": found}

@@ -32,14 +32,14 @@ class BulkForm(forms.Form):
 
 
 class SetAsideForm(forms.Form):
-    """Which entry of the trail to leave out of the export to which server."""
+    """Which audit entry to set aside in the export to which server."""
 
     address = forms.CharField(max_length=300)
     sequence = forms.IntegerField(min_value=1, max_value=2**63 - 1)
 
 
 class CapacityForm(forms.Form):
-    """What is to be planned for; the fields begin with what was measured."""
+    """The load to plan for; its fields are filled with the measured values at first."""
 
     studies_per_hour = forms.FloatField(
         label=_("Studies in the busiest hour"), min_value=0.1, max_value=50_000

@@ -1,6 +1,6 @@
 """Liveness and readiness checks for the supervisor and for load balancers.
 
-Both addresses are open to everyone, so they say only which part fails, never why.
+Both addresses are open to everyone, so they tell only which part fails, never why.
 """
 
 from functools import cache
@@ -33,9 +33,9 @@ def live(request: HttpRequest) -> JsonResponse:
 def ready(request: HttpRequest) -> JsonResponse:
     """Whether requests can be served: 200, or 503 with the check that fails.
 
-    *Degraded* counts as ready because studies can be read. A storage that takes no files refuses
-    uploads. An unavailable broker changes nothing for people: jobs are rows, and the sweep tells
-    the workers about them once the broker is back.
+    *Degraded* counts as ready because studies can be read. If the storage accepts no files, uploads
+    are refused. An unavailable broker affects nobody: jobs are rows, and the sweep hints at them
+    once the broker is back.
     """
     database = _database_answers()
     needed = {

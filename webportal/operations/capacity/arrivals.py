@@ -1,4 +1,4 @@
-"""What arrives, and when it is queued: studies at random, through portals and audit trail."""
+"""Arrivals: when studies, sent at random, have passed portals and audit trail and are queued."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ def _queued(sent: Floats, path: UploadPath) -> Floats:
     service = 1 / path.files_per_second
     done = np.empty_like(sent)
     for portal in range(path.portals):
-        # Every file takes as long as the others, so that the portals take turns.
+        # All files take equally long, so the portals take turns.
         done[portal :: path.portals] = one_by_one(sent[portal :: path.portals], service)
     hold = 1 / path.commits_per_second
     rest = max(path.upload_seconds - service - hold, 0.0)
@@ -71,7 +71,7 @@ def _queued(sent: Floats, path: UploadPath) -> Floats:
 
 
 def one_by_one(arrived: Floats, seconds: float) -> Floats:
-    """When each of those that arrive in order is done, if each takes `seconds`."""
+    """When each arrival is done if they are served in order, for `seconds` each."""
     numbers = np.arange(len(arrived))
     begun: Floats = np.maximum.accumulate(arrived - numbers * seconds)
     return begun + (numbers + 1) * seconds

@@ -1,4 +1,4 @@
-"""What the simulation is told: load, speeds, faults, and how workers are added and removed.
+"""The input of the simulation: load, speeds, faults, and how workers are added and removed.
 
 Times are in seconds, rates per second unless their name says otherwise.
 """
@@ -10,9 +10,9 @@ from webportal.records.choices import Priority
 
 HOURS = 24
 FLAT = (1.0,) * HOURS
-# What a hospital sends where it has not been measured.
+# The load of a hospital if none has been measured.
 USUAL_PRIORITIES = (0.02, 0.08, 0.90)
-# Of one portal process and one database; assumed and not measured, see docs/capacity.md.
+# For one portal process and one database; assumed, not measured: see docs/capacity.md.
 USUAL_PORTAL_FILES_PER_SECOND = 20.0
 USUAL_UPLOAD_SECONDS = 0.06
 USUAL_COMMITS_PER_SECOND = 300.0
@@ -20,7 +20,7 @@ USUAL_COMMITS_PER_SECOND = 300.0
 
 @dataclass(frozen=True)
 class Load:
-    """What arrives.
+    """The load that arrives.
 
     Args:
         studies_per_hour: in the busiest hour.
@@ -44,9 +44,9 @@ class Load:
 class BatchTime:
     """How long something takes for a batch: a fixed part, and one for each image.
 
-    `spread` is the coefficient of variation; single batches follow a gamma distribution. `largest`
-    is the largest batch that was measured: nobody has seen an image of a larger one cost less than
-    an image of that. None where the times are not measured.
+    `spread` is the coefficient of variation: the times follow a gamma distribution. `largest` is
+    the largest batch measured: there is no evidence that an image costs less in a larger one. None
+    if the times were not measured.
     """
 
     fixed: float
@@ -63,7 +63,7 @@ class BatchTime:
 
 @dataclass(frozen=True)
 class WorkerSpeed:
-    """What a worker needs, as its loop does it (`workers/engine.py`).
+    """The times of a worker, as its loop takes them (`workers/engine.py`), in seconds.
 
     Args:
         alone: from the claim of a batch by a worker with nothing else to do, to the result.
@@ -83,7 +83,7 @@ class WorkerSpeed:
 
     @property
     def images_per_second(self) -> float:
-        """The most that one worker does when there is always a full batch."""
+        """The throughput of one worker if every batch is full."""
         size = self.batch_size
         if self.claims_ahead:
             return size / self.following.seconds(size)
@@ -92,7 +92,7 @@ class WorkerSpeed:
 
 @dataclass(frozen=True)
 class Faults:
-    """What goes wrong, and when others take over.
+    """Faults, and when other workers take over.
 
     Args:
         failing: the share of attempts at an image that end with an error; it is then first in line
@@ -131,7 +131,7 @@ class Scaling:
 
 @dataclass(frozen=True)
 class UploadPath:
-    """What an upload passes before it is queued.
+    """The steps of an upload before it is queued.
 
     Args:
         portals: portal processes, each on a host of its own.
@@ -149,7 +149,7 @@ class UploadPath:
 
 @dataclass(frozen=True)
 class Assumptions:
-    """Everything that the simulation is told, but for the number of workers."""
+    """The whole input of the simulation, except the number of workers."""
 
     load: Load
     speed: WorkerSpeed

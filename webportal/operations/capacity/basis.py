@@ -1,4 +1,4 @@
-"""The assumptions of a plan: what was measured here, what was given, and what is only usual."""
+"""The assumptions of a plan: measured here, given, or typical values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ USUAL_SPEED = WorkerSpeed(
 
 @dataclass(frozen=True)
 class Given:
-    """What a person has stated; None where the installation's own figures are to be used."""
+    """Values stated by a person; None where the installation's own figures are to be used."""
 
     studies_per_hour: float
     images_per_study: float | None = None
@@ -49,7 +49,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Basis:
-    """The assumptions, and in words which of them were measured here and which were not."""
+    """The assumptions, with descriptions of those measured here and those assumed."""
 
     assumptions: Assumptions
     measured: Sequence[str]
@@ -57,13 +57,13 @@ class Basis:
 
 
 class NotMeasuredError(ValueError):
-    """Something is to be as measured here, and has not been."""
+    """A measured value is wanted that has not been measured."""
 
 
 def combine(given: Given, found: Measured) -> Basis:
-    """Take what was given, else what was measured, else what is usual.
+    """Take each value as given, else as measured, else a typical one.
 
-    Raises NotMeasuredError where the profile or the device wanted has not been measured.
+    Raises NotMeasuredError if the wanted profile or device has not been measured.
     """
     measured: list[str] = []
     assumed: list[str] = []

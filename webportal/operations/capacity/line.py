@@ -1,4 +1,4 @@
-"""The line of queued jobs in the simulation."""
+"""The simulated queue."""
 
 import heapq
 import math
@@ -19,12 +19,12 @@ class Line:
         self.claimed = [math.nan] * len(arrivals)
 
     def next_arrival(self, now: float) -> float | None:
-        """When the next image arrives that has not yet; None after the last."""
+        """When the next image arrives; None after the last."""
         self.admit(now)
         return self._queued[self.arrived] if self.arrived < len(self._queued) else None
 
     def put_back(self, job: int) -> None:
-        """Return a job to the line, at the place that it had."""
+        """Return a job to its former place in the queue."""
         heapq.heappush(self._heap, (self._priorities[job], self._queued[job], job))
 
     def is_stat(self, job: int) -> bool:
@@ -32,7 +32,7 @@ class Line:
         return bool(self._priorities[job] == Priority.STAT)
 
     def claim(self, limit: int, now: float, *, busy: bool, stat_only: bool = False) -> list[int]:
-        """Take the most urgent: those before the first retry, or a retry alone if not busy."""
+        """Take the most urgent jobs: those before the first retry, or a retry alone if not busy."""
         self.admit(now)
         taken: list[int] = []
         while self._heap and len(taken) < limit:
@@ -53,7 +53,7 @@ class Line:
         return taken
 
     def admit(self, now: float) -> None:
-        """Let in what has arrived by now."""
+        """Admit everything that has arrived by now."""
         while self.arrived < len(self._queued) and self._queued[self.arrived] <= now:
             self.put_back(self.arrived)
             self.arrived += 1

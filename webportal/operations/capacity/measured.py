@@ -1,7 +1,7 @@
-"""What this installation's own results say about its load and its speeds.
+"""The installation's load and speeds, from its own results.
 
-Everything comes from closed jobs: those of one claim have the same `started_at`, so that the
-batches, and what a worker did between them, can be told from the rows.
+Everything is derived from closed jobs: jobs of one claim have the same `started_at`, so the rows
+show the batches, and what a worker did between them.
 """
 
 from collections import Counter, defaultdict
@@ -29,12 +29,12 @@ from webportal.operations.capacity.assumptions import (
 DAYS = 30
 #: At most this many jobs, the newest, are read for speeds, priorities and failures.
 MOST_JOBS = 30_000
-# Fewer say too little.
+# Fewer are not enough for an estimate.
 LEAST_BATCHES = 20
 LEAST_IMAGES = 500
 LEAST_DAYS = 7
 _LEAST_LARGE = 5
-# A batch that takes this many times as long as usual is a fault and says nothing of speed.
+# A batch that takes this many times as long as usual is a fault, not a speed.
 _STALLED = 10
 
 _CLOSED = """
@@ -48,8 +48,8 @@ CROSS JOIN LATERAL (
 ) AS job
 ORDER BY finished_at DESC LIMIT %(most)s
 """
-# Each radiograph once, with its first job: analysed again, also after years, it has not arrived
-# again. A study arrives with its first image.
+# Each radiograph once, with its first job: a later analysis, even after years, is no arrival. A
+# study arrives with its first image.
 _ARRIVED = """
 SELECT date_trunc('minute', arrived), count(*), count(*) FILTER (WHERE number = 1) FROM (
     SELECT min(job.queued_at) AS arrived,
@@ -67,7 +67,7 @@ GROUP BY 1
 
 
 class ClosedJob(NamedTuple):
-    """A job with its outcome."""
+    """A closed job."""
 
     worker: str
     priority: int
@@ -81,7 +81,7 @@ class ClosedJob(NamedTuple):
 
 @dataclass(frozen=True)
 class Device:
-    """What the workers on one kind of device did, and in how many batches."""
+    """The batches of the workers on one kind of device, and their speed."""
 
     name: str
     speed: WorkerSpeed
@@ -90,7 +90,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was found; None where there is too little to say."""
+    """The measurements; None where there is too little data."""
 
     images: int
     since: datetime | None
@@ -104,7 +104,7 @@ class Measured:
 
 
 def measure() -> Measured:
-    """Read what arrived in the last 30 days, and the newest MOST_JOBS jobs of that time."""
+    """Measure the arrivals of the last 30 days, and the newest MOST_JOBS jobs among them."""
     now = timezone.now()
     start = now - timedelta(days=DAYS)
     jobs = closed_jobs(start, now)
@@ -136,7 +136,7 @@ def measure() -> Measured:
 
 
 def closed_jobs(since: datetime, until: datetime) -> list[ClosedJob]:
-    """The jobs that were closed in this time, the newest first, at most MOST_JOBS."""
+    """The jobs closed in this time, newest first, at most MOST_JOBS."""
     parameters: dict[str, datetime | int] = {"since": since, "until": until, "most": MOST_JOBS}
     with connection.cursor() as cursor:
         cursor.execute(_CLOSED, parameters)
@@ -144,7 +144,7 @@ def closed_jobs(since: datetime, until: datetime) -> list[ClosedJob]:
 
 
 class _Minute(NamedTuple):
-    """What arrived in a minute; only those in which anything did."""
+    """The arrivals in one minute; minutes without any are left out."""
 
     start: datetime
     images: int
@@ -152,7 +152,7 @@ class _Minute(NamedTuple):
 
 
 def _arrived(since: datetime) -> list[_Minute]:
-    """What arrived since then, the oldest first."""
+    """The arrivals since then, oldest first."""
     with connection.cursor() as cursor:
         cursor.execute(_ARRIVED, {"since": since})
         return sorted(_Minute(*row) for row in cursor.fetchall())
@@ -167,7 +167,7 @@ def _hours(minutes: Sequence[_Minute]) -> Counter[datetime]:
 
 
 def _by_hour(hours: Counter[datetime]) -> list[int]:
-    """Images by hour of the local day, all days together."""
+    """Images by hour of the local day, over all days."""
     counts: Counter[int] = Counter()
     for start, images in hours.items():
         counts[start.hour] += images
@@ -189,7 +189,7 @@ def _busiest(hours: Counter[datetime]) -> float:
 class _Batch:
     """The jobs of one claim; `queued_at` is that of the first.
 
-    `has_passed` says that another was claimed before, and finished after it.
+    `has_passed`: another batch was claimed before and finished after it.
     """
 
     images: int
@@ -203,7 +203,7 @@ Points = list[tuple[int, float]]
 
 
 def devices(jobs: Sequence[ClosedJob]) -> list[Device]:
-    """The speeds of the workers by device, that with most batches first."""
+    """The speeds of the workers by device, the one with most batches first."""
     of_workers = dict(Worker.objects.values_list("name", "device"))
     batches: dict[str, list[list[_Batch]]] = defaultdict(list)
     for worker, own in _batches(jobs):
@@ -214,7 +214,7 @@ def devices(jobs: Sequence[ClosedJob]) -> list[Device]:
 
 
 def _batches(jobs: Sequence[ClosedJob]) -> Iterator[tuple[str, list[_Batch]]]:
-    """Each worker with its batches; without the first claim, which may be cut off."""
+    """Each worker with its batches, without its first claim, which may be incomplete."""
     grouped: dict[str, dict[datetime, list[ClosedJob]]] = defaultdict(lambda: defaultdict(list))
     for job in jobs:
         if job.worker and job.attempt == 1:
@@ -247,7 +247,7 @@ def _speed(of_workers: Sequence[Sequence[_Batch]]) -> WorkerSpeed | None:
     for batches in of_workers:
         for before, batch in pairwise(batches):
             if batch.has_passed:
-                # While one was held, but with the device to itself.
+                # While another batch was held, but with the device to itself.
                 alone.append((batch.images, _seconds(batch.started_at, batch.finished_at)))
                 continue
             if batch.started_at < before.finished_at:
@@ -278,9 +278,9 @@ def _seconds(start: datetime, end: datetime) -> float:
 def fit(points: Points) -> BatchTime | None:
     """Fit a line to times of batches by weighted least squares; None if there are too few.
 
-    The spread of a batch grows with its time, so that short ones weigh as much as long ones. Both
-    parts of the time are at least 0. What the line says of larger batches than were seen is not
-    used; see BatchTime.
+    The spread of a batch grows with its time, so short and long ones weigh the same. Both parts of
+    the time are at least 0. The line is not extrapolated to larger batches than were seen: see
+    BatchTime.
     """
     usable = [(images, seconds) for images, seconds in points if seconds > 0]
     if len(usable) < LEAST_BATCHES:
@@ -295,12 +295,12 @@ def fit(points: Points) -> BatchTime | None:
 
 
 def _largest(images: "np.ndarray") -> int:
-    """The largest size that several batches had or exceeded: one alone says little."""
+    """The largest size that several batches reached: a single one proves little."""
     return int(np.sort(images)[-min(len(images), _LEAST_LARGE)])
 
 
 def _line(images: "np.ndarray", seconds: "np.ndarray") -> tuple[float, float]:
-    """The fixed part and that of an image, neither below 0."""
+    """The fixed part, and the part for each image, neither below 0."""
     average = float(seconds.sum() / images.sum())
     if np.ptp(images) == 0:
         return 0.0, average
@@ -309,7 +309,7 @@ def _line(images: "np.ndarray", seconds: "np.ndarray") -> tuple[float, float]:
     # The weights follow from the line itself.
     for _ in range(3):
         per_image, fixed = map(float, np.polyfit(images, seconds, 1, w=1 / fitted))
-        # Nor is an image of a large batch free because few of them happened to be fast.
+        # An image of a large batch is not free because a few of them happened to be fast.
         if per_image <= 0 or fixed < 0:
             return 0.0, average
         fitted = np.maximum(fixed + per_image * images, 1e-6)

@@ -1,7 +1,7 @@
-"""The least number of workers with which results come in time, and what stands in the way.
+"""The least number of workers with which results are in time, or the obstacle to it.
 
-Several replications with different seeds give each figure its interval. Every number of workers
-meets the same arrivals, so that the numbers can be compared.
+Replications with different seeds give each figure its interval. All numbers of workers meet the
+same arrivals, so that they can be compared.
 """
 
 import math
@@ -16,11 +16,11 @@ from webportal.operations.capacity.arrivals import HOUR, Arrivals, arrive
 from webportal.operations.capacity.assumptions import HOURS, PRIORITIES, Assumptions, Load
 from webportal.operations.capacity.simulation import Run, simulate
 
-#: The most workers that are tried.
+#: The largest number of workers that is tried.
 MOST_WORKERS = 4096
-#: With less room than this the simulated time is too short to see how long queues become.
+#: If less capacity than this is spare, the simulated time is too short to show long queues.
 MOST_USE = 0.95
-# Slots have a figure of their own from this many images on.
+# A slot needs this many images for a figure of its own.
 _IMAGES_OF_A_SLOT = 50
 # The two-sided 95 % quantiles of Student's t, by degrees of freedom; then the normal one.
 _STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
@@ -39,7 +39,7 @@ class Obstacle(StrEnum):
 
 @dataclass(frozen=True)
 class Question:
-    """What is wanted: `percentile` % of the results within `within_seconds` of the upload.
+    """The target: `percentile` % of the results within `within_seconds` of the upload.
 
     Args:
         replications: how many days are simulated, with seeds from `seed` on.
@@ -63,7 +63,7 @@ class Question:
 
 
 class TooManyImagesError(Exception):
-    """The answer takes more simulated images than the question allows."""
+    """The plan needs more simulated images than the question allows."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class Estimate:
 class Option:
     """What a number of workers achieves; times are percentiles from upload to result, in seconds.
 
-    `worst` is that of the slowest hour, `median` that of all images, `use` the share of what the
-    workers can do that the busiest hour takes.
+    `worst` is that of the slowest hour, `median` that of all images, `use` the share of the
+    workers' capacity that the busiest hour takes.
     """
 
     workers: int
@@ -95,11 +95,11 @@ class Option:
 class CapacityPlan:
     """The least number of workers that is enough, or why there is none.
 
-    `portal_use` and `trail_use` are shares of what portals and audit trail can do in the busiest
-    hour. `floor` is the percentile with unlimited workers. `backlog` has the unfinished
-    images every quarter of an hour from midnight; it is empty where the day was not simulated.
-    Where uploads or the audit trail are the obstacle nothing is simulated: there are no options,
-    and no floor where portals or trail fall ever further behind.
+    `portal_use` and `trail_use` are the shares of the capacity of portals and audit trail that the
+    busiest hour takes. `floor` is the percentile with unlimited workers. `backlog` has the
+    unfinished images every quarter of an hour from midnight; it is empty if the day was not
+    simulated. If uploads or the audit trail are the obstacle, nothing is simulated: there are no
+    options, and no floor if the backlog of portals or trail grows without end.
     """
 
     workers: int | None
@@ -117,7 +117,7 @@ class CapacityPlan:
 def plan(assumptions: Assumptions, question: Question) -> CapacityPlan:
     """Find the least number of workers; with scaling, the least upper limit.
 
-    Raises TooManyImagesError where that takes more images than `question.most_simulated`.
+    Raises TooManyImagesError if that takes more images than `question.most_simulated`.
     """
     load = assumptions.load
     portal_use, trail_use = uses(assumptions)
@@ -165,12 +165,12 @@ def plan(assumptions: Assumptions, question: Question) -> CapacityPlan:
 def _none(
     obstacle: Obstacle, portal_use: float, trail_use: float, floor: float | None = None
 ) -> CapacityPlan:
-    """The answer where workers make no difference."""
+    """The plan if the number of workers makes no difference."""
     return CapacityPlan(None, obstacle, [], portal_use, trail_use, floor, 0, 0, 0.0, [])
 
 
 def uses(assumptions: Assumptions) -> tuple[float, float]:
-    """The shares of portals and audit trail that the busiest hour takes.
+    """The shares of the capacity of portals and audit trail that the busiest hour takes.
 
     Each upload appends to the trail in a transaction, and so does each batch of results.
     """
@@ -182,8 +182,8 @@ def uses(assumptions: Assumptions) -> tuple[float, float]:
 def _slots(load: Load, question: Question) -> tuple[list[int], float]:
     """The hours to simulate, and how many seconds of each; the first fills the system.
 
-    It is a whole day if that has not too many images, otherwise some hours up to the end of the
-    busiest, and a part of that alone if even two are too many.
+    A whole day if it does not have too many images; else some hours up to the end of the busiest
+    one; or only a part of that if even two are too many.
     """
     busiest = max(range(HOURS), key=lambda hour: load.profile[hour])
     quietest = min(range(HOURS), key=lambda hour: load.profile[hour])
@@ -191,7 +191,7 @@ def _slots(load: Load, question: Question) -> tuple[list[int], float]:
     if sum(images) <= question.most_images:
         return list(range(quietest, quietest + HOURS + 1)), HOUR
     if 2 * images[busiest] > question.most_images:
-        # Waits of `within_seconds` could not be seen in less time.
+        # In less time, waits of `within_seconds` could not occur.
         slot = max(question.most_images / 2 / load.images_per_second, question.within_seconds)
         return [busiest, busiest], min(slot, HOUR)
     hours = [busiest + HOURS - 1, busiest + HOURS]
@@ -201,7 +201,7 @@ def _slots(load: Load, question: Question) -> tuple[list[int], float]:
 
 
 def _backlog(assumptions: Assumptions, question: Question, workers: int) -> list[float]:
-    """Unfinished images every quarter of an hour of a day; the day before it fills the system."""
+    """Unfinished images every quarter of an hour; a day before it fills the system."""
     load = assumptions.load
     if load.images_per_second * HOUR * sum(load.profile) > question.most_images_of_a_day:
         return []
@@ -220,7 +220,7 @@ def _obstacle(trial: "_Trial") -> Obstacle | None:
 
 
 class _Trial:
-    """The simulated days, and what was found for each number of workers."""
+    """The simulated days, and the results for each number of workers."""
 
     def __init__(
         self,
@@ -232,14 +232,14 @@ class _Trial:
         self._assumptions, self.question, self._days = assumptions, question, days
         self._slot, self._simulated = slot, 0
         self.options: dict[int, Option] = {}
-        # No fewer can keep up with the busiest hour.
+        # Fewer cannot keep up with the busiest hour.
         load, speed = assumptions.load, assumptions.speed
         needed = load.images_per_second / speed.images_per_second
         self.first = min(MOST_WORKERS, max(1, math.ceil(needed / MOST_USE)))
         uploads = np.concatenate([day.queued - day.sent for day in days])
         percentile = question.percentile
         self.upload = float(np.percentile(uploads, percentile)) if len(uploads) else 0.0
-        #: Not even an idle worker is faster.
+        #: Even an idle worker would be too slow.
         self.floor = self.upload + speed.wake + speed.alone.seconds(1)
 
     def least(self) -> int | None:
@@ -260,7 +260,7 @@ class _Trial:
         return high
 
     def _lowest_possible(self) -> int:
-        """Where results may take hours, the busiest one need not be kept up with."""
+        """The fewest workers to try; if results may take hours, they need not keep up at peak."""
         load, within = self._assumptions.load, self.question.within_seconds
         if within < HOUR:
             return self.first
@@ -301,7 +301,7 @@ class _Trial:
 
 
 def counted(run: Run, slot: float, priority: int | None = None) -> Floats:
-    """Times from upload to result without those of the first slot, in which the system fills."""
+    """Times from upload to result, except in the first slot, in which the system fills."""
     is_counted = run.arrivals.sent >= slot
     if priority is not None:
         is_counted &= run.arrivals.priorities == priority
@@ -309,7 +309,7 @@ def counted(run: Run, slot: float, priority: int | None = None) -> Floats:
 
 
 def worst_slot(run: Run, slot: float, percentile: float) -> float | None:
-    """The percentile of the slowest slot; of all together where they have few images."""
+    """The percentile of the slowest slot; of all slots together if they have few images."""
     slots = (run.arrivals.sent // slot).astype(int)
     present, counts = np.unique(slots[slots >= 1], return_counts=True)
     of_slots = [
@@ -322,7 +322,7 @@ def worst_slot(run: Run, slot: float, percentile: float) -> float | None:
 
 
 def estimate(values: Sequence[float | None]) -> Estimate | None:
-    """The mean of the replications with its interval; None where there are no images."""
+    """The mean over the replications with its interval; None if there are no images."""
     present = np.array([value for value in values if value is not None])
     if not len(present):
         return None

@@ -1,7 +1,7 @@
 """A simulation of the queue and its workers, with the rules of `claims.py` and `workers/engine.py`.
 
-SimPy keeps the simulated clock and runs the workers, one event for each batch rather than for each
-image: arrivals are computed beforehand, and a claim takes in whatever has arrived by then.
+SimPy keeps the simulated clock and runs the workers, with one event for each batch rather than for
+each image: arrivals are computed beforehand, and a claim admits whatever has arrived by then.
 """
 
 import itertools
@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Run:
-    """What became of each image, in the order of the arrivals, and what the workers did.
+    """What became of each image, in order of arrival, and what the workers did.
 
     `finished` is NaN for an image whose attempts were used up.
     """
@@ -68,9 +68,9 @@ class Run:
 def simulate(
     assumptions: Assumptions, workers: int, arrivals: Arrivals, random: np.random.Generator
 ) -> Run:
-    """Run the queue until every image has its result or has used up its attempts.
+    """Run the queue until every image has a result or has used up its attempts.
 
-    `workers` is their number, or the most where they are scaled. Raises ValueError if it is 0.
+    `workers` is their number, or the upper limit if they are scaled. Raises ValueError if it is 0.
     """
     if workers < 1:
         raise ValueError("The queue needs a worker.")
@@ -79,7 +79,7 @@ def simulate(
 
 @dataclass
 class _Worker:
-    """The state of one worker; `call` is the event that ends its idleness."""
+    """The state of a worker; `call` is the event that ends its idle time."""
 
     lost_at: float
     call: simpy.Event
@@ -103,7 +103,7 @@ class _System:
         self.all_done = self.env.event()
         self.someone_idle = self.env.event()
         self.workers: list[_Worker] = []
-        # As the broker does, which gives a hint to whoever has waited longest.
+        # The broker, too, gives a hint to whichever worker has waited longest.
         self.idle: deque[_Worker] = deque()
         self.batches = self.starting = self.most_workers = 0
         self.busy_seconds = self.worker_seconds = 0.0
@@ -138,7 +138,7 @@ class _System:
         self.env.process(self._work(worker))
 
     def _work(self, worker: _Worker) -> Steps:
-        """The loop of a worker: what it has claimed, and the next batch that it claimed ahead."""
+        """The loop of a worker: process the claimed batch while the next one is claimed ahead."""
         ahead: list[int] = []
         is_first = True
         while not worker.is_stopping:
@@ -176,7 +176,7 @@ class _System:
         *,
         is_last: bool,
     ) -> Generator[simpy.Event, None, bool]:
-        """Work on a batch; return False if the worker was lost meanwhile, with all that it held."""
+        """Process a batch; return False if the worker was lost meanwhile, with all its jobs."""
         seconds = self._drawn(time, len(batch))
         if worker.lost_at < self.env.now + seconds:
             yield from self._be_lost(worker, [*batch, *ahead])
@@ -193,7 +193,7 @@ class _System:
     def _let_stat_pass(
         self, worker: _Worker, ahead: Sequence[int]
     ) -> Generator[simpy.Event, None, bool]:
-        """Work on up to a batch of stat images that came in after `ahead` was claimed.
+        """Process up to a batch of stat images that came in after `ahead` was claimed.
 
         Returns False if the worker was lost meanwhile.
         """
@@ -236,7 +236,7 @@ class _System:
         self._return_to_line(failed)
 
     def _return_to_line(self, jobs: Sequence[int]) -> None:
-        """Queue jobs again, but for those whose attempts are used up."""
+        """Queue jobs again, except those whose attempts are used up."""
         again = [job for job in jobs if self.line.attempts[job] < self.faults.most_attempts]
         for job in again:
             self.line.put_back(job)
@@ -257,7 +257,7 @@ class _System:
             if not self.idle:
                 self.someone_idle = self.env.event()
                 yield self.someone_idle
-                # What arrived meanwhile has sent its hints to busy workers.
+                # The hints of earlier arrivals went to busy workers.
             arrival = self.line.next_arrival(self.env.now)
             if arrival is None:
                 return
@@ -278,14 +278,14 @@ class _System:
         return start + float(self.random.exponential(86_400 / self.faults.lost_per_day))
 
     def _be_lost(self, worker: _Worker, jobs: Sequence[int]) -> Steps:
-        """Leave the jobs to their lease, and be replaced."""
+        """Leave the jobs to their lease, and be replaced after a while."""
         yield self._until(worker.lost_at)
         self.env.process(self._expire(jobs))
         yield self.env.timeout(self.faults.back_seconds)
         worker.lost_at = self._next_loss()
 
     def _expire(self, jobs: Sequence[int]) -> Steps:
-        """Return the jobs with the first sweep after the end of their lease."""
+        """Return the jobs with the first sweep after their lease has expired."""
         faults = self.faults
         since_heartbeat = float(self.random.uniform(0, faults.heartbeat_seconds))
         ends = self.env.now + faults.lease_seconds - since_heartbeat
@@ -295,7 +295,7 @@ class _System:
     # ── Scaling ─────────────────────────────────────────────────────────────────────────────────
 
     def _scale(self, scaling: Scaling) -> Steps:
-        """Ask for the unfinished jobs at intervals and follow them, as KEDA and Kubernetes do."""
+        """Scale with the number of unfinished jobs, at intervals, as KEDA and Kubernetes do."""
         polls = math.ceil(scaling.cooldown_seconds / scaling.polling_seconds)
         wanted: list[int] = []
         removed_at = -math.inf
@@ -316,7 +316,7 @@ class _System:
                 removed_at = self.env.now
 
     def _unfinished(self) -> int:
-        """Jobs that have arrived and are not closed."""
+        """The number of jobs that have arrived and are not closed."""
         self.line.admit(self.env.now)
         return self.open - (len(self.arrivals) - self.line.arrived)
 

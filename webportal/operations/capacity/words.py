@@ -1,4 +1,4 @@
-"""The answer of the capacity planner as sentences."""
+"""The capacity plan in sentences."""
 
 import math
 
@@ -11,7 +11,7 @@ from webportal.operations.capacity.planner import CapacityPlan, Estimate, Obstac
 
 
 def headline(assumptions: Assumptions, question: Question, answer: CapacityPlan) -> str:
-    """What to do, in one or two sentences."""
+    """What is needed, in one or two sentences."""
     if answer.workers is None:
         return f"{_('No number of workers is enough.')} {_why_not(assumptions, question, answer)}"
     option = next(each for each in answer.options if each.workers == answer.workers)
