@@ -1,4 +1,4 @@
-"""The addresses of the servers, as the settings name them."""
+"""The addresses of the servers to which the audit trail is sent, from the settings."""
 
 from urllib.parse import urlsplit
 
@@ -26,7 +26,7 @@ def is_syslog_address(text: str) -> bool:
 
 
 def is_fhir_address(text: str) -> bool:
-    """Whether it is `https://host/path`, the base of a FHIR server, with or without a port."""
+    """Whether it is `https://host/path`, the base URL of a FHIR server, with or without a port."""
     try:
         address = urlsplit(text)
         _port = address.port
@@ -44,12 +44,12 @@ def is_fhir_address(text: str) -> bool:
 
 
 def is_bearer_token(text: str) -> bool:
-    """Whether a header can hold it; the error of a request with another one would show it."""
+    """Whether it fits into a header; otherwise the error of the request would show the token."""
     return text.isascii() and text.isprintable() and not any(map(str.isspace, text))
 
 
 def syslog_address(text: str) -> str:
-    """Return what AUDIT_EXPORT says, '' for nothing. Raises ImproperlyConfigured."""
+    """Return AUDIT_EXPORT, or '' if it is not set. Raises ImproperlyConfigured."""
     if text and not is_syslog_address(text):
         raise ImproperlyConfigured(
             "AUDIT_EXPORT must be syslog+tls://host:port (or syslog+tcp://host:port, unencrypted)."
@@ -58,7 +58,7 @@ def syslog_address(text: str) -> str:
 
 
 def fhir_address(text: str) -> str:
-    """Return what AUDIT_EXPORT_FHIR says, '' for nothing. Raises ImproperlyConfigured."""
+    """Return AUDIT_EXPORT_FHIR, or '' if it is not set. Raises ImproperlyConfigured."""
     if text and not is_fhir_address(text):
         raise ImproperlyConfigured(
             "AUDIT_EXPORT_FHIR must be the base address of a FHIR server, such as"
@@ -68,7 +68,7 @@ def fhir_address(text: str) -> str:
 
 
 def bearer_token(text: str) -> str:
-    """Return what AUDIT_EXPORT_FHIR_TOKEN says, '' for nothing. Raises ImproperlyConfigured."""
+    """Return AUDIT_EXPORT_FHIR_TOKEN, or '' if it is not set. Raises ImproperlyConfigured."""
     token = text.strip()
     if token and not is_bearer_token(token):
         raise ImproperlyConfigured(

@@ -1,6 +1,6 @@
-"""An entry of the trail as an AuditEvent of FHIR R4 (http://hl7.org/fhir/R4/auditevent.html).
+"""An audit entry as an AuditEvent of FHIR R4 (http://hl7.org/fhir/R4/auditevent.html).
 
-It says the same, with the same codes, as the DICOM audit message of `message.py`.
+Its content and codes are those of the DICOM audit message in `message.py`.
 """
 
 import json
@@ -18,19 +18,19 @@ from webportal.records.models import Patient, Study
 
 Json = dict[str, Any]
 
-# Servers take at least this much in one request; details that make it longer are left out.
+# Servers accept at least this much in one request; larger details are left out.
 MOST_BYTES = 256 * 1024
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
-#: The system of the actions and kinds of objects of the trail.
+#: The code system of the trail's actions and object types.
 ACTIONS = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, 'chestline:audit-action')}"
 OBJECTS = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, 'chestline:audit-object')}"
-#: The system of the numbers of entries.
+#: The identifier system of entry numbers.
 ENTRIES = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, 'chestline:audit-entry')}"
 
 
 def audit_event(entry: AuditEntry, records: Records, *, with_details: bool = True) -> bytes:
-    """The resource as JSON, in at most MOST_BYTES; without the details if they make it longer."""
+    """The resource as JSON, at most MOST_BYTES long; without the details if they exceed that."""
     event = json.dumps(_event(entry, records, with_details=with_details)).encode()
     if len(event) <= MOST_BYTES or not with_details:
         return event
@@ -66,7 +66,7 @@ def _event(entry: AuditEntry, records: Records, *, with_details: bool) -> Json:
 
 
 def _agents(entry: AuditEntry) -> list[Json]:
-    """The person, and the portal, which acts by itself where there is no person."""
+    """The person and the portal; only the portal if it acted by itself."""
     agents: list[Json] = []
     is_of_person = is_by_person(entry)
     if is_of_person:
@@ -82,13 +82,13 @@ def _agents(entry: AuditEntry) -> list[Json]:
         "requestor": not is_of_person,
     }
     if not is_of_person:
-        # Who the system is here, such as the identity provider or a command.
+        # The name of a system actor, such as the identity provider or a command.
         portal["name"] = text_of(entry.actor)
     return [*agents, portal]
 
 
 def _patient(patient: Patient) -> Json:
-    """By Patient ID and issuer; the trail names nobody, and neither does what leaves."""
+    """By Patient ID and issuer: neither the trail nor its export contains names."""
     identifier: Json = {"value": text_of(patient.patient_id)}
     if system := settings.FHIR_PATIENT_SYSTEMS.get(patient.issuer):
         identifier["system"] = system
@@ -99,7 +99,7 @@ def _patient(patient: Patient) -> Json:
 
 
 def _study(entry: AuditEntry, study: Study | None) -> list[Json]:
-    """By Study Instance UID; by the id in the trail if it does not exist any more."""
+    """By Study Instance UID, or by the id in the trail if the study no longer exists."""
     if study is not None:
         uid = study.study_instance_uid
         identifier = {"system": "urn:dicom:uid", "value": f"urn:oid:{uid}"}
@@ -120,7 +120,7 @@ def _object(entry: AuditEntry) -> list[Json]:
 
 
 def _entry(entry: AuditEntry, *, with_details: bool) -> Json:
-    """The entry itself, with all that its MAC covers."""
+    """The entry itself, with everything that its MAC covers."""
     text = json.dumps(as_json(entry, with_details=with_details))
     what = {"identifier": {"system": ENTRIES, "value": str(entry.sequence)}}
     return {

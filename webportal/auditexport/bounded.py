@@ -1,6 +1,6 @@
-"""TLS connections that end in time, however slowly the other side reads or answers.
+"""TLS connections with a deadline, however slowly the other side reads or answers.
 
-The time limit of a socket is for one operation: a server that sends a byte every few seconds would
+A socket's timeout applies to each operation: a server that sends a byte every few seconds would
 never exceed it.
 """
 
@@ -13,7 +13,7 @@ from django.conf import settings
 
 
 class _BoundedSocket(ssl.SSLSocket):
-    #: After this monotonic time it raises TimeoutError.
+    #: The monotonic time after which it raises TimeoutError.
     ends_at = math.inf
 
     def read(self, *args: Any, **kwargs: Any) -> Any:
@@ -36,8 +36,8 @@ class _BoundedSocket(ssl.SSLSocket):
 def bounded_context(ends_at: float) -> ssl.SSLContext:
     """A client's context whose connections raise TimeoutError after `ends_at` (monotonic time).
 
-    It trusts the authorities of AUDIT_EXPORT_CA, or else the system's. Raises OSError if they
-    cannot be read.
+    It trusts the certificate authorities in AUDIT_EXPORT_CA, or by default the system's. Raises
+    OSError if they cannot be read.
     """
     context = ssl.create_default_context(cafile=settings.AUDIT_EXPORT_CA or None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

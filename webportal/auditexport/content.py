@@ -1,4 +1,4 @@
-"""What messages of either kind say of an entry."""
+"""The content of an audit entry, common to both kinds of messages."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ _UNFIT = re.compile("[^\u0020-\u007e\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010f
 
 
 class Records:
-    """The studies and patients that entries are about, as they are now, with a query for each."""
+    """The present studies and patients of entries, each fetched with a query of its own."""
 
     def __init__(self, entries: Iterable[AuditEntry]) -> None:
         entries = list(entries)
@@ -41,17 +41,17 @@ class Records:
 
 
 def is_by_person(entry: AuditEntry) -> bool:
-    """Whether somebody did it, and not the portal by itself."""
+    """Whether a person did it, rather than the portal by itself."""
     return entry.actor_id is not None or entry.origin is not None
 
 
 def text_of(text: str) -> str:
-    """The same where FHIR wants something: its strings are never empty."""
+    """A text that FHIR accepts: its strings are never empty."""
     return fit(text) or "-"
 
 
 def as_json(entry: AuditEntry, *, with_details: bool) -> dict[str, Any]:
-    """All that the MAC covers, and the MAC; an erased entry has nothing left but the erasure."""
+    """Everything the MAC covers, and the MAC; of an erased entry, only the fact of its erasure."""
     return {
         "sequence": entry.sequence,
         "at": entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
@@ -69,7 +69,7 @@ def as_json(entry: AuditEntry, *, with_details: bool) -> dict[str, Any]:
 
 
 def label_of(action: str) -> str:
-    """An action in English; as it is if this release does not know it."""
+    """An action in English; its code if this release does not know it."""
     if action not in Action.values:
         return action
     with override("en"):
@@ -77,7 +77,7 @@ def label_of(action: str) -> str:
 
 
 def fit(text: str) -> str:
-    """A text without what XML, FHIR or a line of syslog cannot hold; the detail has it as it is."""
+    """A text without characters that XML, FHIR or syslog cannot hold; the detail keeps them."""
     return _UNFIT.sub("\ufffd", text)
 
 

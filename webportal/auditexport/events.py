@@ -1,4 +1,4 @@
-"""What each action of the trail is in DICOM's terms (PS3.16, CID 400 and 401)."""
+"""The DICOM audit event of each action in the trail (PS3.16, CID 400 and 401)."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from webportal.audit.models import Action
 
 
 class EventID(StrEnum):
-    """Audit event identifiers (CID 400), of which DICOM also defines the meanings."""
+    """Audit event identifiers (CID 400), whose meanings are also DICOM's."""
 
     ACTIVITY = "110100"
     LOG_USED = "110101"
@@ -232,10 +232,10 @@ EVENTS = {
     Action.AUDIT_ENTRY_GIVEN_UP: _OF_SECURITY,
     Action.ANCHORS_BEGUN: AuditEvent(EventID.ALERT, "E"),
 }
-#: An action that this release does not know: the entry of a later one, after a rollback.
+#: For actions of a later release, which this one does not know after a rollback.
 UNKNOWN = _ACTIVITY
 
 
 def event_of(action: str) -> AuditEvent:
-    """The event that an action of the trail is."""
+    """The audit event of an action."""
     return EVENTS[Action(action)] if action in Action.values else UNKNOWN

@@ -1,6 +1,6 @@
 """Sending entries to a FHIR server as AuditEvents, one request each (IHE ITI-20, FHIR feed).
 
-An entry has arrived once the server has said that it stored it. What it did not say is sent again.
+An entry has arrived once the server has confirmed storing it. Otherwise it is sent again.
 """
 
 import time
@@ -21,11 +21,11 @@ from webportal.backoff import asked_seconds
 BATCH = 200
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
-#: How many entries in a row may be refused before the server is at fault, and not the entries.
+#: After so many refusals in a row the server is considered at fault, not the entries.
 MOST_REFUSED = 5
 _MEDIA_TYPE = "application/fhir+json"
 _STORED = (HTTPStatus.OK, HTTPStatus.CREATED)
-# These may be about what is in the entry; others are about the server, the address or the token.
+# Statuses that may be due to the entry; others concern the server, the address or the token.
 _ABOUT_CONTENT = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.CONFLICT,
@@ -34,7 +34,7 @@ _ABOUT_CONTENT = (
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
-# These are about who asks, where or when, whatever the entry.
+# Issue types that concern the requester, the server or the load, whatever the entry.
 _ABOUT_ACCESS = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
@@ -46,11 +46,11 @@ _ABOUT_ACCESS = (
 
 
 class EntryRefusedError(OSError):
-    """The server did not store an entry; it may say after how many seconds to return."""
+    """The server did not store an entry; it may have asked to wait some seconds (Retry-After)."""
 
     def __init__(self, entry: AuditEntry, answer: requests.Response) -> None:
         self.sequence, self.action = entry.sequence, entry.action
-        # Neither body nor reason phrase, which the server may word as it likes.
+        # Neither body nor reason phrase is kept: the server may put anything into them.
         self.said = f"HTTP {answer.status_code}"
         super().__init__(f"entry {entry.sequence}: {self.said}")
         self.may_be_the_entry = answer.status_code in _ABOUT_CONTENT
@@ -59,11 +59,11 @@ class EntryRefusedError(OSError):
 
 
 def send(position: int, until: float) -> Iterator[tuple[int, list[EntryRefusedError]]]:
-    """Send what follows a position until a monotonic time, and for ANSWER_SECONDS more at most.
+    """Send the entries after a position until a monotonic time, then for ANSWER_SECONDS at most.
 
-    Yields each position that is reached, with the refusals of entries before it: the server took
-    one after them, so it is these that it does not take. Raises OSError if the server is not
-    reached or does not store an entry, nor one of those after it.
+    Yields each position reached, with the refusals of entries before it: because the server
+    accepted a later one, these entries themselves are at fault. Raises OSError if the server
+    cannot be reached, or stores neither an entry nor one of those after it.
     """
     refused: list[EntryRefusedError] = []
     with session(until + ANSWER_SECONDS) as open_session:
@@ -92,7 +92,7 @@ def send(position: int, until: float) -> Iterator[tuple[int, list[EntryRefusedEr
 
 
 def send_one(open_session: requests.Session, entry: AuditEntry, records: Records) -> None:
-    """Send an entry. Raises OSError, which includes EntryRefusedError, unless it is stored."""
+    """Send an entry. Raises OSError, of which EntryRefusedError is one, unless it is stored."""
     answer = _post(open_session, audit_event(entry, records))
     if answer.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         answer = _post(open_session, audit_event(entry, records, with_details=False))
@@ -110,7 +110,7 @@ def _post(open_session: requests.Session, content: bytes) -> requests.Response:
 
 
 class _Adapter(HTTPAdapter):
-    """Connections that end in time."""
+    """Connections with a deadline."""
 
     def __init__(self, ends_at: float) -> None:
         self._context = bounded_context(ends_at)
@@ -121,10 +121,10 @@ class _Adapter(HTTPAdapter):
 
 
 def session(ends_at: float) -> requests.Session:
-    """A session with the server, all of whose requests end by a monotonic time."""
+    """A session with the server whose requests all end by a monotonic time."""
     made = requests.Session()
     made.mount("https://", _Adapter(ends_at))
-    # Ignore proxies and credentials from the environment: they are not meant for the trail.
+    # Proxies and credentials from the environment are ignored: they are not meant for the trail.
     made.trust_env = False
     made.verify = settings.AUDIT_EXPORT_CA or True
     if settings.AUDIT_EXPORT_CERTIFICATE:

@@ -1,4 +1,4 @@
-"""Whether the trail arrives: for the alerts and the page of hospital IT."""
+"""Whether the audit trail arrives: for hospital IT's alerts and page."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,20 +33,20 @@ WORDS: dict[str, str | Promise] = {
 
 @dataclass(frozen=True)
 class State:
-    """How far the export is: entries still to be sent, since when, and the last failure."""
+    """The state of the export: entries still to be sent, since when, and the last failure."""
 
     address: str
     waiting: int
     moved_at: datetime | None
     error: str
-    #: The entries that the server does not take.
+    #: The entries that the server refuses.
     left_out: list[SetAside]
-    #: The entry at which the export has stopped, if it can be left out.
+    #: The entry at which the export is stuck, if it can be set aside.
     stuck_at: int | None
 
 
 def states() -> list[State]:
-    """How far the export to each address is."""
+    """The state of the export to each address."""
     return [_state(address) for address in addresses()]
 
 
@@ -64,9 +64,9 @@ def _state(address: str) -> State:
 
 
 def problems() -> list[str]:
-    """The codes of what needs somebody now.
+    """The codes of the problems that need attention now.
 
-    A long trail that is on its way to a new server is not late, however old its entries are.
+    A long trail on its way to a new server is not late, however old its entries are.
     """
     to = addresses()
     late = [LATE] if any(map(_is_late, to)) else []

@@ -1,4 +1,4 @@
-"""An entry of the trail as a DICOM Audit Message (PS3.15, A.5.1)."""
+"""An audit entry as a DICOM Audit Message (PS3.15, A.5.1)."""
 
 import json
 from base64 import b64encode
@@ -13,13 +13,13 @@ from webportal.auditexport.content import Records, as_json, fit, is_by_person, l
 from webportal.auditexport.events import event_of
 from webportal.records.models import Patient, Study
 
-# The size that every receiver of the profile takes (PS3.15, A.6), less the header of syslog.
+# The size that every receiver has to accept (PS3.15, A.6), less the syslog header.
 MOST_BYTES = 32768 - 1024
 _SCHEME = "Chestline"
 
 
 def audit_message(entry: AuditEntry, records: Records) -> bytes:
-    """The message, in at most MOST_BYTES: details that make it longer are left out."""
+    """The message, at most MOST_BYTES long; without the details if they exceed that."""
     message = _message(entry, records, with_details=True)
     if len(message) <= MOST_BYTES:
         return message
@@ -68,7 +68,7 @@ def _add_event(root: Element, entry: AuditEntry) -> None:
 
 
 def _add_participants(root: Element, entry: AuditEntry) -> None:
-    """The person, and the portal, which acts by itself where there is no person."""
+    """The person and the portal; only the portal if it acted by itself."""
     is_of_person = is_by_person(entry)
     if is_of_person:
         person = SubElement(
@@ -86,13 +86,13 @@ def _add_participants(root: Element, entry: AuditEntry) -> None:
         UserIsRequestor="false" if is_of_person else "true",
     )
     if not is_of_person:
-        # Who the system is here, such as the identity provider or a command.
+        # The name of a system actor, such as the identity provider or a command.
         portal.set("UserName", fit(entry.actor))
     _add_code(portal, "RoleIDCode", "110150", "DCM", "Application")
 
 
 def _add_patient(root: Element, patient: Patient | None) -> None:
-    """By Patient ID and issuer; the trail names nobody, and neither does what leaves."""
+    """By Patient ID and issuer: neither the trail nor its export contains names."""
     if patient is None:
         return
     code = ("2", "RFC-3881", "Patient Number")
@@ -102,7 +102,7 @@ def _add_patient(root: Element, patient: Patient | None) -> None:
 
 
 def _add_study(root: Element, entry: AuditEntry, study: Study | None) -> None:
-    """By Study Instance UID; by the id in the trail if it does not exist any more."""
+    """By Study Instance UID, or by the id in the trail if the study no longer exists."""
     if study is not None:
         code = ("110180", "DCM", "Study Instance UID")
         _add_object(root, study.study_instance_uid, code, "2", role="3")
@@ -128,7 +128,7 @@ def _add_object(
     if role:
         added.set("ParticipantObjectTypeCodeRole", role)
     _add_code(added, "ParticipantObjectIDTypeCode", *code)
-    # The schema wants a name.
+    # The schema requires a name.
     SubElement(added, "ParticipantObjectName").text = fit(name or key)
     return added
 

@@ -6,9 +6,9 @@ from django.db import models
 
 
 class Target(models.Model):
-    """A server, by its address in AUDIT_EXPORT or AUDIT_EXPORT_FHIR, and the last entry it has.
+    """A server, by its address in AUDIT_EXPORT or AUDIT_EXPORT_FHIR, and its last entry.
 
-    The trail itself is the outbox: whatever comes after `position` is still to be sent.
+    The trail itself is the outbox: every entry after `position` is still to be sent.
     """
 
     address = models.CharField(max_length=300, primary_key=True)
@@ -39,10 +39,10 @@ class Target(models.Model):
 
 
 class SetAside(models.Model):
-    """An entry that a FHIR server does not take, left out so that those after it arrive.
+    """An entry that a FHIR server refuses, set aside so that later ones arrive.
 
-    It ends when the server takes it after all, or when hospital IT gives it up, which is in the
-    trail.
+    The row is removed once the server accepts the entry, or hospital IT gives it up; the audit
+    trail records either.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -1,4 +1,4 @@
-"""Sending the trail on, in order and at least once: a step of the scheduler."""
+"""Sending the audit trail, in order and at least once: a step of the scheduler."""
 
 import logging
 import time
@@ -24,20 +24,20 @@ logger = logging.getLogger(__name__)
 
 BATCH = 200
 LONGEST_PAUSE_SECONDS = 60.0
-# However long a server asks for.
+# The longest wait that a server can ask for.
 LONGEST_ASKED_SECONDS = 600.0
 
-# A server whose step took longer than its share by this is left alone for a multiple of the step.
+# A server that exceeded its share of a step by this much gets a pause of several steps.
 _OVERTIME_SECONDS = 1.0
 _REST_FACTOR = 3
 
-# Sends what follows a position until a monotonic time, and yields the positions reached, with the
-# refusals of entries that were left out.
+# Sends the entries after a position until a monotonic time; yields the positions reached, with
+# the refusals of entries that were skipped.
 _Send = Callable[[int, float], Iterator[tuple[int, list[fhir.EntryRefusedError]]]]
 
 
 def addresses() -> list[str]:
-    """Where the trail is to be sent."""
+    """The addresses to which the trail is sent."""
     return list(_senders())
 
 
@@ -47,11 +47,11 @@ def _senders() -> dict[str, _Send]:
 
 
 def send_some(most_seconds: float) -> int:
-    """Send entries that have not been sent, for about `most_seconds`; return how many have arrived.
+    """Send the next entries, for about `most_seconds`; return how many have arrived.
 
-    Each address has its own position, and its share of the time. One process at a time sends to
-    one, because the order counts. What is not confirmed is sent again. A server that does not
-    answer within its share takes a few seconds more, and is then left alone for three times that.
+    Each address has its own position and its share of the time. Only one process at a time sends to
+    an address, to keep the order. What is not confirmed is sent again. A server that exceeds its
+    share gets a few seconds more, then a pause of three times what it took.
     """
     senders = _senders()
     return sum(
@@ -90,13 +90,13 @@ def _send_to(address: str, send: _Send, most_seconds: float) -> int:
         rest = _REST_FACTOR * took if took > most_seconds + _OVERTIME_SECONDS else 0.0
         _record_step(target, failure, before, rest)
         if left_out:
-            # Last, because the end of the trail stays locked until the transaction ends.
+            # Last, because it locks the head of the trail until the transaction ends.
             set_refused_aside(target, left_out)
         return sent_again + target.position - before - len(left_out)
 
 
 def _send_again(asked: Sequence[SetAside], until: float) -> Iterator[SetAside]:
-    """Send entries that hospital IT wants sent again; yields those that have arrived."""
+    """Send entries that hospital IT wants to be sent again; yields those that have arrived."""
     if not asked:
         return
     entries = AuditEntry.objects.in_bulk([each.sequence for each in asked], field_name="sequence")
@@ -118,9 +118,9 @@ def _send_again(asked: Sequence[SetAside], until: float) -> Iterator[SetAside]:
 
 
 def _by_syslog(position: int, until: float) -> Iterator[tuple[int, list[fhir.EntryRefusedError]]]:
-    """Nothing is known to have arrived before the server has confirmed all.
+    """No entry is known to have arrived before the server has confirmed all of them.
 
-    At least one batch is sent, so that a server to which connecting takes long gets all in time.
+    At least one batch is sent, so that a server that is slow to connect gets the trail in the end.
     """
     with connected(until + CONNECT_SECONDS + ANSWER_SECONDS) as connection:
         while True:
@@ -139,7 +139,7 @@ def _by_syslog(position: int, until: float) -> Iterator[tuple[int, list[fhir.Ent
 
 
 def _record_step(target: Target, failure: OSError | None, before: int, rest: float) -> None:
-    """Record how far a step came, and when the next may begin: after `rest` seconds at least."""
+    """Record how far a step came, and when the next may start: after `rest` seconds at least."""
     has_moved = target.position > before
     if has_moved:
         target.moved_at = timezone.now()

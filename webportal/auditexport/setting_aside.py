@@ -1,7 +1,7 @@
-"""Entries that a FHIR server does not take: set aside, sent again, or given up by hospital IT.
+"""Entries that a FHIR server refuses: set aside, sent again, or given up by hospital IT.
 
-Whatever is done with one is in the trail, which is sent to the same server: it learns there which
-entry it lacks.
+Each of these is an audit entry, too, which is sent to the same server and tells it which entry it
+lacks.
 """
 
 from collections.abc import Sequence
@@ -17,23 +17,23 @@ from webportal.auditexport.fhir import EntryRefusedError
 from webportal.auditexport.models import SetAside, Target
 from webportal.refusals import Conflict
 
-#: The actor in the trail for what happens without anybody's decision.
+#: The actor in the trail for entries set aside automatically.
 EXPORT = "export of the audit trail"
-# A server that is merely away for a moment does not offer to leave entries out.
+# A server that is away only for a moment is no reason to offer setting entries aside.
 _FAILURES_UNTIL_STUCK = 3
 
 
 class SettingAsideError(Conflict):
-    """That cannot be done with this entry any more; the message says why."""
+    """This is no longer possible with the entry; the message says why."""
 
 
 def set_refused_aside(target: Target, refused: Sequence[EntryRefusedError]) -> None:
-    """Set aside the entries that a server refused while it took one after them."""
+    """Set aside entries that a server refused before it accepted a later one."""
     SetAside.objects.bulk_create(
         (SetAside(target=target, sequence=each.sequence, error=each.said) for each in refused),
         ignore_conflicts=True,
     )
-    # One about an entry of this kind would be the next to be refused, and so on for ever.
+    # An entry about one of this kind would be refused in turn, and so on for ever.
     append_all(
         [
             _event(Action.AUDIT_ENTRY_SET_ASIDE, target, each.sequence, each.said)
@@ -46,10 +46,10 @@ def set_refused_aside(target: Target, refused: Sequence[EntryRefusedError]) -> N
 
 @transaction.atomic
 def set_next_aside(address: str, sequence: int, by: User) -> None:
-    """Set aside the entry at which the export has stopped.
+    """Set aside the entry at which the export is stuck.
 
-    `sequence` is the one that the person was shown. Raises SettingAsideError if it is no longer
-    there, or cannot be left out.
+    `sequence` is the entry that the person was shown. Raises SettingAsideError if the export is no
+    longer stuck there, or the entry cannot be set aside.
     """
     target = Target.objects.select_for_update().filter(address=address).first()
     if target is None or stuck_at(target) != sequence:
@@ -75,16 +75,16 @@ def send_again(pk: UUID, by: User) -> None:
 
 @transaction.atomic
 def give_up(pk: UUID, by: User) -> None:
-    """Leave an entry out for good; it stays in the trail here. Raises SettingAsideError."""
+    """Never send an entry again; it stays in the trail here. Raises SettingAsideError."""
     entry = _locked(pk)
     append(_event(Action.AUDIT_ENTRY_GIVEN_UP, entry.target, entry.sequence, entry.error), by)
     entry.delete()
 
 
 def stuck_at(target: Target) -> int | None:
-    """The entry at which the export has stopped, if it can be left out; None otherwise.
+    """The entry at which the export is stuck, if it can be set aside; None otherwise.
 
-    Not while the server is merely away; and by syslog no server refuses an entry.
+    Not while the server is merely away. Syslog servers do not refuse entries.
     """
     if not target.failed_at_entry or target.failures < _FAILURES_UNTIL_STUCK:
         return None
@@ -92,13 +92,13 @@ def stuck_at(target: Target) -> int | None:
 
 
 def next_sequence(target: Target) -> int | None:
-    """The number of the entry that is to be sent next, None if there is none."""
+    """The number of the entry to be sent next, or None."""
     following = AuditEntry.objects.filter(sequence__gt=target.position).order_by("sequence")
     return following.values_list("sequence", flat=True).first()
 
 
 def _locked(pk: UUID) -> SetAside:
-    # The target first, as the scheduler does, which may hold it for seconds while it sends.
+    # The target is locked first, as in the scheduler, which may hold it for seconds while sending.
     found = SetAside.objects.filter(pk=pk).first()
     if found is not None:
         Target.objects.select_for_update().get(pk=found.target_id)

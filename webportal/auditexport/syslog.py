@@ -1,8 +1,8 @@
-"""Sending messages by syslog over TLS, or over bare TCP where that is asked for.
+"""Sending messages by syslog over TLS, or over plain TCP if so configured.
 
-RFC 5424 messages with their length in front (RFC 5425, 4.3; RFC 6587, 3.4.1). Syslog has no
-acknowledgements, but closing has: a receiver answers our closing once it has read all that came
-before. Only then is anything known to have arrived.
+RFC 5424 messages with octet counting (RFC 5425, 4.3; RFC 6587, 3.4.1). Syslog has no
+acknowledgements, but an orderly close is one: the receiver closes its side once it has read
+everything before it. Only then are messages known to have arrived.
 """
 
 import os
@@ -31,7 +31,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def frame(message: bytes, at: datetime, *, is_warning: bool = False) -> bytes:
-    """A message with the header of syslog and its length in front."""
+    """A message with its syslog header, preceded by its length in octets."""
     when = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     header = (
         f"<{_WARNING if is_warning else _NOTICE}>1 {when} {_host_name()} chestline"
@@ -43,9 +43,9 @@ def frame(message: bytes, at: datetime, *, is_warning: bool = False) -> bytes:
 
 @contextmanager
 def connected(ends_at: float) -> Iterator[socket.socket]:
-    """A connection to AUDIT_EXPORT; what was sent has arrived once the block is left.
+    """A connection to AUDIT_EXPORT; everything sent has arrived once the block is left.
 
-    Raises OSError if it cannot be reached, does not confirm, or has not by a monotonic time.
+    Raises OSError if it cannot be reached, or does not confirm by the monotonic time `ends_at`.
     """
     address = urlsplit(settings.AUDIT_EXPORT)
     host, port = address.hostname or "", address.port or 0  # neither is missing: see the settings
@@ -59,20 +59,20 @@ def connected(ends_at: float) -> Iterator[socket.socket]:
         with _context(ends_at).wrap_socket(bare, server_hostname=host) as secure:
             secure.settimeout(ANSWER_SECONDS)
             yield secure
-            # Waits for the close_notify that RFC 5425, 4.4, demands of the receiver.
+            # Waits for the close_notify that the receiver has to send (RFC 5425, 4.4).
             with secure.unwrap() as bare:
                 _await_end(bare, ends_at)
 
 
 def _await_end(bare: socket.socket, ends_at: float) -> None:
-    """Return once the receiver has closed in good order after it got all; else raise OSError.
+    """Return once the receiver has read everything and closed; otherwise raise OSError.
 
-    A receiver that was closing by itself while messages were on their way resets the connection
+    A receiver that was closing on its own while messages were on their way resets the connection
     instead of acknowledging them.
     """
     bare.shutdown(socket.SHUT_WR)
     while bare.recv(4096):
-        # Nothing is expected before the end.
+        # The receiver sends nothing before it closes.
         _refuse_after(ends_at)
     while _unacknowledged_bytes(bare):
         _refuse_after(ends_at)
@@ -87,7 +87,7 @@ def _refuse_after(ends_at: float) -> None:
 
 
 def _unacknowledged_bytes(bare: socket.socket) -> int:
-    """What the receiver's system has not acknowledged yet (SIOCOUTQ, which is Linux's)."""
+    """The bytes that the receiver's system has not acknowledged yet (SIOCOUTQ, Linux only)."""
     count = array("i", [0])
     ioctl(bare, TIOCOUTQ, count)
     return count[0]

@@ -1,4 +1,4 @@
-"""Who has seen this patient: the auditors' pages of the access log, each itself logged."""
+"""Who has seen this patient: auditors' pages of the access log, each view of which is logged."""
 
 from dataclasses import dataclass
 from uuid import UUID

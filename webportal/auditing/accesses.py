@@ -64,7 +64,7 @@ class AccessFilter(LogFilter):
                 entries = entries.filter(**{name: wanted[name]})
         if wanted["first_day"]:
             entries = entries.filter(at__gte=_start_of(wanted["first_day"]))
-        # No day follows the calendar's last, so there is no upper limit.
+        # There is no day after the last one of the calendar, and so no upper limit.
         if wanted["last_day"] and wanted["last_day"] < date.max:
             entries = entries.filter(at__lt=_start_of(wanted["last_day"] + timedelta(days=1)))
         return entries
@@ -96,7 +96,7 @@ class Group:
 
 
 def role_labels(roles: list[str]) -> str:
-    """Roles in words; one that this version does not know as it is stored."""
+    """Roles in words; those that this version does not know, as they are stored."""
     return ", ".join(label_of(Role, role) for role in roles)
 
 

@@ -25,11 +25,11 @@ _ABOUT_IDENTITIES = (Action.PATIENT_CHANGED, Action.STUDY_CHANGED, Action.IDENTI
 
 @dataclass(frozen=True)
 class Subject:
-    """A patient with what entries may name them by.
+    """A patient, with everything by which entries may identify them.
 
-    `former_studies` were the patient's until they were moved away, and `former_patients` are the
-    temporary ones that had one of the patient's present studies until it was moved here. Another
-    person whose study it was by mistake is none of them: their record is not this patient's.
+    `former_studies` were the patient's until they were moved away. `former_patients` are temporary
+    ones that had one of the patient's present studies until it was moved here. A person who had
+    such a study by mistake is not among them: their record is not this patient's.
     """
 
     patient: Patient
@@ -45,7 +45,7 @@ class Subject:
             found |= Q(study_ids__overlap=self.studies)
         files = UploadItem.objects.filter(radiograph__study__in=self.studies)
         if file_ids := list(files.values_list("pk", flat=True)):
-            # As in the index.
+            # As in the index's expression.
             found |= Q(~Q(file_ids=[]), file_ids__overlap=file_ids)
         for study, until in self.former_studies:
             found |= Q(study_ids__contains=[study], at__lt=until)
@@ -80,7 +80,7 @@ def subject_of(patient: Patient) -> Subject:
 
 
 def _not_of_other_patients(changes: Iterable[AuditEntry]) -> list[AuditEntry]:
-    """Exclude moves from a patient who is still recorded as another person."""
+    """The changes without moves from a patient who is still recorded as another person."""
     moves = list(changes)
     ids = {entry.detail["before"]["patient"] for entry in moves}
     people = Patient.objects.filter(pk__in=ids, is_temporary=False).values_list("pk", flat=True)
@@ -114,7 +114,7 @@ def _changes() -> QuerySet[AuditEntry]:
 
 
 def _in_words(changes: Iterable[AuditEntry]) -> list[str]:
-    """The former identities, each once; if one value was changed, only that value."""
+    """The former identities without duplicates; if one value was changed, only that value."""
     words = []
     for entry in changes:
         before = dict.fromkeys(IDENTITY_FIELDS, "")

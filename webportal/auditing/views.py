@@ -1,4 +1,4 @@
-"""The auditors' pages: reading, exporting and verifying the trail, each itself an event."""
+"""The auditors' pages: reading, exporting and verifying the trail. Each use is itself audited."""
 
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
