@@ -213,7 +213,7 @@ def _success_if(read: Callable[[], bytes]) -> int:
     except (OSError, DamagedFileError, StoredFileError) as error:
         if is_storage_away():
             raise StorageAwayError from error
-        logger.error("A file to be committed is missing or damaged")
+        logger.error("A file that was to be committed is missing or damaged")
         return PROCESSING_FAILURE
     return SUCCESS
 
