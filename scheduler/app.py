@@ -1,7 +1,7 @@
 """The scheduler's Celery application: the workers' application plus the schedule and its tasks.
 
 It is a separate worker, so that no sweep waits behind inference. Run one per installation (`beat`
-says what a second one does):
+describes what a second one does):
 
     celery --app scheduler.app worker --pool solo --queues maintenance --beat
 """
@@ -40,7 +40,7 @@ RESEARCH_SECONDS = 10
 SUMMARISE_SECONDS = 60
 SHADOW_SECONDS = 20
 DRIFT_SECONDS = 600
-#: How much of that checking files, erasing, or exporting the audit trail, may take; other tasks
+#: The part of it that checking files, erasing, or exporting the audit trail may take; other tasks
 #: wait meanwhile.
 MOST_CHECKING_SECONDS = 2.0
 MOST_ERASING_SECONDS = 2.0
@@ -48,7 +48,7 @@ MOST_EXPORTING_SECONDS = 2.0
 
 
 def _every(seconds: int, task: str) -> dict[str, Any]:
-    # A message that has waited for a whole period is obsolete: the next one has arrived.
+    # A message that has waited for a whole period is obsolete: the next one is there.
     options = {"queue": MAINTENANCE_QUEUE, "expires": seconds}
     return {"task": task, "schedule": seconds, "options": options}
 
@@ -83,14 +83,14 @@ app.conf.update(
 )
 
 
-# Those of the tasks that run, by their ids.
+# The spans of running tasks, by task id.
 _spans: dict[str, Any] = {}
 
 
 @worker_ready.connect
 def _begin(**kwargs: Any) -> None:
     """Record the start, and write an anchor: the last one may be hours old."""
-    # Only now: the beat has been forked.
+    # Only now, after the beat process has been forked.
     tracing.start("chestline-scheduler")
     compatibility.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
     record_start("scheduler")

@@ -22,7 +22,7 @@ class GuardedScheduler(Scheduler):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._holds_lock = False
-        # Not the one of the worker from which this process is forked, nor one that Celery closes.
+        # Neither the connection of the worker that forks this process, nor one that Celery closes.
         self._connection = connections.create_connection(DEFAULT_DB_ALIAS)
         super().__init__(*args, **kwargs)
 
@@ -40,9 +40,9 @@ class GuardedScheduler(Scheduler):
         return min(seconds, RETRY_SECONDS)
 
     def _lock(self) -> bool:
-        """Whether the lock is held; it is gone if the connection that took it is."""
+        """Whether the lock is held; it is lost with the connection that took it."""
         if self._holds_lock:
-            # Limited in time: a server that hangs may meanwhile have been replaced.
+            # With a time limit: another server may meanwhile have replaced one that hangs.
             if self._connection.is_usable():
                 return True
             self._connection.close()

@@ -53,7 +53,7 @@ def verify_audit() -> None:
 
 @app.task(name="scheduler.tasks.export_audit")
 def export_audit() -> None:
-    """Send the next entries of the audit trail to the syslog server, if there is one."""
+    """Send the next entries of the audit trail to the servers that it is exported to."""
     audit_export.send_some(MOST_EXPORTING_SECONDS)
 
 
@@ -65,25 +65,25 @@ def back_up() -> None:
 
 @app.task(name="scheduler.tasks.erase")
 def erase() -> None:
-    """Go on with the erasures that were confirmed."""
+    """Continue confirmed erasures."""
     execution.carry_out_confirmed(MOST_ERASING_SECONDS)
 
 
 @app.task(name="scheduler.tasks.send_results")
 def send_results() -> None:
-    """Start the process that sends results, where there are destinations and none runs."""
+    """Start the process that sends results if there are destinations and none runs."""
     starting.start_if_needed()
 
 
 @app.task(name="scheduler.tasks.make_research_exports")
 def make_research_exports() -> None:
-    """Start the process that makes exports for research, where one waits."""
+    """Start the process that makes exports for research if one waits."""
     building.start_if_due()
 
 
 @app.task(name="scheduler.tasks.remove_research_exports")
 def remove_research_exports() -> None:
-    """Remove exports for research whose time is over."""
+    """Remove expired exports for research."""
     services.remove_expired()
 
 
@@ -106,31 +106,31 @@ def clean_storage() -> None:
 
 @app.task(name="scheduler.tasks.summarise_queue")
 def summarise_queue() -> None:
-    """Compute the figures of the present hour and day, and missing earlier ones."""
+    """Compute the figures of the current hour and day, and missing earlier ones."""
     history.summarise()
 
 
 @app.task(name="scheduler.tasks.plan_shadow")
 def plan_shadow() -> None:
-    """Add new images to the shadow trial, if one runs; end it when its time is over."""
+    """Add new images to the running shadow trial; end it when its time is over."""
     planning.plan()
 
 
 @app.task(name="scheduler.tasks.compute_drift")
 def compute_drift() -> None:
-    """Start the process that computes the weeks that are over, if one is missing."""
+    """Start the process that computes complete weeks if one is missing."""
     drift.start_if_due()
 
 
 @app.task(name="scheduler.tasks.watch_database")
 def watch_database() -> None:
-    """Record the database's position in the storage; if it is older, stop removing."""
+    """Record the database's position in the storage; stop removals if the database is older."""
     pauses.watch_database()
 
 
 @app.task(name="scheduler.tasks.seal_access")
 def seal_access() -> None:
-    """Put into the audit trail what the days of the access log hold that are over."""
+    """Put the digests of complete days of the access log into the audit trail."""
     seals.seal()
 
 
@@ -142,7 +142,7 @@ def remove_old_access() -> None:
 
 @app.task(name="scheduler.tasks.remove_old_orders")
 def remove_old_orders() -> None:
-    """Remove orders that found no study in time, and records of messages."""
+    """Remove orders that were never linked, and records of messages, when their time is over."""
     cleanup.remove_old()
 
 

@@ -74,7 +74,7 @@ class BatchSpans:
             self._end_job(job.id, outcome)
 
     def abandon(self) -> None:
-        """End what is open: an error has ended the work."""
+        """End all open spans: an error has ended the work."""
         for job_id in list(self._open):
             self._end_job(job_id, "abandoned")
 

@@ -32,12 +32,12 @@ class Batch:
 
 
 class Decoders:
-    """Threads, as many as there are cores; they begin with the first batch, after the fork."""
+    """Threads, as many as cores, which start with the first batch, after the fork."""
 
     def __init__(self) -> None:
         most = min(cores(), MAX_DECODERS)
         self._threads = ThreadPoolExecutor(most, "decoder")
-        # What passes a batch must not wait for the files of that batch.
+        # Images that pass a batch must not wait for that batch's files.
         self._passing_threads = ThreadPoolExecutor(most, "passing decoder")
 
     def begin(self, jobs: Sequence[ClaimedJob], size: int, *, passing: bool = False) -> Batch:

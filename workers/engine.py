@@ -122,7 +122,7 @@ class Engine:
                 has_hinted = send_hint()
             began = time.monotonic()
             is_full = len(batch.jobs) == self._batch_size
-            # One that was claimed just now and is not full has left nothing in the queue.
+            # A batch claimed just now that is not full has emptied the queue.
             may_be_more = not batch.is_retry and (is_full or ahead is not None)
             ahead = self._take(busy=True) if may_be_more else None
             self._finish(batch, is_last=ahead is None)
@@ -139,8 +139,8 @@ class Engine:
     def _let_stat_pass(self, ahead: Batch, deadline: float) -> None:
         """Work on stat images that came in after the batch `ahead` was claimed.
 
-        Not on more than a batch of them, so that others do not wait for as long as they keep
-        coming, and not before earlier ones.
+        At most a batch of them, so that others do not wait for as long as stat images keep coming,
+        and not ahead of stat images that came earlier.
         """
         left = 0 if ahead.has_stat else self._batch_size
         while left and not self._is_stopping() and time.monotonic() < deadline:
@@ -177,7 +177,7 @@ class Engine:
         return self._decoders.begin(jobs, size, passing=stat_only)
 
     def _look_again(self) -> Batch | None:
-        """Check the queue once on behalf of all the hints still waiting."""
+        """Check the queue once, on behalf of all hints still waiting."""
         drop_hints()
         return self._take()
 
@@ -186,7 +186,7 @@ class Engine:
         return self._model is None or self.persist(active_model_id) != self._model.pk
 
     def _has_turn(self) -> bool:
-        """Whether to load the active version now; until then the one that is loaded goes on."""
+        """Whether to load the active version now; until then the loaded one is used."""
         return self._model is None or self.persist(lambda: begin_loading(self.worker))
 
     def _load_in_turn(self) -> None:
@@ -223,7 +223,7 @@ class Engine:
     # ── Finishing ───────────────────────────────────────────────────────────────────────────────
 
     def _finish(self, batch: Batch, *, is_last: bool) -> None:
-        """Predict and write back; in this thread if there is nothing to do meanwhile.
+        """Predict and write back; in this thread if there is nothing else to do.
 
         The writer's connection is a new one for each task, which costs as much as several results.
         """
@@ -247,7 +247,7 @@ class Engine:
     def _await_inputs(
         self, batch: Batch
     ) -> tuple[list[tuple[ClaimedJob, np.ndarray]], list[ClaimedJob]]:
-        """Return what was decoded, and the jobs whose storage is away; other failures are noted."""
+        """Return the decoded inputs, and the jobs whose storage is away; record other failures."""
         loaded: list[tuple[ClaimedJob, np.ndarray]] = []
         unread: list[ClaimedJob] = []
         for job, future in zip(batch.jobs, batch.inputs, strict=True):
@@ -277,7 +277,7 @@ class Engine:
             self._writing = None
 
     def _predict(self, loaded: Sequence[tuple[ClaimedJob, np.ndarray]]) -> list[Result]:
-        """Predict the batch, or image by image if that fails; what still fails is a failed job."""
+        """Predict the batch; if that fails, image by image, whose own failures fail their jobs."""
         assert self._predictor is not None
         try:
             assessments = self._predictor.predict(np.stack([image for _, image in loaded]))
@@ -335,7 +335,7 @@ class Engine:
         try:
             self.persist(lambda: report_file_fault(job))
         except Exception:
-            # The job's own failure says as much.
+            # The job's own failure is reported anyway.
             logger.exception("The fault of a stored file could not be noted")
 
     def _give_back(self, jobs: Sequence[ClaimedJob]) -> None:

@@ -14,7 +14,7 @@ class UnreadableFileError(Exception):
 def load_input(key: str, sha256: str, size: int) -> np.ndarray:
     """Return the network input of a stored file, (size, size) uint8.
 
-    The one that intake has handed over, or else the file is read and decoded. Raises
+    The input that intake has handed over; otherwise the file is read and decoded. Raises
     DamagedFileError if its SHA-256 differs, ImageError if it cannot be decoded, UnreadableFileError
     and StorageAwayError.
     """

@@ -11,7 +11,7 @@ LONGEST_LINE = 300
 
 
 class LogTail(logging.Handler):
-    """Keeps the last lines of what is logged."""
+    """Keeps the last lines of the log."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -28,5 +28,5 @@ class LogTail(logging.Handler):
         return None if text == self._reported else text
 
     def was_reported(self, text: str) -> None:
-        """Note that these lines have arrived."""
+        """Record that these lines have been reported."""
         self._reported = text

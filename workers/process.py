@@ -56,7 +56,7 @@ class Process:
         self.engine = Engine(name, self.is_stopping)
         self._shadowing = Shadowing(self.engine, self.is_stopping)
         self._consumes: bool | None = True
-        # `serve` is called in the main process, which Celery's signals to stop go to.
+        # `serve` is called in the main process, which receives the signals that stop Celery.
         self._main_process = os.getpid()
         self.log_tail = LogTail()
         self.log_tail.setFormatter(Formatter("{asctime} {levelname} {name}: {message}", style="{"))
@@ -89,7 +89,7 @@ class Process:
     def _keep_reporting(self) -> None:
         complained = False
         while True:
-            # Whether or not the database answers: a restart would not bring it back.
+            # Whether or not the database responds: a restart would not bring it back.
             touch_heartbeat_file()
             try:
                 self._report()
@@ -138,7 +138,7 @@ class Process:
         """
         if wanted == self._consumes:
             return
-        # Unknown until the command is confirmed: without an answer it may have been carried out.
+        # Unknown until the command is confirmed: it may have been carried out without a reply.
         self._consumes = None
         control = current_app.control
         order, arguments = (

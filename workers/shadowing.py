@@ -40,10 +40,10 @@ from workers.loading import load_input
 
 logger = logging.getLogger(__name__)
 
-# After an error it pauses, each time for twice as long: the next attempt may end in the same one.
+# After an error it pauses, twice as long each time: the next attempt may fail, too.
 _FIRST_RETRY_SECONDS = 30.0
 _LONGEST_RETRY_SECONDS = 1800.0
-# A process whose predecessor died while it loaded the version first serves live images for a while.
+# A process whose predecessor died while loading the version first serves live images for a while.
 _PAUSE_SECONDS = 300.0
 
 
@@ -51,7 +51,7 @@ class Shadowing:
     """The work of one worker process on the running trial.
 
     Args:
-        engine: what it gives way to.
+        engine: has precedence over the trial.
         is_stopping: whether the worker is shutting down.
     """
 
@@ -62,12 +62,12 @@ class Shadowing:
         self._predictor: Predictor | None = None
         self._failed: Shadow | None = None
         self._holds = False
-        # The trial that was tried last, how often in a row that failed, and when to try it again.
+        # The trial that was last tried, its failures in a row, and when to try it again.
         self._tried: Shadow | None = None
         self._failures = 0
         self._retry_at = 0.0
         self._thread: threading.Thread | None = None
-        # Set in the predicting process: this is made before it is forked.
+        # Set in the predicting process: this object is created before the fork.
         self._begun: float | None = None
 
     def look(self) -> None:
@@ -80,8 +80,8 @@ class Shadowing:
         if self._holds:
             give_back(self._engine.worker)
             self._holds = False
-            # A single error may be that of a database that was restarted. And if another trial runs
-            # by now, the errors are none of its own.
+            # A single error may come from a database that was restarted. If another trial runs by
+            # now, it did not cause the errors.
             if self._failures > 1 and shadow is not None and shadow == self._tried:
                 record_failing(shadow, self._engine.worker, failing=True)
         if shadow != self._tried:
@@ -141,7 +141,7 @@ class Shadowing:
         return True
 
     def _record(self, answers: Mapping[int, ShadowAnswer]) -> None:
-        """Store the answers of a batch, or one by one if the database rejects one of them."""
+        """Store the results of a batch, or one by one if the database rejects one of them."""
         try:
             self._engine.persist(lambda: record(self._engine.worker, answers))
         except (IntegrityError, DataError) as error:
@@ -159,8 +159,8 @@ class Shadowing:
     def _load(self, shadow: Shadow) -> bool:
         """Load the version unless it is loaded; return whether it is.
 
-        What fails is not tried again before the worker is restarted, or with another trial. Should
-        it kill the process, the image that is held meanwhile counts as a lost batch.
+        A failure is not retried until the worker restarts or another trial begins. If loading kills
+        the process, the image held meanwhile counts as a lost batch.
         """
         if self._shadow == shadow:
             return True

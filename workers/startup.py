@@ -1,4 +1,4 @@
-"""Start-up checks: a worker that fails one exits at once and says why."""
+"""Start-up checks: a worker that fails one exits at once with the reason."""
 
 import logging
 import sys
