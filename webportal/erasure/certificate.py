@@ -70,7 +70,7 @@ def _facts(erasure: Erasure) -> Iterator[str]:
 
 
 def limits(erasure: Erasure) -> Iterator[str]:
-    """What a certificate does not cover, a sentence each."""
+    """The limits of a certificate, one sentence each."""
     if erasure.unreadable:
         yield _(
             "Files in the storage and in the folder of the DICOM inbox that cannot be read, so that"

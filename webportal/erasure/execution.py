@@ -62,7 +62,7 @@ def carry_out(erasure: Erasure, until: float = float("inf"), *, again: bool = Fa
     except AwayError as error:
         _wait_for(erasure, error.code)
     except MissingKeyError:
-        # That of this patient's entries; other erasures go on.
+        # A key of this patient's audit entries is missing; other erasures continue.
         _wait_for(erasure, "key")
     except OperationalError as error:
         if not isinstance(error.__cause__, LockNotAvailable):
@@ -91,7 +91,7 @@ def _erase_next(key: UUID, *, again: bool) -> bool:
     if erasure.is_of_patient:
         found = Patient.objects.filter(pk__in=[erasure.patient]).first()
         if found is None and not erasure.entries:
-            # A temporary patient, say, whose studies have been identified since.
+            # For example, a temporary patient whose studies have been identified meanwhile.
             _ask_again(erasure, "changed")
         return found is not None and _erase_patient(erasure, found, again=again)
     if not erasure.studies:
@@ -117,7 +117,7 @@ def _erase_patient(erasure: Erasure, patient: Patient, *, again: bool) -> bool:
 
 
 def _ask_again(erasure: Erasure, code: str) -> None:
-    """Have it confirmed again, because the data has changed since."""
+    """Have the erasure confirmed again, because the data has changed meanwhile."""
     erasure.state, erasure.decided_at, erasure.decided_by = State.REQUESTED, None, None
     erasure.waits_for, erasure.digest = code, ""
     erasure.save()
@@ -129,7 +129,7 @@ def _erase_study(erasure: Erasure, study: Study, *, again: bool) -> None:
     is_last = not patient.studies.exclude(pk=study.pk).exists()
     plan = plans.of_patient(patient) if is_last else plans.of_study(study)
     if is_last and _has_more(plan):
-        # Keep the record of a patient who has new files.
+        # The record of a patient with new files is kept.
         plan = plans.of_study(study)
     in_the_way = [] if again else obstacles(plan)
     if not (again or in_the_way or rule.due().filter(pk=study.pk).exists()):
@@ -157,7 +157,7 @@ def _lock(patient: Patient) -> None:
 
 
 def _erase(erasure: Erasure, plan: Plan) -> None:
-    # Checked when the plan is made: what is not mounted has no files to find.
+    # Checked when the plan is made: on an unmounted volume no files would be found.
     files.refuse_if_away()
     _lock_rows(plan)
     counts = plan.counts

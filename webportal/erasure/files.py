@@ -33,7 +33,7 @@ INBOX = "inbox:"
 
 
 class AwayError(OSError):
-    """A volume is not mounted. `code` is that of WAITING in `messages`."""
+    """A volume is not mounted. `code` is one of WAITING in `messages`."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -41,7 +41,7 @@ class AwayError(OSError):
 
 
 def refuse_if_away() -> None:
-    """Raise AwayError where storage or inbox lack the files that are on record."""
+    """Raise AwayError if storage or inbox lack the files that are on record."""
     if not is_our_storage():
         raise AwayError("storage")
     kept = ReceivedInstance.objects.filter(has_file=True, state__in=inbox.KEPT)
@@ -51,9 +51,9 @@ def refuse_if_away() -> None:
 
 
 def refuse_if_storage_away() -> None:
-    """Raise AwayError where a storage that has had files is empty, even if nothing is on record.
+    """Raise AwayError if a storage that has had files is empty, even if nothing is on record.
 
-    The folders of removed files stay; beneath a volume there are none.
+    The folders of removed files remain in a mounted volume; an empty mount point has none.
     """
     if storage_folder() is not None and is_storage_away():
         raise AwayError("storage")
@@ -96,7 +96,7 @@ def in_inbox(unreadable: set[str]) -> Iterator[tuple[ReceivedInstance, bytes]]:
 def beside_inbox(unreadable: set[str]) -> Iterator[tuple[str, bytes]]:
     """Files in the folder of the DICOM inbox that no row names, such as copies made by hand.
 
-    Yields keys with the content, and adds keys to `unreadable`. Not what is just being written.
+    Yields keys with the content, and adds keys to `unreadable`. Skips files being written.
     """
     folder: Path = settings.DICOM_INBOX
     named = set(ReceivedInstance.objects.filter(has_file=True).values_list("sha256", flat=True))
@@ -150,7 +150,7 @@ def _stored(key: str, unreadable: set[str]) -> bytes | None:
 
 
 def _report(key: str, error: OSError, unreadable: set[str]) -> None:
-    # A damaged sector must not keep everybody from being erased.
+    # A damaged sector must not block every erasure.
     unreadable.add(key)
     logger.error("An erasure could not read %s: %s", key, error.strerror)
 
@@ -159,8 +159,8 @@ def _report(key: str, error: OSError, unreadable: set[str]) -> None:
 def remove(key: str) -> bool:
     """Delete a file wherever it is, unless a record refers to it; return False during a backup.
 
-    A backup would fail to find a file that its snapshot refers to. Raises OSError if the storage is
-    unreachable, and AwayError if a volume is not mounted: there nothing would be found to delete.
+    A backup would not find a file that its snapshot refers to. Raises OSError if the storage is
+    unreachable, and AwayError if a volume is not mounted, where no file would be found.
     """
     if not may_remove_for_good():
         return False
@@ -175,7 +175,7 @@ def remove(key: str) -> bool:
     for place in (key, trash.key_in_trash(key), f"{quarantine.FOLDER}/{key}"):
         default_storage.delete(place)
     inputs.discard(Path(key).stem)
-    # The volume may have gone while the file was looked for.
+    # The volume may have been unmounted during the search.
     refuse_if_storage_away()
     if folder_identity() != before:
         raise AwayError("storage")
@@ -187,11 +187,11 @@ def _remove_from_inbox(name: str) -> None:
     if not folder.is_dir():
         raise AwayError("inbox")
     sha256 = name.removesuffix(".dcm")
-    # The same bytes received again from here on are written once the file is gone.
+    # The same bytes, if received again from here on, are written after the file is gone.
     lock_inbox_file(sha256)
     rows = ReceivedInstance.objects.filter(sha256=sha256)
     # A receiver started in the meantime has recorded it as a found file.
     rows.filter(state=InboxState.FOUND).delete()
-    # Received again since, it belongs to another record.
+    # The file was received again meanwhile and belongs to another record.
     if not rows.exists():
         (folder / name).unlink(missing_ok=True)

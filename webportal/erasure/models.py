@@ -23,8 +23,8 @@ class State(models.TextChoices):
 class Erasure(models.Model):
     """An erasure of a whole patient, or of studies due for erasure.
 
-    It names nobody: only ids, counts and hashes remain, to repeat the erasure after a restore. It
-    has no foreign keys to erased rows. Only `services` and `execution` write it.
+    It names nobody: only ids, counts and hashes remain, with which it is repeated after a restore.
+    It has no foreign keys to erased rows. Only `services` and `execution` write it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -1,4 +1,4 @@
-"""The data that an erasure deletes, found anew whenever it is shown, confirmed or carried out."""
+"""The data that an erasure deletes, determined each time it is shown, confirmed or carried out."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -80,9 +80,9 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """Digest of the list to confirm, without side effects of viewing it: notifications, say.
+        """Digest of the list to confirm, unaffected by side effects of viewing it (notifications).
 
-        Nor does it cover the DICOM inbox, which the portal does not see and the scheduler does.
+        It does not cover the DICOM inbox, which the scheduler can read but the portal cannot.
         """
         stored = (key for key in self.files if not key.startswith(files.INBOX))
         parts = [
@@ -140,7 +140,7 @@ def of_study(study: Study) -> Plan:
 
 
 def _add_beside_inbox(plan: Plan, is_of: Callable[[ImageFacts], bool]) -> None:
-    """Add files of the inbox's folder that no row names: by the same bytes, or by their header."""
+    """Add files in the inbox's folder without a row: by the same bytes, or by their header."""
     for key, data in files.beside_inbox(plan.unreadable):
         sha256 = hashlib.sha256(data).hexdigest()
         facts = header_of(data)
@@ -189,7 +189,7 @@ def _plan(patient: Patient | None, studies: set[UUID], roots: dict[Any, Iterable
 
 
 def _may_be_of(traces: Traces, item: UploadItem, data: bytes) -> bool:
-    """Whether a held file has the patient's ID, in its header or in the case record beside it."""
+    """Whether a held file has the patient's ID, in its header or in the case record with it."""
     record = lookup.record_for(item.batch, item.file_name)
     own = (traces.patient.patient_id, traces.patient.issuer)
     if record is not None and (record.patient_id, record.issuer) == own:
@@ -199,7 +199,7 @@ def _may_be_of(traces: Traces, item: UploadItem, data: bytes) -> bool:
 
 
 def _received(traces: Traces, unreadable: set[str]) -> set[UUID]:
-    """Instances of the patient's studies, and files in the inbox that are surely the patient's."""
+    """Instances of the patient's studies, and inbox files that are certainly the patient's."""
     found = ReceivedInstance.objects.filter(study_instance_uid__in=traces.study_uids)
     received = set(found.values_list("pk", flat=True))
     for row, data in files.in_inbox(unreadable):
@@ -237,7 +237,7 @@ def _orders_of_studies(studies: set[UUID]) -> set[UUID]:
 
 
 def _orders_of_patient(traces: Traces) -> set[UUID]:
-    """The orders with the patient's ID, unless a study of somebody else has them."""
+    """The orders with the patient's ID, except those linked to somebody else's study."""
     own = Order.objects.filter(patient_ids__contains=[{"id": traces.patient.patient_id}])
     others = OrderedStudy.objects.exclude(study__patient=traces.patient).values("order")
     return {

@@ -41,8 +41,8 @@ class Registered:
 def write(entry: Registered) -> None:
     """Write an erasure to all copies of the register.
 
-    Raises StorageAwayError if the storage is not mounted, and any error where the repository of the
-    backups cannot be written to.
+    Raises StorageAwayError if the storage is not mounted, and arbitrary errors if the backup
+    repository cannot be written to.
     """
     text = json.dumps(asdict(entry) | {"format": _FORMAT}, sort_keys=True)
     content = f"{keyed_hash('erasure', text.encode(), current_key())}\n{text}\n".encode()

@@ -15,7 +15,7 @@ _AT_ONCE = 1000
 
 
 def with_dependants(roots: Mapping[type[Model], Iterable[Any]]) -> Rows:
-    """Primary keys of the rows and of all that refer to them, directly or not, by model."""
+    """Primary keys of the rows and of all rows that refer to them, directly or not, by model."""
     found: Rows = defaultdict(set)
     waiting = [(model, set(keys)) for model, keys in roots.items()]
     while waiting:
@@ -45,7 +45,7 @@ def references_to(model: type[Model]) -> Iterator["ForeignKey[Any, Any]"]:
 
 
 def _fully_erased_corrections(found: Rows) -> set[Any]:
-    """Identity corrections of which all studies are being erased."""
+    """Identity corrections whose studies are all being erased."""
     links = IdentityCorrection.studies.through
     going = found.get(links, set())
     of_these = links._base_manager.filter(pk__in=going).values_list("identitycorrection", flat=True)
@@ -54,7 +54,7 @@ def _fully_erased_corrections(found: Rows) -> set[Any]:
 
 
 def known_to_the_trail(rows: Rows) -> dict[str, set[str]]:
-    """Ids under which the audit trail refers to rows that it must cover, by object type."""
+    """The ids by which the audit trail refers to erased rows that it must cover, by object type."""
     named: dict[str, set[str]] = defaultdict(set)
     for check in checks():
         if not isinstance(check, Check) or not check.is_kept:

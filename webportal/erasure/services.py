@@ -67,7 +67,7 @@ def confirm(erasure: Erasure, digest: str, secret: Secret, by: User) -> None:
 
     `digest` is that of the list shown to the person. Raises ErasureError if the list has changed
     since, the same person requested the erasure, or there are obstacles, and AccountError if the
-    password is wrong, or the passkey is another person's.
+    password is wrong, or the passkey is somebody else's.
     """
     if erasure.requested_by_id == by.pk:
         raise ErasureError(_("Whoever requested an erasure cannot confirm it: ask somebody else."))
@@ -116,7 +116,7 @@ def confirm_due(digest: str, secret: Secret, reason: str, reference: str, by: Us
     """Confirm the list of studies due for erasure; the scheduler erases them one by one.
 
     Raises ErasureError if the list is empty or has changed since it was shown, and AccountError if
-    the password is wrong, or the passkey is another person's.
+    the password is wrong, or the passkey is somebody else's.
     """
     confirm_signer(by, secret, pin_is_open=False)
     with transaction.atomic():

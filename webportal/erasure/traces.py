@@ -12,7 +12,7 @@ from webportal.records.models import Patient, Study
 
 # Shorter parts of a name, such as initials, match far too many texts.
 SHORTEST_NAME = 3
-# So do shorter identifiers, and digits that may be a date.
+# So do shorter identifiers, and digits that could be a date.
 _SHORTEST_IDENTIFIER = 6
 _LONGEST_DATE = 8
 _JOINED = re.compile(r"[\W_]+")
@@ -22,7 +22,7 @@ _JOINED = re.compile(r"[\W_]+")
 class Traces:
     """Words that identify a patient: parts of the name, and identifiers of patient and studies.
 
-    All of them are `simplified`. `is_only` says that no other patient has the Patient ID, whatever
+    All of them are `simplified`. `is_only` means that no other patient has the Patient ID, whatever
     the issuer.
     """
 
@@ -52,14 +52,14 @@ class Traces:
     def are_in(self, text: str) -> bool:
         """Whether a text contains an identifier, or a part of the name as a whole word.
 
-        One that may as well be a date or a page number has to be the whole text.
+        An identifier that could be a date or a page number has to be the whole text.
         """
         return not self.names.isdisjoint(_words(text)) or self._has_identifier(text)
 
     def are_surely_in(self, text: str) -> bool:
         """Whether a text contains an identifier or the full name, of two parts or more.
 
-        Beside an identifier that may as well be a date or a page number, a part of the name.
+        If the identifier could be a date or a page number, a part of the name is required, too.
         """
         whole = len(self.names) > 1 and self.names <= _words(text)
         return whole or self._has_identifier(text)
@@ -104,7 +104,7 @@ class Traces:
         if patient_id != self.patient.patient_id:
             return False
         issuers = issuer, self.patient.issuer
-        # One that is not stated may be any, so that it tells only where one patient has the ID.
+        # A missing issuer could be any: it identifies the patient only if no other has the same ID.
         return issuers[0] == issuers[1] or (self.is_only and not all(issuers))
 
     def _differs(self, facts: ImageFacts) -> bool:

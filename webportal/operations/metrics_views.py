@@ -1,6 +1,6 @@
 """`/metrics`: what Prometheus scrapes, computed from the database at each scrape.
 
-Only how long requests took is counted by the process itself.
+The process itself counts only how long requests took.
 
 deploy/monitoring/ has the alert rules and the dashboard that use it.
 """
@@ -160,7 +160,7 @@ def _audit() -> Iterator[GaugeMetricFamily]:
 
 
 def _exchange() -> Iterator[GaugeMetricFamily]:
-    """What came over the DICOM network, and what is sent to destinations."""
+    """What arrived over the DICOM network, and what is sent to destinations."""
     yield _gauge(
         "chestline_received_instances",
         "Instances in the DICOM inbox that are not yet imported, by state.",
@@ -186,7 +186,7 @@ def _exchange() -> Iterator[GaugeMetricFamily]:
 
 
 def _model() -> Iterator[GaugeMetricFamily]:
-    """How much the model's scores have changed; no gauge where that is not known."""
+    """How much the model's scores have changed; no gauge if that is unknown."""
     week = latest_week()
     if week is not None and week.psi is not None:
         yield _number(

@@ -22,7 +22,7 @@ from webportal.operations.forms import BulkForm, PauseForm
 @allow(Role.IT)
 @require_POST
 def pause(request: SignedInRequest) -> HttpResponse:
-    """Let workers take no more jobs of a priority, or none at all."""
+    """Let workers take no more jobs of one priority, or none at all."""
     form = PauseForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("There is no such priority."))
@@ -39,7 +39,7 @@ def pause(request: SignedInRequest) -> HttpResponse:
 @allow(Role.IT)
 @require_POST
 def resume(request: SignedInRequest) -> HttpResponse:
-    """Let workers take jobs of a priority again, or those of all that are not paused themselves."""
+    """Let workers take jobs of one priority again, or of all that are not paused separately."""
     form = PauseForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("There is no such priority."))

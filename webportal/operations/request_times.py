@@ -1,7 +1,7 @@
 """How long requests take, for `/metrics`: by URL pattern and class of status, never by URL.
 
-Counted in this process since it started. One portal process runs on each host, so nothing has to be
-added up between processes.
+Counted in this process since it started. Only one portal process runs on each host, so nothing has
+to be summed over processes.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ OTHER = "other"
 # From a page to the unpacking of a large ZIP.
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 
-# Prometheus tells a restart by the counts, which begin anew.
+# Prometheus detects a restart by the counters, which start at zero.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 durations = Histogram(
     "chestline_request_seconds",

@@ -1,4 +1,4 @@
-"""One worker: what it does, and draining, resuming and stopping it."""
+"""One worker: what it is doing; draining, resuming and stopping it."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from webportal.inference.history import work_since
 from webportal.inference.models import Job, JobState, Worker
 from webportal.operations.plots import load_of
 
-#: The speed of a worker is that of the last minutes.
+#: The speed shown for a worker is that of the last minutes.
 SPEED_OVER = timedelta(minutes=5)
 
 

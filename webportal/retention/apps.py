@@ -11,7 +11,7 @@ class RetentionConfig(AppConfig):
     verbose_name = "Retention"
 
     def ready(self) -> None:
-        """Let holds follow studies that are moved."""
+        """Connect holds to moves of studies."""
         from webportal.records.services import study_moved
         from webportal.retention.holds import follow
 

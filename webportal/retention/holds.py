@@ -32,7 +32,7 @@ def holds_of(patient: Patient) -> QuerySet[LegalHold]:
 def place(on: Patient | Study, reason: str, by: User) -> LegalHold:
     """Keep a patient's studies, or one study, until the hold is lifted.
 
-    Raises HoldError without a reason, if there is a hold already, and for a temporary patient, who
+    Raises HoldError if there is no reason or a hold already, and for a temporary patient, who
     disappears when the study is identified.
     """
     reason = reason.strip()
@@ -72,10 +72,10 @@ def lift(hold: LegalHold, by: User) -> bool:
 
 
 def follow(study: Study, former: Patient, **_signal: Any) -> list[Event]:
-    """Keep a study on hold that leaves a patient with a hold; return what to audit.
+    """Place a study on hold that leaves a patient with a hold; return the audit events.
 
-    It may be moved by mistake, and whoever placed the hold had seen it there. The hold of its own
-    is lifted like any other.
+    The move may be a mistake, and whoever placed the hold meant this study, too. The study's own
+    hold is lifted like any other.
     """
     hold = open_holds().filter(patient=former).first()
     if hold is None or open_holds().filter(study=study).exists():

@@ -12,7 +12,7 @@ REASON_LENGTH = 200
 
 
 class LegalHold(models.Model):
-    """Keeps a patient's studies, or one study, whatever their age, until it is lifted."""
+    """Keeps a patient's studies, or one study, whatever its age, until the hold is lifted."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     patient = models.ForeignKey(

@@ -3,7 +3,7 @@
 The period starts with the examination, or with the upload if that date is unknown, and restarts
 with each later signature and addendum. The study is due RETENTION_YEARS later; if the patient was a
 minor at the examination, not before they reach RETENTION_MINORS_UNTIL. Without a birth date the
-patient is assumed to have been born on the day of the examination, so that nothing is due too
+patient is assumed to have been born on the day of the examination, so that no study is due too
 early.
 """
 
@@ -94,7 +94,7 @@ def _last(model: type[Read] | type[Addendum], study: str) -> Subquery:
 
 
 def _after(moment: F | Value, years: int) -> Func:
-    """The same calendar day that many years later."""
+    """The same day and month, this many years later."""
     return Func(
         Cast(moment, DateTimeField()),
         Value(years, output_field=IntegerField()),

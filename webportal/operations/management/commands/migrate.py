@@ -1,7 +1,7 @@
 """Django's `migrate`, for a database that is in use.
 
-A statement that changes a table waits for everybody who uses it, and everybody who comes later
-waits behind it. So it waits for seconds only, and is tried again.
+A statement that changes a table waits for everyone who uses it, and everyone who comes later waits
+behind it. So it waits only for seconds, and is tried again.
 """
 
 import time
@@ -18,7 +18,7 @@ ATTEMPTS = 60
 
 
 class Command(migrate.Command):
-    """Migrate; nobody waits behind it for longer than LOCK_SECONDS a table that it changes."""
+    """Migrate; each change of a table makes others wait for at most LOCK_SECONDS."""
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
@@ -41,7 +41,7 @@ class Command(migrate.Command):
             else:
                 return
             finally:
-                # A connection that is broken would hide what broke it.
+                # An error on a broken connection would hide the cause.
                 if connection.is_usable():
                     with connection.cursor() as cursor:
                         cursor.execute("RESET lock_timeout")
