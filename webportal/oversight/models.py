@@ -1,6 +1,6 @@
 """Shadow trials of a version, and their results; drift by week.
 
-No reader is ever shown any of this: the results are rows of their own, to which nothing leads from
+No reader is ever shown any of this: the results are separate rows, to which nothing leads from
 a study, an image or a result, and nothing that readers use imports this app (the import rules in
 pyproject.toml, `tests/oversight/test_invisible.py`).
 """
@@ -31,8 +31,8 @@ class ShadowEnd(models.TextChoices):
 class Shadow(models.Model):
     """A trial: one version assesses images beside the active one, unseen.
 
-    Written by webportal.oversight.shadow alone. It is running until it is ended, its time is over,
-    or `beside` is no longer the active version.
+    Written only by webportal.oversight.shadow. It runs until it is ended, its time is over, or
+    `beside` is no longer the active version.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -106,10 +106,10 @@ class ShadowState(models.TextChoices):
 
 
 class ShadowResult(OfStudy):
-    """What the version on trial says of an image, beside the result of the active one.
+    """The result of the version on trial for an image, beside the active version's.
 
-    It is no part of the record: nothing shows it but figures of a whole trial, and the trail has no
-    entry of it.
+    It is not part of the record: only the figures of a whole trial show it, and it has no audit
+    entry.
     """
 
     study_path = "radiograph__study"

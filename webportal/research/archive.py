@@ -1,4 +1,4 @@
-"""The ZIP file of an export: images, three tables, and a manifest that says what it is worth."""
+"""The ZIP file of an export: images, three tables, and a manifest that states its limits."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ from webportal.review.reads.blinding import visible_reads
 from webportal.review.reads.standing import final_reads
 from webportal.version import VERSION
 
-#: Of every member: when it was written says nothing about anybody.
+#: The time stamp of every member: it reveals nothing.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _LIMITS = [
     "Images are left out where the file says that text is burnt in or, unless with_unstated is"
@@ -55,7 +55,7 @@ _READS = (
 
 
 class Pseudonyms:
-    """Names in the order in which they are asked for: P0001, P0002, and so on."""
+    """Names in the order of first use: P0001, P0002, and so on."""
 
     def __init__(self, letter: str) -> None:
         self._letter = letter
@@ -68,7 +68,7 @@ class Pseudonyms:
 
 @dataclass
 class Contents:
-    """What an export came to hold."""
+    """What an export contains in the end."""
 
     studies: list[UUID] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -195,7 +195,7 @@ def write(
 ) -> Contents:
     """Write the ZIP file of the studies; `tell` is called with the number of each that is done."""
     shuffled = list(studies)
-    # Their numbers would otherwise say in which order they came.
+    # Numbers in order of arrival would reveal that order.
     secrets.SystemRandom().shuffle(shuffled)
     archive = _Archive(export, person, file)
     for number, study in enumerate(shuffled, start=1):

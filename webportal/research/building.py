@@ -1,7 +1,7 @@
 """Making exports, in a process of its own that the scheduler starts.
 
-An export is made from the beginning each time: its pseudonyms are in memory alone, so that one that
-was interrupted cannot be continued.
+An export is always made from the beginning: its pseudonyms exist only in memory, so an interrupted
+one cannot be continued.
 """
 
 import logging
@@ -30,14 +30,14 @@ from webportal.storage import free_bytes
 
 logger = logging.getLogger(__name__)
 
-#: One that nothing was heard of for this long has died.
+#: After so long without a sign of life, a process is considered dead.
 SILENT = timedelta(minutes=10)
 MOST_ATTEMPTS = 3
 _process = Background()
 
 
 class AbandonedError(Exception):
-    """The export was removed meanwhile, or another process makes it."""
+    """The export was removed meanwhile, or another process is making it."""
 
 
 class ErasedError(Exception):
@@ -53,7 +53,7 @@ class FailedError(Exception):
 
 
 def start_if_due() -> bool:
-    """Start the process where an export waits and none runs."""
+    """Start the process if an export waits and none runs."""
     if _process.is_running():
         return False
     _take_back_silent()
@@ -112,7 +112,7 @@ def _make(export: ResearchExport) -> None:
     if not (person.is_active and person.has_role(Role.RESEARCHER)):
         raise FailedError("not_allowed")
     studies = selected(export, person)[: services.MOST_STUDIES]
-    # On disk where the scheduler's temporary folder is, for its backups.
+    # On disk, in the scheduler's temporary folder, where it makes its backups, too.
     with tempfile.TemporaryFile() as file:
         contents = archive.write(export, person, studies, file, lambda done: _tell(export, done))
         if not contents.studies:
@@ -134,7 +134,7 @@ def _tell(export: ResearchExport, done: int) -> None:
 def _store(export: ResearchExport, contents: Contents, file: IO[bytes]) -> None:
     size = file.tell()
     file.seek(0)
-    # A name of its own for each attempt, so that none removes the file of another.
+    # Each attempt has its own file name, so that none removes another's file.
     name = f"{services.FOLDER}/{export.pk}-{export.attempts}.zip"
     key = default_storage.save(name, File(file))
     try:
@@ -146,10 +146,10 @@ def _store(export: ResearchExport, contents: Contents, file: IO[bytes]) -> None:
 
 @transaction.atomic
 def _finish(export: ResearchExport, contents: Contents, key: str, size: int) -> None:
-    # Held against erasures: one that comes later finds the study in the export.
+    # Serialised with erasures: a later one finds the study in the export.
     held = Study.objects.select_for_update(no_key=True).filter(pk__in=contents.studies)
     if len(held.order_by("pk").values_list("pk", flat=True)) != len(contents.studies):
-        # One was erased while its images were read.
+        # A study was erased while its images were being read.
         raise ErasedError
     now = timezone.now()
     finished = _own(export).update(

@@ -1,9 +1,9 @@
 """Looks for writing in the pixels of a radiograph, without reading it.
 
-Writing that a device puts into a picture differs from anatomy in three ways: its strokes are thin,
-they end within a few pixels, and they stand in a row, alike in height, thickness and grey. What is
-looked for is such a row of at least three strokes' clusters, as letters and digits are, in four
-directions and sizes. A single letter for the side is none.
+Text that a device burns into an image differs from anatomy in three ways: its strokes are thin,
+they end within a few pixels, and they stand in a row, alike in height, thickness and grey. We look
+for rows of at least three clusters of strokes, as letters and digits form, in four directions and
+several sizes. A single letter that marks the side does not count.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,24 +15,24 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[Any]
 
-#: Pictures are looked at in these reductions, so that letters of 7 to 256 pixels are found.
+#: Images are searched at these reductions, so that letters of 7 to 256 pixels are found.
 _SCALES = (1, 2, 4)
 _HEIGHTS = (7, 64)
 #: Strokes are thinner than this many pixels of a reduction.
 _THICKEST = 11
-#: How far strokes stand out, as a share of the greys of the picture.
+#: The contrast of strokes, as a share of the image's range of greys.
 _CONTRASTS = (0.12, 0.3)
-#: How steep their edges are: the difference of grey over three pixels.
+#: The steepness of their edges: the difference in grey over three pixels.
 _STEEPNESS = 0.15
 #: The fewest letters of a row, and the fewest strokes that a line through the row crosses.
 _LETTERS, _STROKES = 3, 4
-#: As many strokes as a word has whose letters are joined, as in Devanagari.
+#: The strokes of a word whose letters are joined, as in Devanagari.
 _JOINED_STROKES, _JOINED_WIDTH = 7, 2.5
 
 
 @dataclass(frozen=True)
 class _Shapes:
-    """Connected pixels that stand out, from left to right; one entry of each array for a shape."""
+    """Connected high-contrast pixels, from left to right; each array has one entry per shape."""
 
     left: Numbers
     right: Numbers
@@ -46,7 +46,7 @@ class _Shapes:
     strokes: Numbers
 
     def among(self, chosen: Numbers) -> "_Shapes":
-        """The shapes that a mask or indices choose."""
+        """The shapes that a mask or indices select."""
         return _Shapes(**{name: values[chosen] for name, values in vars(self).items()})
 
     @property
@@ -59,7 +59,7 @@ class _Shapes:
 
 
 def has_text(pixels: Numbers) -> bool:
-    """Whether there seems to be writing in a picture (rows × columns, or × samples)."""
+    """Whether an image (rows × columns, or × samples) seems to contain text."""
     return any(True for _ in _rows_of_letters(pixels))
 
 
@@ -77,7 +77,7 @@ def _rows_of_letters(pixels: Numbers) -> Iterator[_Shapes]:
 
 
 def _comparable(pixels: Numbers) -> Numbers:
-    """The greys as shares of most of their range, whatever their depth."""
+    """The greys as shares of most of their range, whatever the bit depth."""
     greys = pixels.astype(np.float32)
     if greys.ndim == 3:
         greys = greys.mean(axis=2)
@@ -94,7 +94,7 @@ def _reduced(greys: Numbers, factor: int) -> Numbers:
 
 
 def _without_thin(picture: Numbers) -> Numbers:
-    """The picture without what is bright and thin (a morphological opening)."""
+    """The image without bright, thin structures (a morphological opening)."""
     for choose in (np.minimum, np.maximum):
         for _ in range(2):
             picture = np.ascontiguousarray(_of_neighbours(picture, choose).T)
@@ -102,7 +102,7 @@ def _without_thin(picture: Numbers) -> Numbers:
 
 
 def _of_neighbours(picture: Numbers, choose: Callable[..., Numbers]) -> Numbers:
-    """Of each pixel and its neighbours in the row the least or the greatest."""
+    """The minimum or maximum of each pixel and its neighbours in the row."""
     reach = _THICKEST // 2
     values = np.pad(picture, ((0, 0), (reach, reach)), mode="edge")
     span = 1
@@ -137,7 +137,7 @@ def _is_writing(row: _Shapes) -> bool:
 
 
 def _neighbours_alike(shapes: _Shapes) -> Numbers:
-    """The number of a group for each shape: those side by side that are alike are of one."""
+    """A group number for each shape: similar neighbours belong to the same group."""
     count, height = len(shapes.left), shapes.height
     first = np.arange(count) + 1
     last = np.searchsorted(shapes.left, shapes.right + height, side="right")
@@ -165,7 +165,7 @@ def _neighbours_alike(shapes: _Shapes) -> Numbers:
 
 
 def _pairs(first: Numbers, last: Numbers) -> tuple[Numbers, Numbers]:
-    """Each index with every one from its `first` up to its `last`, without that."""
+    """Each index paired with every one from its `first` up to, but not including, its `last`."""
     number = np.maximum(last - first, 0)
     one = np.repeat(np.arange(len(first)), number)
     place = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
@@ -173,7 +173,7 @@ def _pairs(first: Numbers, last: Numbers) -> tuple[Numbers, Numbers]:
 
 
 def _connected(count: int, one: Numbers, other: Numbers) -> Numbers:
-    """The number of its group for each of `count`, where pairs belong together."""
+    """The group number of each of `count` items; pairs belong to the same group."""
     group = np.arange(count)
     while True:
         joined = group.copy()
@@ -187,12 +187,12 @@ def _connected(count: int, one: Numbers, other: Numbers) -> Numbers:
 
 
 def _shapes(mask: Numbers, picture: Numbers, standing_out: Numbers) -> _Shapes:
-    """The connected parts of a mask, by the runs of pixels in its rows."""
+    """The connected components of a mask, from the runs of pixels in its rows."""
     columns = mask.shape[1]
     changes = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
     row, start = np.nonzero(changes == 1)
     end = np.nonzero(changes == -1)[1]
-    # Runs of the row below that touch a run, be it by a corner.
+    # Runs of the next row that touch a run, even at a corner.
     place = row * (columns + 2)
     below = place + columns + 2
     first = np.searchsorted(place + end, below + start, side="left")

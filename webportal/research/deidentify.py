@@ -1,7 +1,7 @@
 """De-identifies images: each becomes a new, flat, uncompressed DICOM file, or is left out.
 
-The file is not edited but written anew. Preamble, file meta information, what follows the pixels,
-and the markers of a compressed frame would otherwise carry along whatever somebody put there.
+The file is not edited but rewritten. Otherwise the preamble, file meta information, bytes after the
+pixels, and markers in a compressed frame would carry along whatever somebody put there.
 """
 
 from collections import defaultdict
@@ -34,22 +34,22 @@ class LeftOutError(Exception):
 class Deidentifier:
     """De-identifies the images of one export.
 
-    The new UIDs are random, and exist nowhere but in this object: nobody can go back from them.
+    The new UIDs are random, and exist only in this object: nobody can trace them back.
     """
 
     def __init__(self, *, with_unstated: bool) -> None:
-        """`with_unstated`: also images that do not say whether text is burnt in."""
+        """`with_unstated`: include images that do not state whether text is burnt in."""
         self._with_unstated = with_unstated
         self._library = DicomDeidentifier(procedure=profile.procedure())
-        # Those that the library makes are below a root of its authors.
+        # UIDs made by the library would be below its authors' root.
         self._library.uid_map = defaultdict(lambda: generate_uid(prefix=None))
 
     def uid_for(self, uid: str) -> str:
-        """The UID that stands for `uid` in the export."""
+        """The UID that replaces `uid` in the export."""
         return str(self._library.uid_map[uid])
 
     def deidentify(self, data: bytes, pseudonym: str) -> Dataset:
-        """Return the image without what identifies anybody. Raises LeftOutError."""
+        """Return the image without identifying data. Raises LeftOutError."""
         try:
             ds = pydicom.dcmread(BytesIO(data), force=True)
             _drop_damaged(ds)
@@ -106,7 +106,7 @@ def _refuse_unfit(ds: Dataset) -> None:
 
 
 def _pixels(ds: Dataset) -> bytes:
-    """The pixels alone, uncompressed; raises LeftOutError if something is hidden beside them."""
+    """The pixels alone, uncompressed. Raises LeftOutError if anything is hidden beside them."""
     if ds.file_meta.TransferSyntaxUID.is_compressed:
         ds.decompress(generate_instance_uid=False)
     if ds.BitsAllocated not in (8, 16) or ds.HighBit != ds.BitsStored - 1:
@@ -120,10 +120,10 @@ def _pixels(ds: Dataset) -> bytes:
 
 
 def _refuse_hidden_bits(ds: Dataset, pixels: bytes) -> None:
-    """Overlays of old files are in the bits above those of the pixels, and may be text."""
+    """Raise LeftOutError if bits above the pixels' are used: old overlays, which may be text."""
     spare = ds.BitsAllocated - ds.BitsStored
     values = np.frombuffer(pixels, f"<u{ds.BitsAllocated // 8}")
-    # Shifted up and down again, the spare bits are zeros, or those of the sign.
+    # After shifting up and down again, unused bits are zeros, or copies of the sign.
     kinds = "ui" if ds.PixelRepresentation else "u"
     for kind in kinds:
         shifted = (values << spare).view(f"<{kind}{ds.BitsAllocated // 8}") >> spare
@@ -133,7 +133,7 @@ def _refuse_hidden_bits(ds: Dataset, pixels: bytes) -> None:
 
 
 def _refuse_text(ds: Dataset, pixels: bytes) -> None:
-    """Whatever the header says of it, which a device writes without looking."""
+    """Raise LeftOutError if text is found, whatever the header states: devices set it blindly."""
     values = np.frombuffer(
         pixels, f"<{'i' if ds.PixelRepresentation else 'u'}{ds.BitsAllocated // 8}"
     )
@@ -158,7 +158,7 @@ def _written_anew(kept: Dataset, pixels: bytes, pseudonym: str) -> Dataset:
         setattr(ds, keyword, None)
     ds.PatientID = ds.PatientName = pseudonym
     if "ImageType" in kept:
-        # Only the first two values are the standard's alone.
+        # Only the first two values are defined by the standard.
         kept.ImageType = list(kept.ImageType)[:2] if kept["ImageType"].VM > 1 else None
     for keyword in profile.NUMBERS:
         _copy(kept, ds, keyword, _as_number)
@@ -178,7 +178,7 @@ def _written_anew(kept: Dataset, pixels: bytes, pseudonym: str) -> Dataset:
 
 
 def _copy(kept: Dataset, ds: Dataset, keyword: str, checked: Callable[[Any], Any]) -> None:
-    """Copy the values that pass; an attribute with another value is left out."""
+    """Copy an attribute if all its values pass the check; otherwise leave it out."""
     if keyword not in kept or kept[keyword].is_empty:
         return
     element = kept[keyword]
@@ -188,7 +188,7 @@ def _copy(kept: Dataset, ds: Dataset, keyword: str, checked: Callable[[Any], Any
 
 
 def _as_number(value: Any) -> Any:
-    """The number itself: as text it might have something beside it."""
+    """The number itself: as text, it could have something added to it."""
     if isinstance(value, int):
         return int(value)
     return format_number_as_ds(float(value))

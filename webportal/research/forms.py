@@ -1,4 +1,4 @@
-"""The form that asks for an export."""
+"""The form that requests an export."""
 
 from typing import Any
 

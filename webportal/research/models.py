@@ -35,7 +35,7 @@ class Removal(models.TextChoices):
 
 
 class ResearchExport(models.Model):
-    """An export: what was asked for, and what became of it. No pseudonym is kept anywhere."""
+    """An export: the request, and what became of it. Pseudonyms are not kept anywhere."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     requested_by = models.ForeignKey(
@@ -91,7 +91,7 @@ class ResearchExport(models.Model):
 
 
 class ExportedStudy(OfStudy):
-    """A study that is in an export, also after the export's file has gone."""
+    """A study in an export; kept after the export's file is gone."""
 
     export = models.ForeignKey(ResearchExport, on_delete=models.PROTECT, related_name="studies")
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="research_exports")

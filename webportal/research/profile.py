@@ -1,8 +1,8 @@
-"""What of an image's header goes into an export for research; everything else is removed.
+"""The attributes of an image's header that an export for research keeps; all others are removed.
 
-The Basic Application Level Confidentiality Profile (PS3.15 E.2) lists what must not stay. This is
-the reverse, so that what nobody thought of is removed as well: private elements, unknown ones, and
-every sequence. None of the attributes that are kept is in the profile's table (of DICOM 2026c), and
+The Basic Application Level Confidentiality Profile (PS3.15 E.2) lists what must be removed. This is
+an allow list instead, so that whatever nobody thought of is removed as well: private and unknown
+elements, and every sequence. No attribute kept here is in the profile's table (of DICOM 2026c), and
 none holds free text: each is a number, or one of the values listed here.
 """
 
@@ -16,7 +16,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-#: The version of these lists, which each image and the manifest name.
+#: The version of these lists, stated in each image and in the manifest.
 VERSION = "chestline-1"
 
 SOP_CLASSES = (
@@ -25,7 +25,7 @@ SOP_CLASSES = (
     DigitalXRayImageStorageForProcessing,
     SecondaryCaptureImageStorage,
 )
-#: Replaced by new ones, the same wherever the same one stood in an export.
+#: Replaced by new UIDs, consistently within an export.
 REPLACED = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 #: Kept as numbers.
 NUMBERS = (
@@ -56,7 +56,7 @@ NUMBERS = (
 )
 _SIDES = ("L", "R", "U", "B")
 _DIRECTIONS = ("A", "P", "R", "L", "H", "F", "")
-#: Kept where every value is one of these.
+#: Kept if every value is one of these.
 VALUES: dict[str, tuple[str, ...]] = {
     "ImageType": ("ORIGINAL", "DERIVED", "PRIMARY", "SECONDARY"),
     "Modality": ("CR", "DX", "RG", "OT"),

@@ -1,4 +1,4 @@
-"""Which studies an export is of."""
+"""Which studies an export contains."""
 
 from datetime import date, datetime, time, timedelta
 
@@ -15,10 +15,10 @@ from webportal.review.reads.second_reading import may_read_blind
 
 
 def selected(export: ResearchExport, person: User) -> QuerySet[Study]:
-    """The studies that the export asks for, of the person's departments.
+    """The studies that the export's criteria select, in the person's departments.
 
-    Without phantoms, without priors, which were fetched for comparison only, and without those
-    whose results or reads the person must not see yet: that they match a result would give it away.
+    Without phantoms, without priors, which were fetched only for comparison, and without studies
+    whose results or reads the person must not see yet: being selected would reveal them.
     """
     studies = Study.objects.in_departments_of(person).filter(is_phantom=False)
     studies = studies.exclude(reading_state=ReadingState.PRIOR)

@@ -18,7 +18,7 @@ from webportal.research.models import Removal, ResearchExport, State
 from webportal.research.selection import selected
 from webportal.storage import list_folder, modified_at
 
-#: The end of the trail is locked while each study gets its entry.
+#: The head of the audit trail is locked while each study gets its entry.
 MOST_STUDIES = 500
 FOLDER = "research"
 _OPEN = (State.WAITING, State.BUILDING)
@@ -31,11 +31,11 @@ class ResearchError(Conflict):
 
 @transaction.atomic
 def request(export: ResearchExport, by: User) -> ResearchExport:
-    """Ask for an export, which the scheduler has made.
+    """Request an export, which the scheduler will have made.
 
     Raises ResearchError if no study matches, or too many, or another one is still being made.
     """
-    # One at a time: no second one is asked for before this transaction ends.
+    # One at a time: a second request waits for this transaction to end.
     User.objects.select_for_update(no_key=True).get(pk=by.pk)
     if ResearchExport.objects.filter(requested_by=by, state__in=_OPEN).exists():
         raise ResearchError(_("Wait until your last export is done."))
@@ -65,7 +65,7 @@ def request(export: ResearchExport, by: User) -> ResearchExport:
 
 @transaction.atomic
 def note_download(export: ResearchExport, by: User) -> list[UUID]:
-    """Record a download; return the ids of the studies in it.
+    """Record a download; return the ids of the export's studies.
 
     Raises ResearchError if there is no file, or the person no longer sees all of the studies.
     """
@@ -81,7 +81,7 @@ def note_download(export: ResearchExport, by: User) -> list[UUID]:
 
 
 def open_file(export: ResearchExport, by: User) -> tuple[IO[bytes], list[UUID]]:
-    """Open the file of an export and record its download; also return the ids of its studies.
+    """Open the file of an export and record the download; also return the ids of its studies.
 
     Raises ResearchError as `note_download` does, or if the file is not in the storage.
     """
@@ -92,12 +92,12 @@ def open_file(export: ResearchExport, by: User) -> tuple[IO[bytes], list[UUID]]:
 
 
 def file_name(export: ResearchExport) -> str:
-    """The name of the file for whoever downloads it."""
+    """The file name under which an export is downloaded."""
     return f"chestline-research-{export.pk}.zip"
 
 
 def remove(export: ResearchExport, why: Removal, by: User | None) -> None:
-    """Remove the file of an export, or give up one that is not done."""
+    """Remove the file of an export, or give up an unfinished one."""
     with transaction.atomic():
         key = _close(export.pk, why, by)
     if key:
@@ -106,10 +106,10 @@ def remove(export: ResearchExport, why: Removal, by: User | None) -> None:
 
 @transaction.atomic
 def withdraw(studies: Iterable[UUID], by: User | None) -> list[str]:
-    """Close every export with one of these studies, which are being erased; return their files."""
+    """Close every export with one of these studies, which are being erased; return the files."""
     found = ResearchExport.objects.filter(studies__study__in=list(studies), state=State.READY)
     keys = set(found.values_list("pk", flat=True))
-    # All before the first entry locks the head of the trail, for which a process with one may wait.
+    # Lock all before the first entry locks the trail's head, for which a process with one may wait.
     exports = ResearchExport.objects.filter(pk__in=keys).order_by("pk").select_for_update()
     files = [_close(each.pk, Removal.ERASURE, by) for each in list(exports)]
     return [file for file in files if file]
@@ -128,7 +128,7 @@ def _close(key: UUID, why: Removal, by: User | None) -> str:
 
 
 def remove_expired() -> None:
-    """Remove the exports whose time is over, and files that a killed process left behind."""
+    """Remove expired exports, and files that a killed process left behind."""
     now = timezone.now()
     for export in ResearchExport.objects.filter(state=State.READY, expires_at__lte=now):
         remove(export, Removal.EXPIRED, None)

@@ -27,7 +27,7 @@ EXPORTS_PER_PAGE = 20
 @allow(Role.RESEARCHER)
 @require_http_methods(["GET", "HEAD", "POST"])
 def exports(request: SignedInRequest) -> HttpResponse:
-    """The person's exports, and the form that asks for one."""
+    """The person's exports, and the form that requests one."""
     form = ExportForm(request.POST or None, person=request.user)
     if request.method == "POST" and form.is_valid():
         try:
@@ -60,7 +60,7 @@ def _row(export: ResearchExport, person: User) -> dict[str, Any]:
 
 
 def _to_look_at(export: ResearchExport, person: User) -> list[UUID]:
-    """The studies of images with text, for those who may open them."""
+    """The studies of images with text, for people who may open them."""
     if not (export.with_text and person.is_radiologist):
         return []
     seen = Study.objects.visible_to(person).filter(radiographs__in=export.with_text)
@@ -70,7 +70,7 @@ def _to_look_at(export: ResearchExport, person: User) -> list[UUID]:
 @allow(Role.RESEARCHER)
 @require_GET
 def download(request: SignedInRequest, export_id: uuid.UUID) -> HttpResponseBase:
-    """The ZIP file of an export of one's own."""
+    """The ZIP file of one of one's own exports."""
     export = get_object_or_404(ResearchExport, pk=export_id, requested_by=request.user)
     try:
         file, studies = services.open_file(export, request.user)
@@ -90,7 +90,7 @@ def _refused(request: SignedInRequest, words: str) -> HttpResponse:
 @allow(Role.RESEARCHER)
 @require_POST
 def remove(request: SignedInRequest, export_id: uuid.UUID) -> HttpResponse:
-    """Remove the file of an export of one's own, or give up one that is not done."""
+    """Remove the file of one of one's own exports, or give up an unfinished one."""
     export = get_object_or_404(ResearchExport, pk=export_id, requested_by=request.user)
     services.remove(export, Removal.BY_PERSON, request.user)
     messages.success(request, _("Removed."))

@@ -1,1 +1,1 @@
-"""Drift: whether what reaches the model, and what it says, has changed since its first weeks."""
+"""Drift: whether the model's input and its scores have changed since its first weeks."""

@@ -1,4 +1,4 @@
-"""The groups in which images are counted: age, view and equipment, as far as they are known."""
+"""The groups in which images are counted: age, view and equipment, as far as known."""
 
 from collections import Counter
 
@@ -8,7 +8,7 @@ from webportal.inference.purpose.rule import KnownFacts
 
 UNKNOWN = "unknown"
 OTHERS = "others"
-#: By the first month that no longer belongs to them.
+#: Each group by the first month of age that is beyond it.
 _AGES = ((12, "under_1"), (72, "1_to_5"), (216, "6_to_17"), (780, "18_to_64"))
 AGES = (*(name for _, name in _AGES), "65_and_over", UNKNOWN)
 _VIEWS = {
@@ -19,7 +19,7 @@ _VIEWS = {
     Projection.UNKNOWN: UNKNOWN,
 }
 VIEWS = ("ap", "pa", "frontal", "not_frontal", "several", UNKNOWN)
-#: Equipment that made fewer images in a week, or is none of the most frequent, counts as others.
+#: Equipment with fewer images in a week, or not among the most frequent, counts as others.
 LEAST_IMAGES = 5
 MOST_EQUIPMENT = 8
 _LONGEST_NAME = 60
@@ -39,7 +39,7 @@ def view_group(facts: KnownFacts) -> str:
     """The view that the header names."""
     views = views_of(facts.view_position, facts.codes, facts.body_part)
     named = {view.projection for view in views} - {Projection.UNKNOWN}
-    # AP and PA say more than frontal.
+    # AP and PA are more specific than frontal.
     if named & {Projection.AP, Projection.PA}:
         named.discard(Projection.FRONTAL)
     if not named:
@@ -54,7 +54,7 @@ def equipment_name(manufacturer: str, model_name: str) -> str:
 
 
 def most_frequent(equipment: Counter[str]) -> dict[str, int]:
-    """The counts of the most frequent equipment; what is rare is among `OTHERS`."""
+    """The counts of the most frequent equipment; the rest is counted among `OTHERS`."""
     named = Counter(equipment)
     unknown = named.pop(UNKNOWN, 0)
     kept = {

@@ -1,4 +1,4 @@
-"""Whether the scores have changed: for the alerts of hospital IT, and the metrics."""
+"""Whether the scores have changed: for hospital IT's alerts, and the metrics."""
 
 from django.conf import settings
 from django.utils.functional import Promise
@@ -20,11 +20,11 @@ WORDS: dict[str, str | Promise] = {
 
 
 def latest_week() -> DriftWeek | None:
-    """The newest week of the active version; None if it has not been active of late."""
+    """The newest week of the active version; None if it was not active recently."""
     model = active_model()
     if model is None:
         return None
-    # While the week after it is being computed, this one still holds.
+    # While the following week is being computed, this one still counts.
     recent = last_complete_week() - WEEK
     return DriftWeek.objects.filter(model_version=model, starts_on__gte=recent).last()
 

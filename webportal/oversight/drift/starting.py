@@ -1,4 +1,4 @@
-"""Starting the process that computes weeks: one with many images takes a minute of a core."""
+"""Starting the process that computes weeks, which can take a minute of CPU time."""
 
 from webportal.background import Background
 from webportal.oversight.drift.weeks import is_due

@@ -1,4 +1,4 @@
-"""The newest week beside the reference, in shares and by group."""
+"""The newest week compared with the reference, as shares by group."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -84,7 +84,7 @@ def compared(reference: Sequence[DriftWeek], week: DriftWeek) -> list[Section]:
 
 
 def of_card(model: ModelVersion) -> list[tuple[str, str]]:
-    """What share of each set of images of the card the gate refused."""
+    """The share of each of the card's image sets that the gate refused."""
     return [
         (name, percent(figures["refused"]))
         for name, figures in model.figures.items()

@@ -1,7 +1,7 @@
 """Computing the weeks of the active version, one after the other.
 
 The first weeks with images are the reference, until they have enough scores: a model card has no
-distribution of scores, and none of another hospital's would tell what has changed here.
+distribution of scores, and another hospital's would not show what has changed here.
 """
 
 import uuid
@@ -33,14 +33,14 @@ _SETTLED = timedelta(hours=1)
 
 
 class _Result(NamedTuple):
-    """What counts of a result."""
+    """The part of a result that counts here."""
 
     score: float | None
     purpose: str
 
     @property
     def kind(self) -> str:
-        """Whether the image was scored, refused by the gate, or not one for the version."""
+        """Whether the image was scored, refused by the gate, or withheld."""
         if self.purpose == Purpose.WITHHELD:
             return "withheld"
         if self.score is None:
@@ -57,7 +57,7 @@ def is_due() -> bool:
 def compute_due() -> int:
     """Compute the complete weeks that are missing, oldest first; return how many.
 
-    After a pause of the scheduler, or an upgrade, the missing ones follow.
+    After a pause of the scheduler, or an upgrade, all missing weeks are computed.
     """
     model = active_model()
     if model is None:
@@ -75,12 +75,12 @@ def last_complete_week() -> date:
 
 
 def reference_weeks(model: ModelVersion) -> list[DriftWeek]:
-    """The weeks of the version with which its others are compared."""
+    """The weeks of the version with which its later ones are compared."""
     return list(DriftWeek.objects.filter(model_version=model, is_reference=True))
 
 
 def _is_complete(reference: Sequence[DriftWeek]) -> bool:
-    """Whether the weeks are as many as they should be, and have enough scores to compare with."""
+    """Whether there are enough weeks, with enough scores, to compare with."""
     scored = sum(week.scored for week in reference)
     weeks: int = settings.DRIFT_REFERENCE_WEEKS
     least: int = settings.DRIFT_MIN_IMAGES
@@ -169,7 +169,7 @@ def _figures(results: Mapping[uuid.UUID, _Result]) -> dict[str, Any]:
 def _reads(model: ModelVersion, monday: date) -> dict[str, int]:
     """The reads signed in the week that decided on a result of the version.
 
-    As on the agreement page, no study counts that waits for its second reader.
+    As on the agreement page, studies that wait for their second reader do not count.
     """
     reads = reads_between(monday, monday + WEEK - timedelta(days=1)).filter(
         prediction__model_version=model, decision__in=[Decision.CONFIRM, Decision.OVERRULE]

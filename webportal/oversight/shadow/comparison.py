@@ -1,6 +1,6 @@
-"""What a trial has shown so far, in figures: agreement, scores, gate, and both against the readers.
+"""The figures of a trial so far: agreement, scores, gate, and both versions against the readers.
 
-Only figures, and no study: hospital IT sees no patients. Reads count as on the agreement page, so
+Only figures, no studies: hospital IT sees no patients. Reads count as on the agreement page, so
 that no figure reveals a first read while a second one is due.
 """
 
@@ -31,7 +31,7 @@ from webportal.review.reports.agreement import Agreement, reads_between, tally
 
 #: The newest results are compared; more would take seconds.
 MOST_IMAGES = 20_000
-#: Fewer studies of a class say nothing about an area under a curve.
+#: With fewer studies of a class, an area under the curve means nothing.
 LEAST_OF_A_CLASS = 10
 BINS = 20
 CATEGORIES = (
@@ -61,7 +61,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Share:
-    """A count out of a total, with the 95 % interval of its share."""
+    """A count out of a total, with the 95 % interval of the share."""
 
     count: int
     of: int
@@ -73,13 +73,13 @@ class Share:
 
     @property
     def interval(self) -> Interval:
-        """Its interval after Wilson; of nothing, all there is."""
+        """Wilson's interval; from 0 to 1 if the total is 0."""
         return wilson(self.count, self.of) if self.of else (0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class AgainstReads:
-    """Both versions against signed reads; `areas` is None where there are too few of a class."""
+    """Both versions against signed reads; `areas` is None if a class has too few studies."""
 
     positive: int
     negative: int
@@ -105,7 +105,7 @@ class Comparison:
 
     @cached_property
     def answers(self) -> Agreement:
-        """Yes or no of both, each at its own decision threshold; the active version is first."""
+        """Yes or no by each version, at its own decision threshold; the active version is first."""
         active, shadow = (
             _decision(each) for each in (self.shadow.beside, self.shadow.model_version)
         )
@@ -116,13 +116,13 @@ class Comparison:
 
     @property
     def agreement(self) -> Share:
-        """In how many images both give the same answer."""
+        """The images for which both versions give the same answer."""
         answers = self.answers
         return Share(answers.both + answers.neither, answers.count)
 
     @property
     def gate(self) -> Share:
-        """How many images one of them assesses and the other does not."""
+        """The images that only one of the versions assesses."""
         differs = sum(
             (pair.active_score is None) != (pair.shadow_score is None) for pair in self.pairs
         )
@@ -139,7 +139,7 @@ class Comparison:
 
     @cached_property
     def shift(self) -> Estimate | None:
-        """By how much the scores on trial are higher on average; None without any."""
+        """By how much the scores on trial are higher on average; None if there are none."""
         if not self._scored:
             return None
         active, shadow = _scores(self._scored)
@@ -192,7 +192,7 @@ def _pairs(shadow: Shadow) -> list[Pair]:
     done = ShadowResult.objects.filter(
         shadow=shadow,
         state=ShadowState.DONE,
-        # A corrected birth date may have put it outside since.
+        # A corrected birth date may since have put it outside.
         prediction__purpose__in=[Purpose.WITHIN, Purpose.UNCONFIRMED],
     )
     rows: Iterable[Any] = done.order_by("-id").values_list(

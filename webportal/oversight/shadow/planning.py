@@ -1,6 +1,6 @@
 """Choosing the images of a trial: the scheduler adds what the active version has just assessed.
 
-Nothing happens where results are written: a trial costs the workers' transactions nothing, and no
+Nothing is done where results are written: a trial adds nothing to the workers' transactions, and no
 fault in it can lose a result.
 """
 
@@ -17,8 +17,9 @@ from webportal.oversight.shadow.work import lose, running_shadow
 # Results are stamped by the workers' clocks and committed a little later.
 _SETTLED = timedelta(minutes=10)
 
-# By a hash of the study, so that all of its images are in the trial or none, and every trial has
-# other studies. What the active version was not made for is left out: its results count nowhere.
+# By a hash of the study, so that all of its images are in the trial or none, and each trial has
+# other studies. Images outside the active version's purpose are left out: their results count
+# nowhere.
 PLAN = """
 INSERT INTO oversight_shadowresult
     (shadow_id, prediction_id, radiograph_id, state, worker, category, reason_code)
@@ -39,7 +40,7 @@ ON CONFLICT (shadow_id, radiograph_id) DO NOTHING
 def plan() -> int:
     """Add the new images of the running trial, if any; return how many.
 
-    Also ends a trial that is over, and takes back what dead workers had begun.
+    Also ends a trial whose time is over, and takes back the images of dead workers.
     """
     lose(leased_until__lt=Now())
     close_if_over()
@@ -49,7 +50,7 @@ def plan() -> int:
 
 @transaction.atomic
 def _plan(running: Shadow) -> int:
-    # Waits for somebody who is just ending it.
+    # Waits for anyone who is just ending the trial.
     shadow = Shadow.objects.select_for_update().get(pk=running.pk)
     if shadow.ended_at is not None:
         return 0

@@ -36,7 +36,7 @@ def start(model: ModelVersion, share: int, ends_at: datetime, secret: Secret, by
         why = _(error.message).format(**error.values)
         raise ShadowError(_("It cannot be run. %(why)s") % {"why": why}) from error
     with transaction.atomic():
-        # Serialises with activations, which lock them in the same order.
+        # Serialised with activations, which lock the versions in the same order.
         versions = list(ModelVersion.objects.select_for_update(no_key=True).order_by("pk"))
         active = next((version for version in versions if version.is_active), None)
         close_if_over()
@@ -91,7 +91,7 @@ def close_if_over() -> None:
 def end(shadow_id: uuid.UUID, reason: ShadowEnd, by: User | None = None) -> bool:
     """Mark a trial as ended; return False if it is already.
 
-    What waits for a worker is dropped; what a worker has begun no longer counts.
+    Waiting images are dropped; results of images that a worker has begun no longer count.
     """
     shadow = Shadow.objects.select_for_update().get(pk=shadow_id)
     if shadow.ended_at is not None:

@@ -1,7 +1,7 @@
 """The workers' side of a trial: take images when nothing else waits, and report.
 
-An image is tried once. If its worker dies meanwhile it has failed, so that a version that kills its
-process cannot do so twice with the same image, and a few such deaths end the trial.
+An image is tried only once. If its worker dies meanwhile, it has failed, so that a version that
+kills its process cannot do so twice with the same image; a few such deaths end the trial.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from webportal.inference.models import QueuePause, Worker
 from webportal.inference.pauses import claimable
 from webportal.oversight.models import Shadow, ShadowResult, ShadowState
 
-#: A trial ends after this many batches lost with their workers: the version may be what kills them.
+#: A trial ends after this many batches lost with their workers: the version may be the cause.
 MOST_LOST_BATCHES = 3
 # Longer than any batch takes; a dead worker delays nobody here.
 _LEASE = timedelta(minutes=10)
@@ -50,7 +50,7 @@ class ShadowImage:
 
 @dataclass(frozen=True)
 class ShadowAnswer:
-    """What the version says of an image; `failure` is why it said nothing, '' if it did."""
+    """The result for an image; `failure` is the reason if there is none, else ''."""
 
     category: str = ""
     probability: float | None = None
@@ -59,7 +59,7 @@ class ShadowAnswer:
 
 
 def running_shadow() -> Shadow | None:
-    """The running trial, if any; not one of which too many workers have died."""
+    """The running trial, if any; not one that too many workers have died of."""
     found = Shadow.objects.filter(
         ended_at=None,
         ends_at__gt=timezone.now(),
@@ -105,7 +105,7 @@ def take(shadow: Shadow, worker: str, limit: int) -> list[ShadowImage]:
 def begin_loading(shadow: Shadow, worker: str) -> bool:
     """Hold one image while the worker loads the version; return whether there was one.
 
-    If loading kills the worker, this is what counts as its lost batch. `give_back` ends it.
+    If loading kills the worker, this image counts as its lost batch. `give_back` ends the hold.
     """
     held = [image.id for image in take(shadow, worker, 1)]
     return ShadowResult.objects.filter(pk__in=held).update(reason_code=_LOADING) > 0
@@ -119,7 +119,7 @@ def has_died_loading(shadow: Shadow, worker: str) -> bool:
 
 @transaction.atomic
 def record(worker: str, answers: Mapping[int, ShadowAnswer]) -> int:
-    """Store the answers of a batch; return how many were still this worker's to give."""
+    """Store the results of a batch; return how many the worker still held."""
     held = list(_held_by(worker).filter(pk__in=answers).order_by("pk").select_for_update())
     for result in held:
         answer = answers[result.pk]
@@ -133,12 +133,12 @@ def record(worker: str, answers: Mapping[int, ShadowAnswer]) -> int:
 
 
 def give_back(worker: str) -> None:
-    """Return what the worker has begun, when it stops in good order or could not go on."""
+    """Return the images that the worker has begun, when it stops cleanly or cannot continue."""
     _held_by(worker).update(state=ShadowState.WAITING, worker="", leased_until=None, reason_code="")
 
 
 def release(worker: str) -> None:
-    """Give up what the worker's predecessor of the same name had begun, and what was said of it."""
+    """Give up the images of the worker's predecessor of the same name, and its loading state."""
     lose(worker=worker)
     Shadow.objects.filter(failing=worker).update(failing="")
     Shadow.objects.filter(cannot_load=worker).update(cannot_load="")
@@ -146,7 +146,7 @@ def release(worker: str) -> None:
 
 @transaction.atomic
 def lose(**condition: Any) -> None:
-    """Count the batches of dead workers, and their images as failed."""
+    """Count the lost batches of dead workers, and their images as failed."""
     lost = ShadowResult.objects.filter(state=ShadowState.RUNNING, **condition)
     trials = Shadow.objects.filter(pk__in=lost.values("shadow")).order_by("pk")
     for shadow in trials.select_for_update(no_key=True):
