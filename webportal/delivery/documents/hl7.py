@@ -12,7 +12,7 @@ from pydicom.sr.coding import Code
 from webportal.accounts.models import User
 from webportal.delivery.documents import coding
 from webportal.delivery.documents.sources import day_and_time
-from webportal.delivery.documents.texts import measured, zones
+from webportal.delivery.documents.texts import measured, uncoded, zones
 from webportal.records.models import Patient, Study
 from webportal.review.models import Addendum, Decision, Read
 
@@ -97,7 +97,7 @@ def _observations(
         if code is not None:
             values.append(("CE", _coded(code), _coded(coding.PRESENT)))
     impression = "18782-3^Radiology Study observation (narrative)^LN"
-    values += [("FT", impression, escape(text)) for text in measured(read)]
+    values += [("FT", impression, escape(text)) for text in [*uncoded(read), *measured(read)]]
     if read.comment:
         values.append(("FT", impression, escape(read.comment)))
     for each in addenda:

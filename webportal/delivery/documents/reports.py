@@ -53,7 +53,7 @@ from webportal.delivery.documents.sources import (
     model_equipment,
     portal_equipment,
 )
-from webportal.delivery.documents.texts import measured, percent
+from webportal.delivery.documents.texts import measured, percent, uncoded
 from webportal.inference.models import ModelVersion, Prediction
 from webportal.records.choices import Category
 from webportal.review.models import Addendum, Decision, Read
@@ -243,19 +243,21 @@ def read_marks(
 
 def _assessments(read: Read) -> list[tuple[Code, Code, list[FindingSite]]]:
     """The statements of a read: which finding, its presence, and its site."""
-    if read.decision == Decision.NOT_INTERPRETABLE:
-        return [(coding.QUALITY_ASSESSMENT, coding.UNUSABLE, [])]
     sites = [FindingSite(*coding.zone(name)) for name in read.zones]
-    assessment = [(coding.PNEUMONIA, coding.certainty(read.pneumonia), sites)]
+    if read.decision == Decision.NOT_INTERPRETABLE:
+        assessment = [(coding.QUALITY_ASSESSMENT, coding.UNUSABLE, sites)]
+    else:
+        assessment = [(coding.PNEUMONIA, coding.certainty(read.pneumonia), sites)]
+    # A reader may see a pneumothorax on an image that is no use for pneumonia.
     others = (coding.other_finding(name) for name in read.other_findings)
     return assessment + [(code, coding.PRESENT, []) for code in others if code is not None]
 
 
 def _texts(read: Read, addenda: Sequence[Addendum]) -> list[ContentItem]:
-    """The texts of measurements, impression and addenda."""
-    measurements = [_text(coding.COMMENT, text) for text in measured(read)]
+    """The texts of uncoded findings, measurements, impression and addenda."""
+    comments = [_text(coding.COMMENT, text) for text in [*uncoded(read), *measured(read)]]
     texts = [read.comment, *(f"Addendum ({each.reason}): {each.text}" for each in addenda)]
-    return [*measurements, *(_text(coding.CONCLUSION, text) for text in texts if text)]
+    return [*comments, *(_text(coding.CONCLUSION, text) for text in texts if text)]
 
 
 def _marked(finding: str) -> Code:

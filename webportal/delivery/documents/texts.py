@@ -4,7 +4,7 @@ from django.utils import translation
 
 from webportal.delivery.documents import coding
 from webportal.inference.models import Prediction
-from webportal.review.models import Read
+from webportal.review.models import OtherFinding, Read
 from webportal.review.reads.measurements import describe_measurements
 
 
@@ -12,6 +12,15 @@ def measured(read: Read) -> list[str]:
     """The lengths, angles and areas that were kept with a read."""
     with translation.override("en"):
         return describe_measurements(read.measurements, read.study)
+
+
+def uncoded(read: Read) -> list[str]:
+    """That a read has a finding without a code: else it would say less than its reader signed."""
+    if OtherFinding.OTHER not in read.other_findings:
+        return []
+    is_described = bool(read.comment.strip())
+    words = "see the impression" if is_described else "the reader has not described it"
+    return [f"Other finding: {words}."]
 
 
 def zones(read: Read) -> list[str]:

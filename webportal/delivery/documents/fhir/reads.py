@@ -24,7 +24,7 @@ from webportal.delivery.documents.fhir.resources import (
     observation,
 )
 from webportal.delivery.documents.fhir.transactions import transaction
-from webportal.delivery.documents.texts import measured
+from webportal.delivery.documents.texts import measured, uncoded
 from webportal.records.models import Study
 from webportal.review.models import Addendum, Decision, OtherFinding, Pneumonia, Read, Zone
 from webportal.review.reads import codes
@@ -35,7 +35,7 @@ FIRST, LATER = "final", "amended"
 WITHDRAWN = "entered-in-error"
 #: The attribute of SNOMED CT that gives a site its side.
 _LATERALITY = "272741003"
-#: Measurements, as text.
+#: Findings without a code, and measurements, as text.
 NARRATIVE = Code("18782-3", "LN", "Radiology Study observation (narrative)")
 
 
@@ -112,6 +112,8 @@ def _findings(read: Read) -> Iterator[_Finding]:
             code = concept(snomed, *radlex(codes.OTHER_FINDINGS[OtherFinding(name)].radlex))
             present = concept(coding.PRESENT, *radlex(codes.CERTAINTY[Pneumonia.DEFINITE].radlex))
             yield _coded(name, code, present, snomed.meaning)
+    for words in uncoded(read):
+        yield _Finding("other", concept(NARRATIVE), words, {"valueString": words})
     lines = [text(each) for each in measured(read)]
     if lines:
         value = {"valueString": "\n".join(lines)}
