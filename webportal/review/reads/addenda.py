@@ -1,6 +1,7 @@
 """Signing addenda. Locks are taken as in `reading`."""
 
 import hashlib
+import uuid
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -14,9 +15,11 @@ from webportal.records.identity import version_of
 from webportal.records.models import Radiograph, Study
 from webportal.review.models import Addendum, Read, ReadState
 from webportal.review.reads.authentication import Secret, check_signer
+from webportal.review.reads.queries import signed_read
 from webportal.review.reads.refusals import ReadingError
 from webportal.review.reads.second_reading import due_of_second_reading
 from webportal.review.reads.signed_identity import lock_identity
+from webportal.review.reads.standing import stands
 from webportal.review.reads.viewing import (
     images_not_viewed,
     refuse_addendum_unviewed,
@@ -43,7 +46,8 @@ def add_addendum(
     `despite_unseen` means that the text addresses one that cannot be shown. `identity` is the
     fingerprint of the patient's identity that the author saw. Signing the same text twice changes
     nothing. Raises ReadingError with one of the codes not_signed, incomplete, wrong_password,
-    identity_changed, images_changed or images_not_viewed.
+    identity_changed, images_changed, images_not_viewed, or reading_changed when another read counts
+    by now.
     """
     reason, text = reason.strip(), text.strip()
     if read.state != ReadState.SIGNED:
@@ -67,6 +71,7 @@ def add_addendum(
         same = read.addenda.filter(author=author, reason=reason, text=text).first()
         if same is not None:
             return same
+        _refuse_unless_counting(study, read)
         # A draft amendment by the author is separate and is kept.
         drafts = Read.objects.filter(study=read.study_id, reader=author, state=ReadState.DRAFT)
         drafts.filter(amends=None).delete()
@@ -85,6 +90,35 @@ def add_addendum(
         event = Event(Action.ADDENDUM_SIGNED, "addendum", addendum.pk, read.study_id, detail)
         append(event, author)
     return addendum
+
+
+def refuse_unseen(read: Read, shown: uuid.UUID | None) -> None:
+    """Refuse an addendum to another read than its author had before them.
+
+    `shown` is the id of that read, None if the page does not say. Raises ReadingError with the code
+    reading_changed.
+    """
+    if shown is not None and shown != read.pk:
+        raise _another_counts()
+
+
+def _refuse_unless_counting(study: Study, read: Read) -> None:
+    """Refuse an addendum to a read that was amended, taken back or decided upon meanwhile."""
+    counting = signed_read(study)
+    stood = Read.objects.filter(stands(), pk=read.pk).exists()
+    if not stood or (counting is not None and counting.pk != read.pk):
+        raise _another_counts()
+
+
+def _another_counts() -> ReadingError:
+    return ReadingError(
+        "reading_changed",
+        _(
+            "Another read counts than the one that you had before you: it has been amended or taken"
+            " back, or another reader has signed. Look at what counts now, check your addendum and"
+            " sign again; your text is kept."
+        ),
+    )
 
 
 def _is_closed_by_addendum(study: Study, images: int | None) -> bool:

@@ -168,8 +168,9 @@ def amendment_form(
 
 
 class AddendumForm(IdentityFields):
-    """An addendum to a signed read."""
+    """An addendum to a signed read; `read` is the id of the one that was on the page."""
 
+    read = forms.UUIDField(required=False, widget=forms.HiddenInput)
     images = forms.IntegerField(required=False, widget=forms.HiddenInput)
     despite_unseen = forms.BooleanField(required=False)
     reason = forms.CharField(

@@ -270,6 +270,7 @@ def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     if form.is_valid():
         values = form.cleaned_data
         try:
+            addenda.refuse_unseen(read, values["read"])
             addenda.add_addendum(
                 read,
                 request.user,
