@@ -95,7 +95,8 @@ def test_one_report_is_preliminary_then_final_then_amended_and_valid_in_each_sta
     assert "resultsInterpreter" not in early
     assert final["conclusion"] == "Dense <opacity> & air.\nनिमोनिया"
     assert "Dense &lt;opacity&gt; &amp; air.<br/>निमोनिया" in final["text"]["div"]
-    assert amended["conclusion"].endswith("\n\nAddendum (Why): More.")
+    assert amended["conclusion"].endswith(" (Why): More.")
+    assert f"\n\nAddendum by {radiologist}, 20" in amended["conclusion"]
     (interpreter,) = final["resultsInterpreter"]
     assert interpreter["identifier"]["value"] == radiologist.username
     assert ("sct", "233604007") in {

@@ -3,23 +3,27 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 
 import pydicom
 import pytest
+from django.test import Client
 from pydicom.dataset import Dataset
+from pypdf import PdfReader
 
 from tests.conftest import PASSWORD
 from tests.delivery.test_documents import made
 from tests.factories import make_prediction
 from tests.helpers import let_time_pass
-from tests.reading import entry, read, sign
-from webportal.accounts.models import User
+from tests.reading import add_addendum, entry, read, sign
+from webportal.accounts.models import Role, User
 from webportal.database.clock import clock
 from webportal.delivery.documents import hl7
 from webportal.delivery.documents.fhir.reads import read_transaction
 from webportal.delivery.models import Destination, DocumentKind
 from webportal.delivery.planning import plan
 from webportal.review.models import Addendum, Read
+from webportal.review.reads.headline import findings_of
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Destination]
@@ -90,3 +94,47 @@ def test_nothing_is_said_of_a_finding_that_is_not_there(
     signed = read(make_prediction(), radiologist, "none", other_findings=("effusion",))
     said = str(sr_of(signed)) + hl7_of(signed) + str(fhir_of(signed))
     assert "Other finding" not in said
+
+
+def test_an_addendum_outlives_the_amendment_of_the_read_it_was_added_to(
+    make_destination: Make,
+    radiologist: User,
+    make_user: Callable[..., User],
+    client: Client,
+) -> None:
+    make_destination()
+    seen = make_prediction()
+    first = read(seen, radiologist, "none")
+    other = make_user(Role.RADIOLOGIST, username="other")
+    addendum = add_addendum(first, other, "Pneumothorax", "Right apex, phoned.", PASSWORD)
+    amended = read(seen, radiologist, "none", amends=first.pk, reason="Typing error")
+    report = sr_of(amended)
+    (words,) = (each for each in texts_of(report) if "Right apex" in each)
+    assert words.startswith("Addendum to an earlier read by other, 20")
+    assert [str(each.VerifyingObserverName) for each in report.VerifyingObserverSequence] == [
+        f"{radiologist}^"
+    ]
+    assert words in hl7_of(amended, addendum)
+    assert words in str(fhir_of(amended, addendum)[-1]["conclusion"])
+    client.force_login(other)
+    found = findings_of([first.study_id], other)[first.study_id]
+    assert (found.is_amended, found.addenda) == (True, 1)
+    address = f"/studies/{first.study_id}/report"
+    pdf = PdfReader(BytesIO(client.get(f"{address}.pdf").content)).pages[0].extract_text()
+    for text in (client.get(address).text, pdf):
+        assert "Addendum to an earlier read" in text
+        assert "Right apex, phoned." in text
+    page = client.get(f"/studies/{first.study_id}").text
+    shown = page.partition("Addendum to the read that was superseded:")[2]
+    assert "Right apex, phoned." in shown
+    assert page.count("Right apex, phoned.") == 1
+
+
+def test_an_addendum_names_its_own_author(
+    radiologist: User, make_user: Callable[..., User]
+) -> None:
+    signed = read(make_prediction(), radiologist, "none")
+    other = make_user(Role.RADIOLOGIST, username="other")
+    addendum = add_addendum(signed, other, "Why", "More.", PASSWORD)
+    assert "Addendum by other, 20" in hl7_of(signed, addendum)
+    assert "Addendum by other, 20" in str(fhir_of(signed, addendum)[-1]["conclusion"])

@@ -32,6 +32,7 @@ from webportal.delivery.retractions import OF_DICOM, retracted, sent_since
 from webportal.records.identity import identity_version
 from webportal.review.models import Addendum, Read
 from webportal.review.reads.marks import parse_marks
+from webportal.review.reads.queries import earlier_addenda
 
 #: Series numbers, above those that modalities use.
 _SERIES = {
@@ -205,9 +206,12 @@ def _of_result(document: Document, place: Place) -> bytes:
 
 
 def _addenda(read: Read, last: Addendum | None) -> list[Addendum]:
+    """The addenda that a document contains: its own up to the last, then those to earlier reads."""
+    earlier = list(earlier_addenda(read))
     if last is None:
-        return []
-    return list(read.addenda.filter(signed_at__lte=last.signed_at).select_related("author"))
+        return earlier
+    own = read.addenda.filter(signed_at__lte=last.signed_at).select_related("author")
+    return [*own, *earlier]
 
 
 def _verifications(read: Read, addenda: Sequence[Addendum]) -> list[Verification]:
@@ -215,7 +219,11 @@ def _verifications(read: Read, addenda: Sequence[Addendum]) -> list[Verification
     organization = settings.ORGANIZATION
     return [
         Verification(read.reader, organization, read.signed_at),
-        *(Verification(each.author, organization, each.signed_at) for each in addenda),
+        *(
+            Verification(each.author, organization, each.signed_at)
+            for each in addenda
+            if each.read_id == read.pk
+        ),
     ]
 
 

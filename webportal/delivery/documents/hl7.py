@@ -12,7 +12,7 @@ from pydicom.sr.coding import Code
 from webportal.accounts.models import User
 from webportal.delivery.documents import coding
 from webportal.delivery.documents.sources import day_and_time
-from webportal.delivery.documents.texts import measured, uncoded, zones
+from webportal.delivery.documents.texts import added, measured, uncoded, zones
 from webportal.records.models import Patient, Study
 from webportal.review.models import Addendum, Decision, Read
 
@@ -51,9 +51,11 @@ def read_message(
 ) -> bytes:
     """A read as ORU^R01, with status F for the first one and C for corrections and addenda."""
     patient = study.patient
-    status = "C" if addenda or read.amends_id is not None else "F"
-    last = addenda[-1].signed_at if addenda else read.signed_at
-    assert last is not None
+    # Those to earlier reads are in the first message of the read, too.
+    has_own = any(each.read_id == read.pk for each in addenda)
+    status = "C" if has_own or read.amends_id is not None else "F"
+    assert read.signed_at is not None
+    last = max([read.signed_at, *(each.signed_at for each in addenda)])
     identifier = identifier_of(patient)
     segments = [
         [
@@ -100,8 +102,7 @@ def _observations(
     values += [("FT", impression, escape(text)) for text in [*uncoded(read), *measured(read)]]
     if read.comment:
         values.append(("FT", impression, escape(read.comment)))
-    for each in addenda:
-        values.append(("FT", impression, escape(f"Addendum ({each.reason}): {each.text}")))
+    values += [("FT", impression, escape(text)) for text in added(read, addenda)]
     for number, (kind, concept, value) in enumerate(values, 1):
         yield [
             "OBX", str(number), kind, concept, str(number), value, "", "", "", "", "",

@@ -53,7 +53,7 @@ from webportal.delivery.documents.sources import (
     model_equipment,
     portal_equipment,
 )
-from webportal.delivery.documents.texts import measured, percent, uncoded
+from webportal.delivery.documents.texts import added, measured, percent, uncoded
 from webportal.inference.models import ModelVersion, Prediction
 from webportal.records.choices import Category
 from webportal.review.models import Addendum, Decision, Read
@@ -256,7 +256,7 @@ def _assessments(read: Read) -> list[tuple[Code, Code, list[FindingSite]]]:
 def _texts(read: Read, addenda: Sequence[Addendum]) -> list[ContentItem]:
     """The texts of uncoded findings, measurements, impression and addenda."""
     comments = [_text(coding.COMMENT, text) for text in [*uncoded(read), *measured(read)]]
-    texts = [read.comment, *(f"Addendum ({each.reason}): {each.text}" for each in addenda)]
+    texts = [read.comment, *added(read, addenda)]
     return [*comments, *(_text(coding.CONCLUSION, text) for text in texts if text)]
 
 

@@ -1,10 +1,12 @@
 """Statements of reads and results as documents carry them, in English in every language."""
 
-from django.utils import translation
+from collections.abc import Iterable
+
+from django.utils import timezone, translation
 
 from webportal.delivery.documents import coding
 from webportal.inference.models import Prediction
-from webportal.review.models import OtherFinding, Read
+from webportal.review.models import Addendum, OtherFinding, Read
 from webportal.review.reads.measurements import describe_measurements
 
 
@@ -21,6 +23,18 @@ def uncoded(read: Read) -> list[str]:
     is_described = bool(read.comment.strip())
     words = "see the impression" if is_described else "the reader has not described it"
     return [f"Other finding: {words}."]
+
+
+def added(read: Read, addenda: Iterable[Addendum]) -> list[str]:
+    """Addenda to a read or to earlier ones of its study, each with who signed it and when.
+
+    Who signed the read need not agree with them, and documents name that reader beside them.
+    """
+    return [
+        f"Addendum{'' if each.read_id == read.pk else ' to an earlier read'} by {each.author},"
+        f" {timezone.localtime(each.signed_at):%Y-%m-%d %H:%M} ({each.reason}): {each.text}"
+        for each in addenda
+    ]
 
 
 def zones(read: Read) -> list[str]:

@@ -9,13 +9,21 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q, Subquery
 from django.utils.translation import gettext
 
 from webportal.accounts.models import Role, User
 from webportal.labels import label_of
 from webportal.records.choices import ReadingState
-from webportal.review.models import Decision, OtherFinding, Pneumonia, Read, ReadKind
+from webportal.review.models import (
+    Addendum,
+    Decision,
+    OtherFinding,
+    Pneumonia,
+    Read,
+    ReadKind,
+    ReadState,
+)
 from webportal.review.reads.blinding import visible_reads
 from webportal.review.reads.decisions import CONFIRMING
 from webportal.review.reads.second_reading import READ_ORDER
@@ -28,8 +36,9 @@ NOT_INTERPRETABLE = Decision.NOT_INTERPRETABLE.value
 class Finding:
     """The standing signed finding of a study.
 
-    `value` is one of `Pneumonia` or NOT_INTERPRETABLE. `addenda` is how many were signed to the
-    read; `covers_all` is False if an image has been added to the study since.
+    `value` is one of `Pneumonia` or NOT_INTERPRETABLE. `addenda` is how many were signed to it,
+    or to a read that it amends or follows; `covers_all` is False if an image has been added to
+    the study since.
     """
 
     read: uuid.UUID
@@ -92,11 +101,18 @@ def findings_of(
     reads = standing_reads().filter(is_settled, visible_reads(person), study__in=study_ids)
     if only_final:
         reads = reads.exclude(may_be_taken_back())
-    shown = reads.select_related("reader", "study").annotate(addendum_count=Count("addenda"))
+    shown = reads.select_related("reader", "study").annotate(addendum_count=_addenda_of_study())
     counting: dict[uuid.UUID, Read] = {}
     for read in sorted(shown, key=lambda read: READ_ORDER.index(ReadKind(read.kind))):
         counting[read.study_id] = read
     return {study_id: _finding(read) for study_id, read in counting.items()}
+
+
+def _addenda_of_study() -> Subquery:
+    addenda = Addendum.objects.filter(
+        read__study=OuterRef("study"), read__state=ReadState.SIGNED
+    ).order_by()
+    return Subquery(addenda.values("read__study").annotate(number=Count("pk")).values("number"))
 
 
 def _finding(read: Read) -> Finding:
@@ -109,6 +125,6 @@ def _finding(read: Read) -> Finding:
         reader=str(read.reader),
         signed_at=read.signed_at,
         is_amended=read.revision > 0,
-        addenda=read.addendum_count,  # type: ignore[attr-defined]  # annotated above
+        addenda=read.addendum_count or 0,  # type: ignore[attr-defined]  # annotated above
         covers_all=read.study.reading_state == ReadingState.SIGNED,
     )

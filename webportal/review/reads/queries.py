@@ -1,10 +1,12 @@
 """Queries for the reads of a study, and the result that each decides on."""
 
+from django.db.models import QuerySet
+
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
 from webportal.inference.summary import counting
 from webportal.records.models import Study
-from webportal.review.models import Read, ReadState
+from webportal.review.models import Addendum, Read, ReadState
 from webportal.review.reads.blinding import hides_result
 from webportal.review.reads.second_reading import due_of_second_reading, signed_reads
 from webportal.review.reads.standing import stands
@@ -29,6 +31,16 @@ def signed_read(study: Study) -> Read | None:
     """
     reads = signed_reads(study)
     return reads[-1] if reads and not due_of_second_reading(study) else None
+
+
+def earlier_addenda(read: Read) -> QuerySet[Addendum]:
+    """The addenda to the other signed reads of a study, which those that follow must not hide.
+
+    For the read that counts. Who amends a read does not thereby take back what somebody else has
+    added to it.
+    """
+    others = Addendum.objects.filter(read__study=read.study_id, read__state=ReadState.SIGNED)
+    return others.exclude(read=read.pk).select_related("author")
 
 
 def own_signed_read(study: Study, reader: User) -> Read | None:

@@ -21,17 +21,21 @@ from webportal.review.reads.blinding import sees_read
 from webportal.review.reads.corrections import corrections_of
 from webportal.review.reads.marks import Mark, describe_marks, parse_marks
 from webportal.review.reads.measurements import Measurement
-from webportal.review.reads.queries import signed_read
+from webportal.review.reads.queries import earlier_addenda, signed_read
 from webportal.review.reads.standing import final_reads, is_final
 
 
 @dataclass(frozen=True)
 class Report:
-    """A report; `marks` and `measured` are the reader's annotations on the key image."""
+    """A report; `marks` and `measured` are the reader's annotations on the key image.
+
+    `earlier_addenda` are those to reads that `read` has amended or followed.
+    """
 
     study: Study
     read: Read
     addenda: Sequence[Addendum]
+    earlier_addenda: Sequence[Addendum]
     key_image: Radiograph | None
     marks: Sequence[Mark]
     measured: Sequence[Measurement]
@@ -76,6 +80,7 @@ def report_of(study: Study) -> Report | None:
         study=study,
         read=read,
         addenda=list(read.addenda.select_related("author")),
+        earlier_addenda=list(earlier_addenda(read)),
         key_image=key_image,
         marks=[mark for mark in marks if key_image and mark.radiograph == key_image.pk],
         measured=[each for each in measured if key_image and each.radiograph == key_image.pk],

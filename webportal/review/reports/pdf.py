@@ -1,11 +1,13 @@
 """The report of a study as a PDF, one page unless the text is long."""
 
+from collections.abc import Sequence
 from io import BytesIO
 
 from django.utils.translation import gettext as _
 from fpdf.enums import Align
 
 from webportal.records.bikram_sambat import written_moment
+from webportal.review.models import Addendum
 from webportal.review.reports.content import Report
 from webportal.review.reports.lines import facts, signatures
 from webportal.review.reports.printing import Document
@@ -32,13 +34,10 @@ def as_pdf(report: Report, picture: bytes | None) -> bytes:
     if report.read.comment:
         document.ln(1)
         _write(document, report.read.comment, size=10)
-    for addendum in report.addenda:
-        document.ln(2)
-        at = written_moment(addendum.signed_at)
-        heading = _("Addendum, {author}, {date}: {reason}")
-        words = heading.format(author=addendum.author, date=at, reason=addendum.reason)
-        _write(document, words, size=10, style="B")
-        _write(document, addendum.text, size=10)
+    heading = _("Addendum, {author}, {date}: {reason}")
+    _write_addenda(document, heading, report.addenda)
+    heading = _("Addendum to an earlier read, {author}, {date}: {reason}")
+    _write_addenda(document, heading, report.earlier_addenda)
     document.ln(3)
     for line in signatures(report):
         _write(document, line, size=9)
@@ -49,6 +48,15 @@ def as_pdf(report: Report, picture: bytes | None) -> bytes:
         )
         _write(document, _("Key image. Not for diagnosis: reduced for this report."), size=8)
     return bytes(document.output())
+
+
+def _write_addenda(document: Document, heading: str, addenda: Sequence[Addendum]) -> None:
+    for addendum in addenda:
+        document.ln(2)
+        at = written_moment(addendum.signed_at)
+        words = heading.format(author=addendum.author, date=at, reason=addendum.reason)
+        _write(document, words, size=10, style="B")
+        _write(document, addendum.text, size=10)
 
 
 def _write(document: Document, text: str, *, size: int, style: str = "") -> None:

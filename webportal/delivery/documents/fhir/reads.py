@@ -24,7 +24,7 @@ from webportal.delivery.documents.fhir.resources import (
     observation,
 )
 from webportal.delivery.documents.fhir.transactions import transaction
-from webportal.delivery.documents.texts import measured, uncoded
+from webportal.delivery.documents.texts import added, measured, uncoded
 from webportal.records.models import Study
 from webportal.review.models import Addendum, Decision, OtherFinding, Pneumonia, Read, Zone
 from webportal.review.reads import codes
@@ -53,11 +53,12 @@ def read_transaction(
     """A read with its addenda; `former` are the reads of reports made before, which it amends."""
     images = list(study.radiographs.select_related("series"))
     imaging = imaging_study(study, images)
-    is_later = bool(addenda or former or read.amends_id is not None)
+    has_own = any(each.read_id == read.pk for each in addenda)
+    is_later = bool(has_own or former or read.amends_id is not None)
     status = LATER if is_later else FIRST
     assert read.signed_at is not None
     issued = instant(read.signed_at)
-    last = addenda[-1].signed_at if addenda else read.signed_at
+    last = max([read.signed_at, *(each.signed_at for each in addenda)])
 
     def observed(finding: _Finding, state: str, **more: Any) -> Json:
         return observation(
@@ -76,7 +77,7 @@ def read_transaction(
     keys = {each.key for each in findings}
     gone = {each.key: each for one in former for each in _findings(one) if each.key not in keys}
     withdrawn = [observed(each, WITHDRAWN) for each in gone.values()]
-    texts = list(filter(None, [text(read.comment), *(_addendum(each) for each in addenda)]))
+    texts = list(filter(None, [text(read.comment), *map(text, added(read, addenda))]))
     readers = [reader(each) for each in _readers(read, addenda)]
     report = diagnostic_report(
         study,
@@ -151,10 +152,6 @@ def sided(name: str) -> str:
 def _is_present(finding: _Finding) -> bool:
     value = finding.value.get("valueCodeableConcept", {})
     return any(each["code"] == coding.PRESENT.value for each in value.get("coding", []))
-
-
-def _addendum(addendum: Addendum) -> str:
-    return text(f"Addendum ({addendum.reason}): {addendum.text}")
 
 
 def _readers(read: Read, addenda: Sequence[Addendum]) -> list[User]:
