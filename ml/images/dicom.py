@@ -241,7 +241,8 @@ def _identifier(dataset: Dataset, keyword: str) -> str:
 
 
 def _letters(dataset: Dataset, keyword: str) -> letters.Letters:
-    element = dataset.get_item(keyword)
+    # Nothing is deferred. pydicom takes an empty element of unknown VR to be, and cannot read it.
+    element = dataset.get_item(keyword, keep_deferred=True)
     value = None if element is None else element.value
     if isinstance(value, bytes):
         return letters.decode(value, _character_sets(dataset))

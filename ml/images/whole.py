@@ -153,6 +153,8 @@ def _plain(marker: int, segment: bytes, process: int) -> bytes:
 
     Samples of 12 bits have the same code as those of 8, and what it decodes to is not looked at.
     """
+    if len(segment) < 5:
+        return segment
     if marker in jpeg.DCT and segment[4] == 12:
         return segment[:4] + b"\x08" + segment[5:]
     if marker == _START_OF_SCAN and process != jpeg.PROGRESSIVE:

@@ -87,3 +87,11 @@ def test_an_unreadable_element_of_the_file_meta_information_costs_nothing(vr: by
     assert spoilt != good
     assert images.describe(spoilt) == images.describe(good)
     assert np.array_equal(images.read(spoilt).pixels, images.read(good).pixels)
+
+
+def test_an_empty_element_of_unknown_vr_costs_nothing() -> None:
+    data = files.dicom(files.phantom(), PatientBirthDate="")
+    empty = b"\x10\x00\x30\x00DA\x00\x00"
+    assert empty in data
+    facts = images.describe(data.replace(empty, b"\x10\x00\x30\x00D\x00\x00\x00"))
+    assert facts == images.describe(data)

@@ -55,6 +55,7 @@ CUT: dict[str, Callable[[bytes], bytes]] = {
     "by a tenth, filled up": lambda frame: frame[: len(frame) * 9 // 10] + bytes(len(frame) // 10),
     "by a few bytes": lambda frame: frame[:-12],
     "in the header": lambda frame: frame[:200],
+    "in the header of the scan": lambda frame: frame[: frame.index(b"\xff\xda")] + b"\xff\xda\0\2",
 }
 
 
