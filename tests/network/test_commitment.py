@@ -24,7 +24,7 @@ from tests.network.rows import make_commitment, make_node
 from tests.network.test_receiving import send, settled, write_study
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
-from webportal.network import commitment, outgoing
+from webportal.network import commitment, commitment_requests, outgoing
 from webportal.network.models import Commitment, CommitmentState, InboxState, Node, ReceivedInstance
 from webportal.network.sop_classes import COMMITMENT, VERIFICATION
 from webportal.records.models import Radiograph
@@ -262,7 +262,7 @@ def test_a_request_that_cannot_be_reported_stops_no_other(device: Device) -> Non
     broken.refresh_from_db()
     assert (broken.state, broken.attempts) == (CommitmentState.WAITING, 1)
     assert broken.reason_code == "node_unexpected"
-    assert broken not in commitment.due(timezone.now())
+    assert broken not in commitment_requests.due(timezone.now())
 
 
 def test_a_device_that_accepts_no_reports_is_not_said_to_be_away(

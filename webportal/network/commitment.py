@@ -6,19 +6,16 @@ association of its own, and is true at that time: see `report`.
 
 import logging
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 from pydicom import uid
 from pydicom.dataset import Dataset
 from pynetdicom.association import Association
 from pynetdicom.events import Event as DicomEvent
 from pynetdicom.presentation import build_role
 
-from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.backoff import pause_seconds
@@ -32,12 +29,10 @@ from webportal.network.models import (
     InboxState,
     Node,
     ReceivedInstance,
-    StorageRequest,
 )
 from webportal.network.sop_classes import COMMITMENT, PLAIN_SYNTAXES
 from webportal.records.files import StoredFileError, read_original
 from webportal.records.models import Radiograph
-from webportal.refusals import Conflict
 from webportal.storage import DamagedFileError, StorageAwayError, is_storage_away, read_verified
 
 logger = logging.getLogger(__name__)
@@ -60,13 +55,8 @@ NO_SUCH_OBJECT = 0x0112
 CLASS_CONFLICT = 0x0119
 
 _GIVE_UP_AFTER = timedelta(days=3)
-_KEPT = timedelta(days=30)
 _LOOK_AGAIN_SECONDS = 1.0
 _STORAGE_AWAY_SECONDS = 60.0
-
-
-class CommitmentError(Conflict):
-    """The report cannot be sent again in its present state."""
 
 
 def request(node: Node, address: str, event: DicomEvent) -> int:
@@ -115,12 +105,6 @@ def _record(node: Node, address: str, transaction_uid: str, instances: list[list
     again = waiting | {"address": address, "requested_at": now, "attempts": 0, "reason_code": ""}
     Commitment.objects.filter(pk=row.pk).update(**again)
     return SUCCESS
-
-
-def due(now: datetime) -> QuerySet[Commitment]:
-    """The requests due for a report, oldest first."""
-    waiting = Commitment.objects.filter(state=CommitmentState.WAITING, node__is_active=True)
-    return waiting.filter(next_attempt_at__lte=now).order_by("requested_at", "pk")
 
 
 def report(row: Commitment) -> None:
@@ -299,21 +283,3 @@ def _fail(row: Commitment, code: str) -> None:
 def _postpone(row: Commitment, code: str, seconds: float) -> None:
     row.reason_code, row.next_attempt_at = code, clock() + timedelta(seconds=seconds)
     row.save(update_fields=["reason_code", "next_attempt_at"])
-
-
-@transaction.atomic
-def send_again(row: Commitment, by: User) -> None:
-    """Send a report at once, whatever became of the last attempt. Raises CommitmentError."""
-    locked = Commitment.objects.select_for_update().select_related("node").get(pk=row.pk)
-    if not locked.node.is_active:
-        raise CommitmentError(_("The device may not send; allow it first."))
-    locked.state, locked.next_attempt_at, locked.settled_at = CommitmentState.WAITING, clock(), None
-    locked.save(update_fields=["state", "next_attempt_at", "settled_at"])
-    append(Event(Action.COMMITMENT_RETRIED, "commitment", locked.pk), by)
-
-
-def remove_old() -> None:
-    """Remove requests settled long ago; the audit trail keeps what was reported."""
-    long_ago = clock() - _KEPT
-    Commitment.objects.filter(settled_at__lt=long_ago).delete()
-    StorageRequest.objects.filter(asked_at__lt=long_ago).delete()

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
-from webportal.network import commitment
+from webportal.network import commitment_requests
 from webportal.network.models import Commitment, CommitmentState
 from webportal.refusals import Conflict
 
@@ -41,7 +41,8 @@ def commitments(request: SignedInRequest) -> HttpResponse:
 def send_again(request: SignedInRequest, commitment_id: uuid.UUID) -> HttpResponse:
     """Report to the device again, at once."""
     try:
-        commitment.send_again(get_object_or_404(Commitment, pk=commitment_id), request.user)
+        asked = get_object_or_404(Commitment, pk=commitment_id)
+        commitment_requests.send_again(asked, request.user)
         messages.success(request, _("It will be reported within seconds."))
     except Conflict as error:
         messages.warning(request, error.message)

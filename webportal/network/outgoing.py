@@ -13,8 +13,8 @@ from django.db import connection
 
 from webportal.database.clock import clock
 from webportal.database.locks import trying_lock
-from webportal.network import commitment, worklist
-from webportal.network.priors import fetching, planning
+from webportal.network import commitment, commitment_requests, worklist
+from webportal.network.priors import fetching, planning, prior_requests
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def run(stopping: threading.Event) -> None:
         pause = _PAUSE_SECONDS
         try:
             if time.monotonic() - cleaned_up_at >= _CLEAN_UP_SECONDS:
-                commitment.remove_old()
+                commitment_requests.remove_old()
                 cleaned_up_at = time.monotonic()
             planning.plan()
             for node in _nodes_with_work():
@@ -49,7 +49,7 @@ def run(stopping: threading.Event) -> None:
 
 def _nodes_with_work() -> set[uuid.UUID]:
     now = clock()
-    waiting = (commitment.due(now), fetching.due(now))
+    waiting = (commitment_requests.due(now), prior_requests.due(now))
     found = {node for rows in waiting for node in rows.order_by().values_list("node", flat=True)}
     return {*found, *worklist.nodes_to_ask()}
 
@@ -76,7 +76,7 @@ def serve(node: uuid.UUID, stopping: threading.Event) -> None:
     with trying_lock(_LOCK, int.from_bytes(node.bytes[:4], "big", signed=True)) as is_mine:
         if not is_mine:
             return
-        for row in commitment.due(clock()).filter(node=node).select_related("node"):
+        for row in commitment_requests.due(clock()).filter(node=node).select_related("node"):
             if stopping.is_set():
                 return
             commitment.report(row)

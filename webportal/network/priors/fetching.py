@@ -3,14 +3,11 @@
 import logging
 import threading
 import uuid
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import Error, transaction
-from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
-from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.backoff import pause_seconds
@@ -24,30 +21,16 @@ from webportal.network.models import (
     PriorStudy,
 )
 from webportal.network.priors.arrivals import no_longer_wanted, record_retrieving, refuse
+from webportal.network.priors.prior_requests import due
 from webportal.network.priors.queries import FoundStudy, chest_series, earlier_studies
 from webportal.network.priors.retrieving import Connection
 from webportal.records.ages import examined_on
 from webportal.records.models import Study
-from webportal.refusals import Conflict
 
 logger = logging.getLogger(__name__)
 
 _GIVE_UP_AFTER = timedelta(days=1)
 _DAYS_A_YEAR = 365.25
-
-
-class PriorError(Conflict):
-    """No earlier studies are fetched from the node."""
-
-
-def due(now: datetime) -> QuerySet[PriorRequest]:
-    """The requests whose node is to be queried now, oldest first."""
-    waiting = PriorRequest.objects.filter(
-        state=PriorRequestState.WAITING,
-        node__is_active=True,
-        node__prior_source__is_active=True,
-    )
-    return waiting.filter(next_attempt_at__lte=now).order_by("requested_at", "pk")
 
 
 def fetch_due(node: uuid.UUID, stopping: threading.Event) -> None:
@@ -185,17 +168,3 @@ def _fail(row: PriorRequest, code: str) -> None:
     for prior in row.found.filter(state=PriorState.WANTED):
         _mark(prior, PriorState.REFUSED, code)
     _settle(row, PriorRequestState.GIVEN_UP, code)
-
-
-@transaction.atomic
-def ask_again(row: PriorRequest, by: User) -> None:
-    """Query the node again at once; fetched studies stay. Raises PriorError."""
-    locked = PriorRequest.objects.select_for_update().get(pk=row.pk)
-    sources = PriorSource.objects.filter(is_active=True, node__is_active=True)
-    if not sources.filter(node=locked.node_id).exists():
-        raise PriorError(_("No earlier studies are fetched from this device; allow it first."))
-    locked.state, locked.attempts, locked.reason_code = PriorRequestState.WAITING, 0, ""
-    locked.requested_at = locked.next_attempt_at = clock()
-    locked.settled_at = None
-    locked.save()
-    append(Event(Action.PRIORS_RETRIED, "prior_request", locked.pk, locked.study_id), by)

@@ -14,7 +14,7 @@ from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.network.models import Node, PriorRequest, PriorRequestState
 from webportal.network.nodes import NodeError
-from webportal.network.priors import fetching, sources
+from webportal.network.priors import prior_requests, sources
 from webportal.network.priors.forms import PriorSourceForm
 from webportal.refusals import Conflict
 
@@ -60,7 +60,7 @@ def priors(request: SignedInRequest) -> HttpResponse:
 def ask_again(request: SignedInRequest, request_id: uuid.UUID) -> HttpResponse:
     """Query a node again."""
     try:
-        fetching.ask_again(get_object_or_404(PriorRequest, pk=request_id), request.user)
+        prior_requests.ask_again(get_object_or_404(PriorRequest, pk=request_id), request.user)
         messages.success(request, _("The device will be asked again within seconds."))
     except Conflict as error:
         messages.warning(request, error.message)
