@@ -18,7 +18,7 @@ from tests.helpers import audit_actions, is_signed_in
 from webportal.access.models import AccessEntry
 from webportal.accounts import services
 from webportal.accounts.models import FederatedIdentity, Passkey, Role, User
-from webportal.accounts.oidc import provider as oidc_provider
+from webportal.accounts.oidc import client as oidc_client
 from webportal.audit.models import Action, AuditEntry
 
 pytestmark = pytest.mark.django_db
@@ -74,14 +74,14 @@ def test_an_invalid_response_signs_nobody_in(
     ("offered", "used"),
     [
         (["none", "HS256", "RS256"], ["RS256"]),
-        (["HS256"], oidc_provider.ALGORITHMS),
-        (None, oidc_provider.ALGORITHMS),
+        (["HS256"], oidc_client.ALGORITHMS),
+        (None, oidc_client.ALGORITHMS),
     ],
 )
 def test_an_id_token_is_verified_by_published_keys_whatever_the_provider_names(
     client: Client, provider: IdentityProvider, offered: list[str] | None, used: list[str]
 ) -> None:
-    app = oidc_provider.client()
+    app = oidc_client.client()
     app.load_server_metadata()
     app.server_metadata["id_token_signing_alg_values_supported"] = offered
     assert app.load_server_metadata()["id_token_signing_alg_values_supported"] == used

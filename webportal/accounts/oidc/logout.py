@@ -16,7 +16,7 @@ from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
 from webportal.accounts import provider_sessions
-from webportal.accounts.oidc import provider
+from webportal.accounts.oidc.client import ALGORITHMS, client
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 # Maximum clock skew, and maximum age of a token.
@@ -80,9 +80,9 @@ def _checked(token: str) -> dict[str, Any]:
 
 
 def _decoded(token: str) -> jwt.Token:
-    keys = provider.client().fetch_jwk_set()
+    keys = client().fetch_jwk_set()
     try:
-        return jwt.decode(token, KeySet.import_key_set(keys), algorithms=provider.ALGORITHMS)
+        return jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS)
     except InvalidKeyIdError:
         # The provider may have rotated its keys. Anybody can send an unknown key id, so fetching is
         # limited.
@@ -90,8 +90,8 @@ def _decoded(token: str) -> jwt.Token:
         if time.monotonic() - _keys_fetched_at < _FETCH_KEYS_EVERY_SECONDS:
             raise
         _keys_fetched_at = time.monotonic()
-        keys = provider.client().fetch_jwk_set(force=True)
-        return jwt.decode(token, KeySet.import_key_set(keys), algorithms=provider.ALGORITHMS)
+        keys = client().fetch_jwk_set(force=True)
+        return jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS)
 
 
 def _use_once(claims: dict[str, Any]) -> None:

@@ -59,12 +59,15 @@ def refresh_claims_when_due(
 
 
 def _refresh_claims(request: HttpRequest) -> None:
+    # Here, because this is in the middleware of portals that have no provider, too.
+    from webportal.accounts.oidc import client
+
     user = request.user
     noted = _take_turn(request.session)
     if noted is None or not isinstance(user, User):
         return
     try:
-        verified = provider.refreshed_claims(noted["sub"], decrypt(noted["refresh"]))
+        verified = client.refreshed_claims(noted["sub"], decrypt(noted["refresh"]))
         people.update_roles(user, verified.claims)
     except provider.ProviderUnreachableError:
         logger.warning("the identity provider does not respond; sessions continue meanwhile")

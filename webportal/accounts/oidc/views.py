@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from webportal.accounts import provider_sessions
 from webportal.accounts.federation import FederatedRefusal
-from webportal.accounts.oidc import logout, people, provider
+from webportal.accounts.oidc import people, provider
 from webportal.accounts.oidc import sessions as federated
 from webportal.accounts.provider_sessions import refuse, show_refusal
 from webportal.logs import warn_of
@@ -29,12 +29,15 @@ def start(request: HttpRequest) -> HttpResponse:
     """Redirect the browser to the provider."""
     if not provider.is_offered():
         raise Http404
+    # Here and below, because Authlib would take 3 MB of portals that have no provider, too.
+    from webportal.accounts.oidc import client
+
     target = request.GET.get("next", "")
     # Anybody can have a session stored.
     request.session[_TARGET] = target if len(target) <= LONGEST_TARGET else ""
     try:
         # Users who are signed in already come from the page that asks them to confirm who they are.
-        return provider.redirect_to_provider(
+        return client.redirect_to_provider(
             request,
             federated.callback_address(request),
             reauthenticate=request.user.is_authenticated,
@@ -49,12 +52,14 @@ def callback(request: HttpRequest) -> HttpResponse:
     """Sign in the user returned by the provider."""
     if not provider.is_offered():
         raise Http404
+    from webportal.accounts.oidc import client
+
     target = request.session.pop(_TARGET, None)
     if target is None:
         # No sign-in was started here: anonymous clients must not be able to fill the trail.
         return show_refusal(request, _("The identity provider did not sign you in. Try again."))
     try:
-        verified = provider.claims_of_callback(request)
+        verified = client.claims_of_callback(request)
         user = people.person_of(verified.claims)
     except provider.ProviderUnreachableError:
         return _unreachable(request)
@@ -88,6 +93,8 @@ def back_channel_logout(request: HttpRequest) -> HttpResponse:
     """End sessions at the provider's request, authenticated by the token's signature."""
     if not provider.is_offered():
         raise Http404
+    from webportal.accounts.oidc import logout
+
     try:
         logout.log_out(request.POST.get("logout_token", ""))
     except logout.LogoutTokenError as error:
