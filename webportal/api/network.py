@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from webportal.accounts.models import Department, Role
 from webportal.api.base import Endpoint, NoBody
-from webportal.network import echo, found, inbox, nodes
+from webportal.network import found, inbox, nodes
 from webportal.network.models import InboxState, Node, ReceivedInstance
 
 _OF_TLS = ("uses_tls", "certificate_name")
@@ -136,6 +136,9 @@ class NodeEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Node]):
     @action(detail=True, methods=["post"])
     def echo(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Send the node a C-ECHO."""
+        # Here, because pynetdicom would take 6 MB of every portal's memory.
+        from webportal.network import echo
+
         answered, words = echo.echo(self.get_object(), self.person)
         return Response({"answered": answered, "message": words})
 

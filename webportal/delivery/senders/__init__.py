@@ -1,20 +1,21 @@
 """Senders, one module per protocol."""
 
+from django.utils.module_loading import import_string
+
 from webportal.delivery.models import Destination, Protocol
-from webportal.delivery.senders.dicom import StoreSender
-from webportal.delivery.senders.dicomweb import StowSender
-from webportal.delivery.senders.fhir import FhirSender
-from webportal.delivery.senders.mllp import MllpSender
 from webportal.delivery.senders.outcome import Sender
 
-_BY_PROTOCOL: dict[str, type[Sender]] = {
-    Protocol.DICOM: StoreSender,
-    Protocol.DICOMWEB: StowSender,
-    Protocol.HL7: MllpSender,
-    Protocol.FHIR: FhirSender,
+# Loaded once needed: the portal sends only when somebody tests a destination, and the documents and
+# pynetdicom would take 25 MB of its memory.
+_BY_PROTOCOL: dict[str, str] = {
+    Protocol.DICOM: "webportal.delivery.senders.dicom.StoreSender",
+    Protocol.DICOMWEB: "webportal.delivery.senders.dicomweb.StowSender",
+    Protocol.HL7: "webportal.delivery.senders.mllp.MllpSender",
+    Protocol.FHIR: "webportal.delivery.senders.fhir.FhirSender",
 }
 
 
 def sender_for(destination: Destination) -> Sender:
     """A sender for a destination; the caller must close it."""
-    return _BY_PROTOCOL[destination.protocol](destination)
+    kind: type[Sender] = import_string(_BY_PROTOCOL[destination.protocol])
+    return kind(destination)
