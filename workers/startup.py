@@ -9,14 +9,14 @@ import redis
 from celery.concurrency import get_implementation, prefork, solo
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db import DatabaseError, connection, connections
-from django.db.migrations.executor import MigrationExecutor
+from django.db import DatabaseError, connections
 from kombu.exceptions import OperationalError
 
 from ml.serving.package import PackageError
 from ml.serving.runtimes.choice import DEVICES, LIBRARIES, RUNTIMES
 from webportal import keys
 from webportal.database import compatibility
+from webportal.database.migrated import missing_migrations
 from webportal.inference.registry import active_model, verified_package
 from webportal.storage import storage_folder
 from workers.limits import DRAIN_SECONDS, HARD_LIMIT_SECONDS, VISIBILITY_SECONDS
@@ -88,8 +88,7 @@ def _check_limits(worker: Any) -> Iterator[str]:
 
 def _check_database() -> Iterator[str]:
     try:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        if missing_migrations():
             yield "The database is not migrated. Run 'manage.py prepare' first."
             return
         compatibility.check()

@@ -8,12 +8,12 @@ from functools import cache
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
-from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
+from webportal.database.migrated import missing_migrations
 from webportal.records.storage_identity import is_our_storage
 from webportal.storage import gives_files, takes_files
 from webportal.version import VERSION
@@ -80,9 +80,7 @@ def _require_migrations() -> None:
 
     Only success is remembered, because exceptions are not cached.
     """
-    # Each one is checked: a plan up to the newest is empty even if an earlier one is missing.
-    loader = MigrationLoader(connection)
-    if loader.graph.nodes.keys() - loader.applied_migrations.keys():
+    if missing_migrations():
         raise LookupError
 
 
