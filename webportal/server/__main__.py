@@ -13,6 +13,8 @@ from pathlib import Path
 
 import uvicorn
 
+from webportal.server.gdcm_later import load_gdcm_once_needed
+
 KEEP_ALIVE_SECONDS = 15
 STOP_SECONDS = 5
 HEADER_BYTES = 32 * 1024
@@ -27,6 +29,7 @@ def main() -> None:
     """Serve until SIGTERM; requests in progress get a few seconds to finish."""
     options = read_options()
     _allow_many_files()
+    load_gdcm_once_needed()
     # Sets Django up, which the bridge needs.
     from webportal.wsgi import application  # noqa: I001
 
