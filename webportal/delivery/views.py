@@ -1,11 +1,9 @@
 """Pages for destinations and the outbox, for hospital IT. They name no patient."""
 
 import uuid
-from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.db.models import Count, Max, Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -21,8 +19,7 @@ from webportal.delivery.models import UNSETTLED, Delivery, DeliveryState, Destin
 from webportal.delivery.senders.outcome import Outcome, Result
 from webportal.reasons import Reason
 from webportal.refusals import Conflict
-
-_ROWS_PER_PAGE = 50
+from webportal.state_filter import filtered_by_state
 
 
 @allow(Role.IT)
@@ -149,22 +146,10 @@ def deliveries(request: SignedInRequest) -> HttpResponse:
     """The outbox: deliveries with destination and state, newest first."""
     if request.method == "POST":
         return _act(request)
-    found = Delivery.objects.select_related("destination", "document")
-    state, place = request.GET.get("state", ""), request.GET.get("destination", "")
-    counted = Delivery.objects.order_by()
-    if chosen := _destination_of(place):
-        found, counted = found.filter(destination=chosen), counted.filter(destination=chosen)
-    if state in DeliveryState.values:
-        found = found.filter(state=state)
-    counts = dict(counted.values_list("state").annotate(Count("pk")))
-    context: dict[str, Any] = {
-        "page": Paginator(found.defer("document__content"), _ROWS_PER_PAGE).get_page(
-            request.GET.get("page")
-        ),
-        "states": [(each, counts.get(each.value, 0)) for each in DeliveryState],
-        "state": state,
-        "chosen": chosen,
-    }
+    rows = Delivery.objects.select_related("destination", "document").defer("document__content")
+    if chosen := _destination_of(request.GET.get("destination", "")):
+        rows = rows.filter(destination=chosen)
+    context = filtered_by_state(request, rows, DeliveryState) | {"chosen": chosen}
     return render(request, "delivery/outbox.html", context)
 
 

@@ -3,8 +3,6 @@
 import uuid
 
 from django.contrib import messages
-from django.core.paginator import Paginator
-from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -15,24 +13,15 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.network import commitment_requests
 from webportal.network.models import Commitment, CommitmentState
 from webportal.refusals import Conflict
-
-_ROWS_PER_PAGE = 50
+from webportal.state_filter import filtered_by_state
 
 
 @allow(Role.IT)
 @require_GET
 def commitments(request: SignedInRequest) -> HttpResponse:
     """Requests for storage commitment, and whether their reports arrived, newest first."""
-    state = request.GET.get("state", "")
-    found = Commitment.objects.select_related("node")
-    if state in CommitmentState.values:
-        found = found.filter(state=state)
-    counts = dict(Commitment.objects.order_by().values_list("state").annotate(Count("pk")))
-    context = {
-        "page": Paginator(found, _ROWS_PER_PAGE).get_page(request.GET.get("page")),
-        "states": [(each, counts.get(each.value, 0)) for each in CommitmentState],
-        "state": state,
-    }
+    rows = Commitment.objects.select_related("node")
+    context = filtered_by_state(request, rows, CommitmentState)
     return render(request, "network/commitments.html", context)
 
 

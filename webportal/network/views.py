@@ -4,7 +4,6 @@ import uuid
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.db.models import Count, Max, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -20,8 +19,8 @@ from webportal.network.forms import NodeChangeForm, NodeForm
 from webportal.network.models import InboxState, Node, ReceivedInstance, RejectedCaller
 from webportal.network.sop_classes import name_of
 from webportal.refusals import Conflict
+from webportal.state_filter import ROWS_PER_PAGE, filtered_by_state
 
-_ROWS_PER_PAGE = 50
 _WHY_REJECTED = {
     callers.UNKNOWN: gettext_lazy("unknown AE title"),
     callers.INACTIVE: gettext_lazy("may not send"),
@@ -97,19 +96,12 @@ def test_node(request: SignedInRequest, node_id: uuid.UUID) -> HttpResponse:
 @require_GET
 def received(request: SignedInRequest) -> HttpResponse:
     """The inbox: received instances, their senders and states, newest first."""
-    state = request.GET.get("state", "")
-    found = ReceivedInstance.objects.select_related("node", "item")
-    if state in InboxState.values:
-        found = found.filter(state=state)
-    counts = dict(ReceivedInstance.objects.order_by().values_list("state").annotate(Count("pk")))
-    page = Paginator(found, _ROWS_PER_PAGE).get_page(request.GET.get("page"))
-    context = {
-        "page": page,
-        "rows": [(row, name_of(row.sop_class_uid)) for row in page],
-        "states": [(each, counts.get(each.value, 0)) for each in InboxState],
-        "state": state,
+    rows = ReceivedInstance.objects.select_related("node", "item")
+    context = filtered_by_state(request, rows, InboxState)
+    context |= {
+        "rows": [(row, name_of(row.sop_class_uid)) for row in context["page"]],
         "discarding": _discarding(request.GET.get("discard", "")),
-        "found": counts.get(InboxState.FOUND, 0),
+        "found": dict(context["states"])[InboxState.FOUND],
         "found_studies": _found_studies(),
         "nodes": Node.objects.all(),
     }
@@ -122,7 +114,7 @@ def _found_studies() -> list[tuple[str, int]]:
     return list(
         rows.order_by("study_instance_uid")
         .values_list("study_instance_uid")
-        .annotate(Count("pk"))[:_ROWS_PER_PAGE]
+        .annotate(Count("pk"))[:ROWS_PER_PAGE]
     )
 
 

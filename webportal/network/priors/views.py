@@ -3,8 +3,6 @@
 import uuid
 
 from django.contrib import messages
-from django.core.paginator import Paginator
-from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -17,8 +15,7 @@ from webportal.network.nodes import NodeError
 from webportal.network.priors import prior_requests, sources
 from webportal.network.priors.forms import PriorSourceForm
 from webportal.refusals import Conflict
-
-_ROWS_PER_PAGE = 50
+from webportal.state_filter import filtered_by_state
 
 
 @allow(Role.IT)
@@ -42,16 +39,8 @@ def source(request: SignedInRequest, node_id: uuid.UUID) -> HttpResponse:
 @require_GET
 def priors(request: SignedInRequest) -> HttpResponse:
     """The queries for earlier studies, what they found, and what became of it, newest first."""
-    state = request.GET.get("state", "")
-    found = PriorRequest.objects.select_related("node").prefetch_related("found")
-    if state in PriorRequestState.values:
-        found = found.filter(state=state)
-    counts = dict(PriorRequest.objects.order_by().values_list("state").annotate(Count("pk")))
-    context = {
-        "page": Paginator(found, _ROWS_PER_PAGE).get_page(request.GET.get("page")),
-        "states": [(each, counts.get(each.value, 0)) for each in PriorRequestState],
-        "state": state,
-    }
+    rows = PriorRequest.objects.select_related("node").prefetch_related("found")
+    context = filtered_by_state(request, rows, PriorRequestState)
     return render(request, "network/priors.html", context)
 
 
