@@ -111,11 +111,6 @@ def average_precision(targets: Floats, scores: Floats) -> float:
     return float((gained * true / (true + false)).sum())
 
 
-def brier_score(targets: Floats, probabilities: Floats) -> float:
-    """Mean squared difference of probability and outcome (Brier, 1950). NaN without cases."""
-    return _mean((probabilities - targets) ** 2)
-
-
 def expected_calibration_error(
     targets: Floats, probabilities: Floats, bins: int = ECE_BINS
 ) -> float:
@@ -128,15 +123,6 @@ def expected_calibration_error(
     index = np.minimum((probabilities * bins).astype(int), bins - 1)
     gaps = np.bincount(index, probabilities - targets, bins)
     return float(np.abs(gaps).sum() / len(targets))
-
-
-def sensitivity_and_specificity(
-    targets: Floats, probabilities: Floats, threshold: float
-) -> tuple[float, float]:
-    """Return both at a threshold (positive: >= threshold); NaN where a class is missing."""
-    called = probabilities >= threshold
-    positive = targets == 1
-    return _mean(called[positive]), _mean(~called[~positive])
 
 
 def measure(

@@ -6,7 +6,6 @@ import pytest
 from ml.research.evaluation import (
     Cases,
     expected_calibration_error,
-    sensitivity_and_specificity,
 )
 from ml.research.operating_points import operating_points
 from ml.serving.assessment import categorise
@@ -67,8 +66,8 @@ def test_thresholds_meet_their_criterion_tightly() -> None:
     probabilities = sigmoid(log_odds)
     for_sensitivity = threshold_for_sensitivity(probabilities, targets, 0.9)
     for_specificity = threshold_for_specificity(probabilities, targets, 0.9)
-    sensitivity, _ = sensitivity_and_specificity(targets, probabilities, for_sensitivity)
-    _, specificity = sensitivity_and_specificity(targets, probabilities, for_specificity)
+    sensitivity = (probabilities[targets == 1] >= for_sensitivity).mean()
+    specificity = (probabilities[targets == 0] < for_specificity).mean()
     assert 0.9 <= sensitivity < 0.902
     assert 0.9 <= specificity < 0.902
 

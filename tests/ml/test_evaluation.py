@@ -9,7 +9,6 @@ from ml.research.evaluation import (
     Cases,
     auroc,
     average_precision,
-    brier_score,
     expected_calibration_error,
     measure,
     operating_point,
@@ -39,9 +38,8 @@ def test_average_precision_weighs_precision_by_recall_gained() -> None:
     assert np.isnan(average_precision(np.ones(4), np.arange(4.0)))
 
 
-def test_brier_score_and_calibration_error() -> None:
+def test_expected_calibration_error() -> None:
     targets, stated = np.array([0.0, 1, 1, 1]), np.array([0.22, 0.72, 0.75, 0.78])
-    assert brier_score(targets, np.full(4, 0.75)) == pytest.approx((0.5625 + 3 * 0.0625) / 4)
     # Two bins: one image said 0.22 and none ill; three said 0.75 on average and all ill.
     assert expected_calibration_error(targets, stated) == pytest.approx((0.22 + 3 * 0.25) / 4)
     assert np.isnan(expected_calibration_error(np.array([]), np.array([])))

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from tests.factories import make_study
-from webportal.records.ages import age_in_months, age_in_years, contradicts, examined_on
+from webportal.records.ages import age_in_months, contradicts, examined_on
 from webportal.review.templatetags.review import age, age_today
 
 
@@ -21,7 +21,6 @@ from webportal.review.templatetags.review import age, age_today
 )
 def test_whole_months(born: date, on: date, months: int) -> None:
     assert age_in_months(born, on) == months
-    assert age_in_years(born, on) == months // 12
     assert not contradicts(born, on)
 
 
@@ -36,7 +35,6 @@ def test_whole_months(born: date, on: date, months: int) -> None:
 )
 def test_impossible_ages_are_none(born: date, on: date) -> None:
     assert age_in_months(born, on) is None
-    assert age_in_years(born, on) is None
     assert contradicts(born, on)
     assert age(born, on) == "age unclear: dates contradict"
 
@@ -45,7 +43,7 @@ def test_impossible_ages_are_none(born: date, on: date) -> None:
     ("born", "on"), [(None, None), (None, date(2026, 3, 1)), (date(2024, 1, 15), None)]
 )
 def test_there_is_no_age_without_both_dates(born: date | None, on: date | None) -> None:
-    assert age_in_years(born, on) is None
+    assert age_in_months(born, on) is None
     assert not contradicts(born, on)
     assert age(born, on) == ""
 

@@ -30,12 +30,6 @@ def age_in_months(born: date | None, on: date | None) -> int | None:
     return months if months < (OLDEST_YEARS + 1) * 12 else None
 
 
-def age_in_years(born: date | None, on: date | None) -> int | None:
-    """Age in whole years on a day; None if a date is missing or the age is impossible."""
-    months = age_in_months(born, on)
-    return None if months is None else months // 12
-
-
 def contradicts(born: date | None, on: date | None) -> bool:
     """Whether both dates are given and the age is impossible."""
     return born is not None and on is not None and age_in_months(born, on) is None
