@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 LONGEST_SUBJECT = 255
 
 
+class RefusedByProviderError(Exception):
+    """The identity provider refused, or its message is invalid; the text is for the log."""
+
+
 class FederatedRefusal(Refusal):
     """Somebody whom the other system knows may not sign in here; the message says why."""
 

@@ -1,24 +1,33 @@
 """Sessions that an identity provider starts and ends, by OpenID Connect and by SAML alike."""
 
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import login
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from webportal.access.shown import sign_in_tried
 from webportal.accounts import confirmation, services, sessions
 from webportal.accounts.devices import remember_device
+from webportal.accounts.federation import FederatedRefusal, RefusedByProviderError
 from webportal.accounts.models import FederatedIdentity, UsedLogoutToken, User
 from webportal.accounts.sign_in import BACKEND, safe_target, set_sign_in_details
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.client_address import client_address, network_of
+from webportal.logs import warn_of
 from webportal.minute_counter import MinuteCounter
+
+logger = logging.getLogger(__name__)
 
 #: The actor in the audit trail for changes that the provider causes.
 PROVIDER = "identity provider"
@@ -26,26 +35,46 @@ ENTRIES_A_MINUTE = 60
 _failures = MinuteCounter()
 
 
+@dataclass(frozen=True)
+class ProviderSignIn:
+    """A sign-in that a provider has vouched for."""
+
+    user: User
+    #: What our session keeps about the provider's.
+    session_data: dict[str, Any]
+    #: When the provider authenticated the person, in Unix time by its clock; 0 if not stated.
+    authenticated_at: float
+
+
 def begin(
     request: HttpRequest,
-    user: User,
+    read: Callable[[], ProviderSignIn],
     target: str,
     *,
-    session_data: dict[str, Any],
-    authenticated_at: float,
     reauthenticated: bool,
 ) -> HttpResponse:
     """Sign in the person whom the provider has identified, and redirect them to `target`.
 
-    `session_data` is what our session keeps about the provider's. If the provider relied on an
-    earlier sign-in instead of authenticating the person just now, this session may not change
-    second factors: somebody else may be using the browser. `reauthenticated` means that the person
-    was signed in here already, and that the provider was told to authenticate them again.
+    `read` verifies the provider's response; a sign-in that it refuses is recorded, and the person
+    is told why. If the provider relied on an earlier sign-in instead of authenticating the person
+    just now, this session may not change second factors: somebody else may be using the browser.
+    `reauthenticated` means that the person was signed in here already, and that the provider was
+    told to authenticate them again.
     """
+    try:
+        signed_in = read()
+    except RefusedByProviderError as error:
+        warn_of(logger, request, "sign-in by the identity provider refused: %r", str(error))
+        return _refuse(request, _("The identity provider did not sign you in. Try again."))
+    except FederatedRefusal as refusal:
+        return _refuse(request, str(refusal))
+    except ValidationError as error:
+        return _refuse(request, " ".join(error.messages))
+    user, at = signed_in.user, signed_in.authenticated_at
     set_sign_in_details(request, identity_provider=True)
     login(request, user, BACKEND)
-    request.session[sessions.FEDERATED] = session_data
-    confirmation.withdraw_if_old(request.session, authenticated_at, was_asked=reauthenticated)
+    request.session[sessions.FEDERATED] = signed_in.session_data
+    confirmation.withdraw_if_old(request.session, at, was_asked=reauthenticated)
     if confirmation.is_unproven(request.session):
         # It says so, and what to do.
         target = reverse("accounts:confirm")
@@ -54,7 +83,7 @@ def begin(
     return response
 
 
-def refuse(request: HttpRequest, error: str) -> HttpResponse:
+def _refuse(request: HttpRequest, error: str) -> HttpResponse:
     """Record a failed sign-in that was started here, and show why it failed.
 
     Anybody can start one and let it fail, as often as they like. Without a session, a network can

@@ -2,7 +2,7 @@
 
 Authlib implements the authorization code flow: state, nonce and PKCE, and the ID token's signature
 with the provider's published keys and an algorithm of ALGORITHMS. Most portals have no such
-provider, so it is imported once it is asked.
+provider, so this module is imported only when it is used.
 """
 
 from collections.abc import Mapping
@@ -16,11 +16,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from joserfc.errors import JoseError
 
-from webportal.accounts.oidc.provider import (
-    ProviderUnreachableError,
-    RefusedByProviderError,
-    VerifiedClaims,
-)
+from webportal.accounts.federation import RefusedByProviderError
+from webportal.accounts.oidc.provider import ProviderUnreachableError, VerifiedClaims
 
 TIMEOUT_SECONDS = 10
 # Asymmetric algorithms only: neither a key shared with the client, nor none.

@@ -1,4 +1,4 @@
-"""What the identity provider says of a user, and why it says nothing; `client` asks it."""
+"""The identity provider: whether there is one, and its claims about a user; see `client`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +9,6 @@ from django.conf import settings
 
 class ProviderUnreachableError(Exception):
     """The identity provider did not respond, or sent something other than a valid response."""
-
-
-class RefusedByProviderError(Exception):
-    """The identity provider refused, or its response is invalid."""
 
 
 @dataclass(frozen=True)

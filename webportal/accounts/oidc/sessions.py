@@ -20,7 +20,7 @@ from django.urls import reverse
 
 from webportal.accounts import sessions
 from webportal.accounts.encryption import UnreadableSecretError, decrypt, encrypt
-from webportal.accounts.federation import FederatedRefusal
+from webportal.accounts.federation import FederatedRefusal, RefusedByProviderError
 from webportal.accounts.models import Session, User
 from webportal.accounts.oidc import people, provider
 from webportal.accounts.provider_sessions import PROVIDER
@@ -72,7 +72,7 @@ def _refresh_claims(request: HttpRequest) -> None:
     except provider.ProviderUnreachableError:
         logger.warning("the identity provider does not respond; sessions continue meanwhile")
         return
-    except (provider.RefusedByProviderError, FederatedRefusal, UnreadableSecretError):
+    except (RefusedByProviderError, FederatedRefusal, UnreadableSecretError):
         detail = {"identity_provider": True}
         append(Event(Action.SIGNED_OUT, "user", user.pk, detail=detail), PROVIDER)
         request.session.flush()

@@ -3,7 +3,6 @@
 import logging
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -11,10 +10,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
 from webportal.accounts import provider_sessions
-from webportal.accounts.federation import FederatedRefusal
 from webportal.accounts.oidc import people, provider
 from webportal.accounts.oidc import sessions as federated
-from webportal.accounts.provider_sessions import refuse, show_refusal
+from webportal.accounts.provider_sessions import ProviderSignIn, show_refusal
 from webportal.logs import warn_of
 
 _TARGET = "oidc_target"
@@ -29,7 +27,7 @@ def start(request: HttpRequest) -> HttpResponse:
     """Redirect the browser to the provider."""
     if not provider.is_offered():
         raise Http404
-    # Here and below, because Authlib would take 3 MB of portals that have no provider, too.
+    # Imported here and below, because Authlib would take 3 MB in portals without a provider, too.
     from webportal.accounts.oidc import client
 
     target = request.GET.get("next", "")
@@ -52,31 +50,29 @@ def callback(request: HttpRequest) -> HttpResponse:
     """Sign in the user returned by the provider."""
     if not provider.is_offered():
         raise Http404
-    from webportal.accounts.oidc import client
-
     target = request.session.pop(_TARGET, None)
     if target is None:
         # No sign-in was started here: anonymous clients must not be able to fill the trail.
         return show_refusal(request, _("The identity provider did not sign you in. Try again."))
     try:
-        verified = client.claims_of_callback(request)
-        user = people.person_of(verified.claims)
+        return provider_sessions.begin(
+            request,
+            lambda: _sign_in(request),
+            target,
+            reauthenticated=request.user.is_authenticated,
+        )
     except provider.ProviderUnreachableError:
         return _unreachable(request)
-    except provider.RefusedByProviderError as error:
-        warn_of(logger, request, "sign-in by the identity provider refused: %r", str(error))
-        return refuse(request, _("The identity provider did not sign you in. Try again."))
-    except FederatedRefusal as refusal:
-        return refuse(request, str(refusal))
-    except ValidationError as error:
-        return refuse(request, " ".join(error.messages))
-    return provider_sessions.begin(
-        request,
-        user,
-        target,
-        session_data=federated.session_data(verified),
-        authenticated_at=verified.authenticated_at,
-        reauthenticated=request.user.is_authenticated,
+
+
+def _sign_in(request: HttpRequest) -> ProviderSignIn:
+    from webportal.accounts.oidc import client
+
+    verified = client.claims_of_callback(request)
+    return ProviderSignIn(
+        people.person_of(verified.claims),
+        federated.session_data(verified),
+        verified.authenticated_at,
     )
 
 

@@ -9,12 +9,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from webportal.accounts import federation, provider_sessions
-from webportal.accounts.federation import Person, Source
+from webportal.accounts.federation import Person, RefusedByProviderError, Source
 from webportal.accounts.models import User
 from webportal.accounts.provider_sessions import PROVIDER
 from webportal.accounts.saml.provider import (
     LogoutRequest,
-    RefusedByProviderError,
     VerifiedAssertion,
     issuer,
 )

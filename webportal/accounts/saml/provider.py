@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from webportal.accounts.confirmation import SKEW_SECONDS
+from webportal.accounts.federation import RefusedByProviderError
 
 PATH = "/sign-in/saml"
 TRANSIENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
@@ -26,10 +27,6 @@ _SIGNED_WITH = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 _DIGEST = "http://www.w3.org/2001/04/xmlenc#sha256"
 # The greatest age of a logout request, which also allows for different clocks.
 _LOGOUT_SECONDS = 600
-
-
-class RefusedByProviderError(Exception):
-    """The message is invalid, or states that sign-in failed; the text is for the log."""
 
 
 class MetadataError(Exception):

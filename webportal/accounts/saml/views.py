@@ -9,7 +9,6 @@ import logging
 
 from django.contrib.auth.decorators import login_not_required
 from django.core import signing
-from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -17,8 +16,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
 from webportal.accounts import provider_sessions
-from webportal.accounts.federation import FederatedRefusal
-from webportal.accounts.provider_sessions import refuse, show_refusal
+from webportal.accounts.federation import RefusedByProviderError
+from webportal.accounts.provider_sessions import ProviderSignIn, show_refusal
 from webportal.accounts.saml import people, provider
 from webportal.accounts.sign_in import safe_target
 from webportal.logs import warn_of
@@ -75,23 +74,18 @@ def _consume(request: HttpRequest) -> HttpResponse:
     except (signing.BadSignature, ValueError):
         # No sign-in was started here: anonymous clients must not be able to fill the trail.
         return show_refusal(request, _("The identity provider did not sign you in. Try again."))
-    try:
-        assertion = provider.verified_assertion(request_id, request.POST.get("SAMLResponse", ""))
-        user = people.person_of(assertion)
-    except provider.RefusedByProviderError as error:
-        warn_of(logger, request, "sign-in by the identity provider refused: %r", str(error))
-        return refuse(request, _("The identity provider did not sign you in. Try again."))
-    except FederatedRefusal as refusal:
-        return refuse(request, str(refusal))
-    except ValidationError as error:
-        return refuse(request, " ".join(error.messages))
     return provider_sessions.begin(
         request,
-        user,
+        lambda: _sign_in(request_id, request.POST.get("SAMLResponse", "")),
         target,
-        session_data=people.session_data(assertion),
-        authenticated_at=assertion.authenticated_at,
         reauthenticated=reauthenticate,
+    )
+
+
+def _sign_in(request_id: str, encoded: str) -> ProviderSignIn:
+    assertion = provider.verified_assertion(request_id, encoded)
+    return ProviderSignIn(
+        people.person_of(assertion), people.session_data(assertion), assertion.authenticated_at
     )
 
 
@@ -105,10 +99,10 @@ def log_out(request: HttpRequest) -> HttpResponse:
     try:
         # With a repeated parameter, the value that was signed may not be the one that is read.
         if any(len(request.GET.getlist(name)) > 1 for name in query):
-            raise provider.RefusedByProviderError("a parameter is repeated")
+            raise RefusedByProviderError("a parameter is repeated")
         asked = provider.logout_request(query, request.META.get("QUERY_STRING", ""))
         people.sign_out(asked)
-    except provider.RefusedByProviderError as error:
+    except RefusedByProviderError as error:
         warn_of(logger, request, "logout by the identity provider refused: %r", str(error))
         text = _("The identity provider’s request to sign out is not valid.")
         return show_refusal(request, text, status=400)
