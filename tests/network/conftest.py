@@ -1,28 +1,17 @@
 """A real receiver process on the tests' database, and dcmtk's programs that call it."""
 
-import os
-import re
 import shutil
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from django.db import connection
 from pytest_django.fixtures import Settings
 
-from tests import services
-from tests.helpers import PATIENCE_SECONDS
+from tests.listening import ListeningProcess
 from tests.network.rows import make_node
 from webportal.network.models import Node
 from webportal.storage import storage_from_url
-
-ROOT = Path(__file__).resolve().parents[2]
-_LISTENS = re.compile(r"Receiving as \S+ on port (\d+)")
 
 
 @pytest.fixture(autouse=True)
@@ -41,37 +30,19 @@ def node(db: None) -> Node:
     return make_node()
 
 
-class Receiver:
+class Receiver(ListeningProcess):
     """`manage.py receive_dicom` on a free port."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        url = urlsplit(services.postgres.url)
         self.folder = folder
-        self.log = folder / "receiver.log"
-        environment = os.environ | {
-            "DATABASE_URL": url._replace(path=f"/{connection.settings_dict['NAME']}").geturl(),
+        own = {
             "STORAGE_URL": f"file://{folder}/storage",
             "DICOM_INBOX": str(folder / "inbox"),
             "DICOM_STUDY_QUIET_SECONDS": "0.2",
             "UPLOAD_MIN_FREE_BYTES": "0",
-            "PYTHONUNBUFFERED": "1",
-            **settings,
         }
-        with self.log.open("a") as log:
-            begin = self.log.stat().st_size
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "receive_dicom", "--port", "0"],
-                cwd=ROOT,
-                env=environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while (found := _LISTENS.search(self.log.read_text()[begin:])) is None:
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.05)
-        self.port = int(found[1])
+        announcement = r"Receiving as \S+ on port (\d+)"
+        super().__init__("receive_dicom", announcement, folder / "receiver.log", own | settings)
 
     def call(
         self,
@@ -94,11 +65,6 @@ class Receiver:
         """Kill it as a power cut would."""
         self.process.kill()
         self.process.wait()
-
-    def stop(self) -> int:
-        """Stop it as a service manager does; its exit status."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=PATIENCE_SECONDS)
 
 
 @pytest.fixture
