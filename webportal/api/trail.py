@@ -17,7 +17,7 @@ from webportal.api.pagination import TrailPages
 from webportal.api.problems import form_problem
 from webportal.audit import runs
 from webportal.audit.models import Action, AuditEntry, Verification
-from webportal.audit.search import TrailFilter
+from webportal.audit.search import COLUMNS, TrailFilter
 from webportal.audit.trail import Event, append
 
 FILTERS = [
@@ -42,20 +42,7 @@ class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
 
     class Meta:
         model = AuditEntry
-        fields = [
-            "sequence",
-            "at",
-            "actor_id",
-            "actor",
-            "action",
-            "object_type",
-            "object_id",
-            "study_id",
-            "detail",
-            "previous_mac",
-            "mac",
-            "origin",
-        ]
+        fields = COLUMNS
 
 
 class TrailFinding(serializers.Serializer[Any]):

@@ -20,6 +20,7 @@ from webportal.audit.models import Action, AuditEntry
 Entry = TypeVar("Entry", bound=Model)
 
 PAGE_SIZE = 100
+#: The fields of an entry, in exports and over REST.
 COLUMNS = [
     "sequence",
     "at",
