@@ -13,7 +13,7 @@ from webportal.accounts.models import User
 from webportal.delivery.documents import coding
 from webportal.delivery.documents.sources import day_and_time
 from webportal.delivery.documents.texts import added, measured, uncoded, zones
-from webportal.records.models import Patient, Study
+from webportal.records.models import Patient, Study, name_components
 from webportal.review.models import Addendum, Decision, Read
 
 _SENDER = "CHESTLINE"
@@ -115,8 +115,11 @@ def _coded(code: Code) -> str:
 
 
 def _name_of_patient(name: str) -> str:
-    """A DICOM person name's alphabetic group; both have family and given name first."""
-    parts = [escape(part) for part in name.split("=")[0].split("^")[:5]]
+    """A DICOM person name's first group that is not empty; both have the family name first.
+
+    Those who write no Latin letters may fill only the ideographic or the phonetic one.
+    """
+    parts = [escape(part) for part in name_components(name)[:5]]
     family, given, middle, prefix, suffix = [*parts, *[""] * (5 - len(parts))]
     return "^".join([family, given, middle, suffix, prefix]).rstrip("^")
 
