@@ -13,15 +13,25 @@ from pypdf import PdfReader
 
 from tests.conftest import PASSWORD
 from tests.delivery.test_documents import made
-from tests.factories import make_prediction
+from tests.factories import (
+    make_model_version,
+    make_patient,
+    make_prediction,
+    make_radiograph,
+    make_study,
+)
 from tests.helpers import let_time_pass
 from tests.reading import add_addendum, entry, read, sign
 from webportal.accounts.models import Role, User
 from webportal.database.clock import clock
-from webportal.delivery.documents import hl7
+from webportal.delivery.documents import captures, hl7
 from webportal.delivery.documents.fhir.reads import read_transaction
-from webportal.delivery.models import Destination, DocumentKind
+from webportal.delivery.documents.fhir.results import results_transaction
+from webportal.delivery.documents.texts import percent
+from webportal.delivery.models import Content, Destination, DocumentKind
 from webportal.delivery.planning import plan
+from webportal.inference.models import Prediction
+from webportal.records.choices import Purpose
 from webportal.review.models import Addendum, Read
 from webportal.review.reads.headline import findings_of
 
@@ -138,3 +148,76 @@ def test_an_addendum_names_its_own_author(
     addendum = add_addendum(signed, other, "Why", "More.", PASSWORD)
     assert "Addendum by other, 20" in hl7_of(signed, addendum)
     assert "Addendum by other, 20" in str(fhir_of(signed, addendum)[-1]["conclusion"])
+
+
+def result_in(kind: str) -> pydicom.FileDataset:
+    plan()
+    return made(kind)
+
+
+def test_what_must_be_checked_about_a_result_leaves_with_it(make_destination: Make) -> None:
+    make_destination(sends=list(Content), results_when="at_once")
+    # Another view than the model was made for, and no age.
+    population = {"youngest_years": 1, "oldest_years": 5, "views": ["AP"]}
+    result = make_prediction(
+        make_radiograph(make_study(patient=make_patient(birth_date=None)), size=(700, 1024)),
+        correction="rotated_180",
+        model_version=make_model_version("for-children", population=population),
+    )
+    assert result.purpose == Purpose.UNCONFIRMED
+    turned = "Assessed after turning it by 180°: check that this was right."
+    told = [
+        "This view is PA; the model was made for AP.",
+        "The patient’s age is not known; the model was made for 1 to 5 years.",
+        "Check this before relying on the result.",
+    ]
+    texts = texts_of(result_in(DocumentKind.RESULT))
+    assert set(told) <= set(texts)
+    assert any(text.startswith(turned) for text in texts)
+    bundle = json.loads(results_transaction(result.radiograph.study, [result], with_report=True))
+    found = {each["resource"]["resourceType"]: each["resource"] for each in bundle["entry"]}
+    notes = [each["text"] for each in found["Observation"]["note"]]
+    assert set(told) <= set(notes)
+    assert all(each in found["DiagnosticReport"]["conclusion"] for each in [*told, turned])
+    # As a line of its own above the picture.
+    plain = make_prediction(result.radiograph)
+    Prediction.objects.filter(pk=plain.pk).update(purpose=Purpose.WITHIN, purpose_reasons=[])
+    plain.refresh_from_db()
+    assert captures.drawn(result).height > captures.drawn(plain).height
+
+
+@pytest.mark.parametrize("category", ["likely", "unlikely"])
+def test_a_result_that_nothing_is_to_be_checked_of_says_so_little(
+    make_destination: Make, category: str
+) -> None:
+    make_destination(results_when="at_once")
+    result = make_prediction(category=category)
+    Prediction.objects.filter(pk=result.pk).update(purpose=Purpose.WITHIN, purpose_reasons=[])
+    assert not any("Check" in text for text in texts_of(result_in(DocumentKind.RESULT)))
+
+
+@pytest.mark.parametrize(
+    ("probability", "said"),
+    [(0.0004, 0.1), (0.0123, 1), (0.4567, 46), (0.9912, 99.1), (0.99999, 99.9)],
+)
+def test_a_probability_is_as_exact_as_on_the_pages(probability: float, said: float) -> None:
+    result = make_prediction(category="indeterminate", probability=probability)
+    assert percent(result) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Wang^XiaoDong=王^小东", "Wang^XiaoDong"),
+        ("=王^小东", "王^小东"),
+        ("==ワン^シャオ", "ワン^シャオ"),
+        ("^^=王^小东", "王^小东"),
+    ],
+)
+def test_a_message_names_a_patient_who_has_no_latin_name(
+    radiologist: User, name: str, said: str
+) -> None:
+    study = make_study(patient=make_patient(name=name))
+    signed = read(make_prediction(make_radiograph(study)), radiologist, "none")
+    (person,) = (line for line in hl7_of(signed).split("\r") if line.startswith("PID"))
+    assert person.split("|")[5] == said

@@ -20,6 +20,7 @@ from webportal.delivery.documents.sources import (
     model_equipment,
     portal_equipment,
 )
+from webportal.delivery.documents.texts import cautions_in_short
 from webportal.inference.models import Prediction
 from webportal.records.choices import Category
 from webportal.records.files import read_dicom
@@ -81,6 +82,8 @@ def drawn(prediction: Prediction) -> Image.Image:
         (f"Pneumonia: {category}{_figure(prediction)}", _INK),
         (f"{prediction.model_version}, {prediction.created_at:%Y-%m-%d %H:%M} UTC", _INK),
     ]
+    if cautions := cautions_in_short(prediction):
+        lines.append((f"Check first: {', '.join(cautions)}", _WARNING))
     if prediction.heatmap_rows:
         _overlay_heat_map(picture, prediction)
         lines.append(("Colours: what the model's result rests on. Not for diagnosis.", _INK))

@@ -53,7 +53,7 @@ from webportal.delivery.documents.sources import (
     model_equipment,
     portal_equipment,
 )
-from webportal.delivery.documents.texts import added, measured, percent, uncoded
+from webportal.delivery.documents.texts import added, cautions, measured, percent, uncoded
 from webportal.inference.models import ModelVersion, Prediction
 from webportal.records.choices import Category
 from webportal.review.models import Addendum, Decision, Read
@@ -93,6 +93,7 @@ def result_report(
     """The model's result for a whole image; unverified. `previous`: what it supersedes."""
     assessment = coding.MODEL_SAYS[Category(prediction.shown_category)]
     evaluations: list[ContentItem] = [_code(coding.PNEUMONIA, assessment)]
+    evaluations += [_text(coding.COMMENT, caution) for caution in cautions(prediction)]
     probability = percent(prediction)
     if prediction.shown_category == Category.UNLIKELY:
         if probability is not None:

@@ -6,6 +6,8 @@ from django.utils import timezone, translation
 
 from webportal.delivery.documents import coding
 from webportal.inference.models import Prediction
+from webportal.inference.purpose.reasons import in_short, sentences
+from webportal.records.choices import Purpose
 from webportal.review.models import Addendum, OtherFinding, Read
 from webportal.review.reads.measurements import describe_measurements
 
@@ -43,9 +45,38 @@ def zones(read: Read) -> list[str]:
     return [f"{zone.meaning}, {side.meaning.lower()}" for zone, side in named]
 
 
+def cautions(prediction: Prediction) -> list[str]:
+    """What the study page says must be checked before a result is relied on, as sentences."""
+    with translation.override("en"):
+        found = sentences(prediction.purpose_reasons)
+        if prediction.purpose == Purpose.UNCONFIRMED:
+            found.append("Check this before relying on the result.")
+        if prediction.correction:
+            found.append(
+                f"Assessed after {prediction.correction_text}: check that this was right."
+                " The heat map lies on the image as it came."
+            )
+    return found
+
+
+def cautions_in_short(prediction: Prediction) -> list[str]:
+    """The same in a few words each."""
+    with translation.override("en"):
+        found = in_short(prediction.purpose_reasons)
+        if prediction.correction:
+            found.append(f"assessed after {prediction.correction_text}")
+    return found
+
+
 def percent(prediction: Prediction) -> float | None:
-    """The probability of a result in per cent; None if the model does not give one."""
+    """The probability of a result in per cent; None if the model does not give one.
+
+    Whole, as on the pages: no model is calibrated to a tenth of a per cent.
+    """
     if prediction.shown_probability is None:
         return None
+    found = 100 * prediction.shown_probability
+    if 1 <= found <= 99:
+        return round(found)
     # Rounding must not turn a probability into a certainty.
-    return min(max(round(100 * prediction.shown_probability, 1), 0.1), 99.9)
+    return min(max(round(found, 1), 0.1), 99.9)

@@ -23,7 +23,7 @@ from webportal.delivery.documents.fhir.resources import (
     observation,
 )
 from webportal.delivery.documents.fhir.transactions import transaction
-from webportal.delivery.documents.texts import percent
+from webportal.delivery.documents.texts import cautions, percent
 from webportal.inference.models import Prediction
 from webportal.records.choices import Category
 from webportal.records.models import Study
@@ -105,6 +105,7 @@ def _observation(study: Study, imaging: Json, model: Json, result: Prediction) -
         device=reference(model),
         derivedFrom=image_references(imaging, [result.radiograph]),
         component=components,
+        note=[{"text": caution} for caution in cautions(result)],
     )
 
 
@@ -131,4 +132,5 @@ def _line(result: Prediction, number: int) -> str:
     says = coding.MODEL_SAYS[Category(result.shown_category)].meaning.lower()
     probability = percent(result)
     figure = f" (probability {probability} %)" if probability is not None else ""
-    return f"Image {number}: pneumonia {says}{figure}. {result.model_version}."
+    found = f"Image {number}: pneumonia {says}{figure}. {result.model_version}."
+    return " ".join([found, *cautions(result)])
