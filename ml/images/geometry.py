@@ -1,5 +1,6 @@
 """Pixel size, aspect ratio, and image orientation."""
 
+import math
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
@@ -13,6 +14,10 @@ SPACING_UNUSABLE = translatable(
 )
 # Values beyond these are not plausible for any detector or film.
 _SMALLEST_MM, _GREATEST_ASPECT = 0.001, 10
+# 0.139 and 0.13889 are the same detector.
+_ROUNDED = 0.005
+# An X-ray image is never smaller than what it is of; some devices write per cent.
+_GREATEST_MAGNIFICATION = 3
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _ASPECT = "PixelAspectRatio"
 
@@ -50,12 +55,25 @@ def _spacing(dataset: Dataset) -> tuple[tuple[float, float] | None, bool]:
     at_detector = _pair(dataset, "ImagerPixelSpacing")
     spacing = _pair(dataset, "PixelSpacing")
     magnification = first_number(dataset, "EstimatedRadiographicMagnificationFactor") or 0
+    says_so = bool(texts(dataset, "PixelSpacingCalibrationType"))
     if spacing is not None and spacing != at_detector:
-        is_calibrated = at_detector is not None or texts(dataset, "PixelSpacingCalibrationType")
-        return spacing, bool(is_calibrated)
-    if at_detector is not None and magnification > 0:
+        is_calibrated = says_so or (at_detector is not None and not _is_same(spacing, at_detector))
+        if is_calibrated or at_detector is None:
+            return spacing, is_calibrated
+    if at_detector is not None and 1 <= magnification <= _GREATEST_MAGNIFICATION:
         return (at_detector[0] / magnification, at_detector[1] / magnification), True
     return at_detector or spacing or _pair(dataset, "NominalScannedPixelSpacing"), False
+
+
+def _is_same(spacing: tuple[float, float], at_detector: tuple[float, float]) -> bool:
+    """Whether Pixel Spacing repeats that at the detector, if with other digits.
+
+    A correction for magnification in the patient is several per cent, rounding much less.
+    """
+    return all(
+        math.isclose(one, other, rel_tol=_ROUNDED)
+        for one, other in zip(spacing, at_detector, strict=True)
+    )
 
 
 def _pair(dataset: Dataset, keyword: str) -> tuple[float, float] | None:

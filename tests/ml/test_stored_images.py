@@ -84,6 +84,32 @@ def test_colour_is_given_as_luma() -> None:
         ({"ImagerPixelSpacing": [0.2, 0.2], "PixelSpacing": [0.2, 0.2]}, (0.2, 0.2), False),
         ({"ImagerPixelSpacing": [0.2, 0.2], "PixelSpacing": [0.18, 0.18]}, (0.18, 0.18), True),
         ({"PixelSpacing": [0.18, 0.18]}, (0.18, 0.18), False),
+        # The same detector in other digits is no calibration.
+        (
+            {"ImagerPixelSpacing": [0.13889, 0.13889], "PixelSpacing": [0.139, 0.139]},
+            (0.13889, 0.13889),
+            False,
+        ),
+        (
+            {
+                "ImagerPixelSpacing": [0.2, 0.2],
+                "PixelSpacing": [0.1995, 0.1995],
+                "PixelSpacingCalibrationType": "FIDUCIAL",
+            },
+            (0.1995, 0.1995),
+            True,
+        ),
+        *(
+            (
+                {
+                    "ImagerPixelSpacing": [0.2, 0.2],
+                    "EstimatedRadiographicMagnificationFactor": factor,
+                },
+                (0.2, 0.2),
+                False,
+            )
+            for factor in (0.5, 125)
+        ),
         (
             {
                 "ImagerPixelSpacing": [0.2, 0.2],
