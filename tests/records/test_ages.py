@@ -4,9 +4,10 @@ from datetime import date
 
 import pytest
 
-from tests.factories import make_study
+from tests.factories import make_patient, make_study
+from webportal.inference.purpose.reasons import format_age
 from webportal.records.ages import age_in_months, contradicts, examined_on
-from webportal.review.templatetags.review import age, age_today
+from webportal.review.templatetags.review import age, age_then, age_today
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,42 @@ def test_the_age_today_of_an_impossible_birth_date_is_not_known() -> None:
 @pytest.mark.django_db
 def test_the_upload_date_is_not_the_study_date() -> None:
     assert examined_on(make_study(performed_at=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("on", "said"),
+    [
+        (date(2024, 1, 15), "0 d"),
+        (date(2024, 1, 18), "3 d"),
+        (date(2024, 2, 14), "30 d"),
+        (date(2024, 2, 15), "1 mo"),
+        (date(2026, 1, 14), "23 mo"),
+        (date(2026, 1, 15), "2 y"),
+        (date(2125, 1, 15), "101 y"),
+    ],
+)
+def test_newborns_are_so_many_days_old(on: date, said: str) -> None:
+    assert age(date(2024, 1, 15), on) == said
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ("003D", "under 1 mo"),
+        ("003W", "under 1 mo"),
+        ("006W", "1 mo"),
+        ("000Y", "under 1 y"),
+        ("001Y", "1 y"),
+        ("018M", "18 mo"),
+        ("102Y", "102 y"),
+        ("045", ""),
+    ],
+)
+def test_an_age_that_a_file_states_is_shown_no_more_exactly(stated: str, said: str) -> None:
+    study = make_study(patient=make_patient(birth_date=None))
+    assert age_then(study, stated) == said
+
+
+def test_nobody_is_0_months_old() -> None:
+    assert format_age(0) == "less than 1 month"

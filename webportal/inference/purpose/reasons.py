@@ -95,6 +95,8 @@ def in_short(given: Sequence[Sequence[Any]]) -> list[str]:
 
 def format_age(months: int) -> str:
     """An age as text: in months for the first two years, then in years."""
+    if months == 0:
+        return _("less than 1 month")
     if months < INFANT_MONTHS:
         return ngettext("%(count)d month", "%(count)d months", months) % {"count": months}
     years = months // 12

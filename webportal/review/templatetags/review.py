@@ -9,7 +9,7 @@ from django.utils.translation import gettext, ngettext
 
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
-from webportal.inference.purpose.ages import by_header
+from webportal.inference.purpose.ages import Given, by_header
 from webportal.inference.purpose.reasons import in_short
 from webportal.labels import label_of
 from webportal.records import identity
@@ -64,11 +64,14 @@ def examined(moment: datetime | None) -> str:
 
 @register.filter
 def age(birth_date: date | None, on: date | datetime | None) -> str:
-    """A person's age on that day: in months for the first two years, then years; "" if unknown."""
+    """A person's age on that day: in days, then months from one on, then years from two on.
+
+    "" if it is unknown. The chest of a newborn changes from day to day.
+    """
     day = timezone.localtime(on).date() if isinstance(on, datetime) else on
     if contradicts(birth_date, day):
         return gettext("age unclear: dates contradict")
-    return _format_months(age_in_months(birth_date, day))
+    return _format_age(birth_date, day)
 
 
 @register.filter
@@ -78,8 +81,7 @@ def age_then(study: Study, patient_age: str) -> str:
     `patient_age` is Patient's Age (0010,1010) of the study's images.
     """
     words = age(study.patient.birth_date, study.performed_at)
-    given = by_header(patient_age or "")
-    return words or _format_months(given.months if given else None)
+    return words or _format_stated(by_header(patient_age or ""))
 
 
 @register.filter
@@ -103,12 +105,29 @@ def _withheld(images: int) -> str:
 @register.filter
 def age_today(birth_date: date | None) -> str:
     """A person's age today, formatted as by `age`."""
-    return _format_months(age_in_months(birth_date, timezone.localdate()))
+    return _format_age(birth_date, timezone.localdate())
 
 
-def _format_months(months: int | None) -> str:
-    if months is None:
+def _format_age(birth_date: date | None, day: date | None) -> str:
+    months = age_in_months(birth_date, day)
+    if months is None or birth_date is None or day is None:
         return ""
+    if months == 0:
+        return gettext("{days} d").format(days=(day - birth_date).days)
+    return _format_months(months)
+
+
+def _format_stated(given: Given | None) -> str:
+    """An age from a header, no more exact than it is there: `001Y` may be 23 months."""
+    if given is None:
+        return ""
+    if given.below - given.months > 1:
+        years = given.months // 12
+        return gettext("{years} y").format(years=years) if years else gettext("under 1 y")
+    return _format_months(given.months) if given.months else gettext("under 1 mo")
+
+
+def _format_months(months: int) -> str:
     if months < 24:
         return gettext("{months} mo").format(months=months)
     return gettext("{years} y").format(years=months // 12)
