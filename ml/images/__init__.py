@@ -37,6 +37,7 @@ __all__ = [
     "complete_jpeg",
     "describe",
     "fit",
+    "orientation",
     "pixel_shape",
     "read",
     "read_overlay",
@@ -80,6 +81,11 @@ def describe(data: bytes) -> ImageFacts:
 def pixel_shape(data: bytes) -> PixelShape:
     """Return the pixel size and aspect ratio of a DICOM file. Raises ImageError."""
     return dicom.pixel_shape(data)
+
+
+def orientation(data: bytes) -> tuple[str, str]:
+    """Return the `orientation` of `StoredImage` of a DICOM file alone. Raises ImageError."""
+    return dicom.orientation(data)
 
 
 def check(facts: ImageFacts) -> None:

@@ -65,6 +65,11 @@ def pixel_shape(data: bytes) -> geometry.PixelShape:
     return geometry.of(parse(data, stop_before_pixels=True))
 
 
+def orientation(data: bytes) -> tuple[str, str]:
+    """Return the sides that rows and columns of a DICOM file run to; raises as `describe` does."""
+    return geometry.orientation(parse(data, stop_before_pixels=True))
+
+
 def read(data: bytes, side: int | None = None) -> GreyImage:
     """Decode a DICOM radiograph. Raises ImageError if it is not one, or cannot be decoded.
 

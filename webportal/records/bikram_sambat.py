@@ -51,6 +51,17 @@ def written_day(day: date | datetime) -> str:
     return f"{iso} ({nepali})" if nepali else iso
 
 
+def written_examination(moment: datetime) -> str:
+    """The day of an examination as `written_day`, and its time if that is known.
+
+    Midnight is the time of a study of which only the day is known. On a ward a patient may be
+    examined several times a day.
+    """
+    local = timezone.localtime(moment)
+    is_timed = (local.hour, local.minute, local.second) != (0, 0, 0)
+    return f"{written_day(moment)} {local:%H:%M}" if is_timed else written_day(moment)
+
+
 def written_moment(moment: datetime) -> str:
     """The time to the minute with its time zone, for exports; like `written_day`."""
     iso = f"{timezone.localtime(moment):%Y-%m-%d %H:%M %Z}"

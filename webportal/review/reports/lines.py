@@ -3,9 +3,11 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from webportal.intake.file_names import file_names
 from webportal.labels import label_of
-from webportal.records.bikram_sambat import written_day, written_moment
+from webportal.records.bikram_sambat import written_day, written_examination, written_moment
 from webportal.records.choices import Sex
+from webportal.records.identity import format_birth_date
 from webportal.review.reports.content import Report
 
 CORRECTED = gettext_lazy(
@@ -17,9 +19,12 @@ def facts(report: Report) -> list[tuple[str, str]]:
     """Patient, date and indication as labels and values; unknown values are left out."""
     study, patient = report.study, report.study.patient
     number = f"{patient.patient_id} ({patient.issuer})" if patient.issuer else patient.patient_id
+    if patient.is_temporary:
+        number = _("temporary identity %(id)s") % {"id": patient.patient_id}
     lines = [
         (_("Patient"), patient.display_name if patient.name else _("name not given")),
-        (_("Patient ID"), _("temporary identity") if patient.is_temporary else number),
+        (_("Patient ID"), number),
+        (_("File"), ", ".join(_files(report))),
         (_("Date of birth"), written_day(patient.birth_date) if patient.birth_date else ""),
         (_("Sex"), label_of(Sex, patient.sex) if patient.sex else ""),
         (_("Study"), _describe_study(report)),
@@ -33,8 +38,22 @@ def facts(report: Report) -> list[tuple[str, str]]:
 def _describe_study(report: Report) -> str:
     study = report.study
     what = study.description or _("Chest radiograph")
-    day = written_day(study.performed_at) if study.performed_at else _("date not given")
-    return f"{what}, {day}"
+    at = written_examination(study.performed_at) if study.performed_at else _("date not given")
+    return f"{what}, {at}"
+
+
+def _files(report: Report) -> list[str]:
+    """The files of a study by which alone its patient can be found out."""
+    study = report.study
+    return file_names([study.pk]).get(study.pk, []) if study.patient.is_temporary else []
+
+
+def whose(report: Report) -> str:
+    """Whose report it is, on one line for each sheet of it."""
+    patient = report.study.patient
+    name = patient.display_name if patient.name else _("name not given")
+    born = format_birth_date(patient.birth_date) if patient.birth_date else ""
+    return " · ".join(filter(None, [name, patient.patient_id, born, _describe_study(report)]))
 
 
 def signatures(report: Report) -> list[str]:

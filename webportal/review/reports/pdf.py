@@ -9,18 +9,34 @@ from fpdf.enums import Align
 from webportal.records.bikram_sambat import written_moment
 from webportal.review.models import Addendum
 from webportal.review.reports.content import Report
-from webportal.review.reports.lines import facts, signatures
-from webportal.review.reports.printing import Document
+from webportal.review.reports.lines import facts, signatures, whose
+from webportal.review.reports.printing import UNKNOWN, Document
 
 _PICTURE_HEIGHT = 105.0  # millimetres
 _TEXT_WIDTH = 180.0
+_FOOTER = 14.0  # above the lower edge
+
+
+class _Document(Document):
+    """A report whose every sheet says whose it is: sheets of two patients get mixed up."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(orientation="portrait")
+        self.whose = whose(report)
+        self.has_unknown = False
+
+    def footer(self) -> None:
+        """Print the patient and the page number."""
+        self.set_y(-_FOOTER)
+        page = _("Page %(page)s of %(pages)s") % {"page": self.page_no(), "pages": "{nb}"}
+        _write(self, f"{self.whose} · {page}", size=8)
 
 
 def as_pdf(report: Report, picture: bytes | None) -> bytes:
     """Return the PDF; `picture` is the key image as a PNG, None if it cannot be shown."""
-    document = Document(orientation="portrait")
+    document = _Document(report)
     document.set_margins(15, 15, 15)
-    document.set_auto_page_break(auto=True, margin=15)
+    document.set_auto_page_break(auto=True, margin=_FOOTER + 4)
     document.set_title(_("Chest radiograph report"))
     document.add_page()
     _write(document, _("Chest radiograph report"), size=15, style="B")
@@ -41,6 +57,12 @@ def as_pdf(report: Report, picture: bytes | None) -> bytes:
     document.ln(3)
     for line in signatures(report):
         _write(document, line, size=9)
+    if document.has_unknown:
+        words = _(
+            "Characters that this file has no font for are shown as %(sign)s; the portal shows "
+            "them."
+        )
+        _write(document, words % {"sign": UNKNOWN}, size=8)
     if picture is not None:
         document.ln(3)
         document.image(
@@ -50,7 +72,7 @@ def as_pdf(report: Report, picture: bytes | None) -> bytes:
     return bytes(document.output())
 
 
-def _write_addenda(document: Document, heading: str, addenda: Sequence[Addendum]) -> None:
+def _write_addenda(document: _Document, heading: str, addenda: Sequence[Addendum]) -> None:
     for addendum in addenda:
         document.ln(2)
         at = written_moment(addendum.signed_at)
@@ -59,8 +81,9 @@ def _write_addenda(document: Document, heading: str, addenda: Sequence[Addendum]
         _write(document, addendum.text, size=10)
 
 
-def _write(document: Document, text: str, *, size: int, style: str = "") -> None:
+def _write(document: _Document, text: str, *, size: int, style: str = "") -> None:
     # Bold is available for Latin script only; names in other scripts use the regular font.
     document.set_font("noto", style=style, size=size)
     known = document.in_known_letters(text)
+    document.has_unknown |= UNKNOWN in known
     document.multi_cell(w=0, text=known, new_x="LMARGIN", new_y="NEXT")
