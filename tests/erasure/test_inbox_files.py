@@ -11,7 +11,7 @@ from pytest_django.fixtures import Settings
 from tests.network.rows import make_node
 from webportal.accounts.models import User
 from webportal.erasure import files
-from webportal.network import found, inbox
+from webportal.network import inbox, unrecorded
 from webportal.network.models import ReceivedInstance
 from webportal.storage.locks import lock_inbox_file
 
@@ -24,7 +24,7 @@ def test_a_file_that_the_receiver_has_recorded_meanwhile_goes_all_the_same(
     name = f"{hashlib.sha256(b'DICM').hexdigest()}.dcm"
     inbox_folder.mkdir()
     (inbox_folder / name).write_bytes(b"DICM")
-    assert found.record() == 1
+    assert unrecorded.record() == 1
     assert files.remove(f"{files.INBOX}{name}")
     assert not (inbox_folder / name).exists()
     assert not ReceivedInstance.objects.exists()

@@ -21,7 +21,7 @@ from webportal.audit.models import AuditEntry
 from webportal.audit.verification import verify
 from webportal.intake.batches import services
 from webportal.intake.errors import StorageFullError
-from webportal.network import found, importing, inbox
+from webportal.network import importing, inbox, unrecorded
 from webportal.network.models import (
     Commitment,
     InboxState,
@@ -173,8 +173,8 @@ def test_files_without_a_record_are_processed_once_somebody_says_who_sent_them(
         (inbox.folder() / f"{name}.dcm").write_bytes(data)
     (inbox.folder() / "notes.txt").write_text("not ours")
 
-    assert found.record() == 3
-    assert found.record() == 0
+    assert unrecorded.record() == 3
+    assert unrecorded.record() == 0
     rows = ReceivedInstance.objects.filter(state=InboxState.FOUND)
     assert importing.import_quiet_studies() == 0
     assert (

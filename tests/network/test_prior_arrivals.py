@@ -21,7 +21,6 @@ from tests.network.test_priors import OLD, SET, QueryScp, image, pacs
 from webportal.accounts.models import Department
 from webportal.database.clock import clock
 from webportal.network import outgoing
-from webportal.network.calling import NotReachedError
 from webportal.network.models import (
     InboxState,
     Node,
@@ -34,6 +33,7 @@ from webportal.network.models import (
 )
 from webportal.network.priors import arrivals, retrieving, sources
 from webportal.network.priors.queries import chest_series
+from webportal.network.scu import NotReachedError
 from webportal.network.sop_classes import GET, IMAGES
 from webportal.records.models import Study
 

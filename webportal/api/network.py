@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from webportal.accounts.models import Department, Role
 from webportal.api.base import Endpoint, NoBody
-from webportal.network import found, inbox, nodes
+from webportal.network import inbox, nodes, unrecorded
 from webportal.network.models import InboxState, Node, ReceivedInstance
 
 _OF_TLS = ("uses_tls", "certificate_name")
@@ -212,7 +212,7 @@ class ReceivedEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ReceivedInst
         given = AdoptionSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         rows = ReceivedInstance.objects.filter(pk=self.get_object().pk)
-        if not found.adopt(rows, given.validated_data["node"], self.person):
+        if not unrecorded.adopt(rows, given.validated_data["node"], self.person):
             raise inbox.InboxError(_("The sender of this instance is known."))
         return Response(self.get_serializer(self.get_object()).data)
 

@@ -21,7 +21,7 @@ from webportal.audit.trail import Event, append
 from webportal.backoff import pause_seconds
 from webportal.database.clock import clock
 from webportal.intake.models import Verdict
-from webportal.network import calling, inbox
+from webportal.network import inbox, scu
 from webportal.network.health import LONGEST_WAIT
 from webportal.network.models import (
     Commitment,
@@ -133,7 +133,7 @@ def _report(row: Commitment) -> None:
         status = _send(row, failures)
     except StorageAwayError:
         _postpone(row, "storage_away", _STORAGE_AWAY_SECONDS)
-    except calling.NotReachedError as error:
+    except scu.NotReachedError as error:
         _fail(row, error.code)
     else:
         if status == SUCCESS:
@@ -204,9 +204,9 @@ def _success_if(read: Callable[[], bytes]) -> int:
 
 def _associate(row: Commitment) -> Association:
     """An association for the report. Raises NotReachedError."""
-    entity = calling.own_entity()
+    entity = scu.own_entity()
     entity.add_requested_context(COMMITMENT, list(PLAIN_SYNTAXES))
-    association = calling.associate(
+    association = scu.associate(
         row.node,
         row.node.host or row.address,
         entity,
@@ -215,7 +215,7 @@ def _associate(row: Commitment) -> Association:
     if COMMITMENT in {each.abstract_syntax for each in association.accepted_contexts}:
         return association
     association.release()
-    raise calling.NotReachedError("report_not_offered")
+    raise scu.NotReachedError("report_not_offered")
 
 
 def _send(row: Commitment, failures: dict[str, int]) -> int | None:

@@ -1,6 +1,6 @@
 """The tables of the conformance statement (docs/dicom.md), from what the receiver negotiates."""
 
-from webportal.network import calling, commitment, scp
+from webportal.network import commitment, scp, scu
 from webportal.network.sop_classes import (
     CAPTURE,
     COMMITMENT,
@@ -61,8 +61,8 @@ _REJECTIONS = (
 def tables() -> str:
     """Return the tables in Markdown."""
     lines = [
-        f"Implementation Class UID `{calling.IMPLEMENTATION_UID}`, implementation version name"
-        f" `{calling.IMPLEMENTATION_NAME}`.",
+        f"Implementation Class UID `{scu.IMPLEMENTATION_UID}`, implementation version name"
+        f" `{scu.IMPLEMENTATION_NAME}`.",
         "",
         "| SOP class | UID | role | transfer syntaxes |",
         "| --- | --- | --- | --- |",

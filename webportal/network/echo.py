@@ -8,9 +8,9 @@ from pynetdicom.association import Association
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.network import calling, worklist
-from webportal.network.calling import NotReachedError, own_entity
+from webportal.network import scu, worklist
 from webportal.network.models import Node
+from webportal.network.scu import NotReachedError, own_entity
 from webportal.network.sop_classes import PLAIN_SYNTAXES, VERIFICATION, WORKLIST
 from webportal.orders import questions
 from webportal.reasons import Reason
@@ -41,7 +41,7 @@ def _echo(node: Node, port: int) -> tuple[bool, str]:
     if node.is_worklist:
         entity.add_requested_context(WORKLIST, list(PLAIN_SYNTAXES))
     answered, words = False, ""
-    tls = calling.tls_to(node, node.host)
+    tls = scu.tls_to(node, node.host)
     association = entity.associate(node.host, port, ae_title=node.ae_title, tls_args=tls)
     if association.is_established:
         status = association.send_c_echo()
@@ -59,7 +59,7 @@ def _echo(node: Node, port: int) -> tuple[bool, str]:
         words = _(
             "It rejected the association. Add Chestline's AE title {title} and address there."
         ).format(title=settings.DICOM_AE_TITLE)
-    elif why := calling.refused_tls(node, node.host):
+    elif why := scu.refused_tls(node, node.host):
         words = str(Reason(why))
     else:
         words = _("Nothing responds at {host}, port {port}.").format(host=node.host, port=port)

@@ -9,8 +9,8 @@ from pydicom.filewriter import write_file_meta_info
 from pynetdicom.events import Event
 
 from webportal.network import inbox
-from webportal.network.calling import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
 from webportal.network.models import Node
+from webportal.network.scu import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
 
 
 def arrival_of(event: Event, node: Node, address: str) -> inbox.Arrival | None:

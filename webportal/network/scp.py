@@ -21,7 +21,6 @@ from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
 
 from webportal.network import callers, commitment, commitment_scu, inbox
-from webportal.network.calling import own_entity
 from webportal.network.files import arrival_of
 from webportal.network.limits import (
     MOST_CONNECTIONS,
@@ -39,6 +38,7 @@ from webportal.network.priors.arrivals import (
     is_of_our_patient,
     moved_here,
 )
+from webportal.network.scu import own_entity
 from webportal.network.sop_classes import COMMITMENT, offered
 from webportal.tls import server_context
 

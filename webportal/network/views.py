@@ -13,8 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
-from webportal.network import callers, inbox, nodes
-from webportal.network import found as found_files
+from webportal.network import callers, inbox, nodes, unrecorded
 from webportal.network.forms import NodeChangeForm, NodeForm
 from webportal.network.models import InboxState, Node, ReceivedInstance, RejectedCaller
 from webportal.network.sop_classes import name_of
@@ -139,7 +138,7 @@ def adopt(request: SignedInRequest) -> HttpResponse:
     rows = ReceivedInstance.objects.all()
     if study := request.POST.get("study", ""):
         rows = rows.filter(study_instance_uid=study)
-    count = found_files.adopt(rows, node, request.user)
+    count = unrecorded.adopt(rows, node, request.user)
     words = ngettext(
         "{count} file will be processed as sent by {node}.",
         "{count} files will be processed as sent by {node}.",

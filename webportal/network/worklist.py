@@ -16,8 +16,8 @@ from pynetdicom.association import Association
 
 from webportal.audit.trail import append_all
 from webportal.backoff import pause_seconds
-from webportal.network.calling import NotReachedError, associate, own_entity
 from webportal.network.models import Node
+from webportal.network.scu import NotReachedError, associate, own_entity
 from webportal.network.sop_classes import PLAIN_SYNTAXES, WORKLIST
 from webportal.orders import modality_worklist, questions, receiving
 from webportal.orders.hl7 import MessageError

@@ -1,4 +1,7 @@
-"""Emergency access: time-limited access to a patient of another department, with a reason."""
+"""Emergency access: time-limited access to a patient of another department, with a reason.
+
+Outside the package `models`, because `visibility`, on which that is based, needs it.
+"""
 
 import uuid
 

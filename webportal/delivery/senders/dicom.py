@@ -24,7 +24,7 @@ from webportal.delivery.senders.outcome import (
     rejected,
 )
 from webportal.network import commitment_scu
-from webportal.network.calling import own_entity
+from webportal.network.scu import own_entity
 from webportal.network.sop_classes import DOCUMENTS, PLAIN_SYNTAXES, VERIFICATION, name_of
 from webportal.tls import client_context
 

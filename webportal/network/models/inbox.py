@@ -30,7 +30,7 @@ class ReceivedInstance(Reasoned):
 
     The same bytes sent again are the same row. The file is removed once the storage has its bytes;
     instances that were refused or set aside keep it until a person discards them. A file without a
-    row, as after a restore, gets one in the state `found`: see webportal.network.found.
+    row, as after a restore, gets one in the state `found`: see webportal.network.unrecorded.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -12,7 +12,6 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.backoff import pause_seconds
 from webportal.database.clock import clock
-from webportal.network.calling import NotReachedError
 from webportal.network.models import (
     PriorRequest,
     PriorRequestState,
@@ -24,6 +23,7 @@ from webportal.network.priors.arrivals import no_longer_wanted, record_retrievin
 from webportal.network.priors.prior_requests import due
 from webportal.network.priors.queries import FoundStudy, chest_series, earlier_studies
 from webportal.network.priors.retrieving import Connection
+from webportal.network.scu import NotReachedError
 from webportal.records.ages import examined_on
 from webportal.records.models import Study
 

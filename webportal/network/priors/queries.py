@@ -10,9 +10,9 @@ from pynetdicom.association import Association
 
 from webportal.inference.purpose.bodies import Region, bodies_of
 from webportal.intake.claimed_identity import Identity
-from webportal.network.calling import NotReachedError
 from webportal.network.inbox import is_uid
 from webportal.network.priors.arrivals import disagreements
+from webportal.network.scu import NotReachedError
 from webportal.network.sop_classes import FIND
 from webportal.records.choices import Sex
 from webportal.records.models import Patient

@@ -16,8 +16,7 @@ from pynetdicom.dimse_messages import C_STORE_RQ, C_STORE_RSP
 from pynetdicom.events import Event
 from pynetdicom.presentation import build_role
 
-from webportal.network import calling
-from webportal.network.calling import NotReachedError
+from webportal.network import scu
 from webportal.network.files import arrival_of
 from webportal.network.inbox import receive
 from webportal.network.limits import Unanswered, size_of
@@ -28,6 +27,7 @@ from webportal.network.priors.arrivals import (
     is_of_our_patient,
     wanted,
 )
+from webportal.network.scu import NotReachedError
 from webportal.network.sop_classes import (
     FIND,
     GET,
@@ -62,7 +62,7 @@ class Connection:
         self.source = source
         self.node: Node = source.node
         by_get = source.protocol == PriorProtocol.GET
-        entity = calling.own_entity()
+        entity = scu.own_entity()
         entity.add_requested_context(FIND, list(PLAIN_SYNTAXES))
         entity.add_requested_context(GET if by_get else MOVE, list(PLAIN_SYNTAXES))
         options: dict[str, Any] = {}
@@ -75,9 +75,7 @@ class Connection:
                 (evt.EVT_DIMSE_RECV, self._count_message),
                 (evt.EVT_DIMSE_SENT, self._count_answer),
             ]
-        self.association: Association = calling.associate(
-            self.node, self.node.host, entity, **options
-        )
+        self.association: Association = scu.associate(self.node, self.node.host, entity, **options)
 
     def __enter__(self) -> "Connection":
         return self

@@ -9,7 +9,7 @@ from django.db import Error, connection
 from webportal import tracing
 from webportal.intake.errors import StorageRefusesError
 from webportal.listening import ListeningCommand
-from webportal.network import found, inbox, outgoing, scp
+from webportal.network import inbox, outgoing, scp, unrecorded
 from webportal.network.importing import import_quiet_studies
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Command(ListeningCommand):
         # No other process receives here, so unfinished files and files without a record were left
         # by one that died. New connections wait meanwhile.
         inbox.remove_unfinished()
-        found.record()
+        unrecorded.record()
 
     def work(self, stopping: threading.Event) -> None:
         tracing.start("chestline-receiver")

@@ -1,4 +1,4 @@
-"""Chestline's application entity, and the associations that it requests from nodes."""
+"""Chestline as SCU: its application entity, and the associations that it requests from nodes."""
 
 import socket
 import ssl
