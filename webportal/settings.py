@@ -337,7 +337,7 @@ if DRIFT_REFERENCE_WEEKS < 1 or DRIFT_MIN_IMAGES < 1:
     )
 
 # ── Notifications ───────────────────────────────────────────────────────────────────────────────
-# How long a stat study whose result is "likely" may wait unread before radiologists are notified.
+# How long a stat study may wait unread before radiologists are notified.
 STAT_UNREAD_MINUTES = env.int("STAT_UNREAD_MINUTES", default=30)
 # The minimum interval between two e-mails to a user about waiting stat studies.
 STAT_DIGEST_MINUTES = env.int("STAT_DIGEST_MINUTES", default=60)

@@ -71,7 +71,8 @@ def study() -> Study:
         patient=make_patient(name="Doe^Jane", patient_id="PAT-77"),
     )
     then = timezone.now() - timedelta(hours=1)
-    make_prediction(make_radiograph(study), Category.LIKELY, created_at=then)
+    make_prediction(make_radiograph(study), Category.LIKELY)
+    Study.objects.filter(pk=study.pk).update(created_at=then)
     return study
 
 
@@ -123,7 +124,8 @@ def test_many_studies_cause_one_e_mail_per_interval(
     for _ in range(3):
         another = make_study(priority=Priority.STAT)
         then = timezone.now() - timedelta(minutes=31)
-        make_prediction(make_radiograph(another), Category.LIKELY, created_at=then)
+        make_prediction(make_radiograph(another), Category.LIKELY)
+        Study.objects.filter(pk=another.pk).update(created_at=then)
         run.create_due()
         mark_read(reader)
         Notification.objects.update(read_at=timezone.now() - timedelta(minutes=5))

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tests.factories import make_job, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import User
-from webportal.inference.models import Job, JobState, Prediction
+from webportal.inference.models import Job, JobState
 from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.notifications import run
@@ -52,9 +52,13 @@ def add(batch: UploadBatch) -> Callable[..., UploadItem]:
 
 
 def make_stat(category: str = Category.LIKELY, ago: timedelta = LONG_AGO, **fields: Any) -> Study:
-    """A stat study whose result came so long ago."""
+    """A stat study that came so long ago; "" is the category of one without a result."""
     study = make_study(**{"priority": Priority.STAT} | fields)
-    make_prediction(make_radiograph(study), category, created_at=timezone.now() - ago)
+    image = make_radiograph(study)
+    if category:
+        make_prediction(image, category)
+    study.created_at = timezone.now() - ago
+    Study.objects.filter(pk=study.pk).update(created_at=study.created_at)
     return study
 
 
@@ -124,8 +128,7 @@ def test_every_radiologist_is_notified_once_of_all_waiting_stat_studies(
     assert run.create_due() == 0
     assert {each.recipient for each in Notification.objects.all()} == {radiologist, other}
     for told in Notification.objects.all():
-        result = Prediction.objects.get(radiograph__study=longest)
-        assert (told.studies, told.waiting_since) == (2, result.created_at)
+        assert (told.studies, told.waiting_since) == (2, longest.created_at)
         assert told.category == Category.LIKELY
 
 
@@ -171,9 +174,9 @@ def test_those_who_read_first_are_notified_of_all_waiting_studies_without_result
     came = timezone.now() - LONG_AGO
     for category in (Category.LIKELY, Category.UNLIKELY):
         make_stat(category)
-    make_study(priority=Priority.STAT)
+    make_stat("")
     Study.objects.update(created_at=came)
-    make_stat()
+    make_stat(ago=timedelta(minutes=3))
     run.create_due()
     told = Notification.objects.get()
     assert (told.category, told.studies, told.waiting_since) == ("", 3, came)
@@ -183,7 +186,6 @@ def test_notifications_that_reveal_results_are_hidden_from_new_first_readers(
     radiologist: User,
 ) -> None:
     make_stat()
-    Study.objects.update(created_at=timezone.now() - LONG_AGO)
     run.create_due()
     ReadingPreference.objects.create(reader=radiologist, reads_first=True)
     assert not notifications_of(radiologist).exists()
@@ -197,7 +199,6 @@ def test_a_blind_second_reader_is_notified_without_results(
     settings.SECOND_READING = settings.SECOND_READING_BLIND_TO_AI = True
     auditor = make_user("radiologist", "auditor", username="auditor")
     make_stat()
-    Study.objects.update(created_at=timezone.now() - LONG_AGO)
     run.create_due()
     assert Notification.objects.get(recipient=radiologist).category == ""
     assert Notification.objects.get(recipient=auditor).category == Category.LIKELY
@@ -206,7 +207,6 @@ def test_a_blind_second_reader_is_notified_without_results(
 @pytest.mark.parametrize(
     "fields",
     [
-        {"category": Category.INDETERMINATE},
         {"ago": timedelta(minutes=29)},
         {"priority": Priority.URGENT},
         {"reading_state": ReadingState.SIGNED},
@@ -216,6 +216,26 @@ def test_a_blind_second_reader_is_notified_without_results(
 def test_nobody_is_notified_of_other_studies(fields: dict[str, Any], radiologist: User) -> None:
     make_stat(**fields)
     assert run.create_due() == 0
+
+
+@pytest.mark.parametrize(
+    "category",
+    [
+        Category.UNLIKELY,
+        Category.INDETERMINATE,
+        Category.NOT_ASSESSABLE,
+        "",
+    ],
+)
+def test_no_result_of_the_model_silences_a_stat_study(category: str, radiologist: User) -> None:
+    make_stat(category)
+    assert run.create_due() == 1
+    assert Notification.objects.get().category == ""
+    make_stat()
+    run.create_due()
+    # Not all of them are likely.
+    told = Notification.objects.get()
+    assert (told.studies, told.category) == (2, "")
 
 
 def test_the_limit_is_a_setting(radiologist: User, settings: LazySettings) -> None:

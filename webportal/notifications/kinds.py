@@ -13,7 +13,6 @@ from webportal.accounts.models import Role, User
 from webportal.accounts.roles import UPLOADERS
 from webportal.notifications import messages
 from webportal.notifications.models import Notification, NotificationKind
-from webportal.notifications.services import reads_without_result
 from webportal.records.choices import Priority
 from webportal.records.models import Patient
 from webportal.review.models import Read, ReadState
@@ -24,11 +23,9 @@ def _results_of_batch(notification: Notification) -> str:
     return reverse("results:batch", args=[notification.batch_id])
 
 
-def _stat_worklist(notification: Notification) -> str:
-    filters = {"priority": str(Priority.STAT.value)}
-    if notification.category and not reads_without_result(notification.recipient):
-        filters["category"] = notification.category
-    return reverse("review:worklist", query=filters)
+def _stat_worklist(_notification: Notification) -> str:
+    # All of them: others may have come since.
+    return reverse("review:worklist", query={"priority": str(Priority.STAT.value)})
 
 
 def _own_worklist(_notification: Notification) -> str:

@@ -11,21 +11,23 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
 
 from webportal.accounts.models import Role, User
-from webportal.inference.models import Prediction
 from webportal.notifications.models import MailState, Notification, NotificationKind
 from webportal.notifications.services import close, mail_wanted, reads_without_result
-from webportal.records.choices import Category, Priority, Purpose, ReadingState
+from webportal.records.choices import Category, Priority, ReadingState
 from webportal.records.models import Study
 from webportal.records.visibility import scope_of
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """The stat studies that have waited too long; when the first and last began to wait."""
+    """The stat studies that have waited too long; when the first and last began to wait.
+
+    `category` is the model's result if it is likely for each of them and the person may know it.
+    """
 
     category: str
     studies: int
@@ -51,49 +53,36 @@ def _waiting_for(
     """What waits in the departments of a person; `known`: what waits in those of others."""
     is_blind, departments = reads_without_result(person), scope_of(person).departments
     if (is_blind, departments) not in known:
-        find = _with_any_result if is_blind else _with_likely_result
-        known[is_blind, departments] = find(person)
+        known[is_blind, departments] = _waiting(person, is_blind=is_blind)
     return known[is_blind, departments]
 
 
-def _with_likely_result(person: User) -> Waiting | None:
-    """Waiting since the model called them likely."""
-    results = (
-        Prediction.objects.in_departments_of(person)
+def _waiting(person: User, *, is_blind: bool) -> Waiting | None:
+    """Waiting since arrival, whatever the model says of them, or if it says nothing.
+
+    Who asked for a study at once knows more of the patient than the model, which looks for one
+    disease, misses some of it, and may be at a standstill.
+    """
+    found = (
+        Study.objects.in_departments_of(person)
         .filter(
-            _unread("radiograph__study__"),
-            radiograph__study__category=Category.LIKELY,
-            is_current=True,
-            category=Category.LIKELY,
+            # The next reader of one that has been read may have to read blind.
+            priority=Priority.STAT,
+            reading_state=ReadingState.UNREAD,
+            second_reading__isnull=True,
+            created_at__lte=timezone.now() - _limit(),
         )
-        .exclude(purpose__in=(Purpose.OUTSIDE, Purpose.WITHHELD))
+        .order_by()
+        .aggregate(
+            studies=Count("pk"),
+            first=Min("created_at"),
+            last=Max("created_at"),
+            likely=Count("pk", filter=Q(category=Category.LIKELY)),
+        )
     )
-    return _waiting(Category.LIKELY, results, "radiograph__study")
-
-
-def _with_any_result(person: User) -> Waiting | None:
-    """Waiting since arrival, independent of any result."""
-    return _waiting("", Study.objects.in_departments_of(person).filter(_unread("")), "pk")
-
-
-def _unread(study: str) -> Q:
-    """Stat studies that nobody has read; their next reader may have to read blind."""
-    return Q(
-        **{
-            f"{study}priority": Priority.STAT,
-            f"{study}reading_state": ReadingState.UNREAD,
-            f"{study}second_reading__isnull": True,
-        }
-    )
-
-
-def _waiting(
-    category: str, since: QuerySet[Prediction] | QuerySet[Study], study: str
-) -> Waiting | None:
-    found = since.filter(created_at__lte=timezone.now() - _limit()).aggregate(
-        studies=Count(study, distinct=True), first=Min("created_at"), last=Max("created_at")
-    )
-    return Waiting(category, **found) if found["studies"] else None
+    likely = found.pop("likely")
+    are_likely = not is_blind and likely == found["studies"]
+    return Waiting(Category.LIKELY if are_likely else "", **found) if found["studies"] else None
 
 
 @transaction.atomic
