@@ -115,6 +115,8 @@ def worklist(request: SignedInRequest) -> HttpResponse:
         "first_page": _address(request),
         "built_in": list_address(QueryDict()),
         "everywhere": _address(request, state=EVERY_STATE),
+        "stat_left_out": _stat_left_out(chosen, request.user, counts, is_closed=is_closed),
+        "all_stat": list_address(QueryDict(f"priority={Priority.STAT.value}")),
         "matches": count_matches(studies) if is_filtered else counts[state],
         "search_text": text,
         "is_filtered": is_filtered,
@@ -169,6 +171,22 @@ def _page(
     if before and not page.previous:
         return page_of(shown, order)
     return page
+
+
+def _stat_left_out(
+    chosen: dict[str, Any], reader: User, counts: dict[str, Count], *, is_closed: bool
+) -> int:
+    """How many unread stat studies the filters leave out; a search is no filter.
+
+    A view that opens with the worklist is soon taken for the worklist.
+    """
+    filters = {name: value for name, value in chosen.items() if name != "search"}
+    if state_of(chosen) != ReadingState.UNREAD or not counts["stat"]:
+        return 0
+    if not set(filters) - {"state", "order"}:
+        return 0
+    shown = matching(filters, "", reader, is_closed=is_closed).filter(priority=Priority.STAT)
+    return max(0, counts["stat"].number - shown.order_by().count())
 
 
 def _rows(page: Page, reader: User, *, is_closed: bool) -> list[dict[str, Any]]:
