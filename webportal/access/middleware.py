@@ -20,12 +20,12 @@ from webportal.origin import answering, origin_of
 
 UNKNOWN = "unknown"
 GIVEN = (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
-# Of refusals of clients of one network that are not signed in.
+# Refusals recorded for each network, of clients that are not signed in.
 ENTRIES_A_MINUTE = 60
 LONGEST_METHOD = 10
 LONGEST_VALUE = 200
 MOST_VALUES = 30
-# A key to search terms kept in the session; the view reports the terms themselves.
+# The key of search terms in the session; the view reports the terms themselves.
 OPAQUE = ("search",)
 
 _repeats = Repeats()

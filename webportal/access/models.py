@@ -43,7 +43,7 @@ def kinds() -> list[tuple[str, object]]:
 
 
 class AccessEntry(models.Model):
-    """One request answered, or one start or stop of a process. Written by webportal.access only.
+    """An answered request, or the start or stop of a process. Written only by webportal.access.
 
     Triggers refuse UPDATE and TRUNCATE, and DELETE of entries younger than a year. There are no
     foreign keys: an entry outlives the objects it refers to.

@@ -65,6 +65,6 @@ def show(
 
 
 def sign_in_tried(request: HttpRequest | None, name: str) -> None:
-    """Report a failed sign-in; `name` is an existing user name, or 'unknown'."""
+    """Report a failed sign-in; `name` is the user name if it exists, else 'unknown'."""
     if request is not None:
         shown_in(request).tried = name

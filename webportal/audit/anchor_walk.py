@@ -15,15 +15,15 @@ NONE_LEFT = 2**63
 class AnchorWalk:
     """The anchors of one file.
 
-    Made before the chain's head is read: what is appended to the file meanwhile is not looked at.
+    Made before the chain's head is read: anchors appended to the file meanwhile are ignored.
 
     Args:
-        place: how findings call the file: the name of its setting.
-        path: where it is.
-        begun: from which number on anchors are expected; None where none was ever signed.
-        expected: the number of the last anchor, as the database has it.
+        place: the name of the file's setting, for findings.
+        path: the file.
+        begun: the number of the first anchor expected; None if none was ever signed.
+        expected: the number of the last anchor, according to the database.
         epochs: the keys of the entries, and thereby of the anchors.
-        is_first_place: whether the file has the anchors of before there were signatures.
+        is_first_place: whether the file also has the anchors from before they were signed.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class AnchorWalk:
         self.findings: list[Finding] = []
         self.count = 0
         self.last: Anchor | None = None
-        #: How many anchors were verified with each key, by its name.
+        #: The number of anchors verified with each key, by its name.
         self.by_key: Counter[str] = Counter()
         self.is_there = path.exists()
         self._place, self._path = place, path
@@ -58,9 +58,9 @@ class AnchorWalk:
         return self._next.sequence if self._next is not None else NONE_LEFT
 
     def meet(self, sequence: int, mac: str) -> bool:
-        """Compare an entry with its anchors; returns whether there is one.
+        """Compare an entry with its anchors; returns whether it has any.
 
-        Called when the walk along the trail has come to `next_sequence` or passed it.
+        Called once the walk along the trail has reached or passed `next_sequence`.
         """
         is_anchored = False
         while self._next is not None and self._next.sequence <= sequence:
@@ -72,7 +72,7 @@ class AnchorWalk:
         return is_anchored
 
     def end(self) -> int:
-        """Read the remaining anchors, note missing ones, and return the last anchored entry."""
+        """Read the remaining anchors, record missing ones, and return the last anchored entry."""
         last = 0
         while self._next is not None:
             last = self._next.sequence
@@ -103,7 +103,7 @@ class AnchorWalk:
             self.count += 1
 
     def _read(self) -> Iterator[Anchor]:
-        """The anchors that count, each checked against the one before it."""
+        """The anchors that count, each checked against its predecessor."""
         digest, read = hashlib.sha256(), 0
         with self._path.open("rb") as file:
             for line_number, line in enumerate(file, start=1):
@@ -137,10 +137,10 @@ class AnchorWalk:
         return True
 
     def _is_verified(self, anchor: Anchor) -> bool:
-        """Whether an anchor is signed; one that nobody can tell of for want of its key counts.
+        """Whether an anchor is signed; one whose key is missing, so that nobody can tell, counts.
 
-        One of an entry under a key that was given up has to be from before that: whoever has the
-        key could else go on anchoring that entry, and cut off what follows it.
+        An anchor of an entry under a key that was given up has to date from before that: otherwise
+        whoever has the key could go on anchoring that entry, and cut off everything after it.
         """
         epoch = self._epochs.at(anchor.sequence)
         signers = self._epochs.keys_at(anchor.sequence)

@@ -1,12 +1,12 @@
-"""Anchors: the head of the chain, written down at intervals where the database does not reach.
+"""Anchors: the head of the chain, recorded at intervals where database access does not reach.
 
-Each is a line `<number> <sequence> <mac> <ISO time> <previous> <signature>`: counted, naming the
-signature of the one before, and signed with the key of its entry. The database keeps the number of
-the last one, sealed with the key in use under another name, so that lines taken from the end of the
-file show. A head that has not changed is anchored all the same, only more rarely, so that the clock
-says how old the last anchor may be.
+Each is a line `<number> <sequence> <mac> <ISO time> <previous> <signature>`: it is numbered,
+contains the signature of its predecessor, and is signed with the key of its entry. The database
+keeps the number of the last one, sealed with a key derived from the one in use, so that lines
+removed from the end of the file are noticed. A head that has not changed is anchored, too, only
+less often, so that the age of the last anchor can be checked against the clock.
 
-Anchors from before there were signatures are `<sequence> <mac> <ISO time>`. They count until the
+Anchors from before they were signed are `<sequence> <mac> <ISO time>`. They count until the
 first signed one, which covers the file up to it.
 """
 
@@ -56,7 +56,7 @@ class Anchor:
 
     @classmethod
     def parse(cls, line: str) -> "Anchor | None":
-        """The anchor on a line, None if there is none."""
+        """The anchor on a line, None if it is not one."""
         if found := _SIGNED.fullmatch(line):
             number, sequence, mac, at, previous, signature = found.groups()
             return cls(int(sequence), mac, at, int(number), previous, signature)
@@ -66,18 +66,18 @@ class Anchor:
 
     @property
     def line(self) -> str:
-        """The line that `parse` takes, of a signed anchor."""
+        """A signed anchor as a line, which `parse` reads."""
         return f"{self._content} {self.signature}"
 
     def is_from_before(self, time: datetime) -> bool:
-        """Whether it says to have been written before a time; clocks may differ by LATE."""
+        """Whether its time is before another, give or take LATE for clock differences."""
         try:
             return datetime.fromisoformat(self.at) < time + LATE
         except (ValueError, TypeError):
             return False
 
     def is_signed_with(self, key: Key) -> bool:
-        """Whether it has the signature of a key."""
+        """Whether it was signed with this key."""
         return hmac.compare_digest(self.signature, _hmac("anchor", self._content, key))
 
     def signed(self, key: Key) -> "Anchor":
@@ -102,8 +102,8 @@ def beginning() -> Beginning | None:
     """Where the current series of anchors begins, according to the trail; None if unsigned."""
     keys = epochs.read()
     for entry in AuditEntry.objects.filter(action=Action.ANCHORS_BEGUN).order_by("-sequence"):
-        # A forged entry is reported separately, and must not hide the anchors meanwhile. One that
-        # cannot be verified for want of its key counts: the missing key is reported itself.
+        # A forged entry is reported separately, and must not hide the anchors. An entry that cannot
+        # be verified because its key is missing counts: the missing key is a finding of its own.
         if keys.at(entry.sequence).key is None or keys.is_genuine(entry):
             detail = entry.detail
             return Beginning(detail["first"], entry.sequence, detail.get("reason", ""))
@@ -121,8 +121,8 @@ def anchor() -> bool:
         return False
     if not AnchorState.objects.filter(number__gt=0).exists() and beginning() is None:
         _begin()
-    # Only a committed head may be anchored: an anchor of an entry that is rolled back would look
-    # like a truncated trail.
+    # Only a committed head may be anchored: an anchor of an entry that is rolled back later would
+    # look like a truncated trail.
     with transaction.atomic():
         state = AnchorState.objects.select_for_update().get(pk=1)
         head = ChainHead.objects.get(pk=1)

@@ -1,6 +1,6 @@
 """Reading the chain from its beginning and recomputing every MAC, in batches.
 
-Entries are processed as rows of text and not instantiated: that would take most of the time.
+Entries are processed as rows of text, without instances, which would take most of the time.
 Batches are read by sequence, so that no statement or snapshot lasts long.
 """
 
@@ -32,11 +32,11 @@ _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class Link(NamedTuple):
-    """The part of an entry that verification needs; `computed` is the MAC of its content.
+    """What verification needs of an entry; `computed` is the MAC of its content.
 
-    It is None where the key of the entry is not here.
-    `erased_by` is the erasure that a blank entry names. Of an erasure `blanked` has what it lists:
-    entries, and the beginning of the MAC that each has without its details.
+    `computed` is None if the key of the entry is missing. `erased_by` is the erasure that a blank
+    entry names. For an erasure, `blanked` has the entries that it blanked, each with the beginning
+    of the MAC that it has without its details.
     """
 
     sequence: int
@@ -49,7 +49,7 @@ class Link(NamedTuple):
 
 
 def batches(until: int, epochs: Epochs) -> Iterator[list[Link]]:
-    """The entries up to a sequence, in order; those of a batch have the same key."""
+    """The entries up to a sequence, in order; all entries of a batch have the same key."""
     for epoch in epochs.all:
         keyed = hmac.new(epoch.key.secret, digestmod=sha256) if epoch.key is not None else None
         last, end = epoch.first - 1, min(until, epoch.last)
@@ -76,7 +76,7 @@ def _rows(after: int, until: int) -> list[tuple[Any, ...]]:
 
 
 def _mac(keyed: hmac.HMAC, row: tuple[Any, ...]) -> str:
-    """The same as `macs.compute_mac`, from the same canonical JSON; a test compares the two."""
+    """The same as `macs.compute_mac`, over the same canonical JSON; a test compares the two."""
     sequence, previous, _, at, actor_id, actor, action, kind, object_id, study_id, *stored = row
     detail, origin = stored
     content = (
@@ -90,7 +90,7 @@ def _mac(keyed: hmac.HMAC, row: tuple[Any, ...]) -> str:
 
 
 def _erasure(row: tuple[Any, ...]) -> tuple[int | None, dict[int, str] | None]:
-    """By which erasure an entry says to be blank, and what it lists where it is one itself."""
+    """The erasure that a blank entry names; and, for an erasure, the entries that it lists."""
     action, detail = row[6], row[10]
     if detail.startswith(_BLANK):
         number = _parse(detail)[ERASED_BY]
@@ -109,5 +109,5 @@ def _as_canonical(stored: str) -> str:
 
 @lru_cache(maxsize=1000)
 def _canonical_origin(stored: str) -> str:
-    """The same for an origin, which all entries of a session have in common."""
+    """The same for an origin; all entries of a session share theirs."""
     return _as_canonical(stored)

@@ -1,9 +1,9 @@
-"""Which entries of the trail have which key, according to the trail itself.
+"""Epochs: which entries of the trail have which key, according to the trail itself.
 
-A change of the key is an entry. It is the first one under the new key, with a MAC by it as the
-others have; and it carries a proof by the key before. It names both, and whoever has either of them
-can tell whether it is genuine. Where the key before was lost, the entry says so in place of the
-proof; if that key is found again, it verifies its part.
+A change of the key is an entry. It is the first one under the new key, whose MAC it has, and it
+carries a proof by the previous key. It names both keys, and whoever has either of them can tell
+whether it is genuine. If the previous key was lost, the entry says so instead of carrying a proof;
+if that key is found again, it verifies its part.
 """
 
 import hmac
@@ -17,45 +17,45 @@ from webportal.audit.models import Action, AuditEntry, ChainHead
 
 _END = 2**63 - 1
 _WITNESSES = 10
-#: In place of the name of a key that an earlier release used and that is not here.
+#: In place of the name of a key that an earlier release used and that is missing.
 _UNNAMED = "of an earlier release"
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """Consecutive entries with one key, which is None where this process does not have it."""
+    """Consecutive entries with one key, which is None if this process does not have it."""
 
     first: int
     last: int
     key_id: str
     key: Key | None
-    #: When the key was given up, by the entry that changed it; None for the one in use.
+    #: When the key was given up, according to the entry that changed it; None for the current one.
     until: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Epochs:
-    """All of them in order; `forged` are the entries that only claim to change the key."""
+    """All epochs in order; `forged` are entries that only claim to change the key."""
 
     all: tuple[Epoch, ...]
     forged: frozenset[int] = frozenset()
 
     def at(self, sequence: int) -> Epoch:
-        """The one that an entry belongs to."""
+        """The epoch of an entry."""
         return next(epoch for epoch in reversed(self.all) if epoch.first <= sequence)
 
     @property
     def last(self) -> Epoch:
-        """The one of the entries to come."""
+        """The epoch of the entries to come."""
         return self.all[-1]
 
     def is_genuine(self, entry: AuditEntry) -> bool:
-        """Whether the MAC of an entry is that of its content, under its key."""
+        """Whether an entry's MAC matches its content, under the key of its epoch."""
         key = self.at(entry.sequence).key
         return key is not None and hmac.compare_digest(compute_mac(entry, key), entry.mac)
 
     def key_at(self, sequence: int) -> Key:
-        """The key of an entry. Raises MissingKeyError if it is not here."""
+        """The key of an entry. Raises MissingKeyError if this process does not have it."""
         epoch = self.at(sequence)
         if epoch.key is None:
             raise MissingKeyError(epoch.key_id)
@@ -64,9 +64,9 @@ class Epochs:
     def keys_at(self, sequence: int) -> list[Key]:
         """The keys that may have signed an anchor of this entry.
 
-        Its own, and those that the trail has never used: where the end of the trail is missing, the
-        change to them is missing, too. A key that was given up signs nothing later, neither as it
-        was nor in the form with a line feed that the ring also has.
+        The entry's own key, and keys that the trail has never used: if the end of the trail is
+        missing, so is the change to them. A key that was given up signs nothing later, neither as
+        it was nor in the form with a line feed, which the ring also has.
         """
         known = {epoch.key.text for epoch in self.all if epoch.key is not None}
         unused = [key for key in ring().values() if key.text not in known]
@@ -77,7 +77,7 @@ class Epochs:
 def read() -> Epochs:
     """The epochs, from the entries that change the key.
 
-    They are looked at from the last one back, because each vouches for the key before it.
+    They are read from the last one back, because each vouches for the key before it.
     """
     keys = ring()
     named = ChainHead.objects.filter(pk=1).values_list("key_id", flat=True).first() or ""
@@ -102,10 +102,10 @@ def read() -> Epochs:
 
 
 def key_of_head(sequence: int, key_id: str) -> Key:
-    """The key that the chain goes on with, by the values of its head.
+    """The key with which the chain continues, according to its head.
 
-    The head of an earlier release names no key: it is the one of its entries. Raises
-    MissingKeyError if this process lacks it.
+    The head of an earlier release does not name its key: it is that of its entries. Raises
+    MissingKeyError if this process does not have it.
     """
     keys = ring()
     if key_id:
@@ -120,7 +120,7 @@ def key_of_head(sequence: int, key_id: str) -> Key:
 
 
 def current_key() -> Key:
-    """The key that the chain goes on with. Raises MissingKeyError if this process lacks it."""
+    """The key with which the chain continues. Raises MissingKeyError if it is missing here."""
     head = ChainHead.objects.get(pk=1)
     return key_of_head(head.sequence, head.key_id)
 
@@ -132,7 +132,7 @@ def detail_of_change(previous_mac: str, sequence: int, new: Key, old: Key) -> di
 
 
 def _proof(previous_mac: str, sequence: int, new_id: str, old: Key) -> str:
-    """What the key before says for the change to the one that comes."""
+    """The previous key's proof of the change to the next one."""
     return keyed_hash("change of key", f"{previous_mac} {sequence} {new_id}".encode(), old)
 
 
@@ -142,9 +142,9 @@ def _names(entry: AuditEntry) -> tuple[str, str]:
 
 
 def _is_genuine(entry: AuditEntry, new: Key | None, old: Key | None) -> bool | None:
-    """Whether both keys that an entry names have signed it, as far as they are here.
+    """Whether both keys that an entry names have signed it, as far as this process has them.
 
-    None if neither is.
+    None if it has neither.
     """
     if new is not None and not hmac.compare_digest(compute_mac(entry, new), entry.mac):
         return False
@@ -157,10 +157,10 @@ def _is_genuine(entry: AuditEntry, new: Key | None, old: Key | None) -> bool | N
 
 
 def _only_key(keys: dict[str, Key], named: str, until: int = _END) -> str:
-    """The name of the key of the entries up to one, by themselves; empty if none of ours is.
+    """The name of the key that the entries up to `until` have by themselves; '' if unknown here.
 
-    One under which an entry verifies, whatever the head names: a head that was altered must not
-    make every entry look altered, nor one entry that was the whole trail.
+    That is a key under which an entry verifies, whatever the head names: an altered head must not
+    make every entry look altered, nor must a single altered entry that is the whole trail.
     """
     entries = AuditEntry.objects.filter(sequence__lte=until).order_by("sequence")
     witnesses = [*entries[:1], *entries.reverse()[:_WITNESSES]]

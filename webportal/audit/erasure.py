@@ -1,8 +1,8 @@
-"""Blanking the details of entries, so that the trail forgets a person and its chain still holds.
+"""Blanking the details of entries, so that the trail forgets a person and its chain still verifies.
 
-An entry keeps its MAC, by which the next one follows it, and everything but its details. In their
-place stands the number of the erasure: a later entry that lists whose details went, each with the
-MAC of what is left of it. As that entry is chained itself, nobody without its key can blank an
+An entry keeps its MAC, to which the next one is chained, and everything but its details. These are
+replaced by the number of the erasure: a later entry that lists the blanked entries, each with a MAC
+over what is left of it. Because the erasure is chained itself, nobody without its key can blank an
 entry unnoticed, or change what is left of a blank one.
 """
 
@@ -18,7 +18,7 @@ from webportal.audit.macs import compute_mac
 from webportal.audit.models import Action, AuditEntry, ChainHead
 from webportal.audit.trail import Event, append
 
-# Of each MAC as many hex digits as of an anchor's signature: 128 bits.
+# As many hex digits of each MAC as of an anchor's signature: 128 bits.
 MAC_DIGITS = 32
 ERASED_BY = "erased_by"
 
@@ -30,11 +30,11 @@ def erase(
     removed: Mapping[str, Iterable[str]],
     actor: Any = None,
 ) -> AuditEntry:
-    """Append an entry that says what was erased, and blank the details of the given entries.
+    """Append an entry that records an erasure, and blank the details of the given entries.
 
-    `removed` names the rows that went, by the object type of their entries. Call this last in the
-    transaction, like `append`; only what its entry permits to be deleted may follow. Raises
-    MissingKeyError if an entry has a key of the trail that is not here.
+    `removed` has the ids of the erased rows, by the object type of their entries. Like `append`,
+    call this last in the transaction; only the deletions that its entry permits may follow. Raises
+    MissingKeyError if the key of one of the entries is missing.
     """
     head = ChainHead.objects.select_for_update().get(pk=1)
     number = head.sequence + 1
@@ -59,7 +59,7 @@ def is_blank(entry: AuditEntry) -> bool:
 
 
 def removed_by(entries: Iterable[AuditEntry], kind: str) -> set[str]:
-    """The rows of a kind that the erasures removed by which these entries are blank.
+    """The ids of a kind that were removed by the erasures that blanked these entries.
 
     An erasure that is not genuine has removed nothing.
     """

@@ -1,8 +1,8 @@
-"""The keys of the audit trail: AUDIT_KEY, and those before it in AUDIT_OLD_KEYS.
+"""The keys of the audit trail: AUDIT_KEY, and its predecessors in AUDIT_OLD_KEYS.
 
-The chain's head names the key that entries are made with, so that every process uses the same one
-whatever its own AUDIT_KEY is, and one that lacks this key appends nothing. `webportal.audit.epochs`
-says which entry has which key.
+The chain's head names the key for new entries, so that every process uses the same one whatever its
+own AUDIT_KEY is, and one that lacks this key appends nothing. `webportal.audit.epochs` determines
+the key of each entry.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ ID_DIGITS = 16
 
 
 class MissingKeyError(Exception):
-    """A key of the trail is needed and not here; the message says what to do."""
+    """A key of the trail is needed and missing; the message says what to do."""
 
     def __init__(self, key_id: str) -> None:
         self.key_id = key_id
@@ -42,7 +42,7 @@ class Key:
 
     @property
     def text(self) -> bytes:
-        """The secret as people know it: a line feed at its end only says that it was in a file."""
+        """The secret as people know it, without the line feed that a file may add to it."""
         return self.secret.removesuffix(b"\n")
 
 
@@ -58,25 +58,25 @@ def configured() -> Key:
 
 
 def ring() -> dict[str, Key]:
-    """All keys that this process has, by name, AUDIT_KEY first."""
+    """All keys of this process by name, AUDIT_KEY first."""
     keys = [configured()]
     for line in settings.AUDIT_OLD_KEYS.splitlines():
         if line.strip():
-            # A key that came from a file with a line feed at its end has it in it.
+            # A key that came from a file with a line feed at its end includes it.
             keys += [Key.of(line), Key.of(f"{line}\n")]
     return {key.id: key for key in keys}
 
 
 def keyed_hash(purpose: str, content: bytes, key: Key) -> str:
-    """Return the HMAC of content in hexadecimal, for what is kept outside of the chain.
+    """Return the HMAC of content in hexadecimal, for data kept outside the chain.
 
-    It depends on the purpose, so that nothing signed for one passes for something else.
+    It depends on the purpose, so that nothing signed for one purpose is valid for another.
     """
     return hmac.new(key.secret, purpose.encode() + b"\n" + content, hashlib.sha256).hexdigest()
 
 
 def signer_of(purpose: str, content: bytes, signature: str) -> Key | None:
-    """The key by which a `keyed_hash` was made; None if it is none of ours."""
+    """The key with which a `keyed_hash` was made; None if it is not one of ours."""
     for key in ring().values():
         if hmac.compare_digest(
             signature.encode(errors="replace"), keyed_hash(purpose, content, key).encode()

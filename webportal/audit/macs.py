@@ -1,4 +1,4 @@
-"""The MAC of an entry: of its content, and of the MAC of the entry before."""
+"""The MAC of an entry, over its content and the MAC of the previous entry."""
 
 import hashlib
 import hmac

@@ -36,7 +36,7 @@ class Comparison(Protocol):
         """The number of rows to compare, for the progress."""
 
     def run(self) -> Iterator[tuple[int, list[Finding]]]:
-        """Compare everything; yields how many rows each batch had, and what was found in it."""
+        """Compare everything; yields the size of each batch and the findings in it."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,17 @@ class Check:
 
     Args:
         kind: the object type of their entries.
-        rows: all rows that the trail knows. What they belong to is looked up by prefetch_related,
-            because a join would leave out those that belong to nothing.
-        made: the actions of which each row must have one, and each of whose entries has its row.
-        differences: the names of what a row says other than its entries, given in their order. They
-            are those whose object the row is, and of `of_study` those of the study.
-        further: other actions that say something of a row.
-        of_study: actions on other objects that say something of a study.
-        key: by which of its fields entries name a row.
-        named: the detail in which they do; their object where nothing else is recorded.
+        rows: all rows that the trail covers. Related rows are loaded by prefetch_related, because a
+            join would leave out rows without them.
+        made: the actions of which each row must have one, and whose entries must have a row.
+        differences: the names of the values in which a row differs from its entries, given in
+            order: those about the row itself, and those of `of_study` about its study.
+        further: other actions about a row.
+        of_study: actions on other objects that concern a study.
+        key: the field by which entries refer to a row.
+        named: the detail in which they do so; the entry's object if it is not recorded there.
         is_kept: whether each entry of `made` still has its row.
-        removed: of keys without a row, those that the trail says were removed.
+        removed: which of the keys without a row were removed according to the trail.
     """
 
     kind: str
@@ -70,7 +70,7 @@ class Check:
     removed: Callable[[Collection[str]], set[str]] = field(default=lambda keys: set())
 
     def run(self) -> Iterator[tuple[int, list[Finding]]]:
-        """Compare everything; yields how many rows each batch had, and what was found in it."""
+        """Compare everything; yields the size of each batch and the findings in it."""
         yield from self._rows_with_entries()
         if self.is_kept:
             yield from self._entries_with_rows()
@@ -133,7 +133,7 @@ class Check:
             yield 0, found
 
     def _missing(self, entries: list[AuditEntry]) -> Iterator[Finding]:
-        # An entry that names its row in its details does so no more once they are erased.
+        # An entry that refers to its row in its details no longer does once they are erased.
         keys = {self._named_by(each) for each in entries if not (self.named and is_blank(each))}
         there = self.rows().filter(**{f"{self.key}__in": keys}).values_list(self.key, flat=True)
         missing = keys - {str(key) for key in there}
@@ -152,7 +152,7 @@ def checks() -> list[Comparison]:
 def reconcile(progress: Callable[[int, int], object] = lambda done, of: None) -> list[Finding]:
     """Compare all records with the trail; at most MOST findings.
 
-    Calls `progress` with how many rows of how many are compared.
+    Calls `progress` with the number of rows compared and their total.
     """
     all_checks = checks()
     total = sum(check.rows().count() for check in all_checks)

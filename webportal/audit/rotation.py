@@ -16,13 +16,13 @@ class RotationError(Exception):
 
 @transaction.atomic
 def rotate(actor: Any = None) -> AuditEntry:
-    """Go on with AUDIT_KEY, and return the entry that says so, the first one under it.
+    """Continue the trail with AUDIT_KEY; return the entry that records it, the first one under it.
 
-    From then on a process appends nothing that lacks it. The key that the trail has had must be
-    in AUDIT_OLD_KEYS. Raises RotationError, RefusedKeyError, or MissingKeyError.
+    From then on a process without this key cannot append. The previous key must be in
+    AUDIT_OLD_KEYS. Raises RotationError, RefusedKeyError, or MissingKeyError.
     """
     new = keyring.configured()
-    # Before the chain's head, in the order in which anchors are written.
+    # Locked before the chain's head, as when anchors are written.
     old = epochs.current_key()
     if new == old:
         raise RotationError(
@@ -42,10 +42,10 @@ def rotate(actor: Any = None) -> AuditEntry:
 
 
 def replace_lost(reason: str, actor: Any = None) -> AuditEntry:
-    """Go on with AUDIT_KEY although the key that the trail has is lost; return the entry.
+    """Continue the trail with AUDIT_KEY although its present key is lost; return the entry.
 
-    The entry gives the reason in place of the proof by the lost key, and the anchors begin anew.
-    What is under the lost key can no longer be verified, and is never called intact. Raises
+    The entry has the reason instead of a proof by the lost key, and a new series of anchors begins.
+    Entries under the lost key can no longer be verified, and never count as intact. Raises
     RotationError or RefusedKeyError.
     """
     entry = _replace_lost(reason, actor)

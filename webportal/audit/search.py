@@ -90,7 +90,7 @@ class TrailFilter(LogFilter):
         # page of an old day is as fast as today's.
         if wanted["first_day"]:
             entries = entries.filter(sequence__gte=_first_sequence(wanted["first_day"]))
-        # No day follows the calendar's last, so there is no upper limit.
+        # There is no day after the last one of the calendar, and so no upper limit.
         if wanted["last_day"] and wanted["last_day"] < date.max:
             after = wanted["last_day"] + timedelta(days=1)
             entries = entries.filter(sequence__lt=_first_sequence(after))
@@ -151,7 +151,7 @@ def csv_line(values: Iterable[object]) -> str:
 
 
 def _cell(value: object) -> object:
-    """A user name such as '@name' would be a formula in a spreadsheet; an apostrophe stops that."""
+    """An apostrophe keeps a user name such as '@name' from being a formula in a spreadsheet."""
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return f"'{value}"
     return value

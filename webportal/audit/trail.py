@@ -22,7 +22,7 @@ SYSTEM = "system"
 class Event:
     """The content of an entry. `detail` holds plain JSON.
 
-    It names no patient, except for changes of an identity, which keep the old and the new values.
+    It names no patient, except for changes of an identity, which contain the old and new values.
     """
 
     action: Action
@@ -42,10 +42,10 @@ def append_all(
 ) -> list[AuditEntry]:
     """Append events in order, in the caller's transaction.
 
-    The chain's head stays locked until that transaction ends: call this last in it. What the
-    transaction has written is checked against its foreign keys first. `under` is a key that begins
-    with the first of them, for `webportal.audit.rotation` alone. Raises MissingKeyError where this
-    process lacks the key that the chain has.
+    The chain's head stays locked until that transaction ends: call this last in it. The foreign
+    keys of what the transaction has written are checked first. `under` is a key that takes effect
+    with the first event; only `webportal.audit.rotation` gives it. Raises MissingKeyError if this
+    process lacks the key of the chain.
     """
     events = list(events)
     if not events:
@@ -54,7 +54,7 @@ def append_all(
     origin = current_origin()
     for event in events:
         as_stored(event.detail)  # raises for values that JSON cannot hold, before locking
-    # Part of the caller's transaction: without these entries nothing of it may be kept.
+    # Part of the caller's transaction: without these entries, none of it may be kept.
     with transaction.atomic(savepoint=False):
         sequence, mac, key_id = lock_head()
         key = under or key_of_head(sequence, key_id)
@@ -83,11 +83,11 @@ def append_all(
 
 
 def lock_head() -> tuple[int, str, str]:
-    """Lock the end of the chain, and return its sequence, its MAC and the key that it names.
+    """Lock the end of the chain, and return its sequence, its MAC and the name of its key.
 
-    PostgreSQL first checks the foreign keys, instead of when the transaction ends. The check waits
-    for whoever has locked the row that is referred to, and they may in turn wait for the chain's
-    head: with the head locked first, that would be a deadlock.
+    PostgreSQL first checks the foreign keys, which it would otherwise do when the transaction ends.
+    The check waits for a transaction that has locked the referenced row, which may in turn wait for
+    the chain's head: if the head were locked first, that would be a deadlock.
     """
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")

@@ -15,8 +15,8 @@ from webportal.audit.findings import MOST, Finding, Verdict
 from webportal.audit.models import Action, AnchorState, AuditEntry, ChainHead
 
 START = "0" * 64
-# An anchoring interval in which the trail grew. More of these between two anchors than a stop of
-# the scheduler, or of the machine overnight, can explain.
+# A stop of the scheduler, or of the machine overnight, cannot explain more than this many
+# anchoring intervals without an anchor in which the trail grew.
 SLOT_MICROSECONDS = int(anchors.IDLE.total_seconds()) * 1_000_000
 MOST_SLOTS = int(anchors.LATE / anchors.IDLE) + 1
 
@@ -48,10 +48,10 @@ def verify(progress: Progress = lambda done, of: None) -> Verdict:
 
 
 class _Walk:
-    """The pass over the trail, with what was met last.
+    """The walk along the trail, with its state.
 
     Its bounds are read in this order: the keys, the number of the last anchor, the files, the
-    chain's head. Entries appended meanwhile therefore do no harm.
+    chain's head. Entries appended meanwhile are therefore no problem.
     """
 
     def __init__(self) -> None:
@@ -79,11 +79,11 @@ class _Walk:
         self.remarks: list[Finding] = []
         self.count = 0
         self._expected, self._last_mac = 1, START
-        # How many entries were read of each epoch, by its first.
+        # The number of entries read of each epoch, by its first entry.
         self._read: Counter[int] = Counter()
         self._next_anchor = self._soonest()
         self._first_at: int | None = None
-        # What is left of blank entries, by the erasure that is said to have blanked them.
+        # MACs over what is left of blank entries, by the erasure that they name.
         self._blank: dict[int, dict[int, str]] = defaultdict(dict)
         self._slot = 0
         # Since the last anchor, with that of the anchor itself. Distinct ones, because clocks of
@@ -117,7 +117,7 @@ class _Walk:
     def end(self, head: ChainHead) -> None:
         """Check what is after the last entry."""
         for number, blank in self._blank.items():
-            # An erasure since the head was read has blanked entries that were read after it.
+            # An erasure after the head was read has blanked entries that were read later.
             listed = _listed_by(number) if number > head.sequence else {}
             self.findings.extend(
                 Finding("blanked", sequence)
@@ -138,7 +138,7 @@ class _Walk:
         return [*self.findings, *(found for place in self.places for found in place.findings)]
 
     def _check_keys(self, head: ChainHead) -> None:
-        """Say which part was verified with which key, and what could not be."""
+        """Record which part was verified with which key, and which part could not be verified."""
         last = self.epochs.last
         for epoch in self.epochs.all:
             if not self._read[epoch.first]:
@@ -169,11 +169,11 @@ class _Walk:
             self.findings.append(Finding("altered", link.sequence))
 
     def _check_erasure(self, number: int, listed: dict[int, str]) -> None:
-        """Compare what is left of blank entries with what a genuine erasure says of it."""
+        """Compare the blank entries with the list of a genuine erasure."""
         blank = self._blank.pop(number, {})
         for sequence in sorted(blank.keys() | listed.keys()):
             if self.epochs.at(sequence).key is None:
-                continue  # nobody can tell
+                continue  # it cannot be checked
             if blank.get(sequence) != listed.get(sequence):
                 code = "blanked" if sequence in blank else "not_blank"
                 values = {"number": number}
@@ -195,7 +195,7 @@ class _Walk:
         self._next_anchor = self._soonest()
 
     def _check_slots(self, sequence: int) -> None:
-        # For the time before anchors were signed, or a new series began, this cannot be told.
+        # Before anchors were signed, or a new series began, this cannot be checked.
         is_of_now = self.begun is not None and sequence > self.begun.sequence
         if is_of_now and len(self._slots) - 1 > MOST_SLOTS:
             self.findings.append(Finding("unanchored", sequence, values=_late()))
@@ -220,7 +220,7 @@ class _Walk:
 
 
 def _listed_by(number: int) -> dict[int, str]:
-    """What an erasure lists, as `Link.blanked`; nothing if it is not genuine."""
+    """The list of an erasure, as in `Link.blanked`; empty if it is not genuine."""
     erasure = AuditEntry.objects.filter(sequence=number, action=Action.RECORDS_ERASED).first()
     if erasure is None or not epochs.read().is_genuine(erasure):
         return {}
@@ -239,7 +239,7 @@ def _check_end(last: int, last_mac: str, head: ChainHead, last_anchor: int) -> I
         yield Finding("cut_off", last + 1, values=values)
     elif last_mac != head.mac:
         yield Finding("not_the_head", last)
-    # One statement sees one snapshot, so an append under way is never mistaken for a stray entry.
+    # One statement sees one snapshot, so a concurrent append is never mistaken for a stray entry.
     stray = AuditEntry.objects.filter(sequence__gt=ChainHead.objects.values("sequence")).first()
     if stray is not None:
         yield Finding("after_the_head", stray.sequence)

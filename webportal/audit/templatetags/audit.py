@@ -21,7 +21,7 @@ def object_label(object_type: str) -> str:
 def listed(value: Any) -> Any:
     """A list as comma-separated items, an object with its keys; anything else unchanged.
 
-    Of a list of lists, and of lists in an object, the number of items: erasures list much.
+    For a list of lists, and for lists in an object, only their length: erasures list many ids.
     """
     if isinstance(value, dict):
         return ", ".join(
@@ -35,5 +35,5 @@ def listed(value: Any) -> Any:
 
 @register.filter
 def is_hash(value: Any) -> bool:
-    """Whether a value is a SHA-256, of which the page shows the beginning; exports have it all."""
+    """Whether a value is a SHA-256, of which the page shows only the beginning."""
     return isinstance(value, str) and _SHA256.fullmatch(value) is not None

@@ -10,7 +10,7 @@ from webportal.audit import runs
 
 
 class Command(BaseCommand):
-    """Print whether all is intact, or what was altered, deleted or cut off, and where."""
+    """Print whether everything is intact, or what was altered, deleted or cut off, and where."""
 
     help = "Check the audit trail and the records against each other; exits 1 on a finding."
 
