@@ -1,4 +1,4 @@
-"""Commands of `manage.py` that the scheduler runs beside itself, so that they delay no sweep."""
+"""Commands of `manage.py` that the scheduler runs in other processes, so that no sweep waits."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from django.conf import settings
 
 
 class Background:
-    """A command in a process of its own, one at a time."""
+    """A command in its own process, of which only one runs at a time."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None

@@ -1,4 +1,4 @@
-"""What browsers may do with the portal's pages and answers, besides the Content-Security-Policy.
+"""What browsers may do with the portal's responses, besides the Content-Security-Policy.
 
 Cross-Origin-Opener-Policy is Django's own (SecurityMiddleware).
 """
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponseBase
 
-# Features that no page uses, so that no script can ask for them either.
+# Features that no page uses, so that no script can use them either.
 _UNUSED_FEATURES = (
     "accelerometer",
     "bluetooth",
@@ -26,8 +26,8 @@ _UNUSED_FEATURES = (
 )
 _POLICIES = {
     "Permissions-Policy": ", ".join(f"{feature}=()" for feature in _UNUSED_FEATURES),
-    # Other sites cannot embed anything. Viewers named in DICOMWEB_ORIGINS can: CORS governs them,
-    # and this header only what is asked for without it.
+    # Other sites cannot embed anything. Viewers in DICOMWEB_ORIGINS can: CORS applies to them,
+    # and this header only to requests without it.
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 

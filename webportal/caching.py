@@ -15,7 +15,7 @@ def keep_nothing(
 ) -> Callable[[HttpRequest], HttpResponse]:
     """Forbid browsers to store a response, unless its view marks it as public.
 
-    Here and not at each view, so that none can be forgotten. Static files never come this far.
+    Here and not in each view, so that none can be forgotten. Static files do not come this far.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 WIDTH, HEIGHT = 400, 156
 LEFT, RIGHT, TOP, BOTTOM = 46, 394, 8, 134
-# Shown values of the axis of times, in seconds.
+# The marks on an axis of times, in seconds.
 _TIMES = (0.1, 1, 10, 60, 600, 3600, 36_000, 360_000)
 _CELL_HEIGHT = 14
 
@@ -65,7 +65,7 @@ class Path:
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot ready to be drawn, and what a table of it says."""
+    """A plot ready to be drawn, and its figures as a table."""
 
     title: str
     series: Sequence[Series]

@@ -19,7 +19,7 @@ def client_address(request: HttpRequest | None) -> str:
     hops = [request.META.get("REMOTE_ADDR", "")]
     if settings.PROXY_COUNT:
         hops = [*request.headers.get("X-Forwarded-For", "").split(","), *hops]
-    # A proxy that appends nothing would be skipped: then its own address is the best known.
+    # A proxy that appends nothing would be skipped: then its own address is the best one known.
     place = -1 - settings.PROXY_COUNT
     address = hops[place] if len(hops) > settings.PROXY_COUNT else hops[-1]
     return _valid(address) or _valid(hops[-1]) or UNKNOWN

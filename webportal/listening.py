@@ -13,14 +13,14 @@ from webportal.stopping import on_signal
 
 
 class Server(Protocol):
-    """A listening socket; who connects waits until it starts."""
+    """A listening socket; connections wait until it starts."""
 
     @property
     def server_address(self) -> Any:
         """Where it listens: address, port."""
 
     def start(self) -> None:
-        """Serve, in a thread of its own."""
+        """Serve in a new thread."""
 
     def stop(self) -> None:
         """Stop listening."""
@@ -29,14 +29,14 @@ class Server(Protocol):
 class ListeningCommand(BaseCommand):
     """Receive until SIGTERM or Ctrl-C.
 
-    `prefix`: of the settings that say where, as DICOM for DICOM_ADDRESS and DICOM_PORT.
+    `prefix`: that of the settings with address and port, such as DICOM for DICOM_ADDRESS.
     """
 
     # `migrate` has run them before; they load every page of the portal, a third of the start.
     requires_system_checks = []
 
     prefix: str
-    #: What it says once it listens, before the port.
+    #: The message once it listens, before the port.
     receiving: str
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -48,12 +48,12 @@ def logging_config(log_format: str) -> dict[str, Any]:
         },
         "root": {"handlers": ["stderr"], "level": "INFO"},
         "loggers": {
-            # What makes PDF files names the letters that it draws, and so of patients' names.
+            # The PDF library names the characters that it draws, and so those of patients' names.
             "fontTools": {"level": "ERROR"},
             "fpdf": {"level": "ERROR"},
             # Names each passkey that is used.
             "fido2": {"level": "WARNING"},
-            # Writes what is asked of other systems: accession numbers.
+            # Logs what is sent to other systems: accession numbers.
             "pynetdicom": {"level": "WARNING"},
         },
     }

@@ -1,4 +1,4 @@
-"""Addresses that programs call: they answer in English, and with Problem Details."""
+"""Addresses for programs: their responses are in English, with Problem Details."""
 
 ROOTS = ("/api/", "/dicom-web/")
 

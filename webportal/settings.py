@@ -47,8 +47,8 @@ DATABASE_URL = env.str("DATABASE_URL").strip()
 DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", default="").strip()
 if DATABASE_OWNER_URL:
     address_of(DATABASE_OWNER_URL, "DATABASE_OWNER_URL")
-# A statement that takes longer is given up; 0 for never. The portal sets 30 (webportal.wsgi): no
-# page waits longer behind a lock or a slow disk, while workers and commands may take their time.
+# A statement that takes longer is cancelled; 0 for never. The portal sets 30 (webportal.wsgi): no
+# page waits longer for a lock or a slow disk, while workers and commands may take their time.
 DATABASES = {
     "default": database_from_url(DATABASE_URL, env.int("DATABASE_STATEMENT_SECONDS", default=0))
 }
@@ -98,13 +98,13 @@ SECOND_FACTOR_KEYS = env.list("SECOND_FACTOR_KEYS", default=[]) or [
     SECRET_KEY,
     *SECRET_KEY_FALLBACKS,
 ]
-# Groups of the identity provider or directory, and the roles that they give:
+# Groups of the identity provider or directory, and the roles that they grant:
 # readers=radiologist+coordinator,informatics=it.
 GROUP_ROLES = accounts.names_by_group(env.dict("GROUP_ROLES", default={}))
-# Groups and the departments that they give, `*` for all of them: ward=Emergency+Surgery,chiefs=*.
+# Groups and the departments that they grant, `*` for all of them: ward=Emergency+Surgery,chiefs=*.
 GROUP_DEPARTMENTS = accounts.names_by_group(env.dict("GROUP_DEPARTMENTS", default={}))
-# Whether accounts are created for everybody whom they know, or only those added by hospital IT
-# can sign in.
+# Whether accounts are created for everybody known there, or only people added by hospital IT can
+# sign in.
 CREATE_USERS = env.bool("CREATE_USERS", default=False)
 GROUP_REFRESH_MINUTES = env.float("GROUP_REFRESH_MINUTES", default=10)
 # The hospital's identity provider (OpenID Connect, webportal.accounts.oidc), if there is one.
@@ -116,7 +116,7 @@ OIDC_SCOPES = env.list("OIDC_SCOPES", default=["openid", "profile", "email"])
 OIDC_USERNAME_CLAIM = env.str("OIDC_USERNAME_CLAIM", default="preferred_username")
 OIDC_GROUPS_CLAIM = env.str("OIDC_GROUPS_CLAIM", default="groups")
 # The same by SAML 2.0 (webportal.accounts.saml): the provider's metadata (XML), and the key and
-# certificate (PEM) with which requests and answers to logouts are signed.
+# certificate (PEM) with which requests and logout responses are signed.
 SAML_METADATA = env.str("SAML_METADATA", default="")
 SAML_KEY = env.str("SAML_KEY", default="")
 SAML_CERTIFICATE = env.str("SAML_CERTIFICATE", default="")
@@ -124,8 +124,8 @@ SAML_NAME = env.str("SAML_NAME", default="your hospital account")
 SAML_USERNAME_ATTRIBUTE = env.str("SAML_USERNAME_ATTRIBUTE", default="")
 SAML_FULL_NAME_ATTRIBUTE = env.str("SAML_FULL_NAME_ATTRIBUTE", default="displayName")
 SAML_GROUPS_ATTRIBUTE = env.str("SAML_GROUPS_ATTRIBUTE", default="groups")
-# The hospital's directory (LDAP, webportal.accounts.directory), if people sign in by it. What is
-# not set fits Active Directory.
+# The hospital's directory (LDAP, webportal.accounts.directory), if people sign in with it. The
+# defaults fit Active Directory.
 LDAP_URL = env.str("LDAP_URL", default="")
 LDAP_CA_FILE = env.str("LDAP_CA_FILE", default="")
 LDAP_BIND_DN = env.str("LDAP_BIND_DN", default="")
@@ -272,19 +272,19 @@ ORDERS_TLS_KEY = env.str("ORDERS_TLS_KEY", default="")
 ORDERS_TLS_CLIENT_CA = env.str("ORDERS_TLS_CLIENT_CA", default="")
 
 # ── DICOMweb ────────────────────────────────────────────────────────────────────────────────────
-# Viewers at these origins, such as https://viewer.hospital.example, may ask from a browser, with a
-# token: cookies of the portal are for its own pages.
+# Viewers at these origins, such as https://viewer.hospital.example, may send requests from a
+# browser, with a token: cookies are only for the portal's own pages.
 CORS_ALLOWED_ORIGINS = env.list("DICOMWEB_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/dicom-web/"
 CORS_EXPOSE_HEADERS = ["Warning"]
 
 # ── Delivery of results ─────────────────────────────────────────────────────────────────────────
-# The hospital, as documents that leave the portal name it.
+# The name of the hospital in documents that leave the portal.
 ORGANIZATION = env.str("ORGANIZATION", default="Hospital")
-# How long a destination may take to answer, and the file of certificates that it is checked by.
+# How long a destination may take to respond, and the CA file that its certificate is checked with.
 DELIVERY_ANSWER_SECONDS = env.float("DELIVERY_ANSWER_SECONDS", default=60)
 DELIVERY_CA = env.str("DELIVERY_CA", default="")
-# Which system of identifiers an issuer of Patient IDs is in FHIR.
+# The FHIR identifier system of each issuer of Patient IDs.
 FHIR_PATIENT_SYSTEMS = env.dict("FHIR_PATIENT_SYSTEMS", default={})
 if not all(":" in system for system in FHIR_PATIENT_SYSTEMS.values()):
     raise environ.ImproperlyConfigured(
@@ -306,14 +306,14 @@ SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=60)
 HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", default="")
 # A job waiting longer than this while a worker is idle raises an alert: a hint was not received.
 QUEUE_ALERT_SECONDS = env.int("QUEUE_ALERT_SECONDS", default=180)
-# The collector of OpenTelemetry traces, and for how many seconds it may take what is sent to it.
+# The collector of OpenTelemetry traces, and how many seconds it may take to accept what is sent.
 OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
 OTEL_EXPORTER_OTLP_TIMEOUT = env.float("OTEL_EXPORTER_OTLP_TIMEOUT", default=2)
 # Bearer token for Prometheus; if empty, only hospital IT can read /metrics.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────
-# How long 'next' keeps a study for its reader after the open page last said that it is there.
+# How long 'Next' keeps a study for its reader after the open page last reported.
 RESERVATION_SECONDS = env.int("RESERVATION_SECONDS", default=900)
 # How many minutes after a signature the signing PIN is accepted instead of the password.
 SIGNING_PIN_MINUTES = env.int("SIGNING_PIN_MINUTES", default=15)

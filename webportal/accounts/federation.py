@@ -1,8 +1,8 @@
-"""People whom another system authenticates: their accounts, and roles from their groups.
+"""Users whom another system authenticates: their accounts, and roles from their groups.
 
 That system is the hospital's identity provider (webportal.accounts.oidc, webportal.accounts.saml)
-or its directory (webportal.accounts.directory). Its own identifier, not the name, identifies a
-person once they have signed in.
+or its directory (webportal.accounts.directory). Once a user has signed in, they are identified by
+that system's own identifier, not by the name.
 """
 
 import logging
@@ -31,7 +31,7 @@ class RefusedByProviderError(Exception):
 
 
 class FederatedRefusal(Refusal):
-    """Somebody whom the other system knows may not sign in here; the message says why."""
+    """A user whom the other system knows may not sign in here; the message says why."""
 
     status = HTTPStatus.FORBIDDEN
 
@@ -41,9 +41,9 @@ class FederatedRefusal(Refusal):
 
 @dataclass(frozen=True)
 class Person:
-    """What the other system says of a person."""
+    """What the other system states about a user."""
 
-    #: Identifies the person there, whatever their name.
+    #: Identifies the user there, whatever their name.
     subject: str
     name: str
     full_name: str
@@ -55,16 +55,16 @@ class Source:
     """The other system."""
 
     issuer: str
-    #: The actor in the trail for the changes that it causes.
+    #: The actor in the audit trail for changes that it causes.
     actor: str
-    #: Whether people type its passwords here, and have none of their own besides.
+    #: Whether users enter its passwords here, and have no others.
     has_passwords: bool = False
-    #: What it calls the user name, for the refusal of a person without one.
+    #: The attribute with the user name there, for the refusal of a user without one.
     name_from: str = ""
 
 
 def account_of(person: Person, source: Source) -> User:
-    """The person's account, with the roles of their groups.
+    """The user's account, with the roles of their groups.
 
     It is found by the subject; at the first sign-in by the name, or created if CREATE_USERS allows
     it. Raises FederatedRefusal, and ValidationError if no account can have that name.
@@ -80,7 +80,7 @@ def account_of(person: Person, source: Source) -> User:
 
 
 def _refuse_unusable(person: Person) -> None:
-    """Refuse a person whom the database could not store, or only without an identifier."""
+    """Refuse a user whom the database could not store, or only without an identifier."""
     texts = (person.subject, person.name, person.full_name)
     if not 0 < len(person.subject) <= LONGEST_SUBJECT or any("\0" in text for text in texts):
         raise FederatedRefusal(

@@ -13,7 +13,7 @@ class BackupsConfig(AppConfig):
     verbose_name = "Backups"
 
     def ready(self) -> None:
-        """Let erasures check the repository before they rely on it."""
+        """Have erasures check the repository before they rely on it."""
         from webportal.backups import repository
 
         writing_to_repository.connect(repository.refuse_if_away)

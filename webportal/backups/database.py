@@ -35,7 +35,7 @@ _SECRETS = ("password", "sslpassword", "oauth_client_secret")
 def snapshot() -> Iterator[str]:
     """Hold one snapshot of the database during the block; yields its id for pg_dump.
 
-    Nothing can be written meanwhile.
+    It allows no writes on this connection.
     """
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
@@ -129,9 +129,9 @@ def check_unused() -> None:
 
 
 def replace_with(dump: IO[bytes]) -> None:
-    """Drop the contents of the database and restore a dump, all of it or nothing.
+    """Drop the contents of the database and restore a dump, completely or not at all.
 
-    Raises BackupError where pg_restore fails.
+    Raises BackupError if pg_restore fails.
     """
     url = owner_url()
     with psycopg.connect(url) as owner:
@@ -163,7 +163,7 @@ def _has_row(owner: "psycopg.Connection[tuple[object, ...]]", table: str) -> boo
 def _address_of_this() -> str:
     """The address of the server of Django's open connection, with its password and options.
 
-    Of several servers only that one has the snapshot.
+    If there are several servers, only that one has the snapshot.
     """
     known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
     given = {name: str(value) for name, value in connection.get_connection_params().items()}

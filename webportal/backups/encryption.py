@@ -74,7 +74,7 @@ def encrypt(source: Readable, target: IO[bytes]) -> None:
 def decrypt(source: Readable, target: IO[bytes]) -> None:
     """Decrypt a stream.
 
-    Raises BackupError where it is not encrypted to the identity, or damaged.
+    Raises BackupError if it is damaged, or not encrypted to this identity.
     """
     try:
         pyrage.decrypt_io(source, target, identities())

@@ -101,7 +101,7 @@ def problems() -> list[str]:
     ):
         found.append(LATE)
     ended = Backup.objects.exclude(state=BackupState.RUNNING).first()
-    # A later backup shares most of its parts with the one that was found damaged.
+    # A later backup shares most of its objects with the one found damaged.
     verified = last_verified()
     if (ended is not None and ended.state != BackupState.COMPLETE) or (
         verified and verified.faults

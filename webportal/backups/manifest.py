@@ -19,14 +19,14 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Stored:
-    """The SHA-256 of a content, and SHA-256 and size of the encrypted object that holds it."""
+    """The SHA-256 of a content, and the SHA-256 and size of the encrypted object that holds it."""
 
     sha256: str
     object_sha256: str
     object_bytes: int
 
     def as_list(self) -> list[Any]:
-        """The compact form used in the manifest, which has very many of these."""
+        """The compact form used in the manifest, which has many thousands of these."""
         return [self.sha256, self.object_sha256, self.object_bytes]
 
 
@@ -35,16 +35,16 @@ class Manifest:
     """All parts of one backup.
 
     Args:
-        name: of the backup, and so when it was begun.
+        name: the name of the backup, which is the time at which it was begun.
         chestline: the release that made it.
-        migrations: those that the database has had, as `app.name`.
+        migrations: those applied to the database, as `app.name`.
         chain: sequence and MAC of the last entry of the audit trail.
         database: the dump.
-        anchors: the anchors of the audit trail, None where there are none.
-        files: the stored files that the database names, by key.
+        anchors: the anchors of the audit trail, None if there are none.
+        files: the stored files that the database refers to, by key.
         inbox: the files of the DICOM inbox, by name.
-        lost: the keys of those that were missing or damaged, and are in no backup.
-        key_id: the key of the audit trail that it was read with; empty for one just made.
+        lost: the keys of files that were missing or damaged, and are in no backup.
+        key_id: the key of the audit trail that verified it; empty for a new one.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Manifest:
 
     @property
     def signed(self) -> str:
-        """The key that signed it, and what that is worth where it is an earlier one."""
+        """The key that signed it, and what that proves if it is an earlier one."""
         if self.key_id == configured().id:
             return f"signed with the key {self.key_id}"
         return (

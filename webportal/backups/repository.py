@@ -64,7 +64,7 @@ def storage() -> Storage:
 
 
 def refuse_if_away(**given: object) -> None:
-    """Raise BackupError where a repository that has had backups has none, as an unmounted disk."""
+    """Raise BackupError if the repository has none of its backups, as on an unmounted disk."""
     complete = Backup.objects.filter(state__in=[BackupState.COMPLETE, BackupState.INCOMPLETE])
     if not names() and complete.exists():
         raise BackupError(
@@ -152,7 +152,7 @@ def known(name: str, sha256: str) -> Stored | None:
 def opened(name: str, stored: Stored) -> Iterator[IO[bytes]]:
     """Yield the decrypted content of an object as an unnamed file.
 
-    Raises BackupError where it is missing, cannot be decrypted, or is not what was backed up.
+    Raises BackupError if it is missing, cannot be decrypted, or differs from what was backed up.
     """
     with tempfile.TemporaryFile() as content:
         try:

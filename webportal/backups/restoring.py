@@ -39,9 +39,9 @@ _MOST_NAMED = 20
 def restore(name: str, say: Say, *, without_files: bool = False) -> Verification:
     """Restore a backup, and return the verification of the audit trail that follows.
 
-    `without_files` restores it although files cannot be, which are then missing.
+    `without_files` restores it although files cannot be restored, which are then missing.
 
-    Raises BackupError where the system is not empty, the backup is damaged or made by a newer
+    Raises BackupError if the system is not empty, the backup is damaged or was made by a newer
     release, or a step fails.
     """
     encryption.identities()
@@ -69,15 +69,15 @@ def restore(name: str, say: Say, *, without_files: bool = False) -> Verification
 
 
 def after_recovery(until: datetime, say: Say) -> None:
-    """Finish a recovery of the database alone to a point in time, by whatever tool.
+    """Finish a point-in-time recovery of the database alone, made with any tool.
 
-    Raises BackupError where what had been erased since cannot be erased again.
+    Raises BackupError if data that was erased since cannot be erased again.
     """
     schema.migrate(verbosity=0)
     with transaction.atomic():
         end_all_access()
         pauses.pause(PauseReason.OLDER_DATABASE)
-        # The next backup may follow one of the time that is lost.
+        # The next backup may continue one from the time that is lost.
         names = repository.names() if repository.is_configured() else []
         detail = {"until": until.isoformat(), "newest": names[-1] if names else ""}
         append(Event(Action.BACKUP_RESTORED, detail=detail))
@@ -163,7 +163,7 @@ def _erase_again(say: Say) -> None:
     try:
         count = execution.reapply(say)
     except RegisterError as error:
-        # Everything else is restored; the same command cannot go on, but this one can.
+        # Everything else is restored; the same command cannot continue, but this one can.
         raise BackupError(
             "register", f"{error} Then run ‘manage.py reapply_erasures’; all else is restored."
         ) from error

@@ -1,4 +1,4 @@
-"""Verifying a backup: that it is complete and still contains what was backed up."""
+"""Verifying a backup: whether it is complete and unchanged."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ Progress = Callable[[int, int], object]
 
 @dataclass
 class Verdict:
-    """What the verification of a backup found.
+    """The result of verifying a backup.
 
     Args:
-        name: of the backup.
-        signed: with which key its manifest is signed, in words.
-        objects: how many objects of the repository it consists of.
+        name: the name of the backup.
+        signed: the key that signed its manifest, in words.
+        objects: the number of its objects in the repository.
         decrypted: whether their content was compared, too, which needs the identity.
         faults: the names of the objects that are missing or damaged.
         lost: the stored files that the backup has never had.
@@ -45,9 +45,9 @@ def newest() -> str:
 def verify(name: str, progress: Progress = lambda done, of: None) -> Verdict:
     """Compare every object of a backup with its checksum.
 
-    With the identity at hand, each is decrypted, and its content compared.
+    If the identity is available, each object is decrypted, and its content compared.
 
-    Raises BackupError where the manifest is missing or not genuine.
+    Raises BackupError if the manifest is missing or not genuine.
     """
     verified = repository.read_manifest(name)
     objects = verified.objects()

@@ -1,4 +1,4 @@
-"""The archive of the write-ahead log, by which the database is restored to a point in time.
+"""The archive of the write-ahead log, for point-in-time recovery of the database.
 
 The repository holds, encrypted, copies of the whole cluster (*bases*) and every file of the log
 written since the oldest of them. It is for the PostgreSQL of a single machine, whose server copies
@@ -47,7 +47,7 @@ def ship(outbox: Path) -> int:
     files = waiting(outbox)
     for file in files:
         name = f"{_FOLDER}/{file.name}.gz.age"
-        # Interrupted before it was removed, it is in the repository already, and never differs.
+        # If an earlier run was interrupted before removing it, the repository has it, identical.
         if repository.size(name) is None:
             with tempfile.TemporaryFile() as packed:
                 # The rest of a file that was closed early consists of zeros.

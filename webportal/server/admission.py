@@ -47,10 +47,10 @@ _UPLOADS = ("intake:upload", "api:batch-files", "dicomweb:studies", "dicomweb:st
 _IN_CHUNKS = "/dicom-web/"
 _RETRY_SECONDS = 5
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# For how long a token that was valid is not looked up again, and how many are remembered.
+# For how many seconds a valid token is not looked up again, and how many are remembered.
 _KNOWN_SECONDS = 5
 _MOST_KNOWN = 1000
-# By the digest of the header: when the token was looked up, and whose it is.
+# By the digest of the header: the time of the lookup, and the token's user.
 _known: dict[bytes, tuple[float, User]] = {}
 
 
@@ -79,7 +79,7 @@ class TooManyUploadsError(Refusal):
 
 
 class DatabaseAwayError(Refusal):
-    """Who sends it cannot be looked up at present."""
+    """The sender cannot be looked up at present."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     retry_seconds = _RETRY_SECONDS
@@ -106,16 +106,16 @@ def is_upload(environ: Environ) -> bool:
 
 
 def may_come_in_chunks(environ: Environ) -> bool:
-    """Whether a file need not say how long it is: programs of DICOMweb often cannot."""
+    """Whether a file may be sent without a length: DICOMweb clients often cannot state it."""
     path: str = _request(environ).path_info
     return path.startswith(_IN_CHUNKS)
 
 
 def room(announced: int, to_come: int) -> int:
-    """How much may arrive of a body that does not say how long it is, in bytes.
+    """How many bytes of a body without a stated length may arrive.
 
-    At most half of what is free beside the uploads under way (see `check_space`), because that
-    much is kept free for it until it has arrived.
+    At most half of what is free beside the uploads in progress (see `check_space`), because that
+    much is reserved for it until it has arrived.
     """
     free = shutil.disk_usage(settings.UPLOAD_TEMP_DIR).free - to_come
     if (stored := free_bytes()) is not None:
@@ -162,10 +162,10 @@ def _admit(environ: Environ) -> uuid.UUID | None:
 
 
 def check_space(environ: Environ, announced: int, to_come: int) -> None:
-    """Raise StorageRefusesError where the disks have too little space for what is under way.
+    """Raise StorageRefusesError if the disks have too little space for the uploads in progress.
 
-    `announced` is how many bytes all uploads in progress have announced, this one included;
-    `to_come` is how many of them have not arrived yet.
+    `announced` is the number of bytes that all of them have announced, this one included;
+    `to_come` is how many of these have not arrived yet.
     """
     with translation.override(language_of(_request(environ))):
         blobs.check_space(announced)
@@ -174,12 +174,12 @@ def check_space(environ: Environ, announced: int, to_come: int) -> None:
 
 
 def cannot_keep(error: OSError) -> Refusal:
-    """Return the refusal of a body that UPLOAD_TEMP_DIR does not take."""
+    """Return the refusal of a body that cannot be written to UPLOAD_TEMP_DIR."""
     return StorageFullError() if error.errno in _FULL else StorageReadOnlyError()
 
 
 def body_too_large(environ: Environ, limit: int) -> Refusal:
-    """Return the refusal of a body beyond the limit that it has."""
+    """Return the refusal of a body that exceeds its limit."""
     if is_upload(environ):
         if limit < largest_body():
             return StorageFullError()
@@ -243,10 +243,10 @@ def _user(request: WSGIRequest) -> User | None:
 
 
 def _user_of_token(request: WSGIRequest) -> User | None:
-    """The user of the token that is sent, None without one; raises AuthenticationFailed.
+    """The user of the request's token, None without one; raises AuthenticationFailed.
 
     Remembered for some seconds, because scripts send one file after the other. A token that was
-    revoked meanwhile is refused by the view, which looks each one up.
+    revoked meanwhile is still refused by the view, which looks up each one.
     """
     digest = hashlib.sha256(request.headers.get("Authorization", "").encode()).digest()
     looked_up_at, user = _known.get(digest, (-inf, None))

@@ -48,7 +48,7 @@ async def spool(
     """Read a request's body into `body` at the client's pace, and return its length.
 
     Calls `arrived` with the size of each part that is written. Raises GoneError, StalledError,
-    OverLimitError beyond `limit` bytes, and OSError where the disk does not take it.
+    OverLimitError beyond `limit` bytes, and OSError if the disk cannot take it.
     """
     length, part, is_whole = 0, bytearray(), False
     while not is_whole:

@@ -51,7 +51,7 @@ class Bridge:
         self._pages = ThreadPoolExecutor(settings.PORTAL_THREADS, thread_name_prefix="page")
         self._uploads = ThreadPoolExecutor(settings.UPLOADS_AT_ONCE, thread_name_prefix="upload")
         self._sending: Counter[uuid.UUID] = Counter()
-        # Bytes of all uploads under way: as they were announced, and those that have not arrived.
+        # Bytes of all uploads in progress: the announced total, and those still to arrive.
         self._announced = self._to_come = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -146,7 +146,7 @@ class Bridge:
 
     @contextmanager
     def _space(self, length: int) -> Iterator[Callable[[int], None]]:
-        """Count an upload of up to `length` bytes; gives what is called with those that arrive."""
+        """Count an upload of up to `length` bytes; yields a function to call with bytes arrived."""
         left = length
 
         def arrived(size: int) -> None:

@@ -65,7 +65,7 @@ class DurableFileSystemStorage(FileSystemStorage):
         _flush_folder(source.parent)
 
     def _make_folder(self, folder: Path) -> None:
-        """Make a folder and those above it; a power cut takes none of them away again."""
+        """Make a folder and its parents so that they survive a power cut."""
         if folder.is_dir():
             return
         self._make_folder(folder.parent)

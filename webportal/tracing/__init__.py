@@ -1,9 +1,9 @@
 """OpenTelemetry traces, from the request that brings an image to its result.
 
-Off unless OTEL_EXPORTER_OTLP_ENDPOINT is set. A span holds what this code says: a name written
-here, the pattern of an address, the id of a job, a number, the type of an error. It holds nothing
-that a person or another system wrote, not even the text of an error, which may quote it. Nor does a
-request continue its client's trace, whose ids could be anything, too.
+Off unless OTEL_EXPORTER_OTLP_ENDPOINT is set. A span contains only what this code puts there: a
+name written here, a URL pattern, the id of a job, a number, the type of an error. It contains
+nothing written by a person or another system, not even an error message, which may quote them. Nor
+does a request continue its client's trace, whose ids could be anything.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _end: Callable[[], None] | None = None
 
 
 def start(service: str, instance: str = "") -> None:
-    """Begin to send spans, under the name of a service and of one instance of it.
+    """Start sending spans, under the name of a service and of one instance of it.
 
-    Call it in the process that makes them, after it was forked: the thread that sends is not
-    inherited. Does nothing without OTEL_EXPORTER_OTLP_ENDPOINT, or if it was called before.
+    Call it in the process that makes them, after the fork: the sending thread is not inherited.
+    Does nothing without OTEL_EXPORTER_OTLP_ENDPOINT, or if it was called before.
     """
     global _tracer, _end
     if not settings.OTEL_EXPORTER_OTLP_ENDPOINT or _tracer is not None:
@@ -57,7 +57,7 @@ def stop() -> None:
 
 @contextmanager
 def span(name: str, kind: str = "INTERNAL") -> Iterator[Span | None]:
-    """A span around what is inside, and the parent of spans there; None while tracing is off.
+    """A span around the block, and the parent of spans in it; None while tracing is off.
 
     `kind` is OpenTelemetry's SpanKind.
     """
@@ -68,7 +68,7 @@ def span(name: str, kind: str = "INTERNAL") -> Iterator[Span | None]:
 
     made = begin(name, kind=kind)
     assert made is not None
-    # The text of an exception may quote a patient.
+    # The message of an exception may quote a patient.
     with use_span(made, end_on_exit=True, record_exception=False, set_status_on_exception=False):
         try:
             yield made
@@ -85,15 +85,15 @@ def begin(
     links: Sequence[Span | str] = (),
     since_ns: int | None = None,
 ) -> Span | None:
-    """Begin a span that the caller ends, perhaps in another thread; None while tracing is off.
+    """Start a span that the caller ends, perhaps in another thread; None while tracing is off.
 
     Args:
         name: what is done.
         kind: OpenTelemetry's SpanKind.
-        parent: a span, or one of another process as `traceparent` wrote it, '' for none; the
-            current one unless given.
-        links: spans to which it is related otherwise; '' is left out.
-        since_ns: when it began, by `time.time_ns`; now unless given.
+        parent: a span, or one of another process as `traceparent` wrote it, '' for none; by
+            default the current one.
+        links: other spans to which it is related; '' is left out.
+        since_ns: when it started, by `time.time_ns`; by default now.
     """
     if _tracer is None:
         return None

@@ -1,7 +1,7 @@
 """Sending spans to a collector over OTLP/HTTP; imported only where traces are wanted.
 
-A thread sends, from a queue that drops what does not fit (OTEL_BSP_MAX_QUEUE_SIZE, 2,048 spans), so
-that a collector that is absent or hangs delays nothing and takes no memory.
+A thread sends from a queue that drops what does not fit (OTEL_BSP_MAX_QUEUE_SIZE, 2,048 spans), so
+a collector that is absent or hangs delays nothing and takes no memory.
 """
 
 import logging
@@ -18,14 +18,14 @@ from webportal.version import VERSION
 
 logger = logging.getLogger(__name__)
 
-#: How long a process that ends waits for the collector to take the last spans.
+#: How long an ending process waits for the collector to accept the last spans.
 STOP_SECONDS = 3.0
 # A batch of images has a link to the request of each.
 _LINKS = 1024
 
 
 class _Exporter(SpanExporter):
-    """Logs once that the collector takes nothing, and once that it does again."""
+    """Logs once that the collector accepts nothing, and once that it does again."""
 
     def __init__(self, exporter: OTLPSpanExporter) -> None:
         self._exporter = exporter
@@ -55,8 +55,8 @@ class _Exporter(SpanExporter):
 
 
 def provider(service: str, instance: str) -> tuple[TracerProvider, Callable[[], None]]:
-    """Return what makes spans, and a function that sends the last of them and ends it."""
-    # Its own messages, one for each failure, quote what they fail with.
+    """Return the provider of spans, and a function that sends the last of them and stops it."""
+    # The library's own messages, one for each failure, quote what they failed to send.
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     resource = {"service.name": service, "service.version": VERSION}
     if instance:

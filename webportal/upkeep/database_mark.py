@@ -20,7 +20,7 @@ KEY = "database.json"
 def write() -> None:
     """Record the present state of the database in the storage.
 
-    An empty storage gets no mark: its volume may not be mounted, and must keep looking empty.
+    An empty storage gets no mark: its volume may be unmounted, and must keep looking empty.
     """
     head = ChainHead.objects.get(pk=1)
     if head.sequence == 0 or is_storage_away():

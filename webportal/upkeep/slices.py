@@ -1,4 +1,4 @@
-"""The storage in 256 slices, so that processing one is quick however much is stored."""
+"""The storage in 256 slices, so that processing one is quick however many files there are."""
 
 from collections.abc import Iterator
 
@@ -45,7 +45,7 @@ def referenced(keys: list[str]) -> set[str]:
 
 
 def named_files() -> Iterator[tuple[str, str]]:
-    """Key and SHA-256 of every file that a record names; one that two name may come twice."""
+    """Key and SHA-256 of every file that a record names; a file named twice may come twice."""
     images = Radiograph.objects.order_by("pk").values_list(
         "original_key", "original_sha256", "dicom_key", "dicom_sha256"
     )

@@ -1,8 +1,8 @@
 """Encrypted connections to the directory's servers.
 
-Python's ssl encrypts and verifies them, not libldap: as Debian builds it, with GnuTLS, a server
-that accepts a connection and then says nothing keeps it busy without an end, whatever its timeouts
-say. libldap speaks with one end of a pair of sockets, and a thread relays that over TLS.
+Python's ssl encrypts and verifies them instead of libldap: Debian builds libldap with GnuTLS, where
+a server that accepts a connection and then stays silent keeps it busy for ever, whatever its
+timeouts. libldap gets one end of a socket pair, and a thread relays it over TLS.
 """
 
 import ipaddress
@@ -14,7 +14,7 @@ from contextlib import suppress
 from threading import Thread
 from urllib.parse import SplitResult, urlsplit
 
-#: For connecting to one server, and for each of its answers.
+#: For connecting to a server, and for each of its responses.
 TIMEOUT_SECONDS = 5
 _PORTS = {"ldap": 389, "ldaps": 636}
 _LONGEST_BYTES = 65536
@@ -28,7 +28,7 @@ def is_safe(url: SplitResult) -> bool:
 def open_channel(urls: Sequence[str], ca_file: str) -> socket.socket:
     """A connection to the first of these servers that accepts one.
 
-    `ca_file` verifies their certificates, '' does so by what this machine trusts. Raises OSError.
+    `ca_file` verifies their certificates; if '', this machine's trust store does. Raises OSError.
     """
     for number, url in enumerate(urls, start=1):
         try:
@@ -56,7 +56,7 @@ def _open(url: SplitResult, ca_file: str) -> socket.socket:
 
 
 def _relay(inner: socket.socket, encrypted: ssl.SSLSocket) -> None:
-    """Pass on what either side sends, until one of them closes or is silent for too long."""
+    """Relay data in both directions, until one side closes or is silent for too long."""
     waiting = select.poll()
     for each in (inner, encrypted):
         waiting.register(each, select.POLLIN)
@@ -76,13 +76,13 @@ def _relay(inner: socket.socket, encrypted: ssl.SSLSocket) -> None:
 
 
 def _answer(encrypted: ssl.SSLSocket, inner: socket.socket) -> bool:
-    """Pass on what the server has sent; False when it has closed the connection."""
+    """Relay what the server has sent; False if it has closed the connection."""
     encrypted.settimeout(0)
     while True:
         try:
             octets = encrypted.recv(_LONGEST_BYTES)
         except ssl.SSLWantReadError:
-            # Part of a record, or nothing but what TLS says to itself.
+            # Part of a record, or only messages of TLS itself.
             return True
         if not octets:
             return False

@@ -1,7 +1,7 @@
-"""Asking the hospital's directory (LDAP): who somebody is, and whether a password is theirs.
+"""Queries of the hospital's directory (LDAP): who somebody is, and whether a password is theirs.
 
-libldap (python-ldap, the extra `ldap`) is asked by a service account for the person and their
-groups; a password is checked by binding as the person, and is neither stored nor logged.
+libldap (python-ldap, the extra `ldap`) searches for the person and their groups with a service
+account; a password is checked by binding as the person, and is neither stored nor logged.
 """
 
 import logging
@@ -27,10 +27,10 @@ except ImportError:  # A system check refuses LDAP_URL then.
 
 # The name of a group, as in GROUP_ROLES.
 _GROUP_NAME = "cn"
-# Says whether an account is disabled: in Active Directory, where every account has it.
+# Tells whether an account is disabled: in Active Directory, every account has it.
 _STATE = "userAccountControl"
 
-#: A directory that does not answer holds up only this many requests; others are told it is busy.
+#: A directory that does not respond holds up only this many requests; others are told it is busy.
 turns = hashing.Turns(max(1, settings.PORTAL_THREADS // 4), patience_seconds=2)
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class DirectoryUnreachableError(Refusal):
 
 
 class EntryUncertainError(DirectoryUnreachableError):
-    """The directory responds, but hides from the service account what decides about somebody."""
+    """The directory responds, but hides from the service account what is needed to decide."""
 
     def __init__(self, hidden: str) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Entry:
     """Somebody's entry in the directory."""
 
     dn: str
-    #: Identifies the person whatever their name.
+    #: Identifies the person, whatever their name.
     subject: str
     name: str
     full_name: str
@@ -84,7 +84,7 @@ def is_installed() -> bool:
 
 
 def entry_named(name: str) -> Entry | None:
-    """The entry of the person who signs in by this name; None if there is none, or several."""
+    """The entry of the person with this sign-in name; None if there is none, or several."""
     with _connected_to_search() as connection:
         found = _people(connection, settings.LDAP_PEOPLE_FILTER, _has_name(name))
         if len(found) > 1:
@@ -95,9 +95,9 @@ def entry_named(name: str) -> Entry | None:
 def entry_of(subject: str, name: str) -> Entry | None:
     """The entry of a person who has signed in before, by `Entry.subject`.
 
-    None only if they have certainly left, or are disabled: raises EntryUncertainError where the
+    None only if they have certainly left, or are disabled: raises EntryUncertainError if the
     directory may merely hide their entry, or a value of it, from the service account. `name` is
-    that by which they have signed in.
+    the name with which they have signed in.
     """
     octets = "".join(f"\\{octet:02x}" for octet in bytes.fromhex(subject))
     is_theirs = f"({settings.LDAP_ID_ATTRIBUTE}={octets})"
@@ -113,7 +113,7 @@ def entry_of(subject: str, name: str) -> Entry | None:
 
 def is_password(entry: Entry, password: str) -> bool:
     """Whether the directory accepts the password."""
-    # A bind without a password succeeds, as nobody.
+    # A bind without a password succeeds anonymously.
     if not password:
         return False
     refused = (
@@ -128,7 +128,7 @@ def is_password(entry: Entry, password: str) -> bool:
         try:
             connection.simple_bind_s(entry.dn, password)
         except refused as error:
-            # For Active Directory it says why: 52e wrong, 532 expired, 533 disabled, 775 locked.
+            # Active Directory gives the reason: 52e wrong, 532 expired, 533 disabled, 775 locked.
             logger.info("the directory refused a password: %s", _reason_in(error))
             return False
     return True
@@ -164,10 +164,10 @@ def _entry(connection: Any, dn: str, values: dict[str, list[bytes]]) -> Entry:
 
 
 def _check_gone(connection: Any, is_theirs: str, name: str) -> None:
-    """Raise EntryUncertainError unless somebody who was not found has left, or is disabled.
+    """Raise EntryUncertainError unless a person who was not found has left, or is disabled.
 
-    A search does not find what it may not read: a person whose state or identifier is hidden looks
-    like one who is disabled or has left.
+    A search does not return what the service account may not read: a person whose state or
+    identifier is hidden looks like one who is disabled or has left.
     """
     shown = _people(connection, is_theirs)
     if shown:
@@ -213,9 +213,9 @@ def _search(
     connection: Any, base: str, where: str, wanted: list[str]
 ) -> list[tuple[str, dict[str, list[bytes]]]]:
     found = connection.search_ext_s(base, ldap.SCOPE_SUBTREE, where, wanted)
-    # Results without a DN are referrals to other servers, which are not followed. Names of
-    # attributes come in the case of the directory's schema, and with them those in other languages
-    # (`cn;lang-ne`) and subtypes.
+    # Results without a DN are referrals to other servers, which are not followed. Attribute names
+    # are returned in the schema's case, together with language variants (`cn;lang-ne`) and
+    # subtypes.
     spelling = {name.lower(): name for name in wanted}
     return [
         (
@@ -237,13 +237,13 @@ def _text(values: dict[str, list[bytes]], attribute: str) -> str:
 
 @contextmanager
 def _connected() -> Iterator[Any]:
-    """A connection on which nobody has signed in yet.
+    """A connection on which nobody is bound yet.
 
     Raises DirectoryUnreachableError, also for errors on an open connection.
     """
     try:
         channel = channels.open_channel(settings.LDAP_URL.split(), settings.LDAP_CA_FILE)
-        # The channel is encrypted already where it leaves this machine. libldap closes it.
+        # The channel encrypts before anything leaves this machine. libldap closes it.
         connection = ldap.initialize("ldap://", fileno=channel.detach())
         connection.set_option(ldap.OPT_PROTOCOL_VERSION, ldap.VERSION3)
         connection.set_option(ldap.OPT_NETWORK_TIMEOUT, channels.TIMEOUT_SECONDS)
@@ -274,7 +274,7 @@ def _connected_to_search() -> Iterator[Any]:
 
 
 def _reason_in(error: Exception) -> str:
-    """What libldap says; it never repeats what was sent."""
+    """libldap's error message; it never repeats what was sent."""
     reason = error.args[0] if error.args else {}
     parts = (reason.get("desc"), reason.get("info")) if isinstance(reason, dict) else (str(reason),)
     return ": ".join(f"{part!r}" for part in parts if part) or type(error).__name__

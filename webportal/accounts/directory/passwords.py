@@ -1,4 +1,4 @@
-"""Whether a password is somebody's, wherever it is kept: here, or in the hospital's directory."""
+"""Whether a password is correct, wherever it is kept: here, or in the hospital's directory."""
 
 from django.conf import settings
 
@@ -6,12 +6,12 @@ from webportal.accounts import hashing
 from webportal.accounts.directory import connection
 from webportal.accounts.models import FederatedIdentity, User
 
-#: `FederatedIdentity.issuer` of the people of the directory, whatever its address.
+#: `FederatedIdentity.issuer` of directory users, whatever the directory's address.
 ISSUER = "ldap"
 
 
 def is_of_directory(user: User) -> bool:
-    """Whether the person's password is in the directory."""
+    """Whether the user's password is in the directory."""
     if not settings.LDAP_URL:
         return False
     try:
@@ -21,7 +21,7 @@ def is_of_directory(user: User) -> bool:
 
 
 def is_right(user: User, password: str) -> bool:
-    """Whether the password is this person's; raises DirectoryUnreachableError."""
+    """Whether the password is this user's; raises DirectoryUnreachableError."""
     if not is_of_directory(user):
         return user.check_password(password)
     try:

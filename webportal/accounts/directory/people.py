@@ -1,9 +1,9 @@
-"""People of the hospital's directory: checking their passwords, and refreshing their roles.
+"""Users of the hospital's directory: checking their passwords, and refreshing their roles.
 
-Every GROUP_REFRESH_MINUTES the next request of a person, from a session or with an API token, asks
-the directory for their groups. Anyone removed from it, or disabled, is then signed out everywhere.
-While the directory is unavailable, or hides from the service account what decides, sessions
-continue.
+Every GROUP_REFRESH_MINUTES the next request of a user, from a session or with an API token, queries
+the directory for their groups. A user who was removed from it, or disabled, is then signed out
+everywhere. While the directory is unavailable, or hides from the service account what is needed to
+decide, sessions continue.
 """
 
 import logging
@@ -27,11 +27,11 @@ from webportal.accounts.models import FederatedIdentity, User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 
-#: The actor in the trail for what the directory causes.
+#: The actor in the audit trail for changes that the directory causes.
 DIRECTORY = "directory"
 RETRY = timedelta(minutes=1)
 _silent_until = 0.0
-# The form of user names; the directory is not asked about others.
+# The form of user names; the directory is not queried for others.
 _NAME = re.compile(r"[\w.@+-]+")
 _SOURCE = Source(ISSUER, DIRECTORY, has_passwords=True)
 
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 def sign_in(name: str, password: str) -> User | None:
-    """The account of the person whose name and password these are, None if they are wrong.
+    """The account of the user with this name and password, None if they are wrong.
 
     Raises DirectoryUnreachableError or BusyError if the password was not checked, and
     FederatedRefusal or ValidationError if the person may not sign in here.
@@ -48,8 +48,8 @@ def sign_in(name: str, password: str) -> User | None:
         return None
     with connection.turns.take():
         entry = connection.entry_named(name)
-        # The directory may compare more loosely than we do, for example without accents; wrong
-        # passwords are counted by the name as we spell it.
+        # The directory may compare more loosely than we do, for example ignoring accents; wrong
+        # passwords are counted under the name as we spell it.
         if entry is None or throttle.canonical(entry.name) != throttle.canonical(name):
             return None
         if not connection.is_password(entry, password):
@@ -61,7 +61,7 @@ def sign_in(name: str, password: str) -> User | None:
 
 
 def _may_ask(name: str) -> bool:
-    """Whether the directory is asked about somebody who signs in by this name."""
+    """Whether the directory is queried for this sign-in name."""
     if not settings.LDAP_URL or not _NAME.fullmatch(name):
         return False
     known = User.objects.filter(username__iexact=name).first()
@@ -69,7 +69,7 @@ def _may_ask(name: str) -> bool:
 
 
 def refresh_when_due(user: User) -> bool:
-    """Ask the directory for the person's groups, when that is due; False if they have to go."""
+    """Refresh the user's groups from the directory, if due; False if they must be signed out."""
     global _silent_until
     if not is_of_directory(user) or time.monotonic() < _silent_until or not _take_turn(user):
         return True
@@ -77,7 +77,7 @@ def refresh_when_due(user: User) -> bool:
         with connection.turns.take():
             entry = connection.entry_of(user.federated_identity.subject, user.username)
     except EntryUncertainError:
-        # It is not an answer about this person, who asks again after RETRY; others get theirs.
+        # The failure does not concern this user, who is refreshed after RETRY; others continue.
         return True
     except (DirectoryUnreachableError, hashing.BusyError):
         _silent_until = time.monotonic() + RETRY.total_seconds()
@@ -116,7 +116,7 @@ def _end_sessions(user: User) -> None:
 def refresh_sessions(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware: refresh the roles of people of the directory."""
+    """Middleware: refresh the roles of directory users."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         # Health checks have no session, and these URLs load none.
