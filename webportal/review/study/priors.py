@@ -1,10 +1,11 @@
 """The patient's studies in chronological order, with the model's results and signed reads."""
 
-import uuid
+from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, time
 
 from django.db.models import Prefetch
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -20,6 +21,7 @@ from webportal.review.reads.blinding import (
 from webportal.review.reads.headline import Finding, findings_of
 from webportal.review.reads.standing import standing_reads
 
+MIDNIGHT = time()
 DAYS_A_MONTH, DAYS_A_YEAR = 30.44, 365.25
 
 
@@ -27,13 +29,17 @@ DAYS_A_MONTH, DAYS_A_YEAR = 30.44, 365.25
 class TimelineEntry:
     """One study of the patient; `interval` is its distance in time from the current one, as text.
 
-    `at` is None and `interval` empty if it has no date.
+    `at` is None and `interval` empty if it has no date. `time` is the time of day where the day is
+    that of another study, too. `order` is less than 0 for a study before the current one, greater
+    for one after it, and 0 where that is not known.
     """
 
     study: Study
     at: date | None
+    time: str
     is_shown: bool
     interval: str
+    order: int
     hides_result: bool
     reads: list[Read] = field(default_factory=list)
     finding: Finding | None = None
@@ -69,9 +75,12 @@ def timeline(study: Study, reader: User, *, is_open: bool = False) -> list[Timel
     others = [each.pk for each in studies if each.pk != study.pk]
     hidden = studies_with_withheld_results(reader, others, is_open=is_open)
     hidden |= studies_with_hidden_results(reader, [study.pk])
-    shown_at = examined_on(study)
     findings = findings_of([each.pk for each in studies], reader)
-    entries = [_entry(each, study.pk, shown_at, each.pk in hidden) for each in studies]
+    days = Counter(examined_on(each) for each in studies)
+    entries = [
+        _entry(each, study, each.pk in hidden, is_alone=days[examined_on(each)] == 1)
+        for each in studies
+    ]
     return [_with_finding(entry, findings.get(entry.study.pk)) for entry in entries]
 
 
@@ -92,21 +101,66 @@ def interval(days: int) -> str:
     return form % {"time": words}
 
 
-def _entry(
-    study: Study, shown: uuid.UUID, shown_at: date | None, hides_result: bool
-) -> TimelineEntry:
-    at = examined_on(study)
-    words = ""
-    if at is not None and shown_at is not None and study.pk != shown:
-        words = interval((at - shown_at).days)
+def interval_in_day(minutes: int) -> str:
+    """The same within one day, in hours or minutes."""
+    distance = abs(minutes)
+    if distance == 0:
+        return _("the same time")
+    if distance < 60:
+        words = ngettext("%(count)d minute", "%(count)d minutes", distance) % {"count": distance}
+    else:
+        hours = round(distance / 60)
+        words = ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}
+    form = _("%(time)s earlier") if minutes < 0 else _("%(time)s later")
+    return form % {"time": words}
+
+
+def to_compare(entries: list[TimelineEntry]) -> list[tuple[str, list[TimelineEntry]]]:
+    """The studies to lay beside the current one, under headings; those next to it in time first.
+
+    What came later must not be taken for a prior: what has got worse would seem to have got better.
+    """
+    others = [entry for entry in entries if entry.can_be_compared]
+    groups = [
+        (_("Earlier studies"), [entry for entry in others if entry.order < 0]),
+        (_("Studies whose order is not known"), [entry for entry in others if entry.order == 0]),
+        (_("Later studies"), [entry for entry in reversed(others) if entry.order > 0]),
+    ]
+    return [(heading, found) for heading, found in groups if found]
+
+
+def _entry(study: Study, shown: Study, hides_result: bool, *, is_alone: bool) -> TimelineEntry:
+    at, shown_at = examined_on(study), examined_on(shown)
+    words, order, time = "", 0, _time(study)
+    if at is not None and shown_at is not None and study.pk != shown.pk:
+        words, order = interval((at - shown_at).days), (at > shown_at) - (at < shown_at)
+        if at == shown_at and time and _time(shown):
+            minutes = _minutes_between(study, shown)
+            words, order = interval_in_day(minutes), (minutes > 0) - (minutes < 0)
     return TimelineEntry(
         study=study,
         at=at,
-        is_shown=study.pk == shown,
+        time="" if is_alone else time,
+        is_shown=study.pk == shown.pk,
         interval=words,
+        order=order,
         hides_result=hides_result,
         reads=study.seen_reads,  # type: ignore[attr-defined]  # prefetched above
     )
+
+
+def _time(study: Study) -> str:
+    """The time of day; "" if it is not known, as midnight says."""
+    if study.performed_at is None:
+        return ""
+    local = timezone.localtime(study.performed_at)
+    return f"{local:%H:%M}" if local.time() != MIDNIGHT else ""
+
+
+def _minutes_between(study: Study, shown: Study) -> int:
+    assert study.performed_at is not None
+    assert shown.performed_at is not None
+    return round((study.performed_at - shown.performed_at).total_seconds() / 60)
 
 
 def _with_finding(entry: TimelineEntry, finding: Finding | None) -> TimelineEntry:

@@ -16,7 +16,7 @@ from webportal.review.preferences import has_shortcuts, reads_first
 from webportal.review.reads.blinding import closes_result, visible_predictions
 from webportal.review.reads.marks import MARKED_FINDINGS
 from webportal.review.reads.measurements import MeasurementKind, with_formatted_values
-from webportal.review.study.priors import TimelineEntry, timeline
+from webportal.review.study.priors import TimelineEntry, timeline, to_compare
 from webportal.review.study.viewer_tools import Group, by_name, in_group, key_bindings, key_list
 
 
@@ -39,11 +39,12 @@ def viewer_context(
     has_keys = has_shortcuts(reader)
     heatmaps = _heatmaps(study, reader)
     shown = next(entry for entry in entries if entry.is_shown)
-    priors = [entry for entry in entries if entry.can_be_compared]
+    groups = to_compare(entries)
+    priors = [entry for _heading, found in groups for entry in found]
     return {
         "timeline": entries,
         "lists_own_departments_only": not sees_all_of(reader, study.patient_id),
-        "priors": priors,
+        "priors": groups,
         "reads_first": reads_first(reader),
         "machine_is_closed": closes_result(reader, study),
         "viewer_tools": [
@@ -160,6 +161,7 @@ def _image(
     study, patient = entry.study, entry.study.patient
     number = entry.radiographs.index(radiograph) + 1
     day = written_day(entry.at) if entry.at else _("date not given")
+    at = " ".join(filter(None, [day, entry.time]))
     birth = patient.birth_date
     born = _("born %(date)s") % {"date": written_day(birth)} if birth else ""
     identity = "" if patient.is_temporary else _("ID %(id)s") % {"id": patient.patient_id}
@@ -180,7 +182,7 @@ def _image(
             filter(
                 None,
                 [
-                    " · ".join(filter(None, [day, entry.interval])),
+                    " · ".join(filter(None, [at, entry.interval])),
                     view,
                     accession,
                     place if len(entry.radiographs) > 1 else "",

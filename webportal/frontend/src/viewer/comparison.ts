@@ -56,11 +56,11 @@ export class Comparison {
     return this.isOpen && !this.showsOwn;
   }
 
-  /** Show the most recent prior in the second pane, or close that pane. */
+  /** Show the study to compare with first, the latest earlier one, or close that pane. */
   toggle(): void {
-    const [latest] = this.first.values();
+    const [first] = this.first.values();
     if (this.canLink) this.close();
-    else if (latest) this.show(latest);
+    else if (first) this.show(first);
   }
 
   /** Show another image of this study in the second pane, or close that pane. */
