@@ -160,7 +160,15 @@ def box_of(page: Page, series: str) -> NDArray[np.float64]:
     """Open a series; the upper left and lower right corner of what is drawn on the image."""
     page.get_by_text(series).dblclick()
     drawn = page.locator("svg.svg-layer polyline")
-    drawn.wait_for()
+
+    def is_drawn() -> bool:
+        if not drawn.count():
+            # OHIF sometimes notes what the pane shows after it has drawn it for the last time, and
+            # draws no box until something else makes it draw again, as fitting the image does.
+            page.keyboard.press("=")
+        return drawn.count() > 0
+
+    wait_until(is_drawn, "OHIF drew the region")
     points = re.findall(r"[\d.]+", drawn.get_attribute("points") or "")
     places = np.array(points, float).reshape(-1, 2)
     return np.array([places.min(axis=0), places.max(axis=0)])
