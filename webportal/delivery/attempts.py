@@ -14,8 +14,9 @@ from django.db.models.functions import Coalesce
 
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.backoff import LONGEST_PAUSE_SECONDS, pause_seconds
+from webportal.backoff import pause_seconds
 from webportal.database.clock import clock
+from webportal.delivery.documents.coding import UnknownFindingError
 from webportal.delivery.making import make
 from webportal.delivery.models import (
     RETRACTIONS,
@@ -33,7 +34,8 @@ logger = logging.getLogger(__name__)
 
 # Longer waits that a destination asks for are cut to this.
 LONGEST_WAIT_SECONDS = 3600.0
-# A doubtful rejection stands once it has been repeated for most of an hour.
+# A doubtful rejection stands once it has been repeated for most of an hour, and so does it that a
+# document cannot be made: until then an upgrade may end that brings what is missing.
 MOST_REFUSALS = 12
 _LOOK_AGAIN_SECONDS = 60.0
 #: A PACS has this long before it is asked whether it has stored something.
@@ -115,10 +117,13 @@ def _prepare(delivery: Delivery) -> Delivery | None:
     except StoredFileError:
         _postpone(locked, "file_away", _LOOK_AGAIN_SECONDS)
         return None
+    except UnknownFindingError as error:
+        _refuse(locked, "finding_unknown", {"finding": error.name})
+        return None
     except Exception as error:
         # An error in one document must not stop the others.
         _log("A document cannot be made", error)
-        _postpone(locked, "internal", LONGEST_PAUSE_SECONDS, {"error": type(error).__name__})
+        _refuse(locked, "not_made", {"error": type(error).__name__})
         return None
     locked.attempts += 1
     locked.attempted_at = clock()
@@ -137,18 +142,32 @@ def _record(delivery: Delivery, outcome: Outcome) -> None:
     if outcome.result == Result.AGAIN:
         _postpone(delivery, outcome.code, pause_seconds(delivery.attempts), outcome.params)
         return
-    if outcome.result == Result.DOUBTFUL and delivery.refusals + 1 < MOST_REFUSALS:
-        delivery.refusals += 1
-        code = "busy" if outcome.code == "rejected_by_destination" else outcome.code
-        _postpone(delivery, code, pause_seconds(delivery.refusals), outcome.params)
+    if outcome.result == Result.DOUBTFUL:
+        _refuse(delivery, outcome.code, outcome.params)
         return
-    is_there = outcome.result == Result.DELIVERED
-    if is_there and delivery.destination.confirms:
+    if outcome.result == Result.REJECTED:
+        _reject(delivery, outcome.code, outcome.params)
+        return
+    if delivery.destination.confirms:
         record_stored(delivery)
         return
-    state = DeliveryState.DELIVERED if is_there else DeliveryState.REJECTED
-    settle(delivery, state, outcome.code, outcome.params)
-    append(event_of(delivery, Action.DELIVERY_SENT if is_there else Action.DELIVERY_REJECTED))
+    settle(delivery, DeliveryState.DELIVERED, outcome.code, outcome.params)
+    append(event_of(delivery, Action.DELIVERY_SENT))
+
+
+def _refuse(delivery: Delivery, code: str, params: dict[str, object]) -> None:
+    """Reject a delivery once this has been repeated for most of an hour; until then try again."""
+    if delivery.refusals + 1 >= MOST_REFUSALS:
+        _reject(delivery, code, params)
+        return
+    delivery.refusals += 1
+    waiting_code = "busy" if code == "rejected_by_destination" else code
+    _postpone(delivery, waiting_code, pause_seconds(delivery.refusals), params)
+
+
+def _reject(delivery: Delivery, code: str, params: dict[str, object]) -> None:
+    settle(delivery, DeliveryState.REJECTED, code, params)
+    append(event_of(delivery, Action.DELIVERY_REJECTED))
 
 
 @transaction.atomic

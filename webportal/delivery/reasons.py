@@ -92,8 +92,15 @@ register(
         "fhir_lacks": gettext_noop(
             "It says that it does not offer what Chestline needs of it: {what}."
         ),
-        "internal": gettext_noop(
-            "The document cannot be created ({error}). Sending will be retried."
+        "internal": gettext_noop("It cannot be sent ({error}). Sending will be retried."),
+        "not_made": gettext_noop(
+            "The document cannot be created ({error}); the log of the sending process says where."
+            " Report it as a fault of Chestline, and send it again once that is corrected."
+        ),
+        "finding_unknown": gettext_noop(
+            "The read has the finding ‘{finding}’, which is of a newer release than the sending"
+            " process and has no code there. Bring the process to the release of the portal, then"
+            " send it again."
         ),
     }
 )

@@ -49,6 +49,14 @@ PRESENT = DicomCode(codes.CERTAINTY[Pneumonia.DEFINITE].snomed_ct, SNOMED, "Pres
 ABSENT = DicomCode(codes.CERTAINTY[Pneumonia.NONE].snomed_ct, SNOMED, "Absent")
 
 
+class UnknownFindingError(Exception):
+    """A read has a finding or a zone that only a later release knows, so that it has no code."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 def certainty(pneumonia: str) -> DicomCode:
     """The reader's certainty of pneumonia."""
     value = Pneumonia(pneumonia)
@@ -56,7 +64,12 @@ def certainty(pneumonia: str) -> DicomCode:
 
 
 def other_finding(finding: str) -> DicomCode | None:
-    """The code of another finding; None for 'other', which the impression describes."""
+    """The code of another finding; None for 'other', which the impression describes.
+
+    Raises UnknownFindingError.
+    """
+    if finding not in OtherFinding.values:
+        raise UnknownFindingError(finding)
     value = OtherFinding(finding)
     if value not in codes.OTHER_FINDINGS:
         return None
@@ -64,7 +77,9 @@ def other_finding(finding: str) -> DicomCode | None:
 
 
 def zone(name: str) -> tuple[DicomCode, DicomCode]:
-    """A lung zone and its laterality."""
+    """A lung zone and its laterality. Raises UnknownFindingError."""
+    if name not in Zone.values:
+        raise UnknownFindingError(name)
     code = codes.ZONES[Zone(name)]
     side = "Right" if code.laterality == codes.RIGHT else "Left"
     return (
