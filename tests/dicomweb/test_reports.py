@@ -2,24 +2,37 @@
 
 import hashlib
 from collections.abc import Callable
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
 import pydicom
 import pytest
+from django.utils import timezone
+from pydicom import uid
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from tests.conftest import PASSWORD
 from tests.delivery.conftest import make_destination, send_all
-from tests.dicomweb.conftest import STUDIES, Call
+from tests.dicomweb.conftest import STUDIES, Call, stow
+from tests.dicomweb.test_retrieving import jpeg_dicom, parts_of
 from tests.factories import make_prediction
 from tests.helpers import audit_actions, let_time_pass
 from tests.reading import add_addendum, entry, read, sign
 from webportal.accounts.models import Role, User
+from webportal.delivery import planning
 from webportal.delivery.making import make
-from webportal.delivery.models import Content, Destination, Document, DocumentKind
+from webportal.delivery.models import (
+    Content,
+    Delivery,
+    DeliveryState,
+    Destination,
+    Document,
+    DocumentKind,
+)
 from webportal.inference.models import Prediction
+from webportal.records.models import Radiograph
 from webportal.records.services import change_patient
 from webportal.review.models import Read, ReadingPreference
 from webportal.review.reads.marks import Mark
@@ -127,6 +140,60 @@ def test_what_was_retrieved_early_leaves_with_the_study_as_on_record(
     document = Document.objects.get(pk=sent.document.pk)
     make(document, destination)
     assert bytes(document.content or b"") == content
+
+
+def test_a_result_that_holds_again_is_the_document_that_destinations_then_get(
+    reader: APIClient, prediction: Prediction, make_destination: Callable[..., Destination]
+) -> None:
+    make_destination(sends=[Content.RESULTS], results_when="at_once")
+    _leave()
+    [first, _] = instances(reader, prediction)
+    later = timezone.now() + timedelta(days=1)
+    Prediction.objects.update(purpose="outside", rejudged_at=later)
+    _leave()
+    assert instances(reader, prediction) == []
+    Prediction.objects.update(purpose="within", rejudged_at=later)
+    found = instances(reader, prediction)
+    assert found[0][INSTANCE] != first[INSTANCE]
+    _leave()
+    assert instances(reader, prediction) == found
+    last = Document.objects.filter(kind=DocumentKind.RESULT).latest("created_at")
+    assert (found[0][INSTANCE]["Value"], last.revision) == ([last.sop_instance_uid], 1)
+
+
+def _leave() -> None:
+    """Let what is due arrive at each destination."""
+    planning.plan()
+    for document in Document.objects.all():
+        make(document)
+    arrived = {"state": DeliveryState.DELIVERED, "attempts": 1, "settled_at": timezone.now()}
+    Delivery.objects.update(**arrived)
+
+
+def test_a_study_in_a_compressed_syntax_has_its_reports_in_the_plain_one(
+    reader: APIClient,
+) -> None:
+    stow(reader, jpeg_dicom())
+    prediction = make_prediction(Radiograph.objects.get())
+    whole = study_of(prediction)
+    jpeg, plain = (
+        f"application/dicom; transfer-syntax={each}"
+        for each in (uid.JPEGBaseline8Bit, uid.ExplicitVRLittleEndian)
+    )
+    response = reader.get(whole, HTTP_ACCEPT=_in_parts(uid.JPEGBaseline8Bit))
+    assert response.status_code == 200
+    parts = parts_of(response)
+    assert [content_type for content_type, _ in parts] == [jpeg, plain, plain]
+    [_image, *reports_] = [pydicom.dcmread(BytesIO(content)) for _, content in parts]
+    assert {each.file_meta.TransferSyntaxUID for each in reports_} == {uid.ExplicitVRLittleEndian}
+    # Reports alone are not what the caller asked for.
+    assert reader.get(whole, HTTP_ACCEPT=_in_parts(uid.JPEGLSLossless)).status_code == 406
+    [path, _] = paths(prediction, instances(reader, prediction))
+    assert reader.get(path, HTTP_ACCEPT=_in_parts(uid.JPEGBaseline8Bit)).status_code == 406
+
+
+def _in_parts(syntax: str) -> str:
+    return f'multipart/related; type="application/dicom"; transfer-syntax={syntax}'
 
 
 def test_an_image_is_retrieved_without_making_reports(

@@ -18,7 +18,7 @@ from webportal.accounts.models import Role, User
 from webportal.delivery.documents.hottest import region_to_send
 from webportal.delivery.models import Document, DocumentKind, document_of
 from webportal.delivery.release import last_addendum, results_to_send
-from webportal.delivery.retractions import times_moved
+from webportal.delivery.withdrawals import revision_of
 from webportal.records.files import StoredFileError
 from webportal.records.models import Study
 from webportal.review.reads.blinding import studies_with_withheld_results
@@ -133,8 +133,8 @@ def _of_results(person: User, study: Study) -> Iterator[Document]:
     """The model's results, unless this person reads blind or first."""
     if studies_with_withheld_results(person, [study.pk], is_open=False):
         return
-    revision = times_moved(study)
     for result in results_to_send(study):
+        revision = revision_of(study, result)
         kinds = [DocumentKind.RESULT]
         if region_to_send(result) is not None:
             kinds.append(DocumentKind.RESULT_REGION)

@@ -1,6 +1,7 @@
 """Retrieval of instances, metadata, frames and other bulk data (WADO-RS, PS3.18 10.4)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 from typing import Any
@@ -154,7 +155,7 @@ def _write_files(
     def parts() -> Iterator[tuple[str, list[bytes]]]:
         for each in stored:
             try:
-                form, content = _file_of(each, forms)
+                form, content = _file_of(each, forms, used)
             except (NotAcceptable, NotReadable) as error:
                 errors.append(error)
                 continue
@@ -163,7 +164,7 @@ def _write_files(
             yield negotiation.content_type(form), [content]
 
     if len(stored) == 1:
-        form, content = _file_of(stored[0], forms)
+        form, content = _file_of(stored[0], forms, [])
         if not form.is_multipart:
             body.write(content)
             return stored, negotiation.content_type(form)
@@ -174,8 +175,17 @@ def _write_files(
     return sent, _of_parts(used[0], boundary)
 
 
-def _file_of(stored: Radiograph | StructuredReport, forms: list[Accepted]) -> tuple[Form, bytes]:
+def _file_of(
+    stored: Radiograph | StructuredReport, forms: list[Accepted], before: list[Form]
+) -> tuple[Form, bytes]:
+    """An instance as one of the accepted forms; `before`: those of the parts before it.
+
+    A report has no compressed transfer syntax. Whoever gets the images of a study in one gets its
+    reports beside them in the default one: each part may have its own (PS3.18 8.7.8.2).
+    """
     if not isinstance(stored, Radiograph):
+        if before and negotiation.form_of_instance(forms, ExplicitVRLittleEndian) is None:
+            return replace(before[0], transfer_syntax=ExplicitVRLittleEndian), stored.file
         return _form_of(forms, ExplicitVRLittleEndian), stored.file
     try:
         instance = Instance(stored, read_file(stored))
