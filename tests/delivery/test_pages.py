@@ -14,7 +14,7 @@ from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.delivery import attempts, outbox
-from webportal.delivery.models import Delivery, DeliveryState, Destination
+from webportal.delivery.models import Delivery, DeliveryState, Destination, Protocol
 
 pytestmark = pytest.mark.django_db
 
@@ -41,6 +41,13 @@ def test_only_those_that_can_tell_what_is_stored_are_asked_to_confirm_it(client:
         assert words in page
     client.post("/destinations/new/dicom", NEW | {"confirms": "on"})
     assert Destination.objects.get().confirms
+
+
+def test_presentation_states_are_offered_under_the_name_that_pacs_have_for_them(
+    client: Client,
+) -> None:
+    offered = {each: client.get(f"/destinations/new/{each}").text for each in Protocol}
+    assert [each for each, page in offered.items() if "(GSPS)" in page] == ["dicom", "dicomweb"]
 
 
 def test_a_destination_is_added_changed_paused_and_removed(client: Client) -> None:

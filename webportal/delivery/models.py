@@ -34,7 +34,7 @@ class Content(models.TextChoices):
     READS = "reads", _("Signed reads")
     RESULTS = "results", _("The model's results")
     CAPTURES = "captures", _("The model's heat maps, as images")
-    PRESENTATIONS = "gsps", _("Marks and measurements of signed reads, as presentation states")
+    PRESENTATIONS = "gsps", _("Marks and measurements, as presentation states (GSPS)")
 
 
 class ResultsWhen(models.TextChoices):

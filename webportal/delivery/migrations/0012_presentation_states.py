@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                         ("reads", "Signed reads"),
                         ("results", "The model's results"),
                         ("captures", "The model's heat maps, as images"),
-                        ("gsps", "Marks and measurements of signed reads, as presentation states"),
+                        ("gsps", "Marks and measurements, as presentation states (GSPS)"),
                     ],
                     max_length=10,
                 ),
