@@ -120,7 +120,7 @@ def test_no_destination_has_a_result_that_a_second_reader_must_not_see(
     study = prediction.radiograph.study
     sign(study, second, Entry(None, "unaided", "definite"), PASSWORD)
     let_time_pass()
-    assert kinds() == [DocumentKind.REPORT, DocumentKind.RESULT, DocumentKind.RESULT_REGION]
+    assert kinds() == [DocumentKind.RESULT, DocumentKind.RESULT_REGION, DocumentKind.REPORT]
     kept = Document.objects.get(kind=DocumentKind.REPORT)
     assert kept.read is not None
     assert kept.read.reader == second

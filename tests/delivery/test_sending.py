@@ -56,9 +56,9 @@ def test_everything_reaches_a_pacs_once_and_the_trail_says_what_left(
     let_time_pass()
     rows = send_all(destination)
     assert [row.document.kind for row in rows] == [
-        DocumentKind.REPORT,
         DocumentKind.RESULT,
         DocumentKind.RESULT_REGION,
+        DocumentKind.REPORT,
     ]
     assert {row.state for row in rows} == {DeliveryState.DELIVERED}
     came = store_scp.received()

@@ -15,6 +15,7 @@ from rest_framework.test import APIClient
 
 from tests.conftest import PASSWORD
 from tests.delivery.conftest import make_destination, send_all
+from tests.delivery.test_documents import predecessor_of
 from tests.dicomweb.conftest import STUDIES, Call, stow
 from tests.dicomweb.test_retrieving import jpeg_dicom, parts_of
 from tests.factories import make_prediction
@@ -159,6 +160,23 @@ def test_a_result_that_holds_again_is_the_document_that_destinations_then_get(
     assert instances(reader, prediction) == found
     last = Document.objects.filter(kind=DocumentKind.RESULT).latest("created_at")
     assert (found[0][INSTANCE]["Value"], last.revision) == ([last.sop_instance_uid], 1)
+
+
+def test_a_read_names_the_result_beside_it_and_is_the_document_that_destinations_then_get(
+    reader: APIClient,
+    prediction: Prediction,
+    radiologist: User,
+    make_destination: Callable[..., Destination],
+) -> None:
+    make_destination(sends=[Content.READS, Content.RESULTS])
+    read(prediction, radiologist, "definite")
+    let_time_pass()
+    of_read, result, _region = paths(prediction, instances(reader, prediction))
+    report = pydicom.dcmread(BytesIO(file_at(reader, of_read)))
+    assert result.rpartition("/")[2] == predecessor_of(report)
+    _leave()
+    document = Document.objects.get(kind=DocumentKind.REPORT)
+    assert (document.sop_instance_uid, document.deliveries.count()) == (report.SOPInstanceUID, 1)
 
 
 def _leave() -> None:

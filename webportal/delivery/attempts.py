@@ -38,6 +38,7 @@ LONGEST_WAIT_SECONDS = 3600.0
 # document cannot be made: until then an upgrade may end that brings what is missing.
 MOST_REFUSALS = 12
 _LOOK_AGAIN_SECONDS = 60.0
+_DELAY_NOTHING = {DocumentKind.RETRACTION, DocumentKind.PRESENTATION, DocumentKind.CAPTURE}
 #: A PACS has this long before it is asked whether it has stored something.
 CONFIRM_AFTER_SECONDS = 2.0
 
@@ -49,11 +50,12 @@ def due(destination: Destination) -> QuerySet[Delivery]:
     destination is no longer sent delay no others. A retraction waits only for earlier ones: what
     waits for a reader would hold it up for days, and is never sent for the former patient. By DICOM
     it delays nothing: a PACS that takes no rejection notes would get the right report an hour late.
-    Nor does a presentation state, which many a PACS takes none of.
+    Nor does a presentation state, which many a PACS takes none of, or a heat map, so that neither
+    holds up a read.
     """
     now = clock()
     waiting = Delivery.objects.filter(destination=destination, state=DeliveryState.WAITING)
-    in_order = set(DocumentKind) - {DocumentKind.RETRACTION, DocumentKind.PRESENTATION}
+    in_order = set(DocumentKind) - _DELAY_NOTHING
     chosen = [kind for kind in in_order if kind.is_among(destination.sends)]
     earlier = waiting.filter(
         document__kind__in=chosen,

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 
 from django.conf import settings
-from pydicom.dataset import Dataset
 from pydicom.uid import (
     ComprehensiveSRStorage,
     GrayscaleSoftcopyPresentationStateStorage,
@@ -27,6 +26,7 @@ from webportal.delivery.models import (
     Document,
     DocumentKind,
 )
+from webportal.delivery.predecessors import previous
 from webportal.delivery.release import ObsoleteError, results_to_send
 from webportal.delivery.retractions import OF_DICOM, retracted, sent_since
 from webportal.records.identity import identity_version
@@ -49,11 +49,6 @@ _SERIES = {
 _SOP_CLASSES = {
     DocumentKind.CAPTURE: SecondaryCaptureImageStorage,
     DocumentKind.PRESENTATION: GrayscaleSoftcopyPresentationStateStorage,
-}
-#: What a document supersedes: the latest of each group of kinds; others only those of their kind.
-_SUPERSEDES: dict[DocumentKind, list[list[DocumentKind]]] = {
-    DocumentKind.RESULT: [[DocumentKind.RESULT, DocumentKind.WITHDRAWN]],
-    DocumentKind.WITHDRAWN: [[DocumentKind.RESULT], [DocumentKind.RESULT_REGION]],
 }
 
 
@@ -167,12 +162,12 @@ def _content(document: Document, place: Place) -> bytes:
     verified = _verifications(read, addenda)
     if document.kind == DocumentKind.PRESENTATION:
         return _presentation(document, read, place, verified[0])
-    previous = _previous(document)
+    before = previous(document)
     sources = {each.pk: source_of(each) for each in document.study.radiographs.all()}
     if document.kind == DocumentKind.REPORT_MARKS:
         marks = parse_marks(read.marks)
-        return reports.read_marks(read, marks, sources, place, verified, previous)
-    return reports.read_report(read, addenda, sources, place, verified, previous)
+        return reports.read_marks(read, marks, sources, place, verified, before)
+    return reports.read_report(read, addenda, sources, place, verified, before)
 
 
 def _presentation(document: Document, read: Read, place: Place, verified: Verification) -> bytes:
@@ -194,15 +189,15 @@ def _of_result(document: Document, place: Place) -> bytes:
     source = source_of(prediction.radiograph)
     if document.kind == DocumentKind.CAPTURE:
         return captures.capture(prediction, source, place)
-    previous = _previous(document)
+    before = previous(document)
     if document.kind == DocumentKind.WITHDRAWN:
-        return reports.withdrawal(prediction, source, place, previous)
+        return reports.withdrawal(prediction, source, place, before)
     if document.kind == DocumentKind.RESULT:
-        return reports.result_report(prediction, source, place, previous)
+        return reports.result_report(prediction, source, place, before)
     region = hottest.region_to_send(prediction)
-    if region is None and not previous:
+    if region is None and not before:
         raise ObsoleteError
-    return reports.result_region(prediction, region, source, place, previous)
+    return reports.result_region(prediction, region, source, place, before)
 
 
 def _addenda(read: Read, last: Addendum | None) -> list[Addendum]:
@@ -225,25 +220,3 @@ def _verifications(read: Read, addenda: Sequence[Addendum]) -> list[Verification
             if each.read_id == read.pk
         ),
     ]
-
-
-def _previous(document: Document) -> list[Dataset]:
-    """The documents that this one supersedes, if any has been created."""
-    made = Document.objects.filter(
-        study=document.study, created_at__lt=document.created_at
-    ).exclude(made_at=None)
-    if document.prediction is not None:
-        made = made.filter(prediction__radiograph=document.prediction.radiograph)
-    kind = DocumentKind(document.kind)
-    groups = _SUPERSEDES.get(kind, [[kind]])
-    latest = (made.filter(kind__in=each).order_by("-created_at").first() for each in groups)
-    return [_reference(each) for each in latest if each is not None]
-
-
-def _reference(document: Document) -> Dataset:
-    reference = Dataset()
-    reference.StudyInstanceUID = document.study.study_instance_uid
-    reference.SeriesInstanceUID = document.series_instance_uid
-    reference.SOPInstanceUID = document.sop_instance_uid
-    reference.SOPClassUID = document.sop_class_uid
-    return reference

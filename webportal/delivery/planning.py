@@ -32,6 +32,7 @@ from webportal.delivery.models import (
     Protocol,
     document_of,
 )
+from webportal.delivery.predecessors import revision_to_send
 from webportal.delivery.release import (
     is_reported,
     last_addendum,
@@ -133,12 +134,12 @@ def _studies(destination: Destination, since: datetime) -> Iterator[uuid.UUID]:
 def _plan_study(destination: Destination, study: Study) -> int:
     now = clock()
     added = 0
+    of_read, of_results = _of_read(destination, study), _of_results(destination, study)
+    # A read follows the result that it names; by FHIR the result then adds to the report.
+    is_named = destination.protocol in (Protocol.DICOM, Protocol.DICOMWEB)
+    both = (of_results, of_read) if is_named else (of_read, of_results)
     # One by one: a result that holds again, or still, follows from the withdrawals in the outbox.
-    documents = chain(
-        _retracting(destination, study),
-        _of_read(destination, study),
-        _of_results(destination, study),
-    )
+    documents = chain(_retracting(destination, study), *both)
     for document in documents:
         _delivery, is_new = Delivery.objects.get_or_create(
             destination=destination, document=document, defaults={"next_attempt_at": now}
@@ -164,9 +165,12 @@ def _of_read(destination: Destination, study: Study) -> Iterator[Document]:
     if report is None or _signed_at(report) <= destination.created_at:
         return
     if Content.READS in destination.sends:
+        addendum = last_addendum(report)
+        of_read = {"study": study, "read": report.read, "addendum": addendum}
         for kind in _kinds_of_read(destination, report):
-            addendum = last_addendum(report)
-            yield document_of(kind=kind, study=study, read=report.read, addendum=addendum)
+            is_report = kind == DocumentKind.REPORT
+            revision = revision_to_send(destination, report.read, addendum) if is_report else 0
+            yield document_of(kind=kind, revision=revision, **of_read)
     if Content.PRESENTATIONS in destination.sends:
         yield from _presentations(destination, report.read)
 

@@ -17,6 +17,7 @@ from pydicom.dataset import FileDataset
 from webportal.accounts.models import Role, User
 from webportal.delivery.documents.hottest import region_to_send
 from webportal.delivery.models import Document, DocumentKind, document_of
+from webportal.delivery.predecessors import revision_to_retrieve
 from webportal.delivery.release import last_addendum, results_to_send
 from webportal.delivery.withdrawals import revision_of
 from webportal.records.files import StoredFileError
@@ -103,8 +104,14 @@ def visible_reports(person: User, study: Study) -> list[StructuredReport]:
     """
     if not person.has_role(Role.RADIOLOGIST):
         return []
+    # The results first: the read names the one that its reader decided on.
+    results = _opened_of(_of_results(person, study), study)
+    return [*_opened_of(_of_read(person, study), study), *results]
+
+
+def _opened_of(documents: Iterator[Document], study: Study) -> list[StructuredReport]:
     reports = []
-    for document in (*_of_read(person, study), *_of_results(person, study)):
+    for document in documents:
         try:
             reports.append(_opened(document, study))
         except StoredFileError:
@@ -122,11 +129,12 @@ def _of_read(person: User, study: Study) -> Iterator[Document]:
     report = report_of(study)
     if report is None or report.is_of_other_identity or not may_open(person, report):
         return
-    kinds = [DocumentKind.REPORT]
+    addendum = last_addendum(report)
+    of_read = {"study": study, "read": report.read, "addendum": addendum}
+    revision = revision_to_retrieve(report.read, addendum)
+    yield document_of(kind=DocumentKind.REPORT, revision=revision, **of_read)
     if report.read.marks:
-        kinds.append(DocumentKind.REPORT_MARKS)
-    for kind in kinds:
-        yield document_of(kind=kind, study=study, read=report.read, addendum=last_addendum(report))
+        yield document_of(kind=DocumentKind.REPORT_MARKS, **of_read)
 
 
 def _of_results(person: User, study: Study) -> Iterator[Document]:
