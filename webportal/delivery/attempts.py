@@ -16,7 +16,6 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.backoff import pause_seconds
 from webportal.database.clock import clock
-from webportal.delivery.documents.coding import UnknownFindingError
 from webportal.delivery.making import make
 from webportal.delivery.models import (
     RETRACTIONS,
@@ -29,6 +28,7 @@ from webportal.delivery.release import NotNowError, ObsoleteError, check
 from webportal.delivery.retractions import record_if_moved
 from webportal.delivery.senders.outcome import Outcome, Result, Sender, of_error
 from webportal.records.files import StoredFileError
+from webportal.review.reads.codes import UnknownFindingError
 
 logger = logging.getLogger(__name__)
 

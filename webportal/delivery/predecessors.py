@@ -18,7 +18,9 @@ from webportal.delivery.models import (
     Document,
     DocumentKind,
 )
+from webportal.delivery.retractions import times_moved
 from webportal.inference.models import Prediction
+from webportal.records.models import Study
 from webportal.review.models import Addendum, Decision, Read
 
 #: The `revision` of a read's document that names a result, and of one that does not.
@@ -60,6 +62,20 @@ def revision_to_retrieve(read: Read, addendum: Addendum | None) -> int:
         return known.revision
     result = _decided_on(read)
     return NAMES_RESULT if result is not None and _made_of(result) is not None else NAMES_NONE
+
+
+def revision_of_result(study: Study, result: Prediction) -> int:
+    """Which revision of a result holds, whichever destination has it.
+
+    A withdrawal that has left, or may have, names the former ones as superseded.
+    """
+    own = Document.objects.filter(study=study, prediction=result)
+    withdrawn = own.filter(kind=DocumentKind.WITHDRAWN, made_at__isnull=False)
+    known = [
+        *own.filter(kind=DocumentKind.RESULT).values_list("revision", flat=True),
+        *(revision + 1 for revision in withdrawn.values_list("revision", flat=True)),
+    ]
+    return max([times_moved(study), *known])
 
 
 def previous(document: Document) -> list[Dataset]:

@@ -20,7 +20,6 @@ from webportal.delivery.models import (
     Delivery,
     DeliveryState,
     Destination,
-    Document,
     DocumentKind,
     Protocol,
 )
@@ -55,20 +54,6 @@ def times_withdrawn(destination: Destination, study: Study, result: Prediction) 
     if destination.protocol != Protocol.FHIR:
         deliveries = deliveries.filter(document__prediction=result)
     return deliveries.count()
-
-
-def revision_of(study: Study, result: Prediction) -> int:
-    """Which revision of a result holds, whichever destination has it.
-
-    A withdrawal that has left, or may have, names the former ones as superseded.
-    """
-    own = Document.objects.filter(study=study, prediction=result)
-    withdrawn = own.filter(kind=DocumentKind.WITHDRAWN, made_at__isnull=False)
-    known = [
-        *own.filter(kind=DocumentKind.RESULT).values_list("revision", flat=True),
-        *(revision + 1 for revision in withdrawn.values_list("revision", flat=True)),
-    ]
-    return max([times_moved(study), *known])
 
 
 def to_withdraw(

@@ -17,9 +17,8 @@ from pydicom.dataset import FileDataset
 from webportal.accounts.models import Role, User
 from webportal.delivery.documents.hottest import region_to_send
 from webportal.delivery.models import Document, DocumentKind, document_of
-from webportal.delivery.predecessors import revision_to_retrieve
+from webportal.delivery.predecessors import revision_of_result, revision_to_retrieve
 from webportal.delivery.release import last_addendum, results_to_send
-from webportal.delivery.withdrawals import revision_of
 from webportal.records.files import StoredFileError
 from webportal.records.models import Study
 from webportal.review.reads.blinding import studies_with_withheld_results
@@ -142,7 +141,7 @@ def _of_results(person: User, study: Study) -> Iterator[Document]:
     if studies_with_withheld_results(person, [study.pk], is_open=False):
         return
     for result in results_to_send(study):
-        revision = revision_of(study, result)
+        revision = revision_of_result(study, result)
         kinds = [DocumentKind.RESULT]
         if region_to_send(result) is not None:
             kinds.append(DocumentKind.RESULT_REGION)

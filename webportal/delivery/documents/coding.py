@@ -49,14 +49,6 @@ PRESENT = DicomCode(codes.CERTAINTY[Pneumonia.DEFINITE].snomed_ct, SNOMED, "Pres
 ABSENT = DicomCode(codes.CERTAINTY[Pneumonia.NONE].snomed_ct, SNOMED, "Absent")
 
 
-class UnknownFindingError(Exception):
-    """A read has a finding or a zone that only a later release knows, so that it has no code."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
-
-
 def certainty(pneumonia: str) -> DicomCode:
     """The reader's certainty of pneumonia."""
     value = Pneumonia(pneumonia)
@@ -69,7 +61,7 @@ def other_finding(finding: str) -> DicomCode | None:
     Raises UnknownFindingError.
     """
     if finding not in OtherFinding.values:
-        raise UnknownFindingError(finding)
+        raise codes.UnknownFindingError(finding)
     value = OtherFinding(finding)
     if value not in codes.OTHER_FINDINGS:
         return None
@@ -79,7 +71,7 @@ def other_finding(finding: str) -> DicomCode | None:
 def zone(name: str) -> tuple[DicomCode, DicomCode]:
     """A lung zone and its laterality. Raises UnknownFindingError."""
     if name not in Zone.values:
-        raise UnknownFindingError(name)
+        raise codes.UnknownFindingError(name)
     code = codes.ZONES[Zone(name)]
     side = "Right" if code.laterality == codes.RIGHT else "Left"
     return (

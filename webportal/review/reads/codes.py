@@ -20,6 +20,14 @@ class Code:
     laterality: str = ""
 
 
+class UnknownFindingError(Exception):
+    """A read has a finding or a zone that only a later release knows, so that it has no code."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 RIGHT, LEFT = "24028007", "7771000"
 UPPER, MIDDLE, LOWER = "281392002", "281393007", "281394001"
 
