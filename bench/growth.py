@@ -254,10 +254,10 @@ def _claimed() -> "list[ClaimedJob]":
 
 
 def _finish(jobs: "list[ClaimedJob]", model: "ModelVersion") -> None:
-    from webportal.inference.claims import Result, write_back
+    from webportal.inference.claims import JobResult, write_back
     from webportal.reasons import Reason
 
-    results = [Result(job, "unlikely", 0.05, Reason(""), bytes(49), 7, 7) for job in jobs]
+    results = [JobResult(job, "unlikely", 0.05, Reason(""), bytes(49), 7, 7) for job in jobs]
     if write_back("worker@bench", "none", model, results) != len(jobs):
         raise RuntimeError("A result was not stored.")
 

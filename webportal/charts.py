@@ -35,7 +35,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Tick:
+class AxisTick:
     """A label on an axis, and where."""
 
     at: float
@@ -70,13 +70,13 @@ class Plot:
     title: str
     series: Sequence[Series]
     rows: Sequence[tuple[str, Sequence[str]]]
-    x_ticks: Sequence[Tick]
-    y_ticks: Sequence[Tick]
+    x_ticks: Sequence[AxisTick]
+    y_ticks: Sequence[AxisTick]
     note: str = ""
     bars: Sequence[Bar] = ()
     paths: Sequence[Path] = ()
     height: int = HEIGHT
-    labels: Sequence[Tick] = field(default=())
+    labels: Sequence[AxisTick] = field(default=())
     heading: str = ""
 
     @property
@@ -111,12 +111,12 @@ class Axis(Generic[T]):
         """The width of one place."""
         return (RIGHT - LEFT) / len(self.places)
 
-    def ticks(self) -> list[Tick]:
+    def ticks(self) -> list[AxisTick]:
         """Every sixth label or so."""
         every = math.ceil(len(self.places) / 6)
         chosen = range((len(self.places) - 1) % every, len(self.places), every)
         return [
-            Tick(
+            AxisTick(
                 round(LEFT + (number + self.label_at) * self.width, 1),
                 self.short(self.places[number]),
             )
@@ -154,7 +154,7 @@ def bars(title: str, axis: Axis[Any], series: Sequence[Series], note: str = "") 
                     title=f"{axis.long(start)}: {each.label} {count_text(value)}",
                 )
             )
-    ticks = [Tick(BOTTOM - top * scale * part, count_text(top * part)) for part in (0, 0.5, 1)]
+    ticks = [AxisTick(BOTTOM - top * scale * part, count_text(top * part)) for part in (0, 0.5, 1)]
     return _plot(title, axis, series, count_text, note, y_ticks=ticks, bars=drawn)
 
 
@@ -169,7 +169,7 @@ def lines(
     """Lines on an axis from 0 to `least` or more."""
     present = [value for each in series for value in each.values if value is not None]
     top = _nice(max(present, default=0), least)
-    ticks = [Tick(BOTTOM - (BOTTOM - TOP) * part, text(top * part)) for part in (0, 0.5, 1)]
+    ticks = [AxisTick(BOTTOM - (BOTTOM - TOP) * part, text(top * part)) for part in (0, 0.5, 1)]
 
     def place(value: float) -> float:
         return BOTTOM - (BOTTOM - TOP) * value / top
@@ -190,7 +190,7 @@ def waits(title: str, axis: Axis[Any], series: Sequence[Series], note: str = "")
         inside = min(max(value, low), high)
         return BOTTOM - (BOTTOM - TOP) * (math.log(inside) - math.log(low)) / span
 
-    ticks = [Tick(place(each), seconds_text(each)) for each in _TIMES if low <= each <= high]
+    ticks = [AxisTick(place(each), seconds_text(each)) for each in _TIMES if low <= each <= high]
     return _plot(
         title, axis, series, seconds_text, note, y_ticks=ticks, paths=_paths(axis, series, place)
     )
@@ -203,7 +203,7 @@ def cells(title: str, axis: Axis[Any], series: Sequence[Series], note: str = "")
     for each in series:
         if each.label:
             y += _CELL_HEIGHT
-            labels.append(Tick(y - 3, each.label))
+            labels.append(AxisTick(y - 3, each.label))
         for number, start in enumerate(axis.places):
             value = each.values[number]
             if value is None:
@@ -265,11 +265,11 @@ def _plot(
     text: Callable[[float], str],
     note: str,
     *,
-    y_ticks: Sequence[Tick] = (),
+    y_ticks: Sequence[AxisTick] = (),
     bars: Sequence[Bar] = (),
     paths: Sequence[Path] = (),
     height: int = HEIGHT,
-    labels: Sequence[Tick] = (),
+    labels: Sequence[AxisTick] = (),
 ) -> Plot:
     rows = []
     for number, name in enumerate(axis.names()):
@@ -280,7 +280,7 @@ def _plot(
         series=series,
         rows=rows,
         x_ticks=axis.ticks(),
-        y_ticks=[Tick(round(tick.at, 1), tick.label) for tick in y_ticks],
+        y_ticks=[AxisTick(round(tick.at, 1), tick.label) for tick in y_ticks],
         note=note,
         bars=bars,
         paths=paths,

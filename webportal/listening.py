@@ -12,7 +12,7 @@ from webportal.database import compatibility
 from webportal.stopping import on_signal
 
 
-class Server(Protocol):
+class ListeningServer(Protocol):
     """A listening socket; connections wait until it starts."""
 
     @property
@@ -44,7 +44,7 @@ class ListeningCommand(BaseCommand):
         parser.add_argument("--address", default=getattr(settings, f"{self.prefix}_ADDRESS"))
         parser.add_argument("--port", type=int, default=getattr(settings, f"{self.prefix}_PORT"))
 
-    def listen(self, address: str, port: int) -> Server:
+    def listen(self, address: str, port: int) -> ListeningServer:
         """Return the server, not started yet. Raises OSError."""
         raise NotImplementedError
 

@@ -22,7 +22,7 @@ from django.db import DataError, IntegrityError, InterfaceError, OperationalErro
 from ml.errors import ImageError
 from ml.serving.assessment import Assessment
 from ml.serving.predictor import Predictor
-from webportal.inference.claims import ClaimedJob, Result, claim, fail, give_back, write_back
+from webportal.inference.claims import ClaimedJob, JobResult, claim, fail, give_back, write_back
 from webportal.inference.faults import report_file_fault
 from webportal.inference.hint_sender import drop_hints, send_hint
 from webportal.inference.models import ModelVersion
@@ -276,7 +276,7 @@ class Engine:
             self._writing.result()
             self._writing = None
 
-    def _predict(self, loaded: Sequence[tuple[ClaimedJob, np.ndarray]]) -> list[Result]:
+    def _predict(self, loaded: Sequence[tuple[ClaimedJob, np.ndarray]]) -> list[JobResult]:
         """Predict the batch; if that fails, image by image, whose own failures fail their jobs."""
         assert self._predictor is not None
         try:
@@ -309,7 +309,7 @@ class Engine:
             self._give_back(self.held_jobs())
             os._exit(1)
 
-    def _write(self, results: Sequence[Result]) -> None:
+    def _write(self, results: Sequence[JobResult]) -> None:
         """Write a batch back, or result by result if the database rejects one of them."""
         model = self._model
         assert model is not None
@@ -380,9 +380,9 @@ def _close_connection() -> None:
     connection.close()
 
 
-def _result(job: ClaimedJob, assessment: Assessment) -> Result:
+def _result(job: ClaimedJob, assessment: Assessment) -> JobResult:
     rows, columns = assessment.heatmap.shape
-    return Result(
+    return JobResult(
         job=job,
         category=assessment.category,
         probability=assessment.probability,

@@ -18,7 +18,7 @@ from tests.factories import make_model_version
 from webportal.accounts.models import User
 from webportal.accounts.services import create_token
 from webportal.demo.phantoms import draw_phantom
-from webportal.inference.claims import Result, claim, write_back
+from webportal.inference.claims import JobResult, claim, write_back
 from webportal.reasons import NO_REASON
 from webportal.records.models import Radiograph
 
@@ -34,7 +34,8 @@ def worker(transactional_db: None) -> Iterator[None]:
     def work() -> None:
         while not stop.wait(0.1):
             results = [
-                Result(job, "likely", 0.9, NO_REASON, bytes(49), 7, 7) for job in claim("test", 8)
+                JobResult(job, "likely", 0.9, NO_REASON, bytes(49), 7, 7)
+                for job in claim("test", 8)
             ]
             write_back("test", "CPU", model, results)
         connection.close()

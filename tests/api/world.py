@@ -24,7 +24,7 @@ from webportal.accounts.services import create_token
 from webportal.audit import runs
 from webportal.demo.phantoms import draw_phantom
 from webportal.erasure import services as erasures
-from webportal.erasure.models import Erasure, State
+from webportal.erasure.models import Erasure, ErasureState
 from webportal.inference import registry
 from webportal.inference.models import JobState, Prediction, Worker
 from webportal.intake import pipeline
@@ -137,7 +137,7 @@ class World:
         now = timezone.now()
         return Erasure.objects.create(
             reason="Request of 3 May",
-            state=State.DONE,
+            state=ErasureState.DONE,
             requested_at=now,
             requested_by=self.uploader,
             decided_at=now,

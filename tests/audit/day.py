@@ -13,7 +13,7 @@ from tests.reading import add_addendum, sign
 from webportal.accounts import services as accounts
 from webportal.accounts.models import Role, User
 from webportal.inference import registry
-from webportal.inference.claims import Result, claim, write_back
+from webportal.inference.claims import JobResult, claim, write_back
 from webportal.inference.queue import rerun
 from webportal.intake.batches.services import create_batch
 from webportal.intake.pipeline import receive_file
@@ -74,7 +74,7 @@ def analyse() -> None:
         category, probability = ANSWERS[number % len(ANSWERS)]
         refused = probability is None
         results.append(
-            Result(
+            JobResult(
                 job,
                 category,
                 probability,

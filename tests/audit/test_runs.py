@@ -11,7 +11,7 @@ from tests.helpers import database_url
 from webportal.accounts.models import User
 from webportal.audit import health, runs, verification
 from webportal.audit.anchors import LATE, anchor
-from webportal.audit.findings import Verdict
+from webportal.audit.findings import TrailVerdict
 from webportal.audit.models import Action, AnchorState, AuditEntry, Verification
 from webportal.audit.trail import Event, append
 from webportal.audit.verification import Progress
@@ -46,7 +46,7 @@ def test_the_entry_names_the_requesting_user(auditor: User) -> None:
 def test_progress_is_kept_while_it_runs(auditor: User, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[str, int, int]] = []
 
-    def verify(tell: Progress) -> Verdict:
+    def verify(tell: Progress) -> TrailVerdict:
         tell(30, 120)
         present = Verification.objects.get()
         told.append((present.state, present.done, present.percent))

@@ -14,7 +14,7 @@ from tests.helpers import audit_actions
 from webportal.accounts.models import Department, Role, User
 from webportal.accounts.services import create_token
 from webportal.erasure import execution
-from webportal.erasure.models import Erasure, State
+from webportal.erasure.models import Erasure, ErasureState
 from webportal.records.choices import ReadingState
 from webportal.records.models import Patient, Study
 from webportal.retention import holds
@@ -101,7 +101,7 @@ def test_a_token_alone_confirms_nothing(
     assert wrong.status_code == 403
     assert wrong.json()["type"].endswith(":wrong-password")
     assert confirm(office, password=f"{PASSWORD} ").status_code == 403
-    assert Erasure.objects.get().state == State.REQUESTED
+    assert Erasure.objects.get().state == ErasureState.REQUESTED
     assert confirm(office).status_code == 200
 
 
@@ -113,7 +113,7 @@ def test_whoever_asked_cannot_confirm(
     refused = confirm(both)
     assert refused.status_code == 409
     assert "ask somebody else" in refused.json()["detail"]
-    assert Erasure.objects.get().state == State.REQUESTED
+    assert Erasure.objects.get().state == ErasureState.REQUESTED
 
 
 def test_what_was_not_on_the_list_is_not_erased(
@@ -129,7 +129,7 @@ def test_what_was_not_on_the_list_is_not_erased(
     assert "hold" in office.get(f"/api/v1/erasures/{erasure.pk}").json()["plan"]["obstacles"]
     refused = confirm(office)
     assert (refused.status_code, "legal hold" in refused.json()["detail"]) == (409, True)
-    assert Erasure.objects.get().state == State.REQUESTED
+    assert Erasure.objects.get().state == ErasureState.REQUESTED
 
 
 def test_a_declined_erasure_erases_nothing_and_can_be_asked_for_again(
@@ -165,4 +165,4 @@ def test_a_token_that_only_reads_asks_for_nothing_and_confirms_nothing(
     assert ask(token_client(uploader, scope="read"), study).status_code == 403
     ask(token_client(uploader), study)
     assert confirm(token_client(it_person, scope="read")).status_code == 403
-    assert Erasure.objects.get().state == State.REQUESTED
+    assert Erasure.objects.get().state == ErasureState.REQUESTED

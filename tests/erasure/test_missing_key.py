@@ -10,7 +10,7 @@ from webportal.audit import rotation
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.erasure import execution, services
-from webportal.erasure.models import Erasure, State
+from webportal.erasure.models import Erasure, ErasureState
 from webportal.records.choices import ReadingState
 from webportal.records.models import Patient
 
@@ -40,10 +40,10 @@ def test_it_waits_for_the_key_and_the_others_go_on(
     execution.carry_out_confirmed(60)
     waiting.refresh_from_db()
     other.refresh_from_db()
-    assert (waiting.state, waiting.waits_for) == (State.CONFIRMED, "key")
-    assert other.state == State.DONE
+    assert (waiting.state, waiting.waits_for) == (ErasureState.CONFIRMED, "key")
+    assert other.state == ErasureState.DONE
     assert Patient.objects.get() == first
     settings.AUDIT_OLD_KEYS = before
     execution.carry_out_confirmed(60)
     waiting.refresh_from_db()
-    assert (waiting.state, waiting.waits_for) == (State.DONE, "")
+    assert (waiting.state, waiting.waits_for) == (ErasureState.DONE, "")

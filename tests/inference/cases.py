@@ -4,7 +4,7 @@ import uuid
 
 from tests.factories import make_study
 from webportal.accounts.models import User
-from webportal.inference.claims import ClaimedJob, Result, claim
+from webportal.inference.claims import ClaimedJob, JobResult, claim
 from webportal.inference.models import Job
 from webportal.inference.queue import enqueue
 from webportal.reasons import NO_REASON, Reason
@@ -43,16 +43,18 @@ def queued(count: int = 1, priority: Priority = Priority.ROUTINE) -> list[Job]:
     ]
 
 
-def likely(job: ClaimedJob, probability: float = 0.9) -> Result:
-    return Result(job, "likely", probability, NO_REASON, bytes(49), 7, 7)
+def likely(job: ClaimedJob, probability: float = 0.9) -> JobResult:
+    return JobResult(job, "likely", probability, NO_REASON, bytes(49), 7, 7)
 
 
-def unlikely(job: ClaimedJob, probability: float = 0.1) -> Result:
-    return Result(job, "unlikely", probability, NO_REASON, bytes(49), 7, 7)
+def unlikely(job: ClaimedJob, probability: float = 0.1) -> JobResult:
+    return JobResult(job, "unlikely", probability, NO_REASON, bytes(49), 7, 7)
 
 
-def not_assessable(job: ClaimedJob) -> Result:
-    return Result(job, "not_assessable", None, Reason("no_contrast", {"text": "Blank."}), b"", 0, 0)
+def not_assessable(job: ClaimedJob) -> JobResult:
+    return JobResult(
+        job, "not_assessable", None, Reason("no_contrast", {"text": "Blank."}), b"", 0, 0
+    )
 
 
 def claim_one(worker: str = "a") -> ClaimedJob:

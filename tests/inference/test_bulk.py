@@ -10,7 +10,7 @@ from tests.factories import make_job, make_radiograph
 from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.audit.models import Action
-from webportal.inference.bulk import Change, ChangedJobs, apply
+from webportal.inference.bulk import BulkChange, ChangedJobs, apply
 from webportal.inference.models import Job, JobState
 
 pytestmark = pytest.mark.django_db
@@ -29,18 +29,18 @@ def test_what_is_in_quarantine_for_a_reason_is_released(it_person: User) -> None
     for _ in range(3):
         quarantined("worker_lost")
     other = quarantined("unreadable")
-    assert apply(Change.RELEASE, "worker_lost", it_person) == ChangedJobs(3, 0)
+    assert apply(BulkChange.RELEASE, "worker_lost", it_person) == ChangedJobs(3, 0)
     assert states() == {JobState.QUARANTINED: 4, JobState.QUEUED: 3}
     assert not Job.objects.filter(radiograph=other.radiograph, state=JobState.QUEUED).exists()
     released = audit_actions(action=Action.JOB_RELEASED, actor_id=it_person.pk)
     assert len(released) == 3
-    assert apply(Change.RELEASE, "worker_lost", it_person) == ChangedJobs(0, 0)
+    assert apply(BulkChange.RELEASE, "worker_lost", it_person) == ChangedJobs(0, 0)
 
 
 def test_a_request_changes_only_so_many_and_says_how_many_are_left(it_person: User) -> None:
     for _ in range(3):
         quarantined("worker_lost")
-    assert apply(Change.GIVE_UP, "worker_lost", it_person, most=2) == ChangedJobs(2, 1)
+    assert apply(BulkChange.GIVE_UP, "worker_lost", it_person, most=2) == ChangedJobs(2, 1)
     assert states() == {JobState.CANCELLED: 2, JobState.QUARANTINED: 1}
 
 
@@ -48,7 +48,7 @@ def test_only_what_is_queued_and_failed_before_is_cancelled(it_person: User) -> 
     make_job(reason_code="worker_lost", attempt=1)
     make_job()
     running = make_job(state=JobState.RUNNING, reason_code="worker_lost")
-    assert apply(Change.CANCEL, "worker_lost", it_person) == ChangedJobs(1, 0)
+    assert apply(BulkChange.CANCEL, "worker_lost", it_person) == ChangedJobs(1, 0)
     assert states() == {JobState.CANCELLED: 1, JobState.QUEUED: 1, JobState.RUNNING: 1}
     running.refresh_from_db()
     assert running.state == JobState.RUNNING
@@ -58,9 +58,9 @@ def test_images_that_were_not_assessable_are_analysed_again_once(it_person: User
     radiograph = make_radiograph()
     make_job(radiograph, JobState.REFUSED, reason_code="no_contrast")
     make_job(state=JobState.REFUSED, reason_code="not_chest")
-    assert apply(Change.RERUN, "no_contrast", it_person) == ChangedJobs(1, 0)
+    assert apply(BulkChange.RERUN, "no_contrast", it_person) == ChangedJobs(1, 0)
     assert Job.objects.get(state=JobState.QUEUED).radiograph_id == radiograph.pk
-    assert apply(Change.RERUN, "no_contrast", it_person) == ChangedJobs(0, 0)
+    assert apply(BulkChange.RERUN, "no_contrast", it_person) == ChangedJobs(0, 0)
 
 
 def test_the_command_changes_all_in_the_name_of_an_account(

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from tests.factories import make_model_version, make_patient, make_study, make_uploader
 from tests.inference.cases import claim_one, likely, make_radiograph, unlikely
 from webportal.audit.models import Action, AuditEntry
-from webportal.inference.claims import Result, write_back
+from webportal.inference.claims import JobResult, write_back
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.inference.purpose.keeping import evaluate_unjudged
 from webportal.inference.queue import enqueue
@@ -29,20 +29,22 @@ def study_of(born: date | None = CHILD) -> Study:
     )
 
 
-def assessed(study: Study, make: Any = likely, probability: float = 0.9, **header: Any) -> Result:
+def assessed(
+    study: Study, make: Any = likely, probability: float = 0.9, **header: Any
+) -> JobResult:
     """An image with this header, and the worker's answer for it written back."""
     radiograph = make_radiograph(study)
     fields = {"view_position": "AP", "body_part": "CHEST", **header}
     Radiograph.objects.filter(pk=radiograph.pk).update(**fields)
     enqueue(radiograph, make_uploader())
-    result: Result = make(claim_one(), probability)
+    result: JobResult = make(claim_one(), probability)
     model = make_model_version("for-children", population=POPULATION)
     write_back("a", "CPU", model, [result])
     study.refresh_from_db()
     return result
 
 
-def of(result: Result) -> Prediction:
+def of(result: JobResult) -> Prediction:
     return Prediction.objects.get(job=result.job.id)
 
 

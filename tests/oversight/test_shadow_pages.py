@@ -22,7 +22,7 @@ from webportal.inference import registry
 from webportal.inference.models import ModelVersion, Prediction
 from webportal.oversight.models import Shadow
 from webportal.oversight.plots import score_plot
-from webportal.oversight.shadow.comparison import Comparison
+from webportal.oversight.shadow.comparison import TrialComparison
 from webportal.records.choices import Category
 from webportal.review.models import SecondReading
 
@@ -131,7 +131,7 @@ def test_agreement_gate_and_shift(it_person: User, office: Client) -> None:
     make_answer(shadow, 0.9, make_prediction(category=Category.NOT_ASSESSABLE))
     outside = make_answer(shadow, 0.9, assessed(0.1))
     Prediction.objects.filter(pk=outside.prediction_id).update(purpose="outside")
-    found = Comparison(shadow)
+    found = TrialComparison(shadow)
     answers = found.answers
     assert (answers.both, answers.only_first, answers.only_second, answers.neither) == (1, 1, 1, 2)
     assert (found.agreement.count, found.agreement.of) == (3, 5)
@@ -163,16 +163,16 @@ def test_both_are_held_against_the_deciding_reads(
         if number >= 22:
             SecondReading.objects.create(study=seen.radiograph.study, reason="drawn", due="second")
     # Signed a moment ago, they may still be taken back.
-    assert Comparison(shadow).against_reads.areas is None
+    assert TrialComparison(shadow).against_reads.areas is None
     let_time_pass()
-    found = Comparison(shadow).against_reads
+    found = TrialComparison(shadow).against_reads
     assert (found.positive, found.negative) == (11, 11)
     assert found.areas is not None
     assert found.areas.first.value == pytest.approx(0.45, abs=0.02)
     assert found.areas.second.value == 1.0
     assert found.areas.difference.interval[0] > 0
     # All of these readers had seen a result.
-    unaided = Comparison(shadow).against_unaided_reads
+    unaided = TrialComparison(shadow).against_unaided_reads
     assert (unaided.positive, unaided.negative, unaided.areas) == (0, 0, None)
 
 

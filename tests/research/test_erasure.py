@@ -12,10 +12,10 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action, AuditEntry
 from webportal.erasure import execution, services
 from webportal.erasure import plan as plans
-from webportal.erasure.models import State as ErasureState
+from webportal.erasure.models import ErasureState
 from webportal.records.models import Patient, Study
 from webportal.research import building
-from webportal.research.models import ExportedStudy, Removal, ResearchExport, State
+from webportal.research.models import ExportedStudy, Removal, ResearchExport, ResearchExportState
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,7 +44,11 @@ def test_an_export_with_a_study_of_the_patient_goes(researcher: User, radiologis
     erase(gone.patient)
     for each in (export, second):
         each.refresh_from_db()
-        assert (each.state, each.removal, each.key) == (State.REMOVED, Removal.ERASURE, "")
+        assert (each.state, each.removal, each.key) == (
+            ResearchExportState.REMOVED,
+            Removal.ERASURE,
+            "",
+        )
     assert not default_storage.exists(key)
     assert set(ExportedStudy.objects.values_list("study", flat=True)) == {other.pk}
     removals = AuditEntry.objects.filter(action=Action.RESEARCH_REMOVED)
@@ -57,7 +61,7 @@ def test_an_export_without_the_patient_stays(researcher: User, radiologist: User
     late = signed(2, radiologist)
     erase(late.patient)
     export.refresh_from_db()
-    assert export.state == State.READY
+    assert export.state == ResearchExportState.READY
     assert default_storage.exists(export.key)
 
 
@@ -76,6 +80,6 @@ def test_a_study_erased_while_the_export_is_made_is_not_in_it(
     monkeypatch.setattr(building, "_finish", erase_first)
     assert building.make_waiting() == 2
     export = ResearchExport.objects.get(pk=export.pk)
-    assert (export.state, export.attempts) == (State.READY, 2)
+    assert (export.state, export.attempts) == (ResearchExportState.READY, 2)
     assert len(rows_of(opened(export), "studies.csv")) == 1
     assert default_storage.listdir("research")[1] == [export.key.removeprefix("research/")]

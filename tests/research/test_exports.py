@@ -26,7 +26,7 @@ from webportal.audit.models import Action, AuditEntry
 from webportal.records.choices import ReadingState
 from webportal.records.models import Study
 from webportal.research import building, selection, services
-from webportal.research.models import ExportedStudy, Removal, ResearchExport, State
+from webportal.research.models import ExportedStudy, Removal, ResearchExport, ResearchExportState
 from webportal.review.models import Decision, Pneumonia, Read, ReadState
 
 pytestmark = pytest.mark.django_db
@@ -96,7 +96,7 @@ def test_an_export_holds_images_results_and_reads_and_nobody_s_name(
     third = study_with(3)
     sign(study, radiologist)
     export = made(researcher)
-    assert (export.state, export.failure) == (State.READY, "")
+    assert (export.state, export.failure) == (ResearchExportState.READY, "")
     assert export.counts == {"patients": 2, "studies": 3, "images": 3, "reads": 1}
     archive = opened(export)
     known = [NAME, NUMBER, radiologist.username, patient.pk, export.requested_by.username]
@@ -253,13 +253,17 @@ def test_who_has_lost_the_role_gets_no_export(researcher: User) -> None:
     User.objects.filter(pk=researcher.pk).update(roles=[Role.UPLOADER])
     building.make_waiting()
     export.refresh_from_db()
-    assert (export.state, export.failure, export.key) == (State.FAILED, "not_allowed", "")
+    assert (export.state, export.failure, export.key) == (
+        ResearchExportState.FAILED,
+        "not_allowed",
+        "",
+    )
 
 
 def test_an_export_without_any_image_fails_and_says_why(researcher: User) -> None:
     image_of(make_study(), BurnedInAnnotation="YES")
     export = made(researcher)
-    assert (export.state, export.failure) == (State.FAILED, "nothing")
+    assert (export.state, export.failure) == (ResearchExportState.FAILED, "nothing")
     assert export.left_out == {"burned_in": 1}
     assert not ExportedStudy.objects.exists()
 
@@ -281,7 +285,11 @@ def test_an_export_expires(researcher: User, settings: Settings) -> None:
     assert default_storage.exists(key)
     services.remove_expired()
     export.refresh_from_db()
-    assert (export.state, export.removal, export.key) == (State.REMOVED, Removal.EXPIRED, "")
+    assert (export.state, export.removal, export.key) == (
+        ResearchExportState.REMOVED,
+        Removal.EXPIRED,
+        "",
+    )
     assert not default_storage.exists(key)
     assert Action.RESEARCH_REMOVED in audit_actions()
     assert ExportedStudy.objects.filter(export=export).exists()
@@ -319,12 +327,12 @@ def test_one_that_died_is_made_once_more_and_not_for_ever(researcher: User) -> N
     export = ask(researcher)
     long_ago = timezone.now() - timedelta(hours=1)
     found = ResearchExport.objects.filter(pk=export.pk)
-    found.update(state=State.BUILDING, seen_at=long_ago, attempts=1)
+    found.update(state=ResearchExportState.BUILDING, seen_at=long_ago, attempts=1)
     building._take_back_silent()
-    assert found.get().state == State.WAITING
+    assert found.get().state == ResearchExportState.WAITING
     found.update(attempts=building.MOST_ATTEMPTS)
     building.make_waiting()
-    assert (found.get().state, found.get().failure) == (State.FAILED, "internal")
+    assert (found.get().state, found.get().failure) == (ResearchExportState.FAILED, "internal")
 
 
 def test_one_that_is_given_up_while_it_is_made_leaves_nothing(
@@ -341,7 +349,7 @@ def test_one_that_is_given_up_while_it_is_made_leaves_nothing(
     monkeypatch.setattr(building, "_store", give_up)
     building.make_waiting()
     export.refresh_from_db()
-    assert export.state == State.REMOVED
+    assert export.state == ResearchExportState.REMOVED
     assert default_storage.listdir("research")[1] == []
 
 
@@ -358,7 +366,7 @@ def test_the_scheduler_starts_a_process_that_makes_it(
     assert building.start_if_due()
     assert building._process.wait(240) == 0
     export.refresh_from_db()
-    assert (export.state, export.failure) == (State.READY, "")
+    assert (export.state, export.failure) == (ResearchExportState.READY, "")
     assert default_storage.exists(export.key)
 
 

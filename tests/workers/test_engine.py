@@ -27,7 +27,7 @@ from tests.factories import (
 from tests.workers.stand_in import SIZE, StandIn, states
 from webportal.audit.models import AuditEntry
 from webportal.inference import registry
-from webportal.inference.claims import ClaimedJob, Result
+from webportal.inference.claims import ClaimedJob, JobResult
 from webportal.inference.models import Job, JobState, Prediction, Worker
 from webportal.inference.presence import begin_loading, end_loading
 from webportal.records.models import FileFault, Radiograph
@@ -171,10 +171,10 @@ def test_a_result_that_the_database_rejects_affects_no_other(
     impossible, _ = make_job(), make_job()
     make_result = vars(engine_module)["_result"]
 
-    def result(job: ClaimedJob, assessment: Assessment) -> Result:
-        made: Result = make_result(job, assessment)
+    def result(job: ClaimedJob, assessment: Assessment) -> JobResult:
+        made: JobResult = make_result(job, assessment)
         if job.id == impossible.pk:
-            return Result(**vars(made) | {"probability": 7.0})
+            return JobResult(**vars(made) | {"probability": 7.0})
         return made
 
     monkeypatch.setattr(engine_module, "_result", result)

@@ -38,7 +38,7 @@ FROM access_accessentry WHERE at >= %s AND at < %s
 """
 
 
-class Content(NamedTuple):
+class DayContent(NamedTuple):
     """The content of a day."""
 
     entries: int
@@ -57,7 +57,7 @@ def seal() -> int:
     return sealed
 
 
-def content_of(day: date) -> Content:
+def content_of(day: date) -> DayContent:
     """The number of entries of a day (UTC), and a hash of all of them."""
     digest, entries = hashlib.sha256(), 0
     with connection.cursor() as cursor:
@@ -67,7 +67,7 @@ def content_of(day: date) -> Content:
             count, sha256 = cursor.fetchone()
             entries += count
             digest.update(sha256.encode())
-    return Content(entries, digest.hexdigest())
+    return DayContent(entries, digest.hexdigest())
 
 
 def _first_unsealed() -> date | None:

@@ -51,7 +51,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Source:
+class IdentitySource:
     """The other system."""
 
     issuer: str
@@ -63,7 +63,7 @@ class Source:
     name_from: str = ""
 
 
-def account_of(person: Person, source: Source) -> User:
+def account_of(person: Person, source: IdentitySource) -> User:
     """The user's account, with the roles of their groups.
 
     It is found by the subject; at the first sign-in by the name, or created if CREATE_USERS allows
@@ -88,7 +88,7 @@ def _refuse_unusable(person: Person) -> None:
         )
 
 
-def update_roles(user: User, groups: Sequence[str], source: Source) -> None:
+def update_roles(user: User, groups: Sequence[str], source: IdentitySource) -> None:
     """Replace the user's roles by those of their groups, if GROUP_ROLES is set; audited.
 
     Raises FederatedRefusal if no group maps to a role, the roles may not be combined, or the
@@ -108,7 +108,7 @@ def update_roles(user: User, groups: Sequence[str], source: Source) -> None:
 
 
 @transaction.atomic
-def _set_roles(user: User, roles: list[str], source: Source) -> None:
+def _set_roles(user: User, roles: list[str], source: IdentitySource) -> None:
     locked = User.objects.select_for_update().get(pk=user.pk)
     if locked.roles != roles:
         detail = {"roles": {"from": locked.roles, "to": roles}}
@@ -117,7 +117,7 @@ def _set_roles(user: User, roles: list[str], source: Source) -> None:
         append(Event(Action.USER_CHANGED, "user", user.pk, detail=detail), source.actor)
 
 
-def _update_departments(user: User, groups: Sequence[str], source: Source) -> None:
+def _update_departments(user: User, groups: Sequence[str], source: IdentitySource) -> None:
     """Make the user a member of the departments of their groups, if GROUP_DEPARTMENTS is set.
 
     They stay head of those that hospital IT has made them head of. A name that no department has
@@ -155,7 +155,7 @@ def _refuse_conflict(roles: Collection[str]) -> None:
 
 
 @transaction.atomic
-def _first_time(person: Person, source: Source) -> User:
+def _first_time(person: Person, source: IdentitySource) -> User:
     if not person.name:
         raise FederatedRefusal(
             _("The identity provider sent no user name ({claim}). Ask hospital IT.").format(
@@ -191,7 +191,7 @@ def _refuse_break_glass(user: User) -> None:
         raise FederatedRefusal(_("This account can only sign in with its password."))
 
 
-def _make(person: Person, source: Source) -> User:
+def _make(person: Person, source: IdentitySource) -> User:
     if not settings.CREATE_USERS:
         raise FederatedRefusal(
             _("Chestline has no account {name}. Ask hospital IT to add one.").format(

@@ -140,7 +140,7 @@ class BatchResultEndpoint(Endpoint[UploadBatch]):
         return Response(CheckedSheet(answer).data)
 
 
-def _named(row: results.Row) -> dict[str, Any]:
+def _named(row: results.FileRow) -> dict[str, Any]:
     named = None if row.priority is None else Priority(row.priority).name.lower()
     return asdict(row) | {
         "priority": named,

@@ -19,7 +19,7 @@ from webportal.accounts.services import AccountError, PasswordUncheckedError
 from webportal.api.access_reporting import show_all
 from webportal.api.base import Endpoint, NoBody
 from webportal.erasure import services
-from webportal.erasure.models import REASON_LENGTH, REFERENCE_LENGTH, Erasure, State
+from webportal.erasure.models import REASON_LENGTH, REFERENCE_LENGTH, Erasure, ErasureState
 from webportal.erasure.obstacles import obstacles
 from webportal.erasure.plan import Plan
 from webportal.records.models import Patient
@@ -118,7 +118,7 @@ class ErasureWithPlan(ErasureSerializer):
     @extend_schema(responses=PlanSerializer)
     def get_plan(self, erasure: Erasure) -> dict[str, Any] | None:
         """The dry run."""
-        plan = services.plan_of(erasure) if erasure.state == State.REQUESTED else None
+        plan = services.plan_of(erasure) if erasure.state == ErasureState.REQUESTED else None
         return None if plan is None else PlanSerializer(plan).data
 
 

@@ -33,7 +33,7 @@ SPECTACULAR_SETTINGS = {
     # One enum name per set of values, wherever it occurs.
     "ENUM_NAME_OVERRIDES": {
         "DecisionEnum": "webportal.review.models.Decision",
-        "ErasureStateEnum": "webportal.erasure.models.State",
+        "ErasureStateEnum": "webportal.erasure.models.ErasureState",
         "HeldFileDecisionEnum": "webportal.intake.held.resolution.HeldDecision",
         "JobStateEnum": "webportal.inference.models.JobState",
         "NotificationKindEnum": "webportal.notifications.models.NotificationKind",

@@ -94,7 +94,7 @@ class JobFilter(django_filters.FilterSet):
 class ManyJobs(serializers.Serializer[Any]):
     """What to do to all jobs with a reason."""
 
-    change = serializers.ChoiceField(choices=bulk.Change.choices)
+    change = serializers.ChoiceField(choices=bulk.BulkChange.choices)
     reason_code = serializers.CharField(max_length=40)
 
 
@@ -153,6 +153,6 @@ class JobEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Job]):
         """Change up to 300 jobs that failed for the same reason, the oldest first."""
         given = ManyJobs(data=request.data)
         given.is_valid(raise_exception=True)
-        change = bulk.Change(given.validated_data["change"])
+        change = bulk.BulkChange(given.validated_data["change"])
         outcome = bulk.apply(change, given.validated_data["reason_code"], self.person)
         return Response(ManyJobsChanged(outcome).data)

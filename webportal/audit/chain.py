@@ -31,7 +31,7 @@ _BLANK = f'{{"{ERASED_BY}":'
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
-class Link(NamedTuple):
+class ChainLink(NamedTuple):
     """What verification needs of an entry; `computed` is the MAC of its content.
 
     `computed` is None if the key of the entry is missing. `erased_by` is the erasure that a blank
@@ -48,7 +48,7 @@ class Link(NamedTuple):
     blanked: dict[int, str] | None = None
 
 
-def batches(until: int, epochs: Epochs) -> Iterator[list[Link]]:
+def batches(until: int, epochs: Epochs) -> Iterator[list[ChainLink]]:
     """The entries up to a sequence, in order; all entries of a batch have the same key."""
     for epoch in epochs.all:
         keyed = hmac.new(epoch.key.secret, digestmod=sha256) if epoch.key is not None else None
@@ -56,7 +56,7 @@ def batches(until: int, epochs: Epochs) -> Iterator[list[Link]]:
         while rows := _rows(last, end):
             last = rows[-1][0]
             yield [
-                Link(
+                ChainLink(
                     row[0],
                     row[1],
                     row[2],

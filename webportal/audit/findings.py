@@ -49,7 +49,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TrailVerdict:
     """Result of a verification: `findings` is empty when the trail is intact."""
 
     entries: int

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from webportal.audit.findings import Finding, Verdict
+from webportal.audit.findings import Finding, TrailVerdict
 
 
 class Action(models.TextChoices):
@@ -281,10 +281,10 @@ class Verification(models.Model):
         return 100 * self.done // self.total if self.total else 0
 
     @property
-    def verdict(self) -> Verdict | None:
+    def verdict(self) -> TrailVerdict | None:
         """The outcome, once it is done."""
         if self.finished_at is None:
             return None
         findings = [Finding.from_json(each) for each in self.findings]
         remarks = [Finding.from_json(each) for each in self.remarks]
-        return Verdict(self.entries, self.anchors, findings, remarks)
+        return TrailVerdict(self.entries, self.anchors, findings, remarks)

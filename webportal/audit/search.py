@@ -98,7 +98,7 @@ class TrailFilter(LogFilter):
 
 
 @dataclass(frozen=True)
-class Page(Generic[Entry]):
+class LogPage(Generic[Entry]):
     """A page of a log, newest first, and the primary key that the next one starts below."""
 
     entries: list[Entry]
@@ -106,7 +106,7 @@ class Page(Generic[Entry]):
     has_newer: bool
 
 
-def page_of(entries: QuerySet[Entry], before: str) -> Page[Entry]:
+def page_of(entries: QuerySet[Entry], before: str) -> LogPage[Entry]:
     """The newest PAGE_SIZE entries below the primary key `before`.
 
     Anything that is not a number starts at the newest of all.
@@ -114,7 +114,7 @@ def page_of(entries: QuerySet[Entry], before: str) -> Page[Entry]:
     has_newer = re.fullmatch("[0-9]{1,18}", before) is not None
     found = list((entries.filter(pk__lt=int(before)) if has_newer else entries)[: PAGE_SIZE + 1])
     shown = found[:PAGE_SIZE]
-    return Page(shown, shown[-1].pk if len(found) > PAGE_SIZE else None, has_newer)
+    return LogPage(shown, shown[-1].pk if len(found) > PAGE_SIZE else None, has_newer)
 
 
 def json_lines(entries: QuerySet[AuditEntry]) -> Iterator[str]:

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from webportal.audit import anchors, epochs, keyring
 from webportal.audit.anchor_walk import AnchorWalk
-from webportal.audit.chain import Link, batches
+from webportal.audit.chain import ChainLink, batches
 from webportal.audit.erasure import MAC_DIGITS
-from webportal.audit.findings import MOST, Finding, Verdict
+from webportal.audit.findings import MOST, Finding, TrailVerdict
 from webportal.audit.models import Action, AnchorState, AuditEntry, ChainHead
 
 START = "0" * 64
@@ -23,7 +23,7 @@ MOST_SLOTS = int(anchors.LATE / anchors.IDLE) + 1
 Progress = Callable[[int, int], object]
 
 
-def verify(progress: Progress = lambda done, of: None) -> Verdict:
+def verify(progress: Progress = lambda done, of: None) -> TrailVerdict:
     """Recompute the chain and compare it with its head and the anchors.
 
     Reads the whole trail once, in order, and calls `progress` with the numbers of entries done and
@@ -36,7 +36,7 @@ def verify(progress: Progress = lambda done, of: None) -> Verdict:
         if epochs.read() == walk.epochs:
             break
     if head is None:
-        return Verdict(0, 0, [Finding("no_head")])
+        return TrailVerdict(0, 0, [Finding("no_head")])
     for batch in batches(head.sequence, walk.epochs):
         walk.along(batch)
         progress(walk.count, head.sequence)
@@ -44,7 +44,9 @@ def verify(progress: Progress = lambda done, of: None) -> Verdict:
             break
     else:
         walk.end(head)
-    return Verdict(walk.count, walk.first_place.count, walk.all_findings()[:MOST], walk.remarks)
+    return TrailVerdict(
+        walk.count, walk.first_place.count, walk.all_findings()[:MOST], walk.remarks
+    )
 
 
 class _Walk:
@@ -90,7 +92,7 @@ class _Walk:
         # machines that differ take turns.
         self._slots = {0}
 
-    def along(self, batch: list[Link]) -> None:
+    def along(self, batch: list[ChainLink]) -> None:
         """Check the next entries."""
         self.count += len(batch)
         self._read[self.epochs.at(batch[0].sequence).first] += len(batch)
@@ -160,7 +162,7 @@ class _Walk:
             values = {"named": configured, "key": last.key_id}
             self.findings.append(Finding("key_not_begun", values=values))
 
-    def _report_altered(self, link: Link, computed: str) -> None:
+    def _report_altered(self, link: ChainLink, computed: str) -> None:
         if link.sequence in self.epochs.forged:
             self.findings.append(Finding("key_change_forged", link.sequence))
         elif link.erased_by is not None and link.erased_by > link.sequence:
@@ -179,7 +181,7 @@ class _Walk:
                 values = {"number": number}
                 self.findings.append(Finding(code, sequence, values=values))
 
-    def _report_gap(self, link: Link, expected: int) -> None:
+    def _report_gap(self, link: ChainLink, expected: int) -> None:
         if link.sequence == expected:
             self.findings.append(Finding("not_following", link.sequence))
             return
@@ -187,7 +189,7 @@ class _Walk:
         code = "deleted" if last == expected else "deleted_range"
         self.findings.append(Finding(code, expected, values={"number": expected, "last": last}))
 
-    def _compare_anchors(self, link: Link) -> None:
+    def _compare_anchors(self, link: ChainLink) -> None:
         met = [place.meet(link.sequence, link.mac) for place in self.places]
         if met[0]:
             self._check_slots(link.sequence)
@@ -220,7 +222,7 @@ class _Walk:
 
 
 def _listed_by(number: int) -> dict[int, str]:
-    """The list of an erasure, as in `Link.blanked`; empty if it is not genuine."""
+    """The list of an erasure, as in `ChainLink.blanked`; empty if it is not genuine."""
     erasure = AuditEntry.objects.filter(sequence=number, action=Action.RECORDS_ERASED).first()
     if erasure is None or not epochs.read().is_genuine(erasure):
         return {}

@@ -32,7 +32,7 @@ WORDS: dict[str, str | Promise] = {
 
 
 @dataclass(frozen=True)
-class State:
+class ExportState:
     """The state of the export: entries still to be sent, since when, and the last failure."""
 
     address: str
@@ -45,15 +45,15 @@ class State:
     stuck_at: int | None
 
 
-def states() -> list[State]:
+def states() -> list[ExportState]:
     """The state of the export to each address."""
     return [_state(address) for address in addresses()]
 
 
-def _state(address: str) -> State:
+def _state(address: str) -> ExportState:
     target = Target.objects.filter(address=address).first()
     position = target.position if target else 0
-    return State(
+    return ExportState(
         address=address,
         waiting=ChainHead.objects.get(pk=1).sequence - position,
         moved_at=target.moved_at if target and position else None,

@@ -24,7 +24,7 @@ from webportal.records.models import Patient, Study
 
 
 @dataclass(frozen=True)
-class Question:
+class LogQuery:
     """An auditor's query of the log: the subject, and the filters."""
 
     form: AccessFilter
@@ -90,7 +90,7 @@ def export(request: SignedInRequest, file_format: str) -> HttpResponseBase:
     return HttpResponse(data, content_type="application/pdf", headers=headers)
 
 
-def _question(request: SignedInRequest, only: Patient | None = None) -> Question:
+def _question(request: SignedInRequest, only: Patient | None = None) -> LogQuery:
     """The query in the URL; `only` is the single patient matching the search terms."""
     given = request.GET.get("patient", "")
     patient = only
@@ -98,11 +98,11 @@ def _question(request: SignedInRequest, only: Patient | None = None) -> Question
         patient = get_object_or_404(Patient, pk=given) if _is_uuid(given) else None
     if patient is not None:
         show(request, patient_ids=[patient.pk])
-    return Question(AccessFilter(request.GET), subject_of(patient) if patient else None)
+    return LogQuery(AccessFilter(request.GET), subject_of(patient) if patient else None)
 
 
 def _record(
-    request: SignedInRequest, action: Action, asked: Question, file_format: str = ""
+    request: SignedInRequest, action: Action, asked: LogQuery, file_format: str = ""
 ) -> None:
     """Record in the trail that the log was read."""
     patient = asked.subject.patient.pk if asked.subject else ""

@@ -71,7 +71,7 @@ class AccessFilter(LogFilter):
 
 
 @dataclass(frozen=True)
-class Group:
+class AccessGroup:
     """How often a user was shown a patient in one way, over which period and from where."""
 
     user: str
@@ -108,7 +108,7 @@ def what(kind: str, outcome: str) -> str:
     )
 
 
-def groups_of(entries: QuerySet[AccessEntry]) -> list[Group]:
+def groups_of(entries: QuerySet[AccessEntry]) -> list[AccessGroup]:
     """The entries grouped by user, role and what was shown, latest first, up to MOST_GROUPS."""
     rows = list(
         entries.order_by()
@@ -123,7 +123,7 @@ def groups_of(entries: QuerySet[AccessEntry]) -> list[Group]:
     )
     users = User.objects.filter(username__in={row["user"] for row in rows})
     names = dict(users.values_list("username", "full_name"))
-    return [Group(full_name=names.get(row["user"], ""), **row) for row in rows]
+    return [AccessGroup(full_name=names.get(row["user"], ""), **row) for row in rows]
 
 
 def csv_lines(entries: QuerySet[AccessEntry]) -> Iterator[str]:

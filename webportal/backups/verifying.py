@@ -14,7 +14,7 @@ Progress = Callable[[int, int], object]
 
 
 @dataclass
-class Verdict:
+class BackupVerdict:
     """The result of verifying a backup.
 
     Args:
@@ -42,7 +42,7 @@ def newest() -> str:
     return names[-1]
 
 
-def verify(name: str, progress: Progress = lambda done, of: None) -> Verdict:
+def verify(name: str, progress: Progress = lambda done, of: None) -> BackupVerdict:
     """Compare every object of a backup with its checksum.
 
     If the identity is available, each object is decrypted, and its content compared.
@@ -51,7 +51,7 @@ def verify(name: str, progress: Progress = lambda done, of: None) -> Verdict:
     """
     verified = repository.read_manifest(name)
     objects = verified.objects()
-    verdict = Verdict(
+    verdict = BackupVerdict(
         name, verified.signed, len(objects), encryption.has_identity(), lost=verified.lost
     )
     for number, (each, stored) in enumerate(objects, 1):

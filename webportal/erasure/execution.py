@@ -24,7 +24,7 @@ from webportal.erasure import elsewhere, files, register
 from webportal.erasure import plan as plans
 from webportal.erasure.files import AwayError
 from webportal.erasure.messages import WAITING
-from webportal.erasure.models import Erasure, State
+from webportal.erasure.models import Erasure, ErasureState
 from webportal.erasure.obstacles import obstacles
 from webportal.erasure.plan import Plan
 from webportal.erasure.register import Registered, RegisterError
@@ -38,13 +38,13 @@ from webportal.storage import StorageAwayError
 
 #: Models whose rows are looked up in a restored backup.
 _ROOTS: tuple[type[Any], ...] = (Patient, Study, UploadItem, ReceivedInstance)
-_CLOSED = (State.DONE, State.DECLINED)
+_CLOSED = (ErasureState.DONE, ErasureState.DECLINED)
 
 
 def carry_out_confirmed(most_seconds: float) -> None:
     """Continue confirmed erasures, oldest first, until the time is up."""
     until = time.monotonic() + most_seconds
-    for erasure in Erasure.objects.filter(state=State.CONFIRMED).order_by("decided_at"):
+    for erasure in Erasure.objects.filter(state=ErasureState.CONFIRMED).order_by("decided_at"):
         carry_out(erasure, until)
         if time.monotonic() > until:
             return
@@ -70,12 +70,12 @@ def carry_out(erasure: Erasure, until: float = float("inf"), *, again: bool = Fa
         _wait_for(erasure, "busy")
     else:
         erasure = Erasure.objects.get(pk=erasure.pk)
-        return _finish(erasure) if erasure.state == State.CONFIRMED else erasure
+        return _finish(erasure) if erasure.state == ErasureState.CONFIRMED else erasure
     return Erasure.objects.get(pk=erasure.pk)
 
 
 def _wait_for(erasure: Erasure, code: str) -> None:
-    waiting = Erasure.objects.filter(pk=erasure.pk, state=State.CONFIRMED)
+    waiting = Erasure.objects.filter(pk=erasure.pk, state=ErasureState.CONFIRMED)
     waiting.update(waits_for=code)
 
 
@@ -86,7 +86,7 @@ def _erase_next(key: UUID, *, again: bool) -> bool:
     Raises AwayError, and OperationalError if another transaction has locked one of the rows.
     """
     erasure = Erasure.objects.select_for_update().get(pk=key)
-    if erasure.state != State.CONFIRMED:
+    if erasure.state != ErasureState.CONFIRMED:
         return False
     if erasure.is_of_patient:
         found = Patient.objects.filter(pk__in=[erasure.patient]).first()
@@ -118,7 +118,7 @@ def _erase_patient(erasure: Erasure, patient: Patient, *, again: bool) -> bool:
 
 def _ask_again(erasure: Erasure, code: str) -> None:
     """Have the erasure confirmed again, because the data has changed meanwhile."""
-    erasure.state, erasure.decided_at, erasure.decided_by = State.REQUESTED, None, None
+    erasure.state, erasure.decided_at, erasure.decided_by = ErasureState.REQUESTED, None, None
     erasure.waits_for, erasure.digest = code, ""
     erasure.save()
 
@@ -198,8 +198,8 @@ def _finish(erasure: Erasure) -> Erasure:
     with transaction.atomic():
         erasure = Erasure.objects.select_for_update().get(pk=erasure.pk)
         erasure.waits_for = waits_for
-        if not waits_for and erasure.state == State.CONFIRMED:
-            erasure.state, erasure.finished_at = State.DONE, timezone.now()
+        if not waits_for and erasure.state == ErasureState.CONFIRMED:
+            erasure.state, erasure.finished_at = ErasureState.DONE, timezone.now()
             detail = {"files": len(erasure.hashes), "entries": erasure.entries}
             append(Event(Action.FILES_ERASED, "erasure", erasure.pk, detail=detail))
         erasure.save()
@@ -293,7 +293,7 @@ def _anew(entry: Registered, **what: Any) -> Erasure:
     return Erasure.objects.create(
         reason=entry.reason,
         reference=entry.reference,
-        state=State.CONFIRMED,
+        state=ErasureState.CONFIRMED,
         requested_at=now,
         decided_at=now,
         **what,

@@ -11,7 +11,7 @@ REASON_LENGTH = 200
 REFERENCE_LENGTH = 100
 
 
-class State(models.TextChoices):
+class ErasureState(models.TextChoices):
     """The state of an erasure."""
 
     REQUESTED = "requested", _("to be confirmed")
@@ -39,7 +39,9 @@ class Erasure(models.Model):
     digest = models.CharField(
         max_length=64, blank=True, help_text="Of the list that was confirmed; see `plan`."
     )
-    state = models.CharField(max_length=10, choices=State.choices, default=State.REQUESTED)
+    state = models.CharField(
+        max_length=10, choices=ErasureState.choices, default=ErasureState.REQUESTED
+    )
     requested_at = models.DateTimeField()
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -72,20 +74,22 @@ class Erasure(models.Model):
     class Meta:
         ordering = ["-requested_at", "id"]
         constraints = [
-            models.CheckConstraint(condition=Q(state__in=State.values), name="erasure_state_known"),
+            models.CheckConstraint(
+                condition=Q(state__in=ErasureState.values), name="erasure_state_known"
+            ),
             models.UniqueConstraint(
                 fields=["patient"],
-                condition=Q(state__in=[State.REQUESTED, State.CONFIRMED]),
+                condition=Q(state__in=[ErasureState.REQUESTED, ErasureState.CONFIRMED]),
                 name="one_open_erasure_of_a_patient",
             ),
             models.CheckConstraint(
-                condition=Q(state=State.REQUESTED, decided_at=None)
-                | ~Q(state=State.REQUESTED) & Q(decided_at__isnull=False),
+                condition=Q(state=ErasureState.REQUESTED, decided_at=None)
+                | ~Q(state=ErasureState.REQUESTED) & Q(decided_at__isnull=False),
                 name="erasure_decided_when",
             ),
             models.CheckConstraint(
-                condition=Q(state=State.DONE, finished_at__isnull=False, files=[])
-                | ~Q(state=State.DONE) & Q(finished_at=None),
+                condition=Q(state=ErasureState.DONE, finished_at__isnull=False, files=[])
+                | ~Q(state=ErasureState.DONE) & Q(finished_at=None),
                 name="erasure_done_when",
             ),
         ]

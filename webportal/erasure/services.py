@@ -12,7 +12,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.erasure import plan as plans
 from webportal.erasure.messages import OBSTACLES
-from webportal.erasure.models import REASON_LENGTH, REFERENCE_LENGTH, Erasure, State
+from webportal.erasure.models import REASON_LENGTH, REFERENCE_LENGTH, Erasure, ErasureState
 from webportal.erasure.obstacles import obstacles
 from webportal.erasure.plan import Plan
 from webportal.records.models import Patient
@@ -27,7 +27,7 @@ class ErasureError(Conflict):
 
 def open_erasure_of(patient: Patient) -> Erasure | None:
     """The patient's erasure that is requested or in progress."""
-    states = [State.REQUESTED, State.CONFIRMED]
+    states = [ErasureState.REQUESTED, ErasureState.CONFIRMED]
     return Erasure.objects.filter(patient=patient.pk, state__in=states).first()
 
 
@@ -89,7 +89,7 @@ def confirm(erasure: Erasure, digest: str, secret: Secret, by: User) -> None:
 def decline(erasure: Erasure, by: User) -> None:
     """Decline an erasure. Raises ErasureError if it has been confirmed."""
     locked = _lock(erasure)
-    locked.state, locked.waits_for = State.DECLINED, ""
+    locked.state, locked.waits_for = ErasureState.DECLINED, ""
     locked.decided_at, locked.decided_by = timezone.now(), by
     locked.save()
     _record(Action.ERASURE_DECLINED, locked, by)
@@ -100,7 +100,7 @@ def certificate_of(erasure: Erasure, by: User) -> bytes:
     # Imported here, because the PDF libraries take a fifth of a portal process's memory.
     from webportal.erasure.certificate import as_pdf
 
-    if erasure.state != State.DONE:
+    if erasure.state != ErasureState.DONE:
         raise ErasureError(_("There is a certificate once the erasure is done."))
     content = as_pdf(erasure)
     append(Event(Action.CERTIFICATE_OPENED, "erasure", erasure.pk), by)
@@ -147,13 +147,13 @@ def _new(reason: str, reference: str, by: User | None, **what: object) -> Erasur
 
 
 def _confirm(erasure: Erasure, digest: str, by: User | None) -> None:
-    erasure.state, erasure.waits_for = State.CONFIRMED, ""
+    erasure.state, erasure.waits_for = ErasureState.CONFIRMED, ""
     erasure.decided_at, erasure.decided_by, erasure.digest = timezone.now(), by, digest
 
 
 def _lock(erasure: Erasure) -> Erasure:
     locked = Erasure.objects.select_for_update().get(pk=erasure.pk)
-    if locked.state != State.REQUESTED:
+    if locked.state != ErasureState.REQUESTED:
         raise ErasureError(_("Somebody else has decided on it already."))
     return locked
 
@@ -181,7 +181,7 @@ def confirm_by_command(patient_id: uuid.UUID, digest: str, reason: str, referenc
         refuse_obstacles(plan)
         if plan.digest != digest:
             raise ErasureError(_("The list has changed since it was shown. Look at it again."))
-        if erasure.state == State.REQUESTED:
+        if erasure.state == ErasureState.REQUESTED:
             _confirm(erasure, digest, None)
             erasure.save()
             _record(Action.ERASURE_CONFIRMED, erasure, None)

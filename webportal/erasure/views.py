@@ -15,7 +15,7 @@ from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.erasure import services
 from webportal.erasure.messages import KINDS, OBSTACLES, WAITING
-from webportal.erasure.models import Erasure, State
+from webportal.erasure.models import Erasure, ErasureState
 from webportal.erasure.obstacles import obstacles
 from webportal.records.models import Patient
 from webportal.refusals import Refusal
@@ -30,8 +30,8 @@ _PURPOSE = "erasure"
 def erasures(request: SignedInRequest) -> HttpResponse:
     """All erasures, those awaiting a decision first."""
     rows = Erasure.objects.select_related("requested_by", "decided_by")
-    waiting = rows.filter(state=State.REQUESTED).order_by("requested_at")
-    others = rows.exclude(state=State.REQUESTED)
+    waiting = rows.filter(state=ErasureState.REQUESTED).order_by("requested_at")
+    others = rows.exclude(state=ErasureState.REQUESTED)
     context = {
         "waiting": waiting,
         "page": Paginator(others, ERASURES_PER_PAGE).get_page(request.GET.get("page")),
@@ -50,7 +50,7 @@ def erasure(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse:
         "waits_for": WAITING.get(erasure.waits_for, ""),
         "skipped": [(key, OBSTACLES.get(code, code)) for key, code in erasure.skipped],
     }
-    plan = services.plan_of(erasure) if erasure.state == State.REQUESTED else None
+    plan = services.plan_of(erasure) if erasure.state == ErasureState.REQUESTED else None
     if plan is not None:
         context |= {
             "plan": plan,
@@ -134,7 +134,7 @@ def passkey_options(request: SignedInRequest) -> HttpResponse:
 @require_safe
 def certificate(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse:
     """The certificate of a finished erasure, as a PDF."""
-    done = get_object_or_404(Erasure, pk=erasure_id, state=State.DONE)
+    done = get_object_or_404(Erasure, pk=erasure_id, state=ErasureState.DONE)
     content = services.certificate_of(done, request.user)
     answer = HttpResponse(content, content_type="application/pdf")
     answer["Content-Disposition"] = f'attachment; filename="erasure-{done.pk}.pdf"'

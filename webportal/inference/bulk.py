@@ -27,7 +27,7 @@ MOST = 300
 _REFUSED_SINCE = timedelta(days=1)
 
 
-class Change(models.TextChoices):
+class BulkChange(models.TextChoices):
     """What can be done to all jobs with the same reason."""
 
     RELEASE = "release", _("Queue again what is in quarantine")
@@ -44,11 +44,11 @@ class ChangedJobs:
     left: int
 
 
-def jobs_for(change: Change, reason_code: str) -> QuerySet[Job]:
+def jobs_for(change: BulkChange, reason_code: str) -> QuerySet[Job]:
     """The jobs that a change concerns, the longest in their state first."""
-    if change in (Change.RELEASE, Change.GIVE_UP):
+    if change in (BulkChange.RELEASE, BulkChange.GIVE_UP):
         jobs = awaiting_release()
-    elif change == Change.CANCEL:
+    elif change == BulkChange.CANCEL:
         jobs = Job.objects.filter(state=JobState.QUEUED)
     else:
         later = Job.objects.filter(
@@ -59,7 +59,7 @@ def jobs_for(change: Change, reason_code: str) -> QuerySet[Job]:
     return jobs.filter(reason_code=reason_code).order_by("finished_at", "queued_at", "id")
 
 
-def apply(change: Change, reason_code: str, by: User, most: int = MOST) -> ChangedJobs:
+def apply(change: BulkChange, reason_code: str, by: User, most: int = MOST) -> ChangedJobs:
     """Change up to `most` jobs whose reason has this code."""
     jobs = jobs_for(change, reason_code)
     changed = 0
@@ -72,10 +72,10 @@ def apply(change: Change, reason_code: str, by: User, most: int = MOST) -> Chang
     return ChangedJobs(changed, jobs.count())
 
 
-def _apply(change: Change, job: Job, by: User) -> None:
-    if change == Change.RELEASE:
+def _apply(change: BulkChange, job: Job, by: User) -> None:
+    if change == BulkChange.RELEASE:
         release_from_quarantine(job, by)
-    elif change == Change.RERUN:
+    elif change == BulkChange.RERUN:
         rerun(job.radiograph, by)
     else:
         cancel(job, by)

@@ -90,7 +90,7 @@ class ClaimedJob:
 
 
 @dataclass(frozen=True)
-class Result:
+class JobResult:
     """The model's output for a claimed job; `heatmap` has one byte per cell, row by row."""
 
     job: ClaimedJob
@@ -134,7 +134,7 @@ def extend_leases(worker: str, jobs: Sequence[ClaimedJob]) -> None:
 
 @transaction.atomic
 def write_back(
-    worker: str, device: str, model_version: ModelVersion, results: Sequence[Result]
+    worker: str, device: str, model_version: ModelVersion, results: Sequence[JobResult]
 ) -> int:
     """Store the results of a batch, all or none, and close their jobs.
 
@@ -154,7 +154,7 @@ def write_back(
         radiograph: judge(model_version.population, facts) for radiograph, facts in known.items()
     }
     results = [_kept(each, judged[each.job.radiograph_id]) for each in results]
-    by_outcome: dict[tuple[JobState, str, str], list[Result]] = defaultdict(list)
+    by_outcome: dict[tuple[JobState, str, str], list[JobResult]] = defaultdict(list)
     for result in results:
         refused = result.category == Category.NOT_ASSESSABLE
         state = JobState.REFUSED if refused else JobState.DONE
@@ -256,7 +256,7 @@ def expire_leases() -> int:
     return _end_lost(is_over)
 
 
-def _answer(result: Result) -> dict[str, Any]:
+def _answer(result: JobResult) -> dict[str, Any]:
     """Audit values of a result."""
     answer = {
         "category": result.category,
@@ -275,7 +275,7 @@ def _doubt(judgement: Judgement) -> dict[str, Any]:
     return {} if is_plain else {"purpose": judgement.purpose.value}
 
 
-def _kept(result: Result, judgement: Judgement) -> Result:
+def _kept(result: JobResult, judgement: Judgement) -> JobResult:
     """Return the result as stored: without the model's output if that is withheld."""
     if judgement.purpose != Purpose.WITHHELD:
         return result

@@ -42,7 +42,7 @@ NOT_MEASURED = gettext_lazy(
 
 
 @dataclass(frozen=True)
-class Row:
+class FigureRow:
     """One labelled figure with its value for each version; '–' if a version has none."""
 
     label: str
@@ -50,11 +50,11 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Section:
+class FigureSection:
     """A group of figures."""
 
     title: str
-    rows: Sequence[Row]
+    rows: Sequence[FigureRow]
 
 
 def percent(share: float) -> str:
@@ -67,15 +67,15 @@ def percent(share: float) -> str:
     return f"{shown} %"
 
 
-def sections(models: Sequence[ModelVersion]) -> list[Section]:
+def sections(models: Sequence[ModelVersion]) -> list[FigureSection]:
     """Operating points, population and measured figures of the versions, one column each."""
     found = [_points(models), _population(models)]
     found += [_measured(source, models) for source in sources(models)]
     without = [model for model in models if not model.independent_figures]
     if without:
         values = ["–" if model.independent_figures else str(NOT_MEASURED) for model in models]
-        rows = [Row(_("Independent images"), values)]
-        found.append(Section(_("How often it is right"), rows))
+        rows = [FigureRow(_("Independent images"), values)]
+        found.append(FigureSection(_("How often it is right"), rows))
     return [section for section in found if section.rows]
 
 
@@ -116,25 +116,27 @@ def describe_population(model: ModelVersion) -> str:
     return ", ".join(parts) if any(given.values()) else ""
 
 
-def _points(models: Sequence[ModelVersion]) -> Section:
+def _points(models: Sequence[ModelVersion]) -> FigureSection:
     rows = []
     for name, label in POINTS.items():
         points = [model.thresholds.get(name) for model in models]
         if any(points):
-            rows.append(Row(str(label), [percent(p["threshold"]) if p else "–" for p in points]))
-    return Section(_("Operating points"), rows)
+            rows.append(
+                FigureRow(str(label), [percent(p["threshold"]) if p else "–" for p in points])
+            )
+    return FigureSection(_("Operating points"), rows)
 
 
-def _population(models: Sequence[ModelVersion]) -> Section:
+def _population(models: Sequence[ModelVersion]) -> FigureSection:
     words = [describe_population(model) or "–" for model in models]
-    rows = [Row(_("Images"), words)] if any(model.population for model in models) else []
-    return Section(_("Calibrated on"), rows)
+    rows = [FigureRow(_("Images"), words)] if any(model.population for model in models) else []
+    return FigureSection(_("Calibrated on"), rows)
 
 
-def _measured(source: str, models: Sequence[ModelVersion]) -> Section:
+def _measured(source: str, models: Sequence[ModelVersion]) -> FigureSection:
     figures = [_of_source(model, source) for model in models]
     rows = [
-        Row(str(label), [figure(each, key) for each in figures])
+        FigureRow(str(label), [figure(each, key) for each in figures])
         for key, label in {**COUNTS, **SCORES, "refused": SHARES["refused"]}.items()
         if any(key in each for each in figures)
     ]
@@ -143,9 +145,9 @@ def _measured(source: str, models: Sequence[ModelVersion]) -> Section:
         if any(points):
             for key in ("sensitivity", "specificity"):
                 values = [format_share(point, key) for point in points]
-                rows.append(Row(f"{label}: {SHARES[key]}", values))
+                rows.append(FigureRow(f"{label}: {SHARES[key]}", values))
     title = _("Measured on independent images: %(source)s") % {"source": source}
-    return Section(title, rows)
+    return FigureSection(title, rows)
 
 
 def _of_source(model: ModelVersion, source: str) -> dict[str, Any]:

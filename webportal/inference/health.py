@@ -56,7 +56,7 @@ def in_words(time: timedelta) -> str:
 
 
 @dataclass(frozen=True)
-class Line:
+class QueueLine:
     """The open jobs of one priority, and those in quarantine; `wait` is that of the oldest."""
 
     priority: Priority
@@ -223,7 +223,7 @@ def queue_health() -> QueueHealth:
     )
 
 
-def lines() -> list[Line]:
+def lines() -> list[QueueLine]:
     """The queue by priority, most urgent first."""
     now = timezone.now()
     is_open = Job.objects.filter(state__in=OPEN_STATES).order_by()
@@ -241,7 +241,7 @@ def lines() -> list[Line]:
         queued = rows.get((priority, JobState.QUEUED))
         running = rows.get((priority, JobState.RUNNING))
         found.append(
-            Line(
+            QueueLine(
                 priority,
                 queued["count"] if queued else 0,
                 _since(queued["oldest"], now) if queued else None,

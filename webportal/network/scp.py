@@ -65,7 +65,7 @@ _LOOK_UPS = threading.BoundedSemaphore(5)
 _CLOSED_UNASKED = ("Sta2", "Evt17")
 
 
-class Server(ThreadedAssociationServer):
+class AssociationServer(ThreadedAssociationServer):
     """The listening socket; each connection is served by a thread."""
 
     # With pynetdicom's backlog of 5, each further simultaneous connection retries after a second.
@@ -119,7 +119,7 @@ class Server(ThreadedAssociationServer):
         self.server_close()
 
 
-def listen(address: str, port: int) -> Server:
+def listen(address: str, port: int) -> AssociationServer:
     """Start listening, and return the server; connections wait until it starts. Raises OSError."""
     entity = own_entity()
     # Counts connections before their association request; accepted ones are counted below.
@@ -144,9 +144,9 @@ def listen(address: str, port: int) -> Server:
         (evt.EVT_FSM_TRANSITION, _end_unrequested),
     ]
     server = entity.make_server(
-        (address, port), evt_handlers=handlers, ssl_context=_tls(), server_class=Server
+        (address, port), evt_handlers=handlers, ssl_context=_tls(), server_class=AssociationServer
     )
-    assert isinstance(server, Server)
+    assert isinstance(server, AssociationServer)
     return server
 
 

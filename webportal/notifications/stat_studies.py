@@ -23,7 +23,7 @@ from webportal.records.visibility import scope_of
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingStudies:
     """The stat studies that have waited too long; when the first and last began to wait.
 
     `category` is the model's result if it is likely for each of them and the person may know it.
@@ -38,7 +38,7 @@ class Waiting:
 def create_due() -> int:
     """Update every radiologist's notification; return how many were created."""
     radiologists = User.objects.filter(is_active=True, roles__contains=[Role.RADIOLOGIST])
-    known: dict[tuple[bool, frozenset[UUID] | None], Waiting | None] = {}
+    known: dict[tuple[bool, frozenset[UUID] | None], WaitingStudies | None] = {}
     unread = Notification.objects.filter(kind=NotificationKind.STAT_UNREAD, read_at=None)
     close(unread.exclude(recipient__in=radiologists))
     wanted = mail_wanted(NotificationKind.STAT_UNREAD, {person.pk for person in radiologists})
@@ -48,8 +48,8 @@ def create_due() -> int:
 
 
 def _waiting_for(
-    person: User, known: dict[tuple[bool, frozenset[UUID] | None], Waiting | None]
-) -> Waiting | None:
+    person: User, known: dict[tuple[bool, frozenset[UUID] | None], WaitingStudies | None]
+) -> WaitingStudies | None:
     """What waits in the departments of a person; `known`: what waits in those of others."""
     is_blind, departments = reads_without_result(person), scope_of(person).departments
     if (is_blind, departments) not in known:
@@ -57,7 +57,7 @@ def _waiting_for(
     return known[is_blind, departments]
 
 
-def _waiting(person: User, *, is_blind: bool) -> Waiting | None:
+def _waiting(person: User, *, is_blind: bool) -> WaitingStudies | None:
     """Waiting since arrival, whatever the model says of them, or if it says nothing.
 
     Who asked for a study at once knows more of the patient than the model, which looks for one
@@ -82,11 +82,13 @@ def _waiting(person: User, *, is_blind: bool) -> Waiting | None:
     )
     likely = found.pop("likely")
     are_likely = not is_blind and likely == found["studies"]
-    return Waiting(Category.LIKELY if are_likely else "", **found) if found["studies"] else None
+    return (
+        WaitingStudies(Category.LIKELY if are_likely else "", **found) if found["studies"] else None
+    )
 
 
 @transaction.atomic
-def _notify(person: User, waiting: Waiting | None, wants_mail: bool) -> int:
+def _notify(person: User, waiting: WaitingStudies | None, wants_mail: bool) -> int:
     earlier = Notification.objects.filter(recipient=person, kind=NotificationKind.STAT_UNREAD)
     unread = earlier.filter(read_at=None)
     if waiting is None:
@@ -117,7 +119,7 @@ def _notify(person: User, waiting: Waiting | None, wants_mail: bool) -> int:
     return 1
 
 
-def _is_due(latest: Notification, waiting: Waiting) -> bool:
+def _is_due(latest: Notification, waiting: WaitingStudies) -> bool:
     """Whether there is more than the person's latest notification covers."""
     known = latest.read_at or latest.created_at
     is_old = known + _interval() <= timezone.now()

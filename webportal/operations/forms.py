@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from webportal.inference.bulk import Change
+from webportal.inference.bulk import BulkChange
 from webportal.operations.capacity.measured import Measured
 from webportal.records.choices import Priority
 
@@ -27,7 +27,7 @@ class PauseForm(forms.Form):
 class BulkForm(forms.Form):
     """What to do to all jobs with a reason."""
 
-    change = forms.ChoiceField(choices=Change.choices)
+    change = forms.ChoiceField(choices=BulkChange.choices)
     reason = forms.CharField(max_length=40)
 
 

@@ -72,7 +72,7 @@ def change_all(request: SignedInRequest) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, _("Choose a reason on this page."))
         return redirect("operations:queue")
-    change, reason = bulk.Change(form.cleaned_data["change"]), form.cleaned_data["reason"]
+    change, reason = bulk.BulkChange(form.cleaned_data["change"]), form.cleaned_data["reason"]
     if request.method != "POST":
         jobs = bulk.jobs_for(change, reason)
         context = {"change": change, "count": jobs.count(), "most": bulk.MOST, "job": jobs.first()}

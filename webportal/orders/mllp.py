@@ -30,7 +30,7 @@ _MOST_OF_AN_ADDRESS = 10
 _READ_BYTES = 65536
 
 
-class Server(ThreadingMixIn, TCPServer):
+class MllpServer(ThreadingMixIn, TCPServer):
     """The listening socket."""
 
     allow_reuse_address = True
@@ -100,7 +100,7 @@ class Server(ThreadingMixIn, TCPServer):
 
 
 class _Connection(BaseRequestHandler):
-    server: Server
+    server: MllpServer
 
     def handle(self) -> None:
         """Acknowledge messages one by one."""

@@ -3,10 +3,10 @@
 from django.utils.translation import gettext as _
 
 from webportal.charts import Axis, Plot, Series, count_text, lines
-from webportal.oversight.shadow.comparison import BINS, Comparison
+from webportal.oversight.shadow.comparison import BINS, TrialComparison
 
 
-def score_plot(comparison: Comparison) -> Plot:
+def score_plot(comparison: TrialComparison) -> Plot:
     """How the scores of both versions are distributed."""
     active, shadow = comparison.histograms
     trial = comparison.shadow

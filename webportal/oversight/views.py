@@ -17,7 +17,7 @@ from webportal.oversight.forms import ShadowForm
 from webportal.oversight.models import Shadow
 from webportal.oversight.plots import score_plot
 from webportal.oversight.shadow import services
-from webportal.oversight.shadow.comparison import CATEGORIES, LEAST_OF_A_CLASS, Comparison
+from webportal.oversight.shadow.comparison import CATEGORIES, LEAST_OF_A_CLASS, TrialComparison
 from webportal.refusals import Refusal
 from webportal.review.reads.authentication import Secret
 
@@ -74,7 +74,7 @@ def shadow(request: SignedInRequest, shadow_id: uuid.UUID) -> HttpResponse:
     """One trial: both versions compared."""
     people = ("model_version", "beside", "started_by", "ended_by")
     shadow = get_object_or_404(Shadow.objects.select_related(*people), pk=shadow_id)
-    comparison = Comparison(shadow)
+    comparison = TrialComparison(shadow)
     context = {
         "shadow": shadow,
         "cannot_load": _at_work(shadow, shadow.cannot_load),

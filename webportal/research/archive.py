@@ -67,7 +67,7 @@ class Pseudonyms:
 
 
 @dataclass
-class Contents:
+class ArchiveContents:
     """What an export contains in the end."""
 
     studies: list[UUID] = field(default_factory=list)
@@ -90,7 +90,7 @@ class _Archive:
         self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
         self._images = Deidentifier(with_unstated=export.with_unstated)
         self._patients, self._studies, self._readers = map(Pseudonyms, "PSR")
-        self._tables, self.contents = _Tables(), Contents()
+        self._tables, self.contents = _Tables(), ArchiveContents()
 
     def add(self, study: Study) -> None:
         patient, name = self._patients.of(study.patient_id), self._studies.of(study.pk)
@@ -192,7 +192,7 @@ def write(
     studies: Iterable[Study],
     file: IO[bytes],
     tell: Callable[[int], None],
-) -> Contents:
+) -> ArchiveContents:
     """Write the ZIP file of the studies; `tell` is called with the number of each that is done."""
     shuffled = list(studies)
     # Numbers in order of arrival would reveal that order.

@@ -23,8 +23,8 @@ from webportal.audit.trail import Event, append, append_all
 from webportal.background import Background
 from webportal.records.models import Study
 from webportal.research import archive, services
-from webportal.research.archive import Contents
-from webportal.research.models import ExportedStudy, ResearchExport, State
+from webportal.research.archive import ArchiveContents
+from webportal.research.models import ExportedStudy, ResearchExport, ResearchExportState
 from webportal.research.selection import selected
 from webportal.storage import free_bytes
 
@@ -57,7 +57,7 @@ def start_if_due() -> bool:
     if _process.is_running():
         return False
     _take_back_silent()
-    if not ResearchExport.objects.filter(state=State.WAITING).exists():
+    if not ResearchExport.objects.filter(state=ResearchExportState.WAITING).exists():
         return False
     _process.start("make_research_exports")
     return True
@@ -65,9 +65,9 @@ def start_if_due() -> bool:
 
 def _take_back_silent() -> None:
     silent = ResearchExport.objects.filter(
-        state=State.BUILDING, seen_at__lt=timezone.now() - SILENT
+        state=ResearchExportState.BUILDING, seen_at__lt=timezone.now() - SILENT
     )
-    if silent.update(state=State.WAITING):
+    if silent.update(state=ResearchExportState.WAITING):
         logger.warning("An export for research ended before it was done; once more")
 
 
@@ -81,7 +81,7 @@ def make_waiting() -> int:
         except AbandonedError:
             logger.warning("An export for research was given up meanwhile")
         except ErasedError:
-            _own(export).update(state=State.WAITING)
+            _own(export).update(state=ResearchExportState.WAITING)
         except FailedError as error:
             _fail(export, error.code)
         except OSError:
@@ -96,10 +96,10 @@ def make_waiting() -> int:
 @transaction.atomic
 def _claim() -> ResearchExport | None:
     waiting = ResearchExport.objects.select_for_update(skip_locked=True, of=("self",))
-    export = waiting.filter(state=State.WAITING).order_by("requested_at").first()
+    export = waiting.filter(state=ResearchExportState.WAITING).order_by("requested_at").first()
     if export is None:
         return None
-    export.state, export.seen_at, export.done = State.BUILDING, timezone.now(), 0
+    export.state, export.seen_at, export.done = ResearchExportState.BUILDING, timezone.now(), 0
     export.attempts += 1
     export.save(update_fields=["state", "seen_at", "done", "attempts"])
     return export
@@ -131,7 +131,7 @@ def _tell(export: ResearchExport, done: int) -> None:
         raise AbandonedError
 
 
-def _store(export: ResearchExport, contents: Contents, file: IO[bytes]) -> None:
+def _store(export: ResearchExport, contents: ArchiveContents, file: IO[bytes]) -> None:
     size = file.tell()
     file.seek(0)
     # Each attempt has its own file name, so that none removes another's file.
@@ -145,7 +145,7 @@ def _store(export: ResearchExport, contents: Contents, file: IO[bytes]) -> None:
 
 
 @transaction.atomic
-def _finish(export: ResearchExport, contents: Contents, key: str, size: int) -> None:
+def _finish(export: ResearchExport, contents: ArchiveContents, key: str, size: int) -> None:
     # Serialised with erasures: a later one finds the study in the export.
     held = Study.objects.select_for_update(no_key=True).filter(pk__in=contents.studies)
     if len(held.order_by("pk").values_list("pk", flat=True)) != len(contents.studies):
@@ -153,7 +153,7 @@ def _finish(export: ResearchExport, contents: Contents, key: str, size: int) -> 
         raise ErasedError
     now = timezone.now()
     finished = _own(export).update(
-        state=State.READY,
+        state=ResearchExportState.READY,
         finished_at=now,
         expires_at=now + timedelta(days=settings.RESEARCH_EXPORT_DAYS),
         key=key,
@@ -176,12 +176,14 @@ def _event(export: UUID, study: UUID) -> Event:
 
 @transaction.atomic
 def _fail(export: ResearchExport, code: str) -> None:
-    if _own(export).update(state=State.FAILED, failure=code, finished_at=timezone.now()):
+    if _own(export).update(
+        state=ResearchExportState.FAILED, failure=code, finished_at=timezone.now()
+    ):
         event = Event(Action.RESEARCH_FAILED, "research_export", export.pk, detail={"reason": code})
         append(event)
 
 
 def _own(export: ResearchExport) -> QuerySet[ResearchExport]:
     return ResearchExport.objects.filter(
-        pk=export.pk, state=State.BUILDING, attempts=export.attempts
+        pk=export.pk, state=ResearchExportState.BUILDING, attempts=export.attempts
     )

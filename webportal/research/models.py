@@ -16,7 +16,7 @@ from webportal.records.visibility import OfStudy
 PURPOSE_LENGTH = 500
 
 
-class State(models.TextChoices):
+class ResearchExportState(models.TextChoices):
     """The state of an export."""
 
     WAITING = "waiting", _("Waiting")
@@ -53,7 +53,9 @@ class ResearchExport(models.Model):
     with_unstated = models.BooleanField(
         default=False, help_text="Also images that do not say whether text is burnt in."
     )
-    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    state = models.CharField(
+        max_length=10, choices=ResearchExportState.choices, default=ResearchExportState.WAITING
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
     seen_at = models.DateTimeField(null=True, blank=True, help_text="When its process last wrote.")
     done = models.PositiveIntegerField(default=0, help_text="Studies so far.")
@@ -78,7 +80,8 @@ class ResearchExport(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(purpose=""), name="research_export_has_purpose"),
             models.CheckConstraint(
-                condition=Q(state__in=State.values), name="research_export_state_known"
+                condition=Q(state__in=ResearchExportState.values),
+                name="research_export_state_known",
             ),
             models.CheckConstraint(
                 condition=Q(state="ready") & ~Q(key="") | ~Q(state="ready") & Q(key=""),

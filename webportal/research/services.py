@@ -14,14 +14,14 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.refusals import Conflict
-from webportal.research.models import Removal, ResearchExport, State
+from webportal.research.models import Removal, ResearchExport, ResearchExportState
 from webportal.research.selection import selected
 from webportal.storage import list_folder, modified_at
 
 #: The head of the audit trail is locked while each study gets its entry.
 MOST_STUDIES = 500
 FOLDER = "research"
-_OPEN = (State.WAITING, State.BUILDING)
+_OPEN = (ResearchExportState.WAITING, ResearchExportState.BUILDING)
 _LEFT_BEHIND = timedelta(days=1)
 
 
@@ -70,7 +70,7 @@ def note_download(export: ResearchExport, by: User) -> list[UUID]:
     Raises ResearchError if there is no file, or the person no longer sees all of the studies.
     """
     locked = ResearchExport.objects.select_for_update().get(pk=export.pk)
-    if locked.state != State.READY:
+    if locked.state != ResearchExportState.READY:
         raise ResearchError(_("This export has no file any more."))
     studies = locked.studies.in_departments_of(by).order_by("study").values_list("study", flat=True)
     seen = list(studies)
@@ -85,7 +85,7 @@ def open_file(export: ResearchExport, by: User) -> tuple[IO[bytes], list[UUID]]:
 
     Raises ResearchError as `note_download` does, or if the file is not in the storage.
     """
-    if export.state == State.READY and not default_storage.exists(export.key):
+    if export.state == ResearchExportState.READY and not default_storage.exists(export.key):
         raise ResearchError(_("The file is not in the storage: ask for the export again."))
     studies = note_download(export, by)
     return default_storage.open(export.key), studies
@@ -107,7 +107,9 @@ def remove(export: ResearchExport, why: Removal, by: User | None) -> None:
 @transaction.atomic
 def withdraw(studies: Iterable[UUID], by: User | None) -> list[str]:
     """Close every export with one of these studies, which are being erased; return the files."""
-    found = ResearchExport.objects.filter(studies__study__in=list(studies), state=State.READY)
+    found = ResearchExport.objects.filter(
+        studies__study__in=list(studies), state=ResearchExportState.READY
+    )
     keys = set(found.values_list("pk", flat=True))
     # Lock all before the first entry locks the trail's head, for which a process with one may wait.
     exports = ResearchExport.objects.filter(pk__in=keys).order_by("pk").select_for_update()
@@ -117,10 +119,10 @@ def withdraw(studies: Iterable[UUID], by: User | None) -> list[str]:
 
 def _close(key: UUID, why: Removal, by: User | None) -> str:
     locked = ResearchExport.objects.select_for_update().get(pk=key)
-    if locked.state not in (*_OPEN, State.READY):
+    if locked.state not in (*_OPEN, ResearchExportState.READY):
         return ""
     file, locked.key = locked.key, ""
-    locked.state, locked.removal = State.REMOVED, why
+    locked.state, locked.removal = ResearchExportState.REMOVED, why
     locked.save(update_fields=["state", "removal", "key"])
     detail = {"why": str(why.value)}
     append(Event(Action.RESEARCH_REMOVED, "research_export", locked.pk, detail=detail), by)
@@ -130,7 +132,9 @@ def _close(key: UUID, why: Removal, by: User | None) -> str:
 def remove_expired() -> None:
     """Remove expired exports, and files that a killed process left behind."""
     now = timezone.now()
-    for export in ResearchExport.objects.filter(state=State.READY, expires_at__lte=now):
+    for export in ResearchExport.objects.filter(
+        state=ResearchExportState.READY, expires_at__lte=now
+    ):
         remove(export, Removal.EXPIRED, None)
     keys = set(ResearchExport.objects.exclude(key="").values_list("key", flat=True))
     for name in list_folder(FOLDER)[1]:

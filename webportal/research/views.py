@@ -18,7 +18,7 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.records.models import Study
 from webportal.research import services
 from webportal.research.forms import ExportForm
-from webportal.research.models import Removal, ResearchExport, State
+from webportal.research.models import Removal, ResearchExport, ResearchExportState
 from webportal.research.reasons import FAILURES, REASONS
 
 EXPORTS_PER_PAGE = 20
@@ -53,7 +53,7 @@ def _row(export: ResearchExport, person: User) -> dict[str, Any]:
     return {
         "to_look_at": _to_look_at(export, person),
         "export": export,
-        "is_open": export.state in (State.WAITING, State.BUILDING),
+        "is_open": export.state in (ResearchExportState.WAITING, ResearchExportState.BUILDING),
         "failure": FAILURES.get(export.failure, ""),
         "left_out": [(REASONS.get(code, code), n) for code, n in sorted(export.left_out.items())],
     }

@@ -14,7 +14,12 @@ from tests.factories import make_job, make_radiograph, make_study, make_worker
 from webportal.inference.models import Job, JobState
 from webportal.operations.capacity import measured
 from webportal.operations.capacity.assumptions import FLAT, UploadPath
-from webportal.operations.capacity.basis import USUAL_SPEED, Given, NotMeasuredError, combine
+from webportal.operations.capacity.basis import (
+    USUAL_SPEED,
+    GivenAssumptions,
+    NotMeasuredError,
+    combine,
+)
 from webportal.operations.capacity.measured import LEAST_BATCHES, LEAST_IMAGES, fit, measure
 from webportal.records.choices import Priority
 from webportal.records.models import Radiograph, Study
@@ -104,7 +109,7 @@ def test_no_rate_is_claimed_for_larger_batches_than_were_seen(
     now = timezone.now() - timedelta(hours=3)
     for number in range(LEAST_BATCHES + 3):
         close(radiographs, now + timedelta(seconds=60 * number), 0.033, queued=0.01)
-    basis = combine(Given(100), measure())
+    basis = combine(GivenAssumptions(100), measure())
     assert basis.assumptions.speed.images_per_second == pytest.approx(1 / 0.033, rel=0.01)
     assert any("Only batches of 1 image were seen" in fact for fact in basis.assumed)
 
@@ -165,14 +170,14 @@ def test_nothing_is_said_of_too_few_images(radiographs: list[Radiograph]) -> Non
     assert found.images == 1
     assert found.devices == []
     assert (found.profile, found.priorities, found.failing) == (None, None, None)
-    basis = combine(Given(100), found)
+    basis = combine(GivenAssumptions(100), found)
     assert basis.assumptions.speed.following == USUAL_SPEED.following
     assert basis.assumptions.load.profile == FLAT
     assert len(basis.assumed) == 5
     with pytest.raises(NotMeasuredError):
-        combine(Given(100, as_measured=True), found)
+        combine(GivenAssumptions(100, as_measured=True), found)
     with pytest.raises(NotMeasuredError, match="H200"):
-        combine(Given(100, device="H200"), found)
+        combine(GivenAssumptions(100, device="H200"), found)
 
 
 def test_hours_priorities_and_failures_of_the_last_days(
@@ -249,11 +254,12 @@ def test_what_is_stated_comes_before_what_was_measured(radiographs: list[Radiogr
         own = images[number : number + 10]
         close(own, now + timedelta(minutes=number), 1, 10)
     found = measure()
-    own_figures = combine(Given(100, as_measured=True), found)
+    own_figures = combine(GivenAssumptions(100, as_measured=True), found)
     assert own_figures.assumptions.load.images_per_study == pytest.approx(170)
     assert any("H200" in fact for fact in own_figures.measured)
     stated = combine(
-        Given(100, 1.5, (0, 0, 1), speed=USUAL_SPEED, path=UploadPath(7), failing=0.1), found
+        GivenAssumptions(100, 1.5, (0, 0, 1), speed=USUAL_SPEED, path=UploadPath(7), failing=0.1),
+        found,
     )
     assert stated.assumptions.load.images_per_study == 1.5
     assert list(stated.assumptions.load.priorities) == [0, 0, 1]

@@ -17,9 +17,9 @@ from webportal.operations.capacity.assumptions import (
 from webportal.operations.capacity.planner import (
     MOST_USE,
     CapacityPlan,
+    CapacityTarget,
     Estimate,
     Obstacle,
-    Question,
     TooManyImagesError,
     estimate,
     plan,
@@ -32,12 +32,12 @@ SPEED = WorkerSpeed(BatchTime(0.2, 0.1), BatchTime(0, 0.1), batch_size=16)
 SLOW = WorkerSpeed(BatchTime(0, 10), BatchTime(0, 10), batch_size=4)
 PATH = UploadPath(portals=10, commits_per_second=5000)
 DAY = tuple(0.1 if hour < 7 or hour > 18 else 1.0 for hour in range(24))
-QUESTION = Question(within_seconds=10, replications=3, most_images=4_000)
+QUESTION = CapacityTarget(within_seconds=10, replications=3, most_images=4_000)
 
 
 def answer_for(
     images_per_second: float,
-    question: Question = QUESTION,
+    question: CapacityTarget = QUESTION,
     path: UploadPath = PATH,
     speed: WorkerSpeed = SPEED,
     profile: tuple[float, ...] = FLAT,

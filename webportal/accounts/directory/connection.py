@@ -67,7 +67,7 @@ class EntryUncertainError(DirectoryUnreachableError):
 
 
 @dataclass(frozen=True)
-class Entry:
+class DirectoryEntry:
     """Somebody's entry in the directory."""
 
     dn: str
@@ -83,7 +83,7 @@ def is_installed() -> bool:
     return ldap is not None
 
 
-def entry_named(name: str) -> Entry | None:
+def entry_named(name: str) -> DirectoryEntry | None:
     """The entry of the person with this sign-in name; None if there is none, or several."""
     with _connected_to_search() as connection:
         found = _people(connection, settings.LDAP_PEOPLE_FILTER, _has_name(name))
@@ -92,8 +92,8 @@ def entry_named(name: str) -> Entry | None:
         return _entry(connection, *found[0]) if len(found) == 1 else None
 
 
-def entry_of(subject: str, name: str) -> Entry | None:
-    """The entry of a person who has signed in before, by `Entry.subject`.
+def entry_of(subject: str, name: str) -> DirectoryEntry | None:
+    """The entry of a person who has signed in before, by `DirectoryEntry.subject`.
 
     None only if they have certainly left, or are disabled: raises EntryUncertainError if the
     directory may merely hide their entry, or a value of it, from the service account. `name` is
@@ -111,7 +111,7 @@ def entry_of(subject: str, name: str) -> Entry | None:
     return None
 
 
-def is_password(entry: Entry, password: str) -> bool:
+def is_password(entry: DirectoryEntry, password: str) -> bool:
     """Whether the directory accepts the password."""
     # A bind without a password succeeds anonymously.
     if not password:
@@ -149,12 +149,12 @@ def _people(connection: Any, *conditions: str) -> list[tuple[str, dict[str, list
     return _search(connection, settings.LDAP_PEOPLE_BASE, where, wanted)
 
 
-def _entry(connection: Any, dn: str, values: dict[str, list[bytes]]) -> Entry:
+def _entry(connection: Any, dn: str, values: dict[str, list[bytes]]) -> DirectoryEntry:
     """Raises EntryUncertainError."""
     for attribute in (settings.LDAP_ID_ATTRIBUTE, settings.LDAP_NAME_ATTRIBUTE):
         if attribute not in values:
             raise EntryUncertainError(f"the {attribute} of {dn}")
-    return Entry(
+    return DirectoryEntry(
         dn,
         subject=values[settings.LDAP_ID_ATTRIBUTE][0].hex(),
         name=_text(values, settings.LDAP_NAME_ATTRIBUTE),

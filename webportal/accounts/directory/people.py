@@ -22,7 +22,7 @@ from webportal.accounts import federation, hashing, services, sessions, throttle
 from webportal.accounts.directory import connection
 from webportal.accounts.directory.connection import DirectoryUnreachableError, EntryUncertainError
 from webportal.accounts.directory.passwords import ISSUER, is_of_directory
-from webportal.accounts.federation import FederatedRefusal, Person, Source
+from webportal.accounts.federation import FederatedRefusal, IdentitySource, Person
 from webportal.accounts.models import FederatedIdentity, User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -33,7 +33,7 @@ RETRY = timedelta(minutes=1)
 _silent_until = 0.0
 # The form of user names; the directory is not queried for others.
 _NAME = re.compile(r"[\w.@+-]+")
-_SOURCE = Source(ISSUER, DIRECTORY, has_passwords=True)
+_SOURCE = IdentitySource(ISSUER, DIRECTORY, has_passwords=True)
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from webportal.accounts import federation
-from webportal.accounts.federation import Person, Source
+from webportal.accounts.federation import IdentitySource, Person
 from webportal.accounts.models import User
 from webportal.accounts.provider_sessions import PROVIDER
 
@@ -28,8 +28,8 @@ def update_roles(user: User, claims: Mapping[str, Any]) -> None:
     federation.update_roles(user, _groups_of(claims), _source())
 
 
-def _source() -> Source:
-    return Source(settings.OIDC_ISSUER, PROVIDER, name_from=settings.OIDC_USERNAME_CLAIM)
+def _source() -> IdentitySource:
+    return IdentitySource(settings.OIDC_ISSUER, PROVIDER, name_from=settings.OIDC_USERNAME_CLAIM)
 
 
 def _groups_of(claims: Mapping[str, Any]) -> list[str]:

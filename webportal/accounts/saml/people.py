@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from webportal.accounts import federation, provider_sessions
-from webportal.accounts.federation import Person, RefusedByProviderError, Source
+from webportal.accounts.federation import IdentitySource, Person, RefusedByProviderError
 from webportal.accounts.models import User
 from webportal.accounts.provider_sessions import PROVIDER
 from webportal.accounts.saml.provider import (
@@ -58,8 +58,10 @@ def sign_out(asked: LogoutRequest) -> None:
             provider_sessions.end_all(owner)
 
 
-def _source() -> Source:
-    return Source(issuer(), PROVIDER, name_from=settings.SAML_USERNAME_ATTRIBUTE or "NameID")
+def _source() -> IdentitySource:
+    return IdentitySource(
+        issuer(), PROVIDER, name_from=settings.SAML_USERNAME_ATTRIBUTE or "NameID"
+    )
 
 
 def _first(assertion: VerifiedAssertion, attribute: str) -> str:

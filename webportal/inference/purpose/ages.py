@@ -19,20 +19,20 @@ _DAYS = {"D": 1.0, "W": 7.0, "M": DAYS_A_MONTH, "Y": 365.25}
 
 
 @dataclass(frozen=True)
-class Given:
+class StatedAge:
     """An age from one source, in the half-open range from `months` to `below`."""
 
     months: int
     below: int
 
 
-def by_dates(born: date, taken: date) -> Given | None:
+def by_dates(born: date, taken: date) -> StatedAge | None:
     """The age in whole months from the dates, None if they cannot both be right."""
     months = age_in_months(born, taken)
-    return None if months is None or months > OLDEST_MONTHS else Given(months, months + 1)
+    return None if months is None or months > OLDEST_MONTHS else StatedAge(months, months + 1)
 
 
-def by_header(given: str) -> Given | None:
+def by_header(given: str) -> StatedAge | None:
     """The age in Patient's Age (VR AS, `045Y`), None if invalid or impossible.
 
     A number without a unit is rejected: it may be years or months.
@@ -43,10 +43,10 @@ def by_header(given: str) -> Given | None:
     number, days = int(match[1]), _DAYS[match[2]]
     months = round(number * 12) if match[2] == "Y" else int(number * days / DAYS_A_MONTH)
     below = months + (12 if match[2] == "Y" else 1)
-    return Given(months, below) if months <= OLDEST_MONTHS else None
+    return StatedAge(months, below) if months <= OLDEST_MONTHS else None
 
 
-def contradict(one: Given, other: Given) -> bool:
+def contradict(one: StatedAge, other: StatedAge) -> bool:
     """Whether two ages differ by more than rounding explains."""
     apart = max(one.months - (other.below - 1), other.months - (one.below - 1), 0)
     return apart > TOLERANCE_MONTHS

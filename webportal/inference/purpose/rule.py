@@ -22,7 +22,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from webportal.inference.purpose.ages import Given, by_dates, by_header, can_be, contradict
+from webportal.inference.purpose.ages import StatedAge, by_dates, by_header, can_be, contradict
 from webportal.inference.purpose.bodies import Region, bodies_of, one_side
 from webportal.inference.purpose.projections import Projection, View, views_of
 from webportal.records.ages import examined_on
@@ -180,7 +180,7 @@ def _of_age(population: Mapping[str, Any], facts: KnownFacts) -> list[PurposeDou
     return doubts
 
 
-def _dated(facts: KnownFacts) -> tuple[Given | None, list[PurposeDoubt]]:
+def _dated(facts: KnownFacts) -> tuple[StatedAge | None, list[PurposeDoubt]]:
     """The age from birth date and study date, with any doubts about these."""
     if facts.birth_date is None or facts.taken is None:
         return None, []
@@ -205,5 +205,5 @@ def _without_age(made_for: Mapping[str, int], facts: KnownFacts) -> list[Purpose
     return [PurposeDoubt("age_unknown", Purpose.UNCONFIRMED, made_for)]
 
 
-def _fits(age: Given, made_for: Mapping[str, int]) -> bool:
+def _fits(age: StatedAge, made_for: Mapping[str, int]) -> bool:
     return made_for["youngest"] * 12 <= age.months < (made_for["oldest"] + 1) * 12

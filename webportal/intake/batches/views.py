@@ -127,7 +127,7 @@ def _sheet_context(checked: sheet.Sheet | None) -> dict[str, Any]:
     }
 
 
-def _holds_something(name: str, lines: list[sheet.Line]) -> bool:
+def _holds_something(name: str, lines: list[sheet.SheetLine]) -> bool:
     """Whether any line has a value or an error in this column."""
     return any(
         line.values.get(name) or any(each.column == name for each in line.problems)
@@ -135,7 +135,7 @@ def _holds_something(name: str, lines: list[sheet.Line]) -> bool:
     )
 
 
-def _cells(line: sheet.Line, names: list[str]) -> list[tuple[str, list[str]]]:
+def _cells(line: sheet.SheetLine, names: list[str]) -> list[tuple[str, list[str]]]:
     """Each value of a line with its error."""
     cells = []
     for name in names:

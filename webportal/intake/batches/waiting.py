@@ -41,7 +41,7 @@ SELECT radiograph_id, place FROM line WHERE radiograph_id = ANY(%s) AND NOT is_p
 
 
 @dataclass(frozen=True)
-class Place:
+class QueuePlace:
     """How many images are ahead of a batch, and in how many minutes its last one should be done.
 
     `minutes` is an estimate from the last five minutes; None while nothing is being analysed. If
@@ -66,7 +66,7 @@ class Analysis:
     place: int | None
 
 
-def place_of(batch: UploadBatch) -> Place | None:
+def place_of(batch: UploadBatch) -> QueuePlace | None:
     """The batch's position in the queue; None if none of its images is queued."""
     with connection.cursor() as cursor:
         cursor.execute(BATCH, [batch.pk])
@@ -81,7 +81,7 @@ def place_of(batch: UploadBatch) -> Place | None:
     is_at_rest = not workers_with_states().filter(state__in=TAKE_JOBS).exists()
     advances = finished and not is_at_rest and not is_paused
     minutes = math.ceil(last / per_minute) if advances else None
-    return Place(first - 1, minutes, is_at_rest, is_paused)
+    return QueuePlace(first - 1, minutes, is_at_rest, is_paused)
 
 
 def analyses(radiograph_ids: Collection[uuid.UUID | None]) -> dict[uuid.UUID, Analysis]:

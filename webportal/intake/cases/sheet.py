@@ -30,7 +30,7 @@ _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
 @dataclass(frozen=True)
-class Problem:
+class SheetProblem:
     """A problem with a value in a line, and its column; "" for the line as a whole."""
 
     column: str
@@ -41,7 +41,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Line:
+class SheetLine:
     """A line of a sheet as written, its verdict, and the case record if it is valid.
 
     Line 1 is the one with the column names.
@@ -49,7 +49,7 @@ class Line:
 
     number: int
     values: dict[str, str] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[SheetProblem] = field(default_factory=list)
     record: CaseRecord | None = None
 
 
@@ -58,10 +58,10 @@ class Sheet:
     """A validated sheet; `names` are its columns in order."""
 
     names: list[str]
-    lines: list[Line]
+    lines: list[SheetLine]
 
     @property
-    def bad_lines(self) -> list[Line]:
+    def bad_lines(self) -> list[SheetLine]:
         """The lines that have to be corrected before the sheet can be used."""
         return [line for line in self.lines if line.problems]
 
@@ -126,7 +126,7 @@ def parse(data: bytes) -> Sheet:
 
 
 def _unreadable(number: int, message: str) -> Sheet:
-    return Sheet([], [Line(number, problems=[Problem("", message)])])
+    return Sheet([], [SheetLine(number, problems=[SheetProblem("", message)])])
 
 
 def _column_problem(names: list[str]) -> str:
@@ -144,7 +144,7 @@ def _column_problem(names: list[str]) -> str:
     return ""
 
 
-def _lines(rows: Iterable[tuple[int, list[str]]], columns: dict[int, str]) -> Iterator[Line]:
+def _lines(rows: Iterable[tuple[int, list[str]]], columns: dict[int, str]) -> Iterator[SheetLine]:
     lines_by_file: dict[str, int] = {}
     first_by_patient: dict[tuple[str, str], tuple[int, CaseRecord]] = {}
     for number, row in rows:
@@ -152,7 +152,7 @@ def _lines(rows: Iterable[tuple[int, list[str]]], columns: dict[int, str]) -> It
         key = file_key(line.values["file"])
         if key in lines_by_file:
             words = gettext("The file is named in line %(number)d already.")
-            line.problems.append(Problem("file", words % {"number": lines_by_file[key]}))
+            line.problems.append(SheetProblem("file", words % {"number": lines_by_file[key]}))
         lines_by_file.setdefault(key, line.number)
         if line.record is not None:
             patient = (line.record.patient_id, line.record.issuer)
@@ -161,11 +161,11 @@ def _lines(rows: Iterable[tuple[int, list[str]]], columns: dict[int, str]) -> It
                 words = gettext(
                     "Line %(number)d gives the same Patient ID another name, date of birth or sex."
                 )
-                line.problems.append(Problem("patient_id", words % {"number": number}))
+                line.problems.append(SheetProblem("patient_id", words % {"number": number}))
         yield line
 
 
-def _line(number: int, row: Sequence[str], columns: dict[int, str]) -> Line:
+def _line(number: int, row: Sequence[str], columns: dict[int, str]) -> SheetLine:
     values = dict.fromkeys(columns.values(), "")
     surplus = []
     for position, value in enumerate(row):
@@ -175,10 +175,10 @@ def _line(number: int, row: Sequence[str], columns: dict[int, str]) -> Line:
             surplus.append(value.strip())
     if surplus:
         words = gettext("“%(value)s” stands in a column without a name.") % {"value": surplus[0]}
-        return Line(number, values, [Problem("", words)])
-    problems = [Problem(name, words) for name, words in _spreadsheet_problems(values)]
+        return SheetLine(number, values, [SheetProblem("", words)])
+    problems = [SheetProblem(name, words) for name, words in _spreadsheet_problems(values)]
     if not file_key(values["file"]):
-        problems.append(Problem("file", gettext("Enter the name of the file.")))
+        problems.append(SheetProblem("file", gettext("Enter the name of the file.")))
     priority, priority_problems = _parse_priority(values.get("priority", ""))
     problems += priority_problems
     form = CaseRecordForm(
@@ -188,8 +188,8 @@ def _line(number: int, row: Sequence[str], columns: dict[int, str]) -> Line:
     )
     if not form.is_valid():
         for name, messages in form.errors.items():
-            problems += [Problem(name, str(message)) for message in messages]
-    return Line(number, values, problems, None if problems else form.record(priority))
+            problems += [SheetProblem(name, str(message)) for message in messages]
+    return SheetLine(number, values, problems, None if problems else form.record(priority))
 
 
 def _spreadsheet_problems(values: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -247,14 +247,14 @@ def _parse_symptoms(text: str) -> list[str]:
     return [by_label.get(word, word.replace(" ", "_")) for word in words if word]
 
 
-def _parse_priority(text: str) -> tuple[int | None, list[Problem]]:
+def _parse_priority(text: str) -> tuple[int | None, list[SheetProblem]]:
     if not text:
         return None, []
     by_name = {priority.name.lower(): priority.value for priority in Priority}
     if text.lower() in by_name:
         return by_name[text.lower()], []
     words = gettext("Write %(names)s, or leave it out.") % {"names": ", ".join(by_name)}
-    return None, [Problem("priority", words)]
+    return None, [SheetProblem("priority", words)]
 
 
 def _identity(record: CaseRecord) -> Identity:

@@ -7,9 +7,9 @@ from django.utils.translation import ngettext
 
 from webportal.charts import Axis, Plot, Series, count_text, lines, share_text, waits
 from webportal.operations.capacity.assumptions import UploadPath
-from webportal.operations.capacity.basis import Given, combine
+from webportal.operations.capacity.basis import GivenAssumptions, combine
 from webportal.operations.capacity.measured import Measured
-from webportal.operations.capacity.planner import CapacityPlan, Estimate, Question, plan
+from webportal.operations.capacity.planner import CapacityPlan, CapacityTarget, Estimate, plan
 from webportal.operations.capacity.words import headline, interval_text
 from webportal.records.choices import Priority
 
@@ -23,7 +23,7 @@ _MOST_SIMULATED = 100_000
 
 def answer_to(wanted: dict[str, Any], found: Measured) -> dict[str, Any]:
     """What the page shows for a form. Raises NotMeasuredError and TooManyImagesError."""
-    given = Given(
+    given = GivenAssumptions(
         studies_per_hour=wanted["studies_per_hour"],
         images_per_study=wanted["images_per_study"],
         as_measured=wanted["profile"] == "measured",
@@ -31,7 +31,7 @@ def answer_to(wanted: dict[str, Any], found: Measured) -> dict[str, Any]:
         path=UploadPath(portals=wanted["portals"]),
     )
     basis = combine(given, found)
-    question = Question(
+    question = CapacityTarget(
         within_seconds=wanted["within"],
         percentile=float(wanted["percentile"]),
         replications=_REPLICATIONS,

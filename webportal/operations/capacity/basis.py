@@ -31,7 +31,7 @@ USUAL_SPEED = WorkerSpeed(
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenAssumptions:
     """Values stated by a person; None where the installation's own figures are to be used."""
 
     studies_per_hour: float
@@ -60,7 +60,7 @@ class NotMeasuredError(ValueError):
     """A measured value is wanted that has not been measured."""
 
 
-def combine(given: Given, found: Measured) -> Basis:
+def combine(given: GivenAssumptions, found: Measured) -> Basis:
     """Take each value as given, else as measured, else a typical one.
 
     Raises NotMeasuredError if the wanted profile or device has not been measured.
@@ -96,7 +96,9 @@ def combine(given: Given, found: Measured) -> Basis:
     return Basis(Assumptions(load, speed, path, faults, given.scaling), measured, assumed)
 
 
-def _load(given: Given, found: Measured, measured: list[str], assumed: list[str]) -> Load:
+def _load(
+    given: GivenAssumptions, found: Measured, measured: list[str], assumed: list[str]
+) -> Load:
     images = given.images_per_study or found.images_per_study or 1.0
     if given.images_per_study is None:
         words = _("{images} images a study.").format(images=f"{images:.2f}")
@@ -122,7 +124,9 @@ def _load(given: Given, found: Measured, measured: list[str], assumed: list[str]
     return Load(given.studies_per_hour, images, profile, priorities)
 
 
-def _speed(given: Given, found: Measured, measured: list[str], assumed: list[str]) -> WorkerSpeed:
+def _speed(
+    given: GivenAssumptions, found: Measured, measured: list[str], assumed: list[str]
+) -> WorkerSpeed:
     if given.speed is not None:
         return given.speed
     devices = [each for each in found.devices if given.device in (None, each.name)]

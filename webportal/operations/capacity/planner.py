@@ -38,7 +38,7 @@ class Obstacle(StrEnum):
 
 
 @dataclass(frozen=True)
-class Question:
+class CapacityTarget:
     """The target: `percentile` % of the results within `within_seconds` of the upload.
 
     Args:
@@ -114,7 +114,7 @@ class CapacityPlan:
     backlog: Sequence[float]
 
 
-def plan(assumptions: Assumptions, question: Question) -> CapacityPlan:
+def plan(assumptions: Assumptions, question: CapacityTarget) -> CapacityPlan:
     """Find the least number of workers; with scaling, the least upper limit.
 
     Raises TooManyImagesError if that takes more images than `question.most_simulated`.
@@ -179,7 +179,7 @@ def uses(assumptions: Assumptions) -> tuple[float, float]:
     return portals, rate * (1 + 1 / speed.batch_size) / path.commits_per_second
 
 
-def _slots(load: Load, question: Question) -> tuple[list[int], float]:
+def _slots(load: Load, question: CapacityTarget) -> tuple[list[int], float]:
     """The hours to simulate, and how many seconds of each; the first fills the system.
 
     A whole day if it does not have too many images; else some hours up to the end of the busiest
@@ -200,7 +200,7 @@ def _slots(load: Load, question: Question) -> tuple[list[int], float]:
     return hours, HOUR
 
 
-def _backlog(assumptions: Assumptions, question: Question, workers: int) -> list[float]:
+def _backlog(assumptions: Assumptions, question: CapacityTarget, workers: int) -> list[float]:
     """Unfinished images every quarter of an hour; a day before it fills the system."""
     load = assumptions.load
     if load.images_per_second * HOUR * sum(load.profile) > question.most_images_of_a_day:
@@ -225,7 +225,7 @@ class _Trial:
     def __init__(
         self,
         assumptions: Assumptions,
-        question: Question,
+        question: CapacityTarget,
         days: Sequence[Arrivals],
         slot: float,
     ) -> None:

@@ -22,7 +22,7 @@ from webportal.operations.capacity.assumptions import (
     Scaling,
     WorkerSpeed,
 )
-from webportal.operations.capacity.line import Line
+from webportal.operations.capacity.simulated_queue import SimulatedQueue
 
 # The autoscaler of Kubernetes doubles the number of pods, or adds four, within 15 s; the chart
 # removes one in a minute.
@@ -97,7 +97,7 @@ class _System:
     def __post_init__(self) -> None:
         self.speed: WorkerSpeed = self.assumptions.speed
         self.faults: Faults = self.assumptions.faults
-        self.line = Line(self.arrivals)
+        self.line = SimulatedQueue(self.arrivals)
         self.finished = [math.nan] * len(self.arrivals)
         self.open = len(self.arrivals)
         self.all_done = self.env.event()

@@ -7,10 +7,10 @@ from django.utils.translation import ngettext
 
 from webportal.charts import seconds_text
 from webportal.operations.capacity.assumptions import Assumptions
-from webportal.operations.capacity.planner import CapacityPlan, Estimate, Obstacle, Question
+from webportal.operations.capacity.planner import CapacityPlan, CapacityTarget, Estimate, Obstacle
 
 
-def headline(assumptions: Assumptions, question: Question, answer: CapacityPlan) -> str:
+def headline(assumptions: Assumptions, question: CapacityTarget, answer: CapacityPlan) -> str:
     """What is needed, in one or two sentences."""
     if answer.workers is None:
         return f"{_('No number of workers is enough.')} {_why_not(assumptions, question, answer)}"
@@ -34,7 +34,7 @@ def headline(assumptions: Assumptions, question: Question, answer: CapacityPlan)
     return f"{workers} {times}"
 
 
-def _why_not(assumptions: Assumptions, question: Question, answer: CapacityPlan) -> str:
+def _why_not(assumptions: Assumptions, question: CapacityTarget, answer: CapacityPlan) -> str:
     path, rate = assumptions.path, assumptions.load.images_per_second
     if answer.obstacle == Obstacle.PORTALS:
         return _(

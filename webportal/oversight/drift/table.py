@@ -39,7 +39,7 @@ RESULTS = ("scored", "refused", "outside", "withheld")
 
 
 @dataclass(frozen=True)
-class Line:
+class DriftLine:
     """A group with its share in the reference and in the week, and the interval of the latter."""
 
     label: str
@@ -49,14 +49,14 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Section:
+class DriftSection:
     """A characteristic: its groups, and its stability index if there are enough images."""
 
     title: str
     before: int
     now: int
     psi: float | None
-    lines: Sequence[Line]
+    lines: Sequence[DriftLine]
 
 
 def label(name: str) -> str:
@@ -72,7 +72,7 @@ def summed(weeks: Sequence[DriftWeek], key: str) -> Counter[str]:
     return total
 
 
-def compared(reference: Sequence[DriftWeek], week: DriftWeek) -> list[Section]:
+def compared(reference: Sequence[DriftWeek], week: DriftWeek) -> list[DriftSection]:
     """Each characteristic of a week beside the reference."""
     found = [
         _section(_("Results"), "results", RESULTS, reference, week),
@@ -94,7 +94,7 @@ def of_card(model: ModelVersion) -> list[tuple[str, str]]:
 
 def _section(
     title: str, key: str, names: Sequence[str], reference: Sequence[DriftWeek], week: DriftWeek
-) -> Section:
+) -> DriftSection:
     before, now = summed(reference, key), summed([week], key)
     if not names:
         both = (before + now).most_common()
@@ -107,25 +107,25 @@ def _section(
         counts = [np.array([each[name] for name in names]) for each in (before, now)]
         psi = stability_of_counts(*counts)
     lines = [_line(label(name), before[name], totals[0], now[name], totals[1]) for name in names]
-    return Section(title, *totals, psi, lines)
+    return DriftSection(title, *totals, psi, lines)
 
 
-def _overruled(reference: Sequence[DriftWeek], week: DriftWeek) -> Section:
+def _overruled(reference: Sequence[DriftWeek], week: DriftWeek) -> DriftSection:
     def figure(weeks: Sequence[DriftWeek], key: str) -> int:
         return sum(each.figures.get(key, 0) for each in weeks)
 
     before, now = figure(reference, "reads"), figure([week], "reads")
     counts = figure(reference, "overruled"), figure([week], "overruled")
     line = _line(_("overruled by the reader"), counts[0], before, counts[1], now)
-    return Section(_("Signed reads"), before, now, None, [line])
+    return DriftSection(_("Signed reads"), before, now, None, [line])
 
 
-def _line(name: str, before: int, of_before: int, now: int, of_now: int) -> Line:
+def _line(name: str, before: int, of_before: int, now: int, of_now: int) -> DriftLine:
     interval = ""
     if of_now:
         low, high = wilson(now, of_now)
         interval = f"({100 * low:.1f}–{100 * high:.1f})"
-    return Line(name, _share(before, of_before), _share(now, of_now), interval)
+    return DriftLine(name, _share(before, of_before), _share(now, of_now), interval)
 
 
 def _share(count: int, of: int) -> Any:

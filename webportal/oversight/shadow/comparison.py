@@ -86,7 +86,7 @@ class AgainstReads:
     areas: PairedAuroc | None
 
 
-class Comparison:
+class TrialComparison:
     """The figures of one trial."""
 
     def __init__(self, shadow: Shadow) -> None:

@@ -15,7 +15,7 @@ from webportal.inference.purpose.reasons import in_short
 from webportal.intake.models import UploadBatch
 from webportal.labels import label_of
 from webportal.records.choices import Category, Priority
-from webportal.review.batches.results import ANALYSED, Row
+from webportal.review.batches.results import ANALYSED, FileRow
 from webportal.review.reads.headline import stands_to
 from webportal.review.templatetags.review import percent
 
@@ -34,7 +34,7 @@ class Export:
     """Contents of an export: `rows` as `exported_by` may see them, with or without results."""
 
     batch: UploadBatch
-    rows: Sequence[Row]
+    rows: Sequence[FileRow]
     with_results: bool
     exported_by: str
 
@@ -74,7 +74,7 @@ def _harmless(cells: Iterable[str]) -> list[str]:
     return [f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell for cell in cells]
 
 
-def _finding_cells(row: Row) -> list[str]:
+def _finding_cells(row: FileRow) -> list[str]:
     """The signed finding and its relation to the model's result; empty if there is none."""
     if row.finding is None:
         return [""] * 5
@@ -83,7 +83,7 @@ def _finding_cells(row: Row) -> list[str]:
     return [row.finding.value, others, row.finding.reader, f"{at:%Y-%m-%d %H:%M}", stands]
 
 
-def describe_finding(row: Row) -> str:
+def describe_finding(row: FileRow) -> str:
     """The signed finding as text, with signer and time; '' if there is none."""
     if row.finding is None:
         return ""
@@ -97,13 +97,13 @@ def format_date(at: datetime | None) -> str:
     return "" if at is None else f"{timezone.localtime(at):%Y-%m-%d}"
 
 
-def describe_compared_result(row: Row) -> str:
+def describe_compared_result(row: FileRow) -> str:
     """The model's result as shown beside a signed finding: whether it agrees or was overruled."""
     stands = stands_to(row.finding, row.category) if row.finding else ""
     return f"{describe_result(row)} – {stands}" if stands else describe_result(row)
 
 
-def describe_result(row: Row) -> str:
+def describe_result(row: FileRow) -> str:
     """The result of a file as text, or the progress of its analysis if there is none yet."""
     if row.category:
         words = label_of(Category, row.category)

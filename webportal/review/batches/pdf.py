@@ -20,7 +20,7 @@ from webportal.review.batches.exports import (
     describe_finding,
     format_date,
 )
-from webportal.review.batches.results import Row
+from webportal.review.batches.results import FileRow
 from webportal.review.reports.printing import UNKNOWN, Document
 
 
@@ -107,12 +107,12 @@ def _counts(export: Export) -> str:
     return " · ".join(counts)
 
 
-def _result(row: Row) -> str:
+def _result(row: FileRow) -> str:
     doubts = in_short(row.purpose_reasons)
     return "; ".join([describe_compared_result(row), *doubts])
 
 
-def _cells(row: Row, export: Export) -> list[str]:
+def _cells(row: FileRow, export: Export) -> list[str]:
     """Cells of a row; for a file without a patient its name, the reason and the verdict."""
     state = ReadingState(row.reading_state) if row.reading_state else Verdict(row.verdict)
     if not row.patient_id:

@@ -54,7 +54,7 @@ _NO_TEXT = (
 
 
 @dataclass(frozen=True)
-class Row:
+class FileRow:
     """One file. `category` is "" and `probability` None where there is no result, or none to see.
 
     Both are the shown values; `purpose` and its reasons are the result's.
@@ -106,7 +106,7 @@ SORTS = {
 }
 
 
-def show_rows(request: HttpRequest, rows: Iterable[Row]) -> None:
+def show_rows(request: HttpRequest, rows: Iterable[FileRow]) -> None:
     """Report to the access log whose files a response shows."""
     rows = list(rows)
     show(
@@ -124,7 +124,7 @@ def shows_results(person: User) -> bool:
 def items_of(
     batch: UploadBatch, person: User, sort: str = "", *, is_open: bool = False
 ) -> QuerySet[UploadItem]:
-    """Return the batch's files with the fields of `Row`, sorted by a key of SORTS, `-` descending.
+    """Return the files of a batch with the fields of `FileRow`, by a key of SORTS; `-` descends.
 
     A result hidden from the person counts as none, also for sorting. `is_open` is that of
     `withheld_results`.
@@ -187,13 +187,15 @@ def _order(sort: str) -> list[OrderBy]:
     return order
 
 
-def rows(items: QuerySet[UploadItem], person: User, *, only_final: bool = False) -> Iterator[Row]:
+def rows(
+    items: QuerySet[UploadItem], person: User, *, only_final: bool = False
+) -> Iterator[FileRow]:
     """Return each file of `items_of` as a row for the same person.
 
     With `only_final`, findings that can still be taken back are left out and their studies count as
     unread: in a signed study without a finding, the model's result could be mistaken for it.
     """
-    names = [field.name for field in fields(Row) if field.name != "finding"]
+    names = [field.name for field in fields(FileRow) if field.name != "finding"]
     for chunk in _in_chunks(items.values(*names).iterator(chunk_size=CHUNK), CHUNK):
         study_ids = {values["study_id"] for values in chunk if values["study_id"]}
         findings = findings_of(study_ids, person, only_final=only_final)
@@ -215,7 +217,7 @@ def _in_chunks(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[
         yield chunk
 
 
-def _row(values: dict[str, Any], names: list[str], findings: dict[uuid.UUID, Finding]) -> Row:
+def _row(values: dict[str, Any], names: list[str], findings: dict[uuid.UUID, Finding]) -> FileRow:
     known: dict[str, Any] = {
         name: values[name] if name in _NO_TEXT else values[name] or "" for name in names
     }
@@ -224,4 +226,4 @@ def _row(values: dict[str, Any], names: list[str], findings: dict[uuid.UUID, Fin
     # 'Not assessable' is itself a result, which not everybody may see.
     if known["analysis"] in (JobState.DONE, JobState.REFUSED):
         known["analysis"] = ANALYSED
-    return Row(**known, finding=findings.get(values["study_id"]))
+    return FileRow(**known, finding=findings.get(values["study_id"]))

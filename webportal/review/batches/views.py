@@ -66,7 +66,7 @@ def _may_know(request: SignedInRequest) -> bool:
     return results.shows_results(request.user)
 
 
-def _shown(row: results.Row) -> dict[str, object]:
+def _shown(row: results.FileRow) -> dict[str, object]:
     return {
         "row": row,
         "patient": Patient(name=row.patient_name, patient_id=row.patient_id).display_name,

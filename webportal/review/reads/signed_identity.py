@@ -22,7 +22,7 @@ LABELS = {
 
 
 @dataclass(frozen=True)
-class Change:
+class ChangedValue:
     """One changed value of an identity, as text."""
 
     label: str
@@ -39,7 +39,7 @@ class IdentityChange:
     """
 
     is_moved: bool
-    changes: list[Change]
+    changes: list[ChangedValue]
     version: str
 
 
@@ -52,7 +52,7 @@ def identity_change(seen: Mapping[str, str], patient: Patient) -> IdentityChange
     if version_of(seen) == version_of(now):
         return None
     changes = [
-        Change(str(label), *_format_change(name, seen[name], now[name]))
+        ChangedValue(str(label), *_format_change(name, seen[name], now[name]))
         for name, label in LABELS.items()
         if seen[name] != now[name]
     ]

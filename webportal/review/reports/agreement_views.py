@@ -23,7 +23,7 @@ AXIS_START, AXIS_WIDTH = 6, 228
 
 
 @dataclass(frozen=True)
-class Row:
+class AgreementRow:
     """An agreement with its label, and kappa and its interval on an axis from -1 to 1."""
 
     label: str
@@ -76,18 +76,20 @@ def agreement(request: SignedInRequest) -> HttpResponse:
     return render(request, "review/reports/agreement.html", {"form": form, "rows": rows})
 
 
-def agreement_rows(since: date | None, until: date | None, own: User | None) -> list[Row]:
+def agreement_rows(since: date | None, until: date | None, own: User | None) -> list[AgreementRow]:
     """The figures for those days, including one reader's own."""
     reads = reads_between(since, until)
     rows = [
-        Row(_("All readers and the model"), _("reader"), _("model"), readers_against_model(reads)),
-        Row(
+        AgreementRow(
+            _("All readers and the model"), _("reader"), _("model"), readers_against_model(reads)
+        ),
+        AgreementRow(
             _("First and second readers, studies drawn at random"),
             _("first"),
             _("second"),
             reader_against_reader(reads, only_drawn=True),
         ),
-        Row(
+        AgreementRow(
             _("First and second readers, overruled positives too"),
             _("first"),
             _("second"),
@@ -97,8 +99,12 @@ def agreement_rows(since: date | None, until: date | None, own: User | None) -> 
     if own is None:
         return rows
     return [
-        Row(_("You and the model"), _("you"), _("model"), readers_against_model(reads, own)),
-        Row(_("You and other readers"), _("you"), _("other"), reader_against_reader(reads, own)),
+        AgreementRow(
+            _("You and the model"), _("you"), _("model"), readers_against_model(reads, own)
+        ),
+        AgreementRow(
+            _("You and other readers"), _("you"), _("other"), reader_against_reader(reads, own)
+        ),
         *rows,
     ]
 

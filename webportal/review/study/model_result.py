@@ -59,7 +59,7 @@ NEXT_STEPS = {
 
 
 @dataclass(frozen=True)
-class Scale:
+class ProbabilityScale:
     """A probability on a scale with its version's operating points, in units of SCALE_WIDTH."""
 
     mark: int
@@ -85,7 +85,7 @@ class Opinion:
     """
 
     prediction: Prediction
-    scale: Scale | None
+    scale: ProbabilityScale | None
     points: Sequence[Point]
     other_points: Sequence[Point]
     in_a_thousand: Sequence[str]
@@ -131,13 +131,13 @@ def opinion(results: Sequence[Prediction], active: ModelVersion | None) -> Opini
     )
 
 
-def _scale(prediction: Prediction) -> Scale | None:
+def _scale(prediction: Prediction) -> ProbabilityScale | None:
     if prediction.shown_probability is None:
         return None
     points = prediction.model_version.thresholds
     unlikely_below = round(points["unlikely"]["threshold"] * SCALE_WIDTH)
     likely_from = round(points["likely"]["threshold"] * SCALE_WIDTH)
-    return Scale(
+    return ProbabilityScale(
         mark=round(prediction.shown_probability * SCALE_WIDTH),
         unlikely_below=unlikely_below,
         likely_from=likely_from,

@@ -25,7 +25,7 @@ FAR_APART_MONTHS = 24
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparedValue:
     """One compared value; `differs` if the two patients disagree on it."""
 
     label: str
@@ -34,21 +34,21 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PatientComparison:
     """Two patients and the identities in the study's files: table rows and warnings."""
 
-    rows: list[Row]
+    rows: list[ComparedValue]
     files: list[Identity]
     contradictions: list[str]
 
 
-def compare(study: Study, other: Patient, person: User) -> Comparison:
+def compare(study: Study, other: Patient, person: User) -> PatientComparison:
     """Compare the patient of a study with another, who need not be recorded yet.
 
     Studies are counted as far as the person sees them.
     """
     files = identities_in_files(study)
-    return Comparison(
+    return PatientComparison(
         _rows(study, other, files, person), files, _contradictions(study, other, files)
     )
 
@@ -80,28 +80,30 @@ def format_identity_in_file(named: Identity) -> str:
     return format_identity(vars(named) | {"birth_date": born})
 
 
-def _rows(study: Study, other: Patient, files: list[Identity], person: User) -> list[Row]:
+def _rows(study: Study, other: Patient, files: list[Identity], person: User) -> list[ComparedValue]:
     former = study.patient
     people: list[Patient | Identity] = [former, other, *files]
     unlike = differences(former, other)
     ages = [age(each.birth_date, study.performed_at) for each in people]
     counts = [_number_of_studies(each, person) for each in (former, other)]
     return [
-        Row(_("Name"), [_name(each) for each in people], "name" in unlike),
-        Row(
+        ComparedValue(_("Name"), [_name(each) for each in people], "name" in unlike),
+        ComparedValue(
             _("Date of birth"),
             [written_day(each.birth_date) if each.birth_date else "" for each in people],
             "date of birth" in unlike,
         ),
-        Row(_("Age at the study"), ages, bool(ages[0] and ages[1]) and ages[0] != ages[1]),
-        Row(_("Sex"), [_sex(each) for each in people], "sex" in unlike),
-        Row(
+        ComparedValue(
+            _("Age at the study"), ages, bool(ages[0] and ages[1]) and ages[0] != ages[1]
+        ),
+        ComparedValue(_("Sex"), [_sex(each) for each in people], "sex" in unlike),
+        ComparedValue(
             _("Patient ID"),
             [each.patient_id for each in people],
             not former.is_temporary and former.patient_id != other.patient_id,
         ),
-        Row(_("Issuer"), [each.issuer for each in people], former.issuer != other.issuer),
-        Row(_("Studies here"), [*counts, *("" for _file in files)], differs=False),
+        ComparedValue(_("Issuer"), [each.issuer for each in people], former.issuer != other.issuer),
+        ComparedValue(_("Studies here"), [*counts, *("" for _file in files)], differs=False),
     ]
 
 

@@ -83,7 +83,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Tick:
+class Checkbox:
     """A finding or zone checkbox with its key, if it has one."""
 
     value: str
@@ -123,9 +123,9 @@ class ReadingPanel:
     leading: Prediction | None
     seen: UUID | str
     choices: list[Choice]
-    findings: list[Tick]
-    keyed_findings: list[Tick]
-    zone_rows: list[list[Tick]]
+    findings: list[Checkbox]
+    keyed_findings: list[Checkbox]
+    zone_rows: list[list[Checkbox]]
     addendum_form: AddendumForm
     has_late_image: bool
     may_edit: bool
@@ -254,15 +254,15 @@ def _choices(leading: Prediction | None) -> list[Choice]:
 
 def _ticks(
     choices: type[OtherFinding] | type[Zone], form: ReadForm, field: str, keys: Mapping[str, str]
-) -> list[Tick]:
+) -> list[Checkbox]:
     ticked = form[field].value() or []
     return [
-        Tick(each.value, keys.get(each, ""), str(each.label), each.value in ticked)
+        Checkbox(each.value, keys.get(each, ""), str(each.label), each.value in ticked)
         for each in choices
     ]
 
 
-def _zone_rows(form: ReadForm) -> list[list[Tick]]:
+def _zone_rows(form: ReadForm) -> list[list[Checkbox]]:
     ticks = {tick.value: tick for tick in _ticks(Zone, form, "zones", ZONE_KEYS)}
     return [[ticks[zone] for zone in row] for row in ZONE_ROWS]
 

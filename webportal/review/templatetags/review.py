@@ -9,7 +9,7 @@ from django.utils.translation import gettext, ngettext
 
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
-from webportal.inference.purpose.ages import Given, by_header
+from webportal.inference.purpose.ages import StatedAge, by_header
 from webportal.inference.purpose.reasons import in_short
 from webportal.labels import label_of
 from webportal.records import identity
@@ -117,7 +117,7 @@ def _format_age(birth_date: date | None, day: date | None) -> str:
     return _format_months(months)
 
 
-def _format_stated(given: Given | None) -> str:
+def _format_stated(given: StatedAge | None) -> str:
     """An age from a header, no more exact than it is there: `001Y` may be 23 months."""
     if given is None:
         return ""

@@ -187,7 +187,7 @@ def default_order(state: str) -> str:
 
 
 @dataclass(frozen=True)
-class Page:
+class WorklistPage:
     """A page of ordered studies; `previous` and `next` are the cursors of adjacent pages, or ''.
 
     `is_first` is true only for the page without a cursor.
@@ -206,7 +206,7 @@ def page_of(
     after: str = "",
     before: str = "",
     known: QuerySet[Study] | None = None,
-) -> Page:
+) -> WorklistPage:
     """Return the page after or before a cursor; the first one if it is missing or invalid.
 
     A cursor may be of a study that does not match any more: one of `known`.
@@ -228,7 +228,7 @@ def page_of(
         found.reverse()
     has_previous = has_more if backwards else place is not None
     has_next = backwards or has_more
-    return Page(
+    return WorklistPage(
         found,
         order.cursor(found[0]) if found and has_previous else "",
         order.cursor(found[-1]) if found and has_next else "",

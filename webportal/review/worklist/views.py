@@ -41,7 +41,7 @@ from webportal.review.worklist.filters import (
 from webportal.review.worklist.order import (
     EVERY_STATE,
     SECOND_READS,
-    Page,
+    WorklistPage,
     default_order,
     orders_in,
     page_of,
@@ -159,7 +159,7 @@ def _page(
     columns: list[str],
     *,
     is_closed: bool,
-) -> Page:
+) -> WorklistPage:
     """The page at the URL's cursor; the first one if nothing precedes it."""
     shown = studies.select_related("patient", "assigned_reader", "second_reading")
     if "images" in columns:
@@ -189,7 +189,7 @@ def _stat_left_out(
     return max(0, counts["stat"].number - shown.order_by().count())
 
 
-def _rows(page: Page, reader: User, *, is_closed: bool) -> list[dict[str, Any]]:
+def _rows(page: WorklistPage, reader: User, *, is_closed: bool) -> list[dict[str, Any]]:
     """What each row shows besides the study: signed finding, analysis progress, current reader."""
     ids = [study.pk for study in page.studies]
     ages = stated_ages(ids)

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from webportal.erasure import execution, services
 from webportal.erasure import plan as plans
 from webportal.erasure.messages import KINDS, OBSTACLES, WAITING
-from webportal.erasure.models import State
+from webportal.erasure.models import ErasureState
 from webportal.erasure.obstacles import obstacles
 from webportal.records.models import Patient
 
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         except services.ErasureError as error:
             raise CommandError(str(error)) from error
         erasure = execution.carry_out(erasure)
-        if erasure.state != State.DONE:
+        if erasure.state != ErasureState.DONE:
             raise CommandError(
                 f"Not done yet: {WAITING.get(erasure.waits_for, erasure.waits_for)} The scheduler"
                 " continues the erasure."

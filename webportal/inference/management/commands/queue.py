@@ -31,7 +31,7 @@ class Command(BaseCommand):
                 "priority", nargs="?", choices=PRIORITIES, help="default: the whole queue"
             )
 
-        for change in bulk.Change:
+        for change in bulk.BulkChange:
             words = f"{str(change.label)[0].lower()}{str(change.label)[1:]}"
             command = commands.add_parser(change.value.replace("_", "-"), help=words)
             command.add_argument("reason", help="the code of the reason, as on the page")
@@ -39,7 +39,7 @@ class Command(BaseCommand):
 
     @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["do"] in [change.value.replace("_", "-") for change in bulk.Change]:
+        if options["do"] in [change.value.replace("_", "-") for change in bulk.BulkChange]:
             self._change_all(options)
         elif options["do"] != "show":
             name = options["priority"]
@@ -50,7 +50,7 @@ class Command(BaseCommand):
         self._show()
 
     def _change_all(self, options: dict[str, Any]) -> None:
-        change = bulk.Change(options["do"].replace("-", "_"))
+        change = bulk.BulkChange(options["do"].replace("-", "_"))
         person = User.objects.filter(username=options["by"], is_active=True).first()
         if person is None or not person.has_role(Role.IT):
             raise CommandError(f"{options['by']} is not an active account of hospital IT.")

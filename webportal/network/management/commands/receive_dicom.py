@@ -27,7 +27,7 @@ class Command(ListeningCommand):
     prefix = "DICOM"
     receiving = f"Receiving as {settings.DICOM_AE_TITLE}"
 
-    def listen(self, address: str, port: int) -> scp.Server:
+    def listen(self, address: str, port: int) -> scp.AssociationServer:
         return scp.listen(address, port)
 
     def prepare(self) -> None:

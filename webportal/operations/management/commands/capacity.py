@@ -18,9 +18,14 @@ from webportal.operations.capacity.assumptions import (
     UploadPath,
     WorkerSpeed,
 )
-from webportal.operations.capacity.basis import USUAL_SPEED, Given, NotMeasuredError, combine
+from webportal.operations.capacity.basis import (
+    USUAL_SPEED,
+    GivenAssumptions,
+    NotMeasuredError,
+    combine,
+)
 from webportal.operations.capacity.measured import measure
-from webportal.operations.capacity.planner import CapacityPlan, Question, plan
+from webportal.operations.capacity.planner import CapacityPlan, CapacityTarget, plan
 from webportal.operations.capacity.words import headline, interval_text
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -121,7 +126,7 @@ class Command(BaseCommand):
             basis = combine(_given(options), measure())
         except NotMeasuredError as error:
             raise CommandError(str(error)) from error
-        question = Question(
+        question = CapacityTarget(
             within_seconds=options["within"],
             percentile=options["percentile"],
             replications=options["replications"],
@@ -150,7 +155,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"\n{title}:")
                 self.stdout.writelines(f"  {fact}" for fact in facts)
 
-    def _show(self, answer: CapacityPlan, question: Question) -> None:
+    def _show(self, answer: CapacityPlan, question: CapacityTarget) -> None:
         if answer.options:
             self._show_options(answer, question)
         self.stdout.write(
@@ -159,7 +164,7 @@ class Command(BaseCommand):
             f"{answer.images} images were simulated."
         )
 
-    def _show_options(self, answer: CapacityPlan, question: Question) -> None:
+    def _show_options(self, answer: CapacityPlan, question: CapacityTarget) -> None:
         self.stdout.write(
             f"\nTime from the upload to the result (percentile {question.percentile:g}), and how"
             " much of the workers' capacity\nthe busiest hour takes:\n\n"
@@ -176,8 +181,8 @@ class Command(BaseCommand):
             )
 
 
-def _given(options: dict[str, Any]) -> Given:
-    return Given(
+def _given(options: dict[str, Any]) -> GivenAssumptions:
+    return GivenAssumptions(
         studies_per_hour=options["studies_per_hour"],
         images_per_study=options["images_per_study"],
         priorities=options["priorities"],

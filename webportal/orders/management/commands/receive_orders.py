@@ -1,7 +1,7 @@
 """`manage.py receive_orders`: the process that receives orders by HL7 v2."""
 
 from webportal.listening import ListeningCommand
-from webportal.orders.mllp import Server
+from webportal.orders.mllp import MllpServer
 
 
 class Command(ListeningCommand):
@@ -11,5 +11,5 @@ class Command(ListeningCommand):
     prefix = "ORDERS"
     receiving = "Receiving orders"
 
-    def listen(self, address: str, port: int) -> Server:
-        return Server(address, port)
+    def listen(self, address: str, port: int) -> MllpServer:
+        return MllpServer(address, port)

@@ -7,7 +7,7 @@ from webportal.operations.capacity.arrivals import Arrivals
 from webportal.records.choices import Priority
 
 
-class Line:
+class SimulatedQueue:
     """The queued jobs, claimed as `claims.CLAIM` does."""
 
     def __init__(self, arrivals: Arrivals) -> None:
