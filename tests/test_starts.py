@@ -4,6 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from pytest_django.fixtures import Settings
+
 from tests import dicom_files
 
 SLOW = ("celery", "highdicom", "pydicom", "numpy", "PIL", "fido2", "cryptography")
@@ -35,6 +40,13 @@ with ThreadPoolExecutor(4) as threads:
     found = list(threads.map(images.read_stored, [data] * 8))
 print({each.pixels.sum().item() for each in found}, "_gdcm" in sys.modules)
 """
+# It is refused, after all that a worker does before.
+WORKER = """
+import atexit, sys
+from workers.app import app
+atexit.register(lambda: print("webportal.site.urls" in sys.modules))
+app.worker_main(["worker", "--pool", "threads"])
+"""
 
 
 def test_setting_django_up_loads_no_library_that_few_use() -> None:
@@ -50,6 +62,20 @@ def test_the_portal_loads_gdcm_for_the_first_image_that_needs_it(tmp_path: Path)
     image = tmp_path / "lossless.dcm"
     image.write_bytes(dicom_files.compressed(dicom_files.dicom(pixels), "JPEGLosslessProcess14_1"))
     assert _printed(AS_THE_PORTAL + DECODE, str(image))[1] == f"{{{pixels.sum()}}} True"
+
+
+def test_a_worker_loads_no_page() -> None:
+    done = subprocess.run([sys.executable, "-c", WORKER], capture_output=True, text=True)
+    assert "It needs --pool prefork or solo" in done.stderr
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.django_db
+def test_prepare_checks_the_settings(settings: Settings) -> None:
+    """Most processes that it is for leave that to it."""
+    settings.EMERGENCY_ACCESS_MINUTES = 0
+    with pytest.raises(SystemCheckError, match="EMERGENCY_ACCESS_MINUTES must be at least 1"):
+        call_command("prepare", verbosity=0)
 
 
 def _printed(program: str, *arguments: str) -> list[str]:

@@ -9,6 +9,7 @@ inference worker, one per device, with
 """
 
 import logging
+import os
 from typing import Any
 
 from celery import Celery
@@ -19,6 +20,9 @@ from webportal.inference.hint_sender import INFERENCE_QUEUE
 from workers import process
 from workers.limits import HARD_LIMIT_SECONDS, VISIBILITY_SECONDS
 from workers.startup import refuse_misconfiguration
+
+# Django's checks, which `manage.py prepare` has made: for them, each start would load every page.
+os.environ["CELERY_SKIP_CHECKS"] = "true"
 
 app = Celery("chestline", include=["workers.tasks"])
 app.conf.update(

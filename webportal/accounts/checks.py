@@ -1,4 +1,4 @@
-"""System checks of account settings; `manage.py prepare` and every start run them."""
+"""System checks of account settings, which `manage.py prepare` runs before every start."""
 
 from typing import Any
 from urllib.parse import urlsplit

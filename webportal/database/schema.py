@@ -15,13 +15,13 @@ class MigrationError(Exception):
 
 
 def migrate(verbosity: int) -> None:
-    """Migrate the database, and let the runtime role do its work on all tables.
+    """Run the system checks, migrate the database, and let the runtime role work on all tables.
 
     Raises MigrationError, and RoleError where the two roles are not as they must be.
     """
     owner_url = settings.DATABASE_OWNER_URL
     if not owner_url:
-        call_command("migrate", interactive=False, verbosity=verbosity)
+        call_command("migrate", interactive=False, verbosity=verbosity, skip_checks=False)
         return
     environment = {**os.environ, "DATABASE_URL": owner_url}
     environment.pop("DATABASE_URL_FILE", None)

@@ -18,6 +18,8 @@ class Command(BaseCommand):
         "Erase again what had been erased since, end all sessions and API tokens, and pause the"
         " removal of files, after the database was restored to a point in time."
     )
+    # `migrate` runs them.
+    requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("until", type=datetime.fromisoformat, help="The time, with its zone.")

@@ -24,6 +24,8 @@ class Command(BaseCommand):
     """Runs until it is stopped; what fails is logged and tried again."""
 
     help = "Move the write-ahead log of PostgreSQL from a folder into BACKUP_REPOSITORY."
+    # As for the receivers: `migrate` has run them.
+    requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("outbox", type=Path, help="Where PostgreSQL copies the log.")

@@ -18,6 +18,8 @@ class Command(BaseCommand):
     """
 
     help = "Prepare the database for a start."
+    # `migrate` runs them.
+    requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -11,6 +11,8 @@ class Command(BaseCommand):
     """Compute what is due, and end."""
 
     help = "Compute the weeks of the active model version that are over."
+    # As for the receivers: `migrate` has run them.
+    requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         weeks.compute_due()

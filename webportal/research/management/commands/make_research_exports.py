@@ -11,6 +11,8 @@ class Command(BaseCommand):
     """Make what waits, and end."""
 
     help = "Make the exports for research that wait."
+    # As for the receivers: `migrate` has run them.
+    requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         building.make_waiting()
