@@ -1,16 +1,36 @@
 """Networks for tests that need no trained one."""
 
 import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ml.research.export import export
 from ml.research.packaging import write_package
 from ml.serving.gate.decision import Classifier, Gate
 from ml.serving.network import build_network
 from ml.serving.package import FACTS_FILE, GATE_FILE, WEIGHTS_FILE, ModelPackage
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """Train or predict without compiling, which takes as long as many steps of a small network.
+
+    What cannot be compiled is not found: another test has to train with the same losses.
+    """
+    tf.config.run_functions_eagerly(True)
+    try:
+        with warnings.catch_warnings():
+            # Reading the images stays compiled.
+            warnings.filterwarnings("ignore", "Even though the `tf.config", UserWarning)
+            yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def random_network(input_size: int) -> keras.Model:

@@ -11,6 +11,7 @@ from ml.research.learning import RimPenalty, column
 from ml.research.training import BalancedBatches, TrainingOptions, train
 from ml.serving.backbones import BACKBONES, Scaling
 from ml.serving.network import build_network
+from tests.ml.networks import uncompiled
 
 OPTIONS = TrainingOptions(
     backbone="tiny", input_size=32, epochs=2, images_per_class=8, batch_size=8, head_dropout=0.0
@@ -68,12 +69,13 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(
     unbroken = trained(OPTIONS, tmp_path / "unbroken")
     expected = set(second_epoch)
     second_epoch.clear()
-    with monkeypatch.context() as patch:
+    with uncompiled(), monkeypatch.context() as patch:
         patch.setattr(BalancedBatches, "__getitem__", break_off)
         # Each backend of Keras wraps the interruption in an error of its own.
         with pytest.raises(BaseException):  # noqa: B017, PT011
             trained(OPTIONS, tmp_path / "broken")
-    resumed = trained(OPTIONS, tmp_path / "broken")
+    with uncompiled():
+        resumed = trained(OPTIONS, tmp_path / "broken")
 
     assert {index for index, _ in expected} == {0, 1}
     assert set(second_epoch) == expected
