@@ -15,7 +15,7 @@ from webportal.notifications.models import Notification, NotificationKind
 from webportal.notifications.services import mark_read
 from webportal.records.choices import ReadingState
 from webportal.records.models import Study
-from webportal.review.models import Decision, Pneumonia, Read, ReadState
+from webportal.review.models import Addendum, Decision, Pneumonia, Read, ReadState
 from webportal.review.worklist.bulk import assign
 
 pytestmark = pytest.mark.django_db
@@ -135,3 +135,40 @@ def test_a_notification_states_the_number_and_links_to_the_studies(
     answer = client.get(f"/notifications/{notification.pk}")
     assert answer.headers["Location"] == "/worklist?assigned=me"
     assert told(radiologist) == []
+
+
+def test_a_clinician_is_told_of_an_addendum_and_once(
+    radiologist: User, make_user: Callable[..., User]
+) -> None:
+    referrer = make_user(Role.REFERRER, username="referrer")
+    studies = [make_study(referrer=referrer) for _ in range(2)]
+    for study in studies:
+        sign_a_while_ago(study, radiologist, timedelta(hours=3))
+    run.create_due()
+    assert told(referrer) == [(NotificationKind.REPORTS_READY, 2)]
+    mark_read(referrer)
+    Notification.objects.update(counted_until=timezone.now() - timedelta(hours=1))
+    run.create_due()
+    assert told(referrer) == []
+    for reason in ("Apex", "Base"):
+        Addendum.objects.create(
+            read=studies[0].reads.get(),
+            author=radiologist,
+            reason=reason,
+            text="A pneumothorax.",
+            signed_at=timezone.now() - A_WHILE,
+        )
+    # A study that goes to another reader has no report by now.
+    Study.objects.filter(pk=studies[1].pk).update(reading_state=ReadingState.UNREAD)
+    Addendum.objects.create(
+        read=studies[1].reads.get(), author=radiologist, reason="x", text="y",
+        signed_at=timezone.now() - A_WHILE,
+    )  # fmt: skip
+    run.create_due()
+    assert told(referrer) == [(NotificationKind.REPORTS_READY, 1)]
+    run.create_due()
+    assert told(referrer) == [(NotificationKind.REPORTS_READY, 1)]
+    # Whoever uploaded the images has nothing to do with it.
+    assert not Notification.objects.filter(
+        kind=NotificationKind.STUDIES_SIGNED, studies__gt=2
+    ).exists()

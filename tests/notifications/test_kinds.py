@@ -28,7 +28,7 @@ SENTENCES = {
     NotificationKind.STUDIES_ASSIGNED: "2 studies were assigned to you",
     NotificationKind.READ_OVERRULED: "An arbitration overruled your read of a study",
     NotificationKind.IDENTITY_CORRECTED: "The identity under which you signed a read was corrected",
-    NotificationKind.REPORTS_READY: "2 reports on patients whom you referred are ready",
+    NotificationKind.REPORTS_READY: "2 reports on patients whom you referred are new",
     NotificationKind.PASSWORD_RESET: "Hospital IT gave you a one-time password",
     NotificationKind.FACTOR_ADDED: "A second factor was added to your account",
     NotificationKind.FACTOR_REMOVED: "A second factor of yours was removed",

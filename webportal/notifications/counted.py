@@ -5,13 +5,15 @@ after it is read, the next event creates another. Events are notified SETTLED af
 by then their transaction has committed, and a signature can no longer be taken back.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Value
+from django.db.models import F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -21,6 +23,7 @@ from webportal.notifications.models import Notification, NotificationKind
 from webportal.notifications.services import LOOK_BACK, mail_state_for, mail_wanted
 from webportal.records.choices import ReadingState
 from webportal.records.models import Study
+from webportal.review.models import Addendum, ReadState
 from webportal.review.reads.standing import standing_reads
 
 SETTLED = timedelta(seconds=60)
@@ -48,40 +51,59 @@ def create_due() -> int:
         )
         .filter(sees("study__referrer", "study__department"))
     )
-    news = [
-        _News(NotificationKind.STUDIES_ASSIGNED, assigned, "assigned_reader", "assigned_at", "pk"),
-        _News(NotificationKind.STUDIES_SIGNED, signed, "study__created_by", "signed_at", "study"),
-        _News(NotificationKind.REPORTS_READY, referred, "study__referrer", "signed_at", "study"),
-    ]
-    return sum(_notify(each.kind, _fresh(each, until), until) for each in news)
+    # Whoever has acted on a report must hear of what was added to it. An amendment is a read.
+    added = Addendum.objects.filter(
+        read__state=ReadState.SIGNED,
+        read__study__reading_state=ReadingState.SIGNED,
+        read__study__referrer__is_active=True,
+        read__study__referrer__roles__contains=[Role.REFERRER],
+    ).filter(sees("read__study__referrer", "read__study__department"))
+    news = {
+        NotificationKind.STUDIES_ASSIGNED: [
+            _News(assigned, "assigned_reader", "assigned_at", "pk"),
+        ],
+        NotificationKind.STUDIES_SIGNED: [
+            _News(signed, "study__created_by", "signed_at", "study"),
+        ],
+        NotificationKind.REPORTS_READY: [
+            _News(referred, "study__referrer", "signed_at", "study"),
+            _News(added, "read__study__referrer", "signed_at", "read__study"),
+        ],
+    }
+    return sum(_notify(kind, _fresh(kind, each, until), until) for kind, each in news.items())
 
 
 @dataclass(frozen=True)
 class _News:
     """Events to notify; `person`, `at` and `study` are the names of their fields."""
 
-    kind: NotificationKind
     events: QuerySet[Any]
     person: str
     at: str
     study: str
 
 
-def _fresh(news: _News, until: datetime) -> list[dict[str, Any]]:
+def _fresh(kind: NotificationKind, news: Iterable[_News], until: datetime) -> list[dict[str, Any]]:
     """Count the studies of each person with an event since their last notification."""
-    person, at = news.person, news.at
-    earlier = Notification.objects.filter(kind=news.kind, recipient=OuterRef(person))
-    last = earlier.order_by("-counted_until").values("counted_until")[:1]
-    since = Coalesce(Subquery(last), Value(until - LOOK_BACK))
-    fresh = news.events.filter(**{f"{at}__gt": until - LOOK_BACK, f"{at}__lte": until})
-    rows = (
-        fresh.order_by()
-        .annotate(notified_until=since, person=F(person))
-        .filter(**{f"{at}__gt": F("notified_until")})
-        .values("person", "notified_until")
-        .annotate(studies=Count(news.study, distinct=True))
-    )
-    return list(rows)
+    studies: dict[tuple[UUID, datetime], set[UUID]] = defaultdict(set)
+    for each in news:
+        person, at = each.person, each.at
+        earlier = Notification.objects.filter(kind=kind, recipient=OuterRef(person))
+        last = earlier.order_by("-counted_until").values("counted_until")[:1]
+        since = Coalesce(Subquery(last), Value(until - LOOK_BACK))
+        fresh = each.events.filter(**{f"{at}__gt": until - LOOK_BACK, f"{at}__lte": until})
+        rows = (
+            fresh.order_by()
+            .annotate(notified_until=since)
+            .filter(**{f"{at}__gt": F("notified_until")})
+            .values_list(person, "notified_until", each.study)
+        )
+        for recipient, notified_until, study in rows:
+            studies[recipient, notified_until].add(study)
+    return [
+        {"person": person, "notified_until": notified_until, "studies": len(found)}
+        for (person, notified_until), found in studies.items()
+    ]
 
 
 def _notify(kind: NotificationKind, rows: Iterable[dict[str, Any]], until: datetime) -> int:

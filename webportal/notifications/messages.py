@@ -85,10 +85,10 @@ def studies_signed(notification: Notification) -> str:
 
 
 def reports_ready(notification: Notification) -> str:
-    """How many are ready."""
+    """How many are new, or have an amendment or an addendum."""
     sentence = ngettext(
-        "%(studies)d report on a patient whom you referred is ready",
-        "%(studies)d reports on patients whom you referred are ready",
+        "%(studies)d report on a patient whom you referred is new or has changed",
+        "%(studies)d reports on patients whom you referred are new or have changed",
         notification.studies,
     )
     return sentence % {"studies": notification.studies}
