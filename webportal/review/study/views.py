@@ -118,8 +118,17 @@ def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         "is_taken_back": due == ReadKind.FIRST and due != was_due,
         "is_amended": bool(counted) and (counting is None or str(counting.pk) != counted),
         "has_news": str(leading.pk if leading else "") != request.GET.get("seen", ""),
+        "has_more_images": _exceeds(study.radiographs.count(), request.GET.get("images", "")),
+        "has_more_studies": _exceeds(
+            study.patient.studies.visible_to(request.user).count(), request.GET.get("studies", "")
+        ),
     }
     return render(request, "review/study/status.html", context)
+
+
+def _exceeds(number: int, shown: str) -> bool:
+    """Whether there are more of something than a page shows; False if it does not say."""
+    return shown.isdecimal() and number > int(shown)
 
 
 @allow(Role.RADIOLOGIST)
