@@ -19,6 +19,7 @@ from tests.reading import add_addendum, sign
 from webportal.accounts.models import Role, User
 from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
+from webportal.records.choices import ReadingState
 from webportal.records.models import Study
 from webportal.review.models import Read, SecondReading
 from webportal.review.reads.headline import Finding, findings_of
@@ -236,6 +237,33 @@ def test_exports_contain_it_once_it_cannot_be_taken_back(
     assert list(found).index("finding") < list(found).index("category")
     text = printed()
     assert text.index("No pneumonia") < text.index("Pneumonia likely, 93 % – overruled")
+
+
+def test_exports_say_that_a_finding_is_not_the_last_word(
+    batch: UploadBatch,
+    radiologist: User,
+    make_user: Callable[..., User],
+    sign_in: Callable[[User], Client],
+) -> None:
+    let_time_pass()
+    read = Read.objects.get()
+    add_addendum(read, make_user(Role.RADIOLOGIST, username="o"), "Why", "What", PASSWORD)
+    browser = sign_in(radiologist)
+
+    def exported() -> tuple[str, str]:
+        text = browser.get(f"/uploads/{batch.pk}/results.csv").content.decode("utf-8-sig")
+        pdf = browser.get(f"/uploads/{batch.pk}/results.pdf").content
+        printed = " ".join(PdfReader(io.BytesIO(pdf)).pages[0].extract_text().split())
+        return next(csv.DictReader(io.StringIO(text)))["finding_remarks"], printed
+
+    said, printed = exported()
+    assert said == "1 addendum"
+    assert "; 1 addendum" in printed
+    # An image has come since: the study waits to be read, and the finding is of the first alone.
+    Study.objects.update(reading_state=ReadingState.UNREAD)
+    said, printed = exported()
+    assert said == "1 addendum; before a later image"
+    assert "before a later image" in printed
 
 
 def test_uploaders_see_that_a_study_is_signed_but_no_finding(

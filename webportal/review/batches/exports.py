@@ -53,7 +53,7 @@ def as_csv(export: Export) -> str:
         results += ["result_withheld"]
     names = ["file", "verdict", "reason", "patient_id", "patient_name", "study"]
     names += ["accession_number", "study_date", "priority", "analysis", *results, "reading_state"]
-    names += ["identity_corrected"]
+    names += ["identity_corrected", *(["finding_remarks"] if export.with_results else [])]
     writer.writerow(names)
     for row in export.rows:
         probability = "" if row.probability is None else f"{row.probability:.4f}"
@@ -65,8 +65,11 @@ def as_csv(export: Export) -> str:
         cells = [row.file_name, row.verdict, row.reason.english, row.patient_id, row.patient_name]
         cells += [str(row.study_id or ""), row.accession_number, format_date(row.performed_at)]
         cells += ["" if row.priority is None else Priority(row.priority).name.lower()]
-        corrected = "yes" if row.identity_corrected else ""
-        writer.writerow(_harmless([*cells, row.analysis, *found, row.reading_state, corrected]))
+        cells += [row.analysis, *found, row.reading_state]
+        cells += ["yes" if row.identity_corrected else ""]
+        if export.with_results:
+            cells += ["; ".join(row.finding.remarks) if row.finding else ""]
+        writer.writerow(_harmless(cells))
     return buffer.getvalue()
 
 
@@ -84,12 +87,12 @@ def _finding_cells(row: FileRow) -> list[str]:
 
 
 def describe_finding(row: FileRow) -> str:
-    """The signed finding as text, with signer and time; '' if there is none."""
+    """The signed finding as text, with signer, time and remarks; '' if there is none."""
     if row.finding is None:
         return ""
     labels = ", ".join([row.finding.label, *row.finding.other_labels])
     at = f"{timezone.localtime(row.finding.signed_at):%Y-%m-%d %H:%M}"
-    return f"{labels} ({row.finding.reader}, {at})"
+    return "; ".join([f"{labels} ({row.finding.reader}, {at})", *row.finding.remarks])
 
 
 def format_date(at: datetime | None) -> str:

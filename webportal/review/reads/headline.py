@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count, OuterRef, Q, Subquery
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from webportal.accounts.models import Role, User
 from webportal.labels import label_of
@@ -62,6 +62,16 @@ class Finding:
     def other_labels(self) -> list[str]:
         """The other findings as text."""
         return [label_of(OtherFinding, each) for each in self.others]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What must be known before the finding is taken for the last word, as text."""
+        addenda = ngettext("%(count)d addendum", "%(count)d addenda", self.addenda)
+        return [
+            *([gettext("amended")] if self.is_amended else []),
+            *([addenda % {"count": self.addenda}] if self.addenda else []),
+            *([] if self.covers_all else [gettext("before a later image")]),
+        ]
 
     def against(self, category: str) -> str:
         """Relation to the model's result: agrees, overruled, differs, or '' for none of these.
