@@ -72,26 +72,26 @@ class SheetText(serializers.Serializer[Any]):
     sheet = serializers.CharField(trim_whitespace=False)
 
 
-class SheetProblem(serializers.Serializer[Any]):
+class SheetProblemSerializer(serializers.Serializer[Any]):
     """What is wrong with one value in a line."""
 
     column = serializers.CharField(help_text="Empty if the problem concerns the whole line.")
     message = serializers.CharField()
 
 
-class SheetLine(serializers.Serializer[Any]):
+class SheetLineSerializer(serializers.Serializer[Any]):
     """A line of a sheet and its problems."""
 
     number = serializers.IntegerField(help_text="Line 1 contains the column names.")
     file = serializers.CharField()
-    problems = SheetProblem(many=True)
+    problems = SheetProblemSerializer(many=True)
 
 
 class CheckedSheet(serializers.Serializer[Any]):
     """Every line of a sheet."""
 
     is_good = serializers.BooleanField(help_text="Whether a batch can be created from it.")
-    lines = SheetLine(many=True)
+    lines = SheetLineSerializer(many=True)
 
 
 class BatchResultEndpoint(Endpoint[UploadBatch]):
