@@ -11,7 +11,7 @@ import pytest
 
 from tests import dicom_files as files
 from webportal.intake.checks import archive
-from webportal.intake.checks.archive import Entry, entries
+from webportal.intake.checks.archive import ArchiveEntry, entries
 from webportal.intake.errors import RefusedError
 
 LIMIT = 50 * 1024**2
@@ -66,7 +66,7 @@ def names_and_reasons(file: io.BytesIO) -> list[tuple[str, str]]:
 def test_files_are_extracted_with_their_paths() -> None:
     image = files.png(files.phantom())
     result = list(entries(make_zip(("study/a.png", image), ("b.png", image)), LIMIT))
-    assert result == [Entry("study/a.png", image), Entry("b.png", image)]
+    assert result == [ArchiveEntry("study/a.png", image), ArchiveEntry("b.png", image)]
 
 
 def test_files_of_the_operating_system_are_skipped() -> None:

@@ -169,7 +169,7 @@ def test_a_pacs_that_never_ends_is_left(
         threading.Timer(1, stopping.set).start()
     source = sources.source_of(node)
     began = time.monotonic()
-    with retrieving.Connection(source, stopping) as connection:
+    with retrieving.SourceAssociation(source, stopping) as connection:
         with pytest.raises(NotReachedError, match="retrieve_failed"):
             connection.retrieve(prior, ["2.25.8"])
         assert not connection.association.is_established
@@ -188,7 +188,7 @@ def test_a_data_set_that_is_too_long_is_left_before_it_is_in_memory(
     prior = make_prior(node, PriorState.WANTED)
     PriorStudy.objects.update(study_instance_uid="2.25.7")
     prior.refresh_from_db()
-    with retrieving.Connection(sources.source_of(node), threading.Event()) as connection:
+    with retrieving.SourceAssociation(sources.source_of(node), threading.Event()) as connection:
         (series,) = chest_series(connection.association, "2.25.7")
         tracemalloc.start()
         try:

@@ -24,7 +24,7 @@ class PauseForm(forms.Form):
         return Priority[name.upper()] if name else None
 
 
-class BulkForm(forms.Form):
+class BulkJobsForm(forms.Form):
     """What to do to all jobs with a reason."""
 
     change = forms.ChoiceField(choices=BulkChange.choices)

@@ -16,7 +16,7 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.inference import bulk, pauses
 from webportal.inference.models import Job
 from webportal.inference.queue import QueueError, cancel, release_from_quarantine
-from webportal.operations.forms import BulkForm, PauseForm
+from webportal.operations.forms import BulkJobsForm, PauseForm
 
 
 @allow(Role.IT)
@@ -68,7 +68,7 @@ def cancel_job(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_all(request: SignedInRequest) -> HttpResponse:
     """Change all jobs that failed for the same reason, after showing how many they are."""
-    form = BulkForm(request.POST if request.method == "POST" else request.GET)
+    form = BulkJobsForm(request.POST if request.method == "POST" else request.GET)
     if not form.is_valid():
         messages.error(request, _("Choose a reason on this page."))
         return redirect("operations:queue")

@@ -40,7 +40,7 @@ _DAYS_WITHOUT = 7
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownOrder:
     """An order beside a study: whether they are linked, and in what they differ.
 
     Of one that `is_closed` nothing but this is shown.
@@ -75,7 +75,7 @@ def study_order(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     asked_for = request.POST.get("patient_id", "")[:LONGEST]
     found = (
         [
-            Shown(order, differences(order, study.patient))
+            ShownOrder(order, differences(order, study.patient))
             for order in known.filter(accession_number=number).exclude(links__study=study)
             if names_patient(order, asked_for)
         ]
@@ -83,12 +83,12 @@ def study_order(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         else []
     )
     linked = [
-        Shown(each.order, differences(each.order, study.patient), each)
+        ShownOrder(each.order, differences(each.order, study.patient), each)
         for each in study.order_links.select_related("order__source", "linked_by")
     ]
     seen = set(Order.objects.visible_to(request.user).filter(pk__in=of_number(study)))
     waiting = [
-        Shown(order, differences(order, study.patient), is_closed=order not in seen)
+        ShownOrder(order, differences(order, study.patient), is_closed=order not in seen)
         for order in of_number(study).filter(pk__in=known).select_related("source")
         if order.pk not in {each.order.pk for each in found}
     ]

@@ -41,7 +41,7 @@ class _Dates(TypedDict):
 
 
 @dataclass(frozen=True)
-class Figures:
+class RetentionCounts:
     """The number of due studies, and of those kept only by a hold."""
 
     due: int
@@ -61,11 +61,11 @@ def due(now: datetime | None = None) -> "QuerySet[WithAnnotations[Study, _Dates]
     return _past_retention(now).exclude(_is_held()).order_by("begun_at", "id")
 
 
-def figures() -> Figures:
+def figures() -> RetentionCounts:
     """The numbers of due and held studies."""
     past = _past_retention(None)
     held = past.filter(_is_held()).count()
-    return Figures(due=past.count() - held, held=held)
+    return RetentionCounts(due=past.count() - held, held=held)
 
 
 def _past_retention(now: datetime | None) -> "QuerySet[WithAnnotations[Study, _Dates]]":

@@ -32,19 +32,19 @@ SPEED = WorkerSpeed(BatchTime(0.2, 0.1), BatchTime(0, 0.1), batch_size=16)
 SLOW = WorkerSpeed(BatchTime(0, 10), BatchTime(0, 10), batch_size=4)
 PATH = UploadPath(portals=10, commits_per_second=5000)
 DAY = tuple(0.1 if hour < 7 or hour > 18 else 1.0 for hour in range(24))
-QUESTION = CapacityTarget(within_seconds=10, replications=3, most_images=4_000)
+TARGET = CapacityTarget(within_seconds=10, replications=3, most_images=4_000)
 
 
 def answer_for(
     images_per_second: float,
-    question: CapacityTarget = QUESTION,
+    target: CapacityTarget = TARGET,
     path: UploadPath = PATH,
     speed: WorkerSpeed = SPEED,
     profile: tuple[float, ...] = FLAT,
     scaling: Scaling | None = None,
 ) -> CapacityPlan:
     load = Load(images_per_second * 3600, 1, profile)
-    return plan(Assumptions(load, speed, path, scaling=scaling), question)
+    return plan(Assumptions(load, speed, path, scaling=scaling), target)
 
 
 def test_the_least_number_keeps_up_and_one_fewer_does_not() -> None:
@@ -59,7 +59,7 @@ def test_the_least_number_keeps_up_and_one_fewer_does_not() -> None:
 
 def test_a_tighter_limit_needs_at_least_as_many() -> None:
     found = [
-        answer_for(28, replace(QUESTION, within_seconds=within)).workers or 0
+        answer_for(28, replace(TARGET, within_seconds=within)).workers or 0
         for within in (1.0, 2.0, 10.0)
     ]
     assert min(found) > 0
@@ -74,7 +74,7 @@ def test_times_fall_with_every_worker() -> None:
 
 def test_the_same_seed_gives_the_same_answer() -> None:
     assert answer_for(15) == answer_for(15)
-    assert answer_for(15).options != answer_for(15, replace(QUESTION, seed=9)).options
+    assert answer_for(15).options != answer_for(15, replace(TARGET, seed=9)).options
 
 
 def test_portals_and_the_trail_can_be_the_limit() -> None:
@@ -83,18 +83,18 @@ def test_portals_and_the_trail_can_be_the_limit() -> None:
     assert (answer.workers, answer.obstacle) == (None, Obstacle.PORTALS)
     assert answer.portal_use == pytest.approx(2.5)
     assumptions = Assumptions(Load(50 * 3600, 1), SPEED, few)
-    assert "At least 3 portals" in headline(assumptions, QUESTION, answer)
+    assert "At least 3 portals" in headline(assumptions, TARGET, answer)
 
     trail = UploadPath(portals=10, files_per_second=20, commits_per_second=40)
     answer = answer_for(50, path=trail)
     assert (answer.workers, answer.obstacle) == (None, Obstacle.TRAIL)
     assumptions = Assumptions(Load(50 * 3600, 1), SPEED, trail)
-    assert "audit trail" in headline(assumptions, QUESTION, answer)
+    assert "audit trail" in headline(assumptions, TARGET, answer)
 
 
 def test_nothing_is_simulated_where_workers_make_no_difference() -> None:
     # A day of simulated images in each of the replications would take minutes.
-    endless = replace(QUESTION, within_seconds=86_400, most_simulated=1)
+    endless = replace(TARGET, within_seconds=86_400, most_simulated=1)
     few = UploadPath(portals=1, files_per_second=20, commits_per_second=5000)
     trail = UploadPath(portals=1000, files_per_second=20, commits_per_second=40)
     for path in (few, trail):
@@ -107,11 +107,11 @@ def test_nothing_is_simulated_where_workers_make_no_difference() -> None:
 
 
 def test_no_more_is_simulated_than_the_question_allows() -> None:
-    needed = answer_for(15, QUESTION)
+    needed = answer_for(15, TARGET)
     enough = len(needed.options) * needed.images
-    assert answer_for(15, replace(QUESTION, most_simulated=enough)) == needed
+    assert answer_for(15, replace(TARGET, most_simulated=enough)) == needed
     with pytest.raises(TooManyImagesError):
-        answer_for(15, replace(QUESTION, most_simulated=enough - 1))
+        answer_for(15, replace(TARGET, most_simulated=enough - 1))
 
 
 def test_no_number_of_slow_workers_is_enough() -> None:
@@ -126,9 +126,9 @@ def test_no_number_of_slow_workers_is_enough() -> None:
 
 def test_a_night_may_work_off_the_day() -> None:
     # Three workers keep up with the busy hours, two with the day as a whole.
-    question = replace(QUESTION, within_seconds=1800, most_images=20_000)
-    keeps_up = answer_for(0.25, question, profile=DAY, speed=SLOW)
-    patient = answer_for(0.25, replace(question, within_seconds=12 * 3600), profile=DAY, speed=SLOW)
+    target = replace(TARGET, within_seconds=1800, most_images=20_000)
+    keeps_up = answer_for(0.25, target, profile=DAY, speed=SLOW)
+    patient = answer_for(0.25, replace(target, within_seconds=12 * 3600), profile=DAY, speed=SLOW)
     assert (keeps_up.workers, patient.workers) == (3, 2)
     assert max(patient.backlog) > 10 * max(keeps_up.backlog)
 
@@ -137,7 +137,7 @@ def test_the_backlog_of_a_day_follows_its_hours_and_is_left_out_if_too_long() ->
     answer = answer_for(0.25, profile=DAY, speed=SLOW)
     assert len(answer.backlog) == 96
     assert sum(answer.backlog[40:48]) > 3 * sum(answer.backlog[0:8])
-    assert answer_for(0.25, replace(QUESTION, most_images_of_a_day=100)).backlog == []
+    assert answer_for(0.25, replace(TARGET, most_images_of_a_day=100)).backlog == []
 
 
 def test_a_busy_installation_is_simulated_for_a_part_of_its_busiest_hour() -> None:
@@ -145,13 +145,13 @@ def test_a_busy_installation_is_simulated_for_a_part_of_its_busiest_hour() -> No
     assert answer.slots == 1
     assert answer.slot_seconds < 60
     # Long enough to see waits as long as the limit.
-    assert answer.slot_seconds >= QUESTION.within_seconds
+    assert answer.slot_seconds >= TARGET.within_seconds
     assert answer.workers == math.ceil(30 / MOST_USE)
 
 
 def test_with_scaling_the_least_upper_limit_is_found() -> None:
-    question = replace(QUESTION, within_seconds=120, most_images=30_000)
-    answer = answer_for(25, question, scaling=Scaling(least=1, jobs_per_worker=20))
+    target = replace(TARGET, within_seconds=120, most_images=30_000)
+    answer = answer_for(25, target, scaling=Scaling(least=1, jobs_per_worker=20))
     assert answer.workers is not None
     assert answer.workers >= 3
 

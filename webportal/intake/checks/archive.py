@@ -38,7 +38,7 @@ _IGNORED_FOLDERS = {"__macosx"}
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchiveEntry:
     """A file in the archive: its bytes, or why it was not extracted."""
 
     name: str
@@ -46,7 +46,7 @@ class Entry:
     refusal: RefusedError | None = None
 
 
-def entries(file: IO[bytes], max_entry_bytes: int) -> Iterator[Entry]:
+def entries(file: IO[bytes], max_entry_bytes: int) -> Iterator[ArchiveEntry]:
     """Yield each file of a ZIP; an invalid one is yielded with its reason and affects no other.
 
     Raises RefusedError, before anything is yielded, for an archive that is broken, empty or beyond
@@ -72,7 +72,7 @@ def _check_archive(infos: list[zipfile.ZipInfo]) -> None:
 
 def _entries(
     archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], max_entry_bytes: int
-) -> Iterator[Entry]:
+) -> Iterator[ArchiveEntry]:
     with archive:
         for info in infos:
             name = _name(info).encode("utf-8", "replace").decode()
@@ -110,7 +110,7 @@ def _bytes_of(stored: bytes) -> str:
     return quote_from_bytes(stored, safe=_KEPT_IN_NAMES)
 
 
-def _refuse(info: zipfile.ZipInfo, name: str, max_entry_bytes: int) -> Entry | None:
+def _refuse(info: zipfile.ZipInfo, name: str, max_entry_bytes: int) -> ArchiveEntry | None:
     if _is_unsafe_path(name):
         return _refused(name, "unsafe_path")
     if stat.S_ISLNK(info.external_attr >> 16):
@@ -127,7 +127,7 @@ def _refuse(info: zipfile.ZipInfo, name: str, max_entry_bytes: int) -> Entry | N
     return None
 
 
-def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Entry:
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> ArchiveEntry:
     """Read an entry; zipfile stops at the size in the directory and checks the CRC there."""
     try:
         data = archive.read(info)
@@ -137,11 +137,11 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Entry:
         return _refused(name, "damaged_entry")
     if images.sniff(data) == "zip":
         return _refused(name, "nested_archive")
-    return Entry(name, data)
+    return ArchiveEntry(name, data)
 
 
-def _refused(name: str, code: str, **params: int) -> Entry:
-    return Entry(name, refusal=RefusedError(code, **params))
+def _refused(name: str, code: str, **params: int) -> ArchiveEntry:
+    return ArchiveEntry(name, refusal=RefusedError(code, **params))
 
 
 def _is_ignored(info: zipfile.ZipInfo) -> bool:

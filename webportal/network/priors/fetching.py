@@ -22,7 +22,7 @@ from webportal.network.models import (
 from webportal.network.priors.arrivals import no_longer_wanted, record_retrieving, refuse
 from webportal.network.priors.prior_requests import due
 from webportal.network.priors.queries import FoundStudy, chest_series, earlier_studies
-from webportal.network.priors.retrieving import Connection
+from webportal.network.priors.retrieving import SourceAssociation
 from webportal.network.scu import NotReachedError
 from webportal.records.ages import examined_on
 from webportal.records.models import Study
@@ -40,7 +40,7 @@ def fetch_due(node: uuid.UUID, stopping: threading.Event) -> None:
         return
     source = PriorSource.objects.select_related("node__account").get(node=node)
     try:
-        with Connection(source, stopping) as connection:
+        with SourceAssociation(source, stopping) as connection:
             for row in rows:
                 if stopping.is_set() or not connection.association.is_established:
                     return
@@ -50,7 +50,7 @@ def fetch_due(node: uuid.UUID, stopping: threading.Event) -> None:
             _fail(row, error.code)
 
 
-def _try(connection: Connection, row: PriorRequest) -> None:
+def _try(connection: SourceAssociation, row: PriorRequest) -> None:
     try:
         _fetch(connection, row)
     except NotReachedError as error:
@@ -63,7 +63,7 @@ def _try(connection: Connection, row: PriorRequest) -> None:
         _fail(row, "node_unexpected")
 
 
-def _fetch(connection: Connection, row: PriorRequest) -> None:
+def _fetch(connection: SourceAssociation, row: PriorRequest) -> None:
     """Query and retrieve. Raises NotReachedError if the node fails, or sends only part."""
     source, study = connection.source, row.study
     day = examined_on(study) or timezone.localtime(study.created_at).date()
@@ -87,7 +87,7 @@ def _fetch(connection: Connection, row: PriorRequest) -> None:
 
 
 def _choose(
-    connection: Connection, row: PriorRequest, found: list[FoundStudy]
+    connection: SourceAssociation, row: PriorRequest, found: list[FoundStudy]
 ) -> list[tuple[PriorStudy, list[str]]]:
     """The newest studies to fetch, with their series; records why others are not fetched."""
     known = {prior.study_instance_uid: prior for prior in row.found.all()}

@@ -48,7 +48,7 @@ _SUBOPERATIONS = [
 ]
 
 
-class Connection:
+class SourceAssociation:
     """An association with a source, for queries, and for the images that C-GET returns.
 
     Use it as a context manager. A retrieval ends early once `stopping` is set. Raises
@@ -77,7 +77,7 @@ class Connection:
             ]
         self.association: Association = scu.associate(self.node, self.node.host, entity, **options)
 
-    def __enter__(self) -> "Connection":
+    def __enter__(self) -> "SourceAssociation":
         return self
 
     def __exit__(self, *exception: object) -> None:

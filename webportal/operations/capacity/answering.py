@@ -31,7 +31,7 @@ def answer_to(wanted: dict[str, Any], found: Measured) -> dict[str, Any]:
         path=UploadPath(portals=wanted["portals"]),
     )
     basis = combine(given, found)
-    question = CapacityTarget(
+    target = CapacityTarget(
         within_seconds=wanted["within"],
         percentile=float(wanted["percentile"]),
         replications=_REPLICATIONS,
@@ -39,10 +39,10 @@ def answer_to(wanted: dict[str, Any], found: Measured) -> dict[str, Any]:
         most_images_of_a_day=_MOST_IMAGES_OF_A_DAY,
         most_simulated=_MOST_SIMULATED,
     )
-    answer = plan(basis.assumptions, question)
+    answer = plan(basis.assumptions, target)
     return {
         "answer": answer,
-        "headline": headline(basis.assumptions, question, answer),
+        "headline": headline(basis.assumptions, target, answer),
         "basis": basis,
         "rows": [
             {

@@ -63,7 +63,7 @@ class CapacityTarget:
 
 
 class TooManyImagesError(Exception):
-    """The plan needs more simulated images than the question allows."""
+    """The plan needs more simulated images than the target allows."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,10 @@ class CapacityPlan:
     backlog: Sequence[float]
 
 
-def plan(assumptions: Assumptions, question: CapacityTarget) -> CapacityPlan:
+def plan(assumptions: Assumptions, target: CapacityTarget) -> CapacityPlan:
     """Find the least number of workers; with scaling, the least upper limit.
 
-    Raises TooManyImagesError if that takes more images than `question.most_simulated`.
+    Raises TooManyImagesError if that takes more images than `target.most_simulated`.
     """
     load = assumptions.load
     portal_use, trail_use = uses(assumptions)
@@ -125,9 +125,9 @@ def plan(assumptions: Assumptions, question: CapacityTarget) -> CapacityPlan:
         return _none(Obstacle.PORTALS, portal_use, trail_use)
     if trail_use >= 1:
         return _none(Obstacle.TRAIL, portal_use, trail_use)
-    hours, slot = _slots(load, question)
+    hours, slot = _slots(load, target)
     shares = sum(load.profile[hour % HOURS] for hour in hours)
-    question.check(load.images_per_second * shares * slot * question.replications)
+    target.check(load.images_per_second * shares * slot * target.replications)
     days = [
         arrive(
             load,
@@ -136,9 +136,9 @@ def plan(assumptions: Assumptions, question: CapacityTarget) -> CapacityPlan:
             np.random.default_rng([seed, 0]),
             slot,
         )
-        for seed in range(question.seed, question.seed + question.replications)
+        for seed in range(target.seed, target.seed + target.replications)
     ]
-    trial = _Trial(assumptions, question, days, slot)
+    trial = _Trial(assumptions, target, days, slot)
     workers, obstacle = None, _obstacle(trial)
     if obstacle == Obstacle.UPLOAD:
         return _none(obstacle, portal_use, trail_use, trial.floor)
@@ -158,7 +158,7 @@ def plan(assumptions: Assumptions, question: CapacityTarget) -> CapacityPlan:
         images=sum(map(len, days)),
         slots=len(hours) - 1,
         slot_seconds=slot,
-        backlog=_backlog(assumptions, question, middle),
+        backlog=_backlog(assumptions, target, middle),
     )
 
 
@@ -179,7 +179,7 @@ def uses(assumptions: Assumptions) -> tuple[float, float]:
     return portals, rate * (1 + 1 / speed.batch_size) / path.commits_per_second
 
 
-def _slots(load: Load, question: CapacityTarget) -> tuple[list[int], float]:
+def _slots(load: Load, target: CapacityTarget) -> tuple[list[int], float]:
     """The hours to simulate, and how many seconds of each; the first fills the system.
 
     A whole day if it does not have too many images; else some hours up to the end of the busiest
@@ -188,34 +188,34 @@ def _slots(load: Load, question: CapacityTarget) -> tuple[list[int], float]:
     busiest = max(range(HOURS), key=lambda hour: load.profile[hour])
     quietest = min(range(HOURS), key=lambda hour: load.profile[hour])
     images = [load.images_per_second * HOUR * share for share in load.profile]
-    if sum(images) <= question.most_images:
+    if sum(images) <= target.most_images:
         return list(range(quietest, quietest + HOURS + 1)), HOUR
-    if 2 * images[busiest] > question.most_images:
+    if 2 * images[busiest] > target.most_images:
         # In less time, waits of `within_seconds` could not occur.
-        slot = max(question.most_images / 2 / load.images_per_second, question.within_seconds)
+        slot = max(target.most_images / 2 / load.images_per_second, target.within_seconds)
         return [busiest, busiest], min(slot, HOUR)
     hours = [busiest + HOURS - 1, busiest + HOURS]
-    while sum(images[hour % HOURS] for hour in [hours[0] - 1, *hours]) <= question.most_images:
+    while sum(images[hour % HOURS] for hour in [hours[0] - 1, *hours]) <= target.most_images:
         hours.insert(0, hours[0] - 1)
     return hours, HOUR
 
 
-def _backlog(assumptions: Assumptions, question: CapacityTarget, workers: int) -> list[float]:
+def _backlog(assumptions: Assumptions, target: CapacityTarget, workers: int) -> list[float]:
     """Unfinished images every quarter of an hour; a day before it fills the system."""
     load = assumptions.load
-    if load.images_per_second * HOUR * sum(load.profile) > question.most_images_of_a_day:
+    if load.images_per_second * HOUR * sum(load.profile) > target.most_images_of_a_day:
         return []
     rates = [load.studies_per_hour * share for share in load.profile]
-    random = np.random.default_rng([question.seed, 2])
+    random = np.random.default_rng([target.seed, 2])
     run = simulate(assumptions, workers, arrive(load, assumptions.path, rates * 2, random), random)
     moments = np.arange(HOURS, 2 * HOURS, 0.25) * HOUR
     return list(map(float, run.backlog(moments)))
 
 
 def _obstacle(trial: "_Trial") -> Obstacle | None:
-    if trial.floor <= trial.question.within_seconds:
+    if trial.floor <= trial.target.within_seconds:
         return None
-    is_upload = trial.upload > trial.question.within_seconds / 2
+    is_upload = trial.upload > trial.target.within_seconds / 2
     return Obstacle.UPLOAD if is_upload else Obstacle.WORKER
 
 
@@ -225,11 +225,11 @@ class _Trial:
     def __init__(
         self,
         assumptions: Assumptions,
-        question: CapacityTarget,
+        target: CapacityTarget,
         days: Sequence[Arrivals],
         slot: float,
     ) -> None:
-        self._assumptions, self.question, self._days = assumptions, question, days
+        self._assumptions, self.target, self._days = assumptions, target, days
         self._slot, self._simulated = slot, 0
         self.options: dict[int, Option] = {}
         # Fewer cannot keep up with the busiest hour.
@@ -237,7 +237,7 @@ class _Trial:
         needed = load.images_per_second / speed.images_per_second
         self.first = min(MOST_WORKERS, max(1, math.ceil(needed / MOST_USE)))
         uploads = np.concatenate([day.queued - day.sent for day in days])
-        percentile = question.percentile
+        percentile = target.percentile
         self.upload = float(np.percentile(uploads, percentile)) if len(uploads) else 0.0
         #: Even an idle worker would be too slow.
         self.floor = self.upload + speed.wake + speed.alone.seconds(1)
@@ -261,7 +261,7 @@ class _Trial:
 
     def _lowest_possible(self) -> int:
         """The fewest workers to try; if results may take hours, they need not keep up at peak."""
-        load, within = self._assumptions.load, self.question.within_seconds
+        load, within = self._assumptions.load, self.target.within_seconds
         if within < HOUR:
             return self.first
         return max(1, math.floor(self.first * sum(load.profile) / HOURS))
@@ -270,16 +270,16 @@ class _Trial:
         """What this number of workers achieves; simulated once."""
         if workers not in self.options:
             self._simulated += sum(map(len, self._days))
-            self.question.check(self._simulated)
+            self.target.check(self._simulated)
             runs = [
                 simulate(self._assumptions, workers, day, np.random.default_rng([number, 1]))
-                for number, day in enumerate(self._days, self.question.seed)
+                for number, day in enumerate(self._days, self.target.seed)
             ]
             self.options[workers] = self._option(workers, runs)
         return self.options[workers]
 
     def _option(self, workers: int, runs: Sequence[Run]) -> Option:
-        percentile, slot = self.question.percentile, self._slot
+        percentile, slot = self.target.percentile, self._slot
         worst = estimate([worst_slot(run, slot, percentile) for run in runs])
         by_priority = {
             priority.name.lower(): estimate(
@@ -296,7 +296,7 @@ class _Trial:
             or Estimate(0, 0, 0),
             by_priority=by_priority,
             use=load.images_per_second / (workers * speed.images_per_second),
-            is_enough=all(each.high <= self.question.within_seconds for each in present),
+            is_enough=all(each.high <= self.target.within_seconds for each in present),
         )
 
 

@@ -10,10 +10,10 @@ from webportal.operations.capacity.assumptions import Assumptions
 from webportal.operations.capacity.planner import CapacityPlan, CapacityTarget, Estimate, Obstacle
 
 
-def headline(assumptions: Assumptions, question: CapacityTarget, answer: CapacityPlan) -> str:
+def headline(assumptions: Assumptions, target: CapacityTarget, answer: CapacityPlan) -> str:
     """What is needed, in one or two sentences."""
     if answer.workers is None:
-        return f"{_('No number of workers is enough.')} {_why_not(assumptions, question, answer)}"
+        return f"{_('No number of workers is enough.')} {_why_not(assumptions, target, answer)}"
     option = next(each for each in answer.options if each.workers == answer.workers)
     workers = (
         ngettext("{count} worker is enough.", "{count} workers are enough.", answer.workers)
@@ -28,13 +28,13 @@ def headline(assumptions: Assumptions, question: CapacityTarget, answer: Capacit
         "Even in the slowest hour, {share} of the images have their result within {time} of the"
         " upload."
     ).format(
-        share=_("{percent} %").format(percent=f"{question.percentile:g}"),
+        share=_("{percent} %").format(percent=f"{target.percentile:g}"),
         time=interval_text(option.worst),
     )
     return f"{workers} {times}"
 
 
-def _why_not(assumptions: Assumptions, question: CapacityTarget, answer: CapacityPlan) -> str:
+def _why_not(assumptions: Assumptions, target: CapacityTarget, answer: CapacityPlan) -> str:
     path, rate = assumptions.path, assumptions.load.images_per_second
     if answer.obstacle == Obstacle.PORTALS:
         return _(

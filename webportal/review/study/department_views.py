@@ -18,7 +18,7 @@ from webportal.records.services import RecordError
 from webportal.review.study.moving import MOVERS, move_to_department, referrer_without_access
 
 
-class DepartmentForm(forms.Form):
+class MoveToDepartmentForm(forms.Form):
     """The department that a study is moved to."""
 
     department = forms.ModelChoiceField(Department.objects.all(), label=gettext_lazy("Department"))
@@ -30,7 +30,7 @@ def move(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Move a study; whoever does not belong to the other department does not see it any more."""
     visible = Study.objects.visible_to(request.user).select_related("patient", "department")
     study = get_object_or_404(visible, pk=study_id)
-    form = DepartmentForm(request.POST or None, initial={"department": study.department})
+    form = MoveToDepartmentForm(request.POST or None, initial={"department": study.department})
     if form.is_valid():
         department = form.cleaned_data["department"]
         try:

@@ -35,7 +35,7 @@ NOBODY = "none"
 NAMED = 50
 
 
-class BulkForm(forms.Form):
+class BulkStudiesForm(forms.Form):
     """An action on the selected studies, or on all that match the URL's filters."""
 
     action = forms.ChoiceField(choices=ACTIONS)
@@ -90,7 +90,7 @@ class Left:
 @require_POST
 def bulk(request: SignedInRequest) -> HttpResponse:
     """Perform an action on selected studies; for all that match, ask first, showing the number."""
-    form = BulkForm(request.POST, request.user)
+    form = BulkStudiesForm(request.POST, request.user)
     query = QueryDict(request.POST.get("query", ""))
     back = reverse("review:worklist", query=query)
     if not form.is_valid():

@@ -126,18 +126,18 @@ class Command(BaseCommand):
             basis = combine(_given(options), measure())
         except NotMeasuredError as error:
             raise CommandError(str(error)) from error
-        question = CapacityTarget(
+        target = CapacityTarget(
             within_seconds=options["within"],
             percentile=options["percentile"],
             replications=options["replications"],
             seed=options["seed"],
         )
-        answer = plan(basis.assumptions, question)
-        words = headline(basis.assumptions, question, answer)
+        answer = plan(basis.assumptions, target)
+        words = headline(basis.assumptions, target, answer)
         if options["json"]:
             found = {
                 "answer": words,
-                "question": asdict(question),
+                "question": asdict(target),
                 "assumptions": asdict(basis.assumptions),
                 "measured": basis.measured,
                 "assumed": basis.assumed,
@@ -146,7 +146,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(found, indent=2))
             return
         self.stdout.write(words)
-        self._show(answer, question)
+        self._show(answer, target)
         for title, facts in (
             ("Measured here", basis.measured),
             ("Not measured here", basis.assumed),
@@ -155,18 +155,18 @@ class Command(BaseCommand):
                 self.stdout.write(f"\n{title}:")
                 self.stdout.writelines(f"  {fact}" for fact in facts)
 
-    def _show(self, answer: CapacityPlan, question: CapacityTarget) -> None:
+    def _show(self, answer: CapacityPlan, target: CapacityTarget) -> None:
         if answer.options:
-            self._show_options(answer, question)
+            self._show_options(answer, target)
         self.stdout.write(
             f"\nOther resources in the busiest hour: portals {share_text(answer.portal_use)},"
             f" head of the audit trail {share_text(answer.trail_use)}.\n"
             f"{answer.images} images were simulated."
         )
 
-    def _show_options(self, answer: CapacityPlan, question: CapacityTarget) -> None:
+    def _show_options(self, answer: CapacityPlan, target: CapacityTarget) -> None:
         self.stdout.write(
-            f"\nTime from the upload to the result (percentile {question.percentile:g}), and how"
+            f"\nTime from the upload to the result (percentile {target.percentile:g}), and how"
             " much of the workers' capacity\nthe busiest hour takes:\n\n"
             f"{'workers':>7}  {'slowest hour':>22}  {'stat':>18}  {'urgent':>18}"
             f"  {'routine':>18}  {'use':>6}"
