@@ -24,7 +24,7 @@ _WHY_REJECTED = {
     callers.UNKNOWN: gettext_lazy("unknown AE title"),
     callers.INACTIVE: gettext_lazy("may not send"),
     callers.ADDRESS: gettext_lazy("not from this address"),
-    callers.CALLED: gettext_lazy("asked for another AE title"),
+    callers.CALLED: gettext_lazy("called another AE title"),
     callers.TOO_LARGE: gettext_lazy("aborted: sent an object larger than an upload may be"),
 }
 

@@ -35,7 +35,7 @@ def exports(request: SignedInRequest) -> HttpResponse:
         except services.ResearchError as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, _("Asked for. It is made in the background."))
+            messages.success(request, _("Requested. It is being made in the background."))
             return redirect("research:exports")
     own = ResearchExport.objects.filter(requested_by=request.user).select_related("department")
     page = Paginator(own, EXPORTS_PER_PAGE).get_page(request.GET.get("page"))

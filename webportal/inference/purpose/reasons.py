@@ -16,24 +16,25 @@ INFANT_MONTHS = 24
 
 LONG = {
     "views_contradict": gettext_lazy(
-        "The file names two different views (%(one)s and %(other)s). Look which it is."
+        "The file names two different views (%(one)s and %(other)s). Check which it is."
     ),
     "view_word": gettext_lazy(
-        "The file calls this view “%(view)s”, a word that is not known. Look whether it is frontal."
+        "The file calls this view “%(view)s”, a word that is not known. Check whether it"
+        " is frontal."
     ),
     "view_other": gettext_lazy("This view is %(view)s; the model was made for %(views)s."),
     "view_unknown": gettext_lazy(
         "The file does not say which view this is; the model was made for %(views)s."
     ),
     "bodies_contradict": gettext_lazy(
-        "The file names two different body parts (%(one)s and %(other)s). Look which it is."
+        "The file names two different body parts (%(one)s and %(other)s). Check which it is."
     ),
     "body_word": gettext_lazy(
-        "The file calls the body part “%(part)s”, a word that is not known. Look whether it is a"
+        "The file calls the body part “%(part)s”, a word that is not known. Check whether it is a"
         " whole chest."
     ),
     "one_side": gettext_lazy(
-        "The file says that one side alone is shown (Image Laterality %(side)s). Look whether it"
+        "The file says that one side alone is shown (Image Laterality %(side)s). Check whether it"
         " is a whole chest."
     ),
     "age_unknown": gettext_lazy(
@@ -43,7 +44,7 @@ LONG = {
         "The file gives the patient’s age as “%(given)s”, which is not an age: it is not known."
     ),
     "dates_contradict": gettext_lazy(
-        "Born on %(born)s and examined on %(taken)s cannot both be right: the dates tell no age."
+        "Born on %(born)s and examined on %(taken)s cannot both be right, so the age is not known."
     ),
     "study_undated": gettext_lazy(
         "The study has no date, so the patient’s age is not known: %(age)s on the day of the"

@@ -19,21 +19,20 @@ MESSAGES = {
         "The image is damaged in a way that stops the decoder. Export it again."
     ),
     "decomposed_letters": translatable(
-        "The {attribute} is written with accents apart from their letters ({letters}), so it is not"
-        " certain whose image this is. Correct it where the image was made, and export it again."
+        "The {attribute} contains decomposed accents ({letters}), so it is not certain whose image"
+        " this is. Correct it where the image was made, and export it again."
     ),
     "incomplete_header": translatable(
         "The DICOM file lacks valid identifiers of its image or study. Export it again."
     ),
     "invisible_letters": translatable(
-        "The {attribute} holds letters that nobody sees, or spaces of another kind ({letters}), so"
-        " it is not certain whose image this is. Correct it where the image was made, and export"
-        " it again."
+        "The {attribute} contains invisible characters or unusual spaces ({letters}), so it is not"
+        " certain whose image this is. Correct it where the image was made, and export it again."
     ),
     "look_alike_letters": translatable(
-        "The {attribute} holds letters that only look like others ({letters}), or several spaces in"
-        " a row, so it is not certain whose image this is. Correct it where the image was made, and"
-        " export it again."
+        "The {attribute} contains characters that only look like others ({letters}), or several"
+        " spaces in a row, so it is not certain whose image this is. Correct it where the image was"
+        " made, and export it again."
     ),
     "no_patient": translatable("A JPEG or PNG does not name its patient. Say whose image it is."),
     "side_too_long": translatable(
