@@ -1,7 +1,7 @@
 """Known vulnerabilities of the locked packages: `python -m tools.audit`.
 
-pip-audit and npm audit ask the advisory databases of the configured indexes. A mirror often has
-none; then this says so and exits with 2, because nothing found is not the same as nothing known.
+pip-audit and npm audit query the advisory databases of the configured indexes. A mirror often has
+none: then this program says so and exits with 2, because no answer does not mean no advisories.
 With vulnerabilities it exits with 1.
 """
 
@@ -23,7 +23,7 @@ _NPM = ("npm", "audit", "--json", "--package-lock-only")
 
 
 def main() -> None:
-    """Print what is known of both kinds of packages."""
+    """Print the known vulnerabilities of both kinds of packages."""
     findings, unchecked = [], []
     for name, told, missing in (_python(), _npm()):
         findings += told
@@ -88,7 +88,7 @@ def _run(command: Sequence[str], folder: Path) -> str:
     done = subprocess.run(
         command, cwd=folder, env=node_environment(), check=False, capture_output=True, text=True
     )
-    # pip-audit says there that it knows of no vulnerability, also where it could look nothing up.
+    # There, pip-audit reports no vulnerability even if it could not look anything up.
     if not done.stdout:
         sys.stderr.write(done.stderr)
     return done.stdout

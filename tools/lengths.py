@@ -1,4 +1,4 @@
-"""That no module, template or style sheet has more than 400 lines.
+"""Check: no module, template or style sheet has more than 400 lines.
 
 Migrations are not counted, because Django writes them.
 """
@@ -17,7 +17,7 @@ _LEFT_OUT = {"dist", "migrations", "node_modules"}
 
 
 def are_short() -> bool:
-    """Say which modules are too long; whether none is."""
+    """Print the modules that are too long; return whether there are none."""
     files = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*")]
     sources = {
         str(path.relative_to(ROOT)): path.read_text()

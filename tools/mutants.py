@@ -83,7 +83,7 @@ def _copy_tree() -> None:
 
 
 def _make_session(module: str, operators: list[str]) -> Path:
-    """Let cosmic-ray list the mutants of a module, and exclude those of other operators."""
+    """Have cosmic-ray list the mutants of a module, and exclude those of other operators."""
     session = FOLDER / f"{module.replace('/', '.')}.sqlite"
     _write_settings(session, module, "true", 1.0)
     subprocess.run([COSMIC_RAY, "init", _settings(session), session], cwd=TREE, check=True)

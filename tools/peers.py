@@ -1,8 +1,8 @@
 """The tests with other people's programs: `python -m tools.peers [ARGUMENT OF PYTEST …]`.
 
-They are OHIF, a viewer for the browser, Orthanc, a PACS, dcmtk's storescu, PixelMed's validator of
-structured reports, Medplum's FHIR server and another validator of FHIR. All are installed where
-that is possible; `make test` leaves these tests out, because OHIF alone is a download of 25 MB.
+These are OHIF (a browser viewer), Orthanc (a PACS), dcmtk's storescu, PixelMed's validator of
+structured reports, Medplum's FHIR server and another FHIR validator. All are installed if possible;
+`make test` leaves these tests out, because OHIF alone is a download of 25 MB.
 """
 
 import os
@@ -17,10 +17,10 @@ from tools.chromium import ensure_chromium
 from tools.programs import ensure_program
 
 OHIF = "3.13.2"
-#: Where the built viewer lies.
+#: The folder of the built viewer.
 OHIF_FOLDER = ROOT / "var" / "peers" / f"ohif-{OHIF}"
 MEDPLUM, FHIR_VALIDATOR = "5.2.13", "4.12.0"
-#: Where the FHIR server and validator lie, in `node_modules`.
+#: The folder with the FHIR server and validator, in `node_modules`.
 FHIR_FOLDER = ROOT / "var" / "peers" / f"fhir-{MEDPLUM}-{FHIR_VALIDATOR}"
 ORTHANC_PLUGINS = Path("/usr/share/orthanc/plugins")
 

@@ -1,7 +1,7 @@
 """Software bills of materials (CycloneDX): `python -m tools.sbom [FOLDER]`, by default var/sbom.
 
-`python.json` lists what `requirements.lock` pins, `npm.json` what the front end's lock file does,
-with hashes. Both are validated against the schema. Neither needs a package index.
+`python.json` lists the packages pinned in `requirements.lock`, `npm.json` those in the front end's
+lock file, with hashes. Both are validated against the schema. Neither needs a package index.
 """
 
 import json
@@ -23,7 +23,7 @@ _NPM = ("npm", "sbom", "--sbom-format", "cyclonedx", "--package-lock-only")
 
 
 def main() -> None:
-    """Write both files and say where."""
+    """Write both files and print where."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "var" / "sbom"
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (("python.json", _of_python()), ("npm.json", _of_npm())):
@@ -37,7 +37,7 @@ def _of_python() -> str:
         *(str(Path(sys.executable).with_name("cyclonedx-py")), "requirements", "requirements.lock"),
         *("--pyproject", "pyproject.toml", "--output-format", "JSON", "--output-reproducible"),
     )
-    # A lock file does not say what depends on what, and that is all that the warning says.
+    # A lock file does not contain dependencies between packages, which is all the warning is about.
     environment = {**os.environ, "PYTHONWARNINGS": "ignore::UserWarning:cyclonedx.model.bom"}
     return subprocess.run(
         command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
@@ -45,9 +45,9 @@ def _of_python() -> str:
 
 
 def _of_npm() -> str:
-    """What `npm sbom` says of a copy with a version: npm wants one, and the project has none."""
+    """The output of `npm sbom` for a copy with a version, which npm needs and the project lacks."""
     with tempfile.TemporaryDirectory() as folder:
-        # npm names the whole after its folder.
+        # npm names the root component after its folder.
         copied = Path(folder) / "chestline-frontend"
         copied.mkdir()
         for name in ("package.json", "package-lock.json", ".npmrc"):

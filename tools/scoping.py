@@ -1,11 +1,11 @@
-"""That everything done on behalf of a person sees only what the person may see.
+"""Check: whatever works on behalf of a person sees only what the person may see.
 
-Rows of a study and of an upload (models based on `OfStudy`) are read through
-`Model.objects.visible_to(person)` or `in_departments_of(person)`. Whatever else reads them is found
-here and fails `make check`, unless it
+Rows of a study or an upload (models based on `OfStudy`) are read through
+`Model.objects.visible_to(person)` or `in_departments_of(person)`. Any other code that reads them is
+found here and fails `make check`, unless it
 
-- goes on with an object that it was handed (`pk=study.pk`, `study=study`, `study=OuterRef("pk")`),
-- or stands in `WITHOUT_A_PERSON` or `HANDED_OVER`, with the reason.
+- continues with an object that it was given (`pk=study.pk`, `study=study`, `study=OuterRef("pk")`),
+- or is listed in `WITHOUT_A_PERSON` or `HANDED_OVER`, with the reason.
 """
 
 import ast
@@ -45,7 +45,7 @@ class Found(NamedTuple):
 
 
 def is_scoped() -> bool:
-    """Say what reads rows of others' departments; whether nothing does."""
+    """Print the code that reads rows of other departments; return whether there is none."""
     files = sorted(
         path
         for folder in ("webportal", "workers", "scheduler")
@@ -63,7 +63,7 @@ def is_scoped() -> bool:
 
 
 def unscoped(sources: dict[str, str]) -> list[Found]:
-    """Return what the sources (by path) read unscoped and no exception allows."""
+    """Return the places in the sources (by path) that read unscoped rows without an exception."""
     return [each for each in _all(sources) if not _is_allowed(each)]
 
 
@@ -123,7 +123,7 @@ def _name(node: ast.AST | None) -> str:
 
 
 def _reads(node: ast.AST, parents: dict[ast.AST, ast.AST], models: set[str]) -> str:
-    """What a node reads without a scope, '' for nothing."""
+    """The model that a node reads without a scope, '' for none."""
     parent = parents.get(node)
     if isinstance(node, ast.Attribute) and node.attr in MANAGERS:
         model = _name(node.value)
@@ -142,7 +142,7 @@ def _reads(node: ast.AST, parents: dict[ast.AST, ast.AST], models: set[str]) -> 
 
 
 def _is_of_something_known(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
-    """Whether the chain of calls keeps to an object that the function was handed."""
+    """Whether the chain of calls is restricted to an object that the function was given."""
     current: ast.AST | None = node
     while isinstance(current, (ast.Attribute, ast.Call)):
         if isinstance(current, ast.Call) and any(map(_is_object, current.keywords)):

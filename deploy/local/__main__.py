@@ -46,10 +46,10 @@ from deploy.local.system import (
     write_environment,
 )
 
-# Counted from the last process that has ended.
+# Counted from the exit of the last process.
 STOP_WAIT_SECONDS = 30.0
 MANAGE = [sys.executable, str(ROOT / "manage.py")]
-# Celery advises against root in eight lines a process; here the person has chosen it.
+# Celery warns against running as root, in eight lines per process; here it was a choice.
 NO_ROOT_WARNING = ["-W", "ignore:You're running the worker with superuser privileges"]
 CELERY = [sys.executable, *NO_ROOT_WARNING, "-m", "celery", "--quiet"]
 
@@ -202,7 +202,7 @@ def _programs(listener: socket.socket, scale: Scale) -> list[Program]:
 
 
 def _workers(scale: Scale) -> list[Program]:
-    """All that may ever be wanted, the first ones of which are."""
+    """The programs for the largest number of workers; the first ones run as long as wanted."""
 
     def worker(number: int) -> Program:
         name = "worker" if number == 1 else f"worker-{number}"

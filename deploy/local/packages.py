@@ -1,7 +1,7 @@
-"""Installs the locked Python packages into `.venv` with uv, which is fetched where it is missing.
+"""Installs the locked Python packages into `.venv` with uv, which is fetched if it is missing.
 
-Run by whichever Python the machine has, hence the standard library alone and the syntax of 3.8. uv
-brings a supported Python where the machine has none.
+Run by whichever Python the machine has, hence only the standard library and the syntax of 3.8. uv
+provides a supported Python if the machine has none.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _venv_works() -> bool:
 
 
 def _uv() -> str:
-    """The machine's uv where that is recent enough, else the locked one, fetched with pip."""
+    """The machine's uv if it is recent enough, else the locked one, fetched with pip."""
     locked = re.search(r"^uv==([\d.]+) .*\n(?:    --hash=.*\n)+", LOCK.read_text(), re.MULTILINE)
     assert locked is not None
     for uv in (shutil.which("uv"), str(TOOLS / "bin" / "uv")):

@@ -1,4 +1,4 @@
-"""Restoring the database of a single machine to a point in time, from the archive of its log."""
+"""Point-in-time recovery of a single machine's database, from the archive of its log."""
 
 import os
 import re
@@ -18,11 +18,11 @@ from deploy.local.errors import ServiceError
 from deploy.local.services import ROLE, Postgres
 from deploy.local.unprivileged import as_unprivileged, unprivileged_ids
 
-# As long as it recovers, everybody may connect who may enter the folder of its socket: nobody else.
+# During recovery anybody who can enter the folder of the socket may connect: only its owner.
 _ACCESS = "local all all trust\n"
 _LONGEST_SECONDS = 24 * 3600
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
-#: In the outbox: the archiver is to copy the cluster at once. `archive_wal` has the name as well.
+#: A file in the outbox that makes the archiver copy the cluster at once; also in `archive_wal`.
 BASE_NEEDED = ".base-needed"
 
 #: Fetches the copy of the cluster and the log into a folder, for this time.
@@ -30,7 +30,7 @@ Fetch = Callable[[datetime, Path], None]
 
 
 class _Recovering(Postgres):
-    """The server as it replays the log, with the files of another one."""
+    """The server while it replays the log, with the files of another one."""
 
     def _prepare(self) -> None:
         self.socket_dir.mkdir(mode=0o700, exist_ok=True)
@@ -47,11 +47,11 @@ class _Recovering(Postgres):
         return f"host={self.socket_dir} user=postgres dbname=postgres"
 
     def finish(self) -> datetime | None:
-        """Wait until it has reached the time; returns that of the last transaction replayed."""
+        """Wait until it has reached the time; returns the time of the last transaction replayed."""
         try:
             return self._reached()
         except psycopg.OperationalError as error:
-            # It ends where the log does not reach that time.
+            # It exits if the log does not reach that time.
             raise ServiceError(f"That time cannot be restored.\n{self._log_tail()}") from error
 
     def _reached(self) -> datetime | None:
@@ -62,17 +62,17 @@ class _Recovering(Postgres):
                     raise ServiceError("PostgreSQL has not replayed its log within a day.")
                 time.sleep(0.2)
             last = _value(connection, "SELECT pg_last_xact_replay_timestamp()")
-            # The passwords of this installation, which may be another one.
+            # This installation's passwords, which may differ from those in the copy.
             password = self._password()
             connection.execute(f"ALTER ROLE {ROLE} PASSWORD '{password}'".encode())
         return last if isinstance(last, datetime) else None
 
 
 def recover(data_dir: Path, until: datetime, fetch: Fetch) -> datetime | None:
-    """Make a cluster in `data_dir` that is as it was at a time.
+    """Create a cluster in `data_dir` with its state at a point in time.
 
-    Returns the time of the last transaction that it holds, None if the copy of the cluster was
-    enough. Raises ServiceError, also if there is a cluster already.
+    Returns the time of the last transaction replayed, None if the copy of the cluster was enough.
+    Raises ServiceError, also if there is a cluster already.
     """
     server = _Recovering(data_dir)
     if server.cluster.exists():
@@ -85,7 +85,7 @@ def recover(data_dir: Path, until: datetime, fetch: Fetch) -> datetime | None:
         folder = Path(name)
         fetch(until, folder)
         if server.outbox.is_dir():
-            # What had not reached the repository when the old cluster ended.
+            # The files that had not reached the repository when the old cluster was lost.
             shutil.copytree(server.outbox, folder / "wal", dirs_exist_ok=True)
         unfinished = folder / "cluster"
         unfinished.mkdir(mode=0o700)
@@ -100,7 +100,7 @@ def recover(data_dir: Path, until: datetime, fetch: Fetch) -> datetime | None:
             last = server.finish()
         finally:
             server.stop(timeout=60)
-        # No copy in the repository leads to what is written from now on: the archiver makes one.
+        # The log from now on does not continue any copy in the repository: the archiver makes one.
         server.outbox.mkdir(mode=0o700, exist_ok=True)
         (server.outbox / BASE_NEEDED).touch()
         unfinished.rename(data_dir.resolve() / "cluster")
@@ -124,7 +124,7 @@ def _configure(cluster: Path, log: Path, until: datetime) -> None:
         "restore_command": command,
         "recovery_target_time": until.isoformat(sep=" "),
         "recovery_target_action": "promote",
-        # That of the copy, not one that an earlier recovery has begun.
+        # The timeline of the copy, not one that an earlier recovery has begun.
         "recovery_target_timeline": "current",
     }
     lines = [
@@ -133,12 +133,12 @@ def _configure(cluster: Path, log: Path, until: datetime) -> None:
     with (cluster / "postgresql.auto.conf").open("a") as file:
         file.writelines(lines)
     (cluster / "recovery.signal").touch()
-    # The ordinary start finds another text, and with that writes its own and sets the passwords.
+    # The ordinary start notices the difference, writes its own file and sets the passwords.
     (cluster / "pg_hba.conf").write_text(_ACCESS)
 
 
 def _give_away(folder: Path) -> None:
-    """Let the unprivileged user, as whom PostgreSQL runs for root, own its files."""
+    """Give the files to the unprivileged user as whom PostgreSQL runs if we are root."""
     if as_unprivileged():
         uid, gid = unprivileged_ids()
         for parent, folders, files in os.walk(folder):

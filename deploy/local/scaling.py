@@ -1,4 +1,4 @@
-"""How many workers a single machine runs: between a least and a most number, by waiting work."""
+"""How many workers a single machine runs: between a minimum and a maximum, by waiting work."""
 
 import logging
 import math
@@ -15,7 +15,7 @@ from deploy.local.system import ROOT
 logger = logging.getLogger(__name__)
 
 SETTING = "CHESTLINE_WORKERS"
-#: What Kubernetes scales by as well.
+#: The query by which Kubernetes scales, too.
 WAITING_WORK = ROOT / "deploy" / "helm" / "chestline" / "scaling.sql"
 JOBS_PER_WORKER = 200
 LOOK_SECONDS = 5.0
@@ -25,7 +25,7 @@ _MOST_EVER = 64
 
 
 def worker_numbers() -> tuple[int, int]:
-    """The least and the most number of workers, from CHESTLINE_WORKERS such as ‘2’ or ‘1-4’.
+    """The minimum and maximum number of workers, from CHESTLINE_WORKERS such as ‘2’ or ‘1-4’.
 
     Raises ServiceError if it is neither.
     """
@@ -43,9 +43,9 @@ def worker_numbers() -> tuple[int, int]:
 
 
 class Scale:
-    """Decides how many workers there are to be.
+    """Decides how many workers should run.
 
-    More are wanted at once, fewer only when no more have been for COOLDOWN_SECONDS.
+    It scales up at once, and down only after COOLDOWN_SECONDS without need for more.
 
     Args:
         least: how many run even when there is nothing to do.
@@ -71,12 +71,12 @@ class Scale:
         return self.wanted
 
     def follow(self, database_url: str) -> None:
-        """Keep `wanted` up to date in the background; while the database is away it stays."""
+        """Keep `wanted` up to date in the background; it is kept while the database is away."""
         self._follower = threading.Thread(target=self._follow, args=(database_url,), daemon=True)
         self._follower.start()
 
     def stop(self) -> None:
-        """End what `follow` has begun."""
+        """Stop the thread of `follow`."""
         self._is_over.set()
         if self._follower is not None:
             self._follower.join()

@@ -33,7 +33,7 @@ ROLE = "chestline"
 RUNTIME_ROLE = "chestline_app"
 # Copies the cluster for point-in-time recovery, and can do nothing else.
 REPLICA_ROLE = "chestline_replica"
-# The longest time that a change is in the write-ahead log alone, and not yet in its archive.
+# The longest time until a change in the write-ahead log is archived.
 ARCHIVE_SECONDS = 60
 
 
