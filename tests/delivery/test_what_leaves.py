@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from pydicom.dataset import Dataset
 from pypdf import PdfReader
+from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
 from tests.delivery.test_documents import made
@@ -27,7 +28,7 @@ from webportal.database.clock import clock
 from webportal.delivery.documents import captures, hl7
 from webportal.delivery.documents.fhir.reads import read_transaction
 from webportal.delivery.documents.fhir.results import results_transaction
-from webportal.delivery.documents.texts import percent
+from webportal.delivery.documents.texts import of_first_reader, percent
 from webportal.delivery.models import Content, Destination, DocumentKind
 from webportal.delivery.planning import plan
 from webportal.inference.models import Prediction
@@ -221,3 +222,58 @@ def test_a_message_names_a_patient_who_has_no_latin_name(
     signed = read(make_prediction(make_radiograph(study)), radiologist, "none")
     (person,) = (line for line in hl7_of(signed).split("\r") if line.startswith("PID"))
     assert person.split("|")[5] == said
+
+
+def test_what_only_the_first_of_two_readers_saw_is_not_lost(
+    make_destination: Make,
+    radiologist: User,
+    make_user: Callable[..., User],
+    client: Client,
+    settings: Settings,
+) -> None:
+    settings.SECOND_READING, settings.SECOND_READING_SHARE = True, 1.0
+    make_destination()
+    seen = make_prediction()
+    given = {"other_findings": ("effusion", "cardiomegaly"), "comment": "A nodule in the apex."}
+    first = read(seen, radiologist, "none", **given)
+    other = make_user(Role.RADIOLOGIST, username="other")
+    second = read(seen, other, "none", other_findings=("cardiomegaly",), comment="Clear.")
+    let_time_pass()
+    told = [
+        "radiologist, who read it first, also reported: Pleural effusion.",
+        "Impression of radiologist, who read it first: A nodule in the apex.",
+    ]
+    texts = texts_of(sr_of(second))
+    assert [each for each in texts if each in told] == told
+    assert all(f"|{each}|" in hl7_of(second) for each in told)
+    report = fhir_of(second)[-1]
+    assert all(each in str(report["conclusion"]) for each in told)
+    client.force_login(other)
+    address = f"/studies/{first.study_id}/report"
+    pdf = PdfReader(BytesIO(client.get(f"{address}.pdf").content)).pages[0].extract_text()
+    for shown in (client.get(address).text, pdf):
+        assert all(each in " ".join(shown.split()) for each in told)
+
+
+def test_a_first_reader_who_said_no_more_is_not_quoted(
+    radiologist: User, make_user: Callable[..., User], settings: Settings
+) -> None:
+    settings.SECOND_READING, settings.SECOND_READING_SHARE = True, 1.0
+    seen = make_prediction()
+    alone = read(seen, radiologist, "none", other_findings=("effusion",), comment="Clear.")
+    assert of_first_reader(alone) == []
+    other = make_user(Role.RADIOLOGIST, username="other")
+    more = ("effusion", "cardiomegaly")
+    second = read(seen, other, "none", other_findings=more, comment="Clear.")
+    assert of_first_reader(second) == []
+
+
+def test_an_arbiter_has_decided(
+    radiologist: User, make_user: Callable[..., User], settings: Settings
+) -> None:
+    settings.SECOND_READING, settings.SECOND_READING_SHARE = True, 1.0
+    seen = make_prediction()
+    read(seen, radiologist, "definite", other_findings=("effusion",))
+    read(seen, make_user(Role.RADIOLOGIST, username="second"), "none")
+    decided = read(seen, make_user(Role.RADIOLOGIST, username="third"), "none")
+    assert of_first_reader(decided) == []

@@ -12,7 +12,7 @@ from pydicom.sr.coding import Code
 from webportal.accounts.models import User
 from webportal.delivery.documents import coding
 from webportal.delivery.documents.sources import day_and_time
-from webportal.delivery.documents.texts import added, measured, uncoded, zones
+from webportal.delivery.documents.texts import comments, conclusions, zones
 from webportal.records.models import Patient, Study, name_components
 from webportal.review.models import Addendum, Decision, Read
 
@@ -99,10 +99,8 @@ def _observations(
         if code is not None:
             values.append(("CE", _coded(code), _coded(coding.PRESENT)))
     impression = "18782-3^Radiology Study observation (narrative)^LN"
-    values += [("FT", impression, escape(text)) for text in [*uncoded(read), *measured(read)]]
-    if read.comment:
-        values.append(("FT", impression, escape(read.comment)))
-    values += [("FT", impression, escape(text)) for text in added(read, addenda)]
+    texts = [*comments(read), *conclusions(read, addenda)]
+    values += [("FT", impression, escape(text)) for text in texts]
     for number, (kind, concept, value) in enumerate(values, 1):
         yield [
             "OBX", str(number), kind, concept, str(number), value, "", "", "", "", "",

@@ -53,7 +53,7 @@ from webportal.delivery.documents.sources import (
     model_equipment,
     portal_equipment,
 )
-from webportal.delivery.documents.texts import added, cautions, measured, percent, uncoded
+from webportal.delivery.documents.texts import cautions, comments, conclusions, percent
 from webportal.inference.models import ModelVersion, Prediction
 from webportal.records.choices import Category
 from webportal.review.models import Addendum, Decision, Read
@@ -256,9 +256,9 @@ def _assessments(read: Read) -> list[tuple[Code, Code, list[FindingSite]]]:
 
 def _texts(read: Read, addenda: Sequence[Addendum]) -> list[ContentItem]:
     """The texts of uncoded findings, measurements, impression and addenda."""
-    comments = [_text(coding.COMMENT, text) for text in [*uncoded(read), *measured(read)]]
-    texts = [read.comment, *added(read, addenda)]
-    return [*comments, *(_text(coding.CONCLUSION, text) for text in texts if text)]
+    found = [(coding.COMMENT, text) for text in comments(read)]
+    found += [(coding.CONCLUSION, text) for text in conclusions(read, addenda)]
+    return [_text(name, text) for name, text in found]
 
 
 def _marked(finding: str) -> Code:

@@ -9,6 +9,7 @@ from webportal.inference.models import Prediction
 from webportal.inference.purpose.reasons import in_short, sentences
 from webportal.records.choices import Purpose
 from webportal.review.models import Addendum, OtherFinding, Read
+from webportal.review.reads.first_reader import said_by_first_reader
 from webportal.review.reads.measurements import describe_measurements
 
 
@@ -37,6 +38,22 @@ def added(read: Read, addenda: Iterable[Addendum]) -> list[str]:
         f" {timezone.localtime(each.signed_at):%Y-%m-%d %H:%M} ({each.reason}): {each.text}"
         for each in addenda
     ]
+
+
+def of_first_reader(read: Read) -> list[str]:
+    """What only the first of two readers said."""
+    with translation.override("en"):
+        return said_by_first_reader(read)
+
+
+def comments(read: Read) -> list[str]:
+    """What a read says in words that are no impression: findings without a code, measurements."""
+    return [*uncoded(read), *measured(read)]
+
+
+def conclusions(read: Read, addenda: Iterable[Addendum]) -> list[str]:
+    """The impression, what only the first of two readers said, and the addenda."""
+    return list(filter(None, [read.comment, *of_first_reader(read), *added(read, addenda)]))
 
 
 def zones(read: Read) -> list[str]:

@@ -19,6 +19,7 @@ from webportal.review.models import Addendum, OtherFinding, Read, Zone
 from webportal.review.reads import measurements
 from webportal.review.reads.blinding import sees_read
 from webportal.review.reads.corrections import corrections_of
+from webportal.review.reads.first_reader import said_by_first_reader
 from webportal.review.reads.marks import Mark, describe_marks, parse_marks
 from webportal.review.reads.measurements import Measurement
 from webportal.review.reads.queries import earlier_addenda, signed_read
@@ -53,6 +54,11 @@ class Report:
         marked = describe_marks(parse_marks(self.read.marks), self.study)
         measured = measurements.describe_measurements(self.read.measurements, self.study)
         return [*filter(None, [", ".join(zones), ", ".join(others)]), *marked, *measured]
+
+    @property
+    def first_reader(self) -> list[str]:
+        """What only the first of two readers said."""
+        return said_by_first_reader(self.read)
 
     @property
     def is_amended(self) -> bool:

@@ -50,6 +50,9 @@ def as_pdf(report: Report, picture: bytes | None) -> bytes:
     if report.read.comment:
         document.ln(1)
         _write(document, report.read.comment, size=10)
+    for line in report.first_reader:
+        document.ln(1)
+        _write(document, line, size=10)
     heading = _("Addendum, {author}, {date}: {reason}")
     _write_addenda(document, heading, report.addenda)
     heading = _("Addendum to an earlier read, {author}, {date}: {reason}")

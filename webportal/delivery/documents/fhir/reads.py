@@ -24,7 +24,7 @@ from webportal.delivery.documents.fhir.resources import (
     observation,
 )
 from webportal.delivery.documents.fhir.transactions import transaction
-from webportal.delivery.documents.texts import added, measured, uncoded
+from webportal.delivery.documents.texts import conclusions, measured, uncoded
 from webportal.records.models import Study
 from webportal.review.models import Addendum, Decision, OtherFinding, Pneumonia, Read, Zone
 from webportal.review.reads import codes
@@ -77,7 +77,7 @@ def read_transaction(
     keys = {each.key for each in findings}
     gone = {each.key: each for one in former for each in _findings(one) if each.key not in keys}
     withdrawn = [observed(each, WITHDRAWN) for each in gone.values()]
-    texts = list(filter(None, [text(read.comment), *map(text, added(read, addenda))]))
+    texts = list(filter(None, map(text, conclusions(read, addenda))))
     readers = [reader(each) for each in _readers(read, addenda)]
     report = diagnostic_report(
         study,
