@@ -208,6 +208,7 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "dicom/commitments/<uuid:commitment_id>/again": {"POST": (IT,)},
     "dicom/inbox": {"GET": (IT,)},
     "dicom/inbox/adopt": {"POST": (IT,)},
+    "dicom/inbox/discard-kept": {"POST": (IT,)},
     "dicom/inbox/<uuid:received_id>/retry": {"POST": (IT,)},
     "dicom/inbox/<uuid:received_id>/discard": {"POST": (IT,)},
     "health/live": {"GET": PUBLIC},

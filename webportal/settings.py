@@ -239,7 +239,7 @@ DICOM_INBOX = Path(env.str("DICOM_INBOX", default=str(VAR_DIR / "dicom-inbox")))
 # A study is imported once nothing more of it has arrived for this long.
 DICOM_STUDY_QUIET_SECONDS = env.float("DICOM_STUDY_QUIET_SECONDS", default=10)
 # Reports, key objects and presentation states: not accepted (refuse), or set aside (keep).
-DICOM_OTHER_OBJECTS = env.str("DICOM_OTHER_OBJECTS", default="refuse")
+DICOM_OTHER_OBJECTS = env.str("DICOM_OTHER_OBJECTS", default="keep")
 if DICOM_OTHER_OBJECTS not in ("refuse", "keep"):
     raise environ.ImproperlyConfigured("DICOM_OTHER_OBJECTS must be refuse or keep.")
 DICOM_ASSOCIATIONS = env.int("DICOM_ASSOCIATIONS", default=10)

@@ -119,6 +119,29 @@ def test_a_refused_instance_can_be_retried_or_discarded(client: Client) -> None:
     assert [path.name for path in inbox.folder().iterdir()] == [first.file_name]
 
 
+def test_objects_that_are_no_images_are_discarded_together_the_oldest_first(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "MOST_AT_ONCE", 2)
+    node = make_node()
+    refused = make_received(node)
+    kept = [make_received(node, InboxState.SET_ASIDE) for _ in range(3)]
+    assert "Discard them" not in client.get("/dicom/inbox?state=refused").text
+    assert "Discard them" in client.get("/dicom/inbox?state=set_aside").text
+    page = client.get("/dicom/inbox?state=set_aside&discard=kept").text
+    assert "Discard the 2 oldest objects for good?" in page
+    page = client.post("/dicom/inbox/discard-kept", follow=True).text
+    assert "2 objects have been discarded." in page
+    left = ReceivedInstance.objects.exclude(state=InboxState.DISCARDED)
+    assert set(left) == {refused, kept[-1]}
+    assert audit_actions(object_type="received_instance") == ["received.discarded"] * 2
+    client.post("/dicom/inbox/discard-kept")
+    page = client.post("/dicom/inbox/discard-kept", follow=True).text
+    assert "There is nothing left to discard." in page
+    inbox.clear()
+    assert [path.name for path in inbox.folder().iterdir()] == [refused.file_name]
+
+
 def test_a_waiting_instance_can_be_neither_retried_nor_discarded(it_person: User) -> None:
     row = make_received(make_node(), InboxState.WAITING)
     client = APIClient()

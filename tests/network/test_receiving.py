@@ -143,7 +143,7 @@ def test_non_image_objects_are_refused_or_set_aside_as_configured(
     path.write_bytes(files.file_bytes(report))
     images = write_study(tmp_path / "study", 1)
 
-    refusing = start_receiver()
+    refusing = start_receiver(DICOM_OTHER_OBJECTS="refuse")
     sent = send(refusing, [path, *images], "-R", "-nh")
     assert f"No presentation context for: (SRt) {uid.BasicTextSRStorage}" in sent.stdout, (
         sent.stdout
@@ -152,7 +152,7 @@ def test_non_image_objects_are_refused_or_set_aside_as_configured(
     assert Radiograph.objects.count() == 1
     refusing.stop()
 
-    keeping = start_receiver(DICOM_OTHER_OBJECTS="keep")
+    keeping = start_receiver()
     assert send(keeping, [path], "-R").returncode == 0
     row = ReceivedInstance.objects.get(sop_class_uid=uid.BasicTextSRStorage)
     assert row.state == InboxState.SET_ASIDE

@@ -94,7 +94,7 @@ def check_images_are_stored_and_analysed(start: Callable[..., CeleryProcess]) ->
     assert verify().intact
 
 
-def test_a_study_with_a_report_is_pushed_where_reports_are_kept(
+def test_a_study_with_a_report_is_pushed_as_it_is(
     start_receiver: Callable[..., Receiver],
     start: Callable[..., CeleryProcess],
     model: ModelVersion,
@@ -102,7 +102,7 @@ def test_a_study_with_a_report_is_pushed_where_reports_are_kept(
 ) -> None:
     make_node("PACS")
     orthanc.start()
-    job = push(orthanc, start_receiver(DICOM_OTHER_OBJECTS="keep"))
+    job = push(orthanc, start_receiver())
     assert job["State"] == "Success", job
     assert job["Content"]["FailedInstancesCount"] == 0
     kept = ReceivedInstance.objects.filter(state=InboxState.SET_ASIDE)
@@ -118,7 +118,7 @@ def test_where_reports_are_refused_a_permissive_job_pushes_the_images_all_the_sa
 ) -> None:
     make_node("PACS")
     orthanc.start()
-    receiver = start_receiver()
+    receiver = start_receiver(DICOM_OTHER_OBJECTS="refuse")
     # The report comes first, and Orthanc does not go on after what it cannot send.
     assert push(orthanc, receiver)["State"] == "Failure"
     assert not ReceivedInstance.objects.exists()

@@ -209,6 +209,7 @@ _ROUTES: dict[str, Declaration | AccessKind | None] = {
     "network:adopt": None,
     "network:retry": None,
     "network:discard": None,
+    "network:discard-kept": None,
     # delivery
     "delivery:destinations": AccessKind.OPERATION,
     "delivery:new": AccessKind.OPERATION,

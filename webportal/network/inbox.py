@@ -23,7 +23,7 @@ from pydicom import FileDataset, dcmread
 
 from webportal.accounts.models import User
 from webportal.audit.models import Action
-from webportal.audit.trail import Event, append
+from webportal.audit.trail import Event, append, append_all
 from webportal.network.models import InboxState, Node, ReceivedInstance
 from webportal.network.sop_classes import OTHERS
 from webportal.refusals import Conflict
@@ -36,6 +36,8 @@ KEPT = (InboxState.FOUND, InboxState.WAITING, InboxState.REFUSED, InboxState.SET
 UNFINISHED = ".incoming-"
 #: The states in which a person may discard it.
 DISCARDABLE = (InboxState.FOUND, InboxState.REFUSED, InboxState.SET_ASIDE)
+#: How many are discarded with one click: each has an entry in the trail.
+MOST_AT_ONCE = 1_000
 _CLEARED_AT_ONCE = 100
 _UID = re.compile(r"[0-9.]{1,64}")
 _NOT_SETTLED: dict[str, Any] = {
@@ -233,3 +235,19 @@ def discard(row: ReceivedInstance, by: User) -> None:
     locked.state, locked.settled_at = InboxState.DISCARDED, timezone.now()
     locked.save(update_fields=["state", "settled_at"])
     append(Event(Action.RECEIVED_DISCARDED, "received_instance", row.pk), by)
+
+
+@transaction.atomic
+def discard_kept(by: User) -> int:
+    """Permanently discard objects that are set aside: the oldest, at most MOST_AT_ONCE.
+
+    Returns their number. Raises InboxError if there is none.
+    """
+    kept = ReceivedInstance.objects.select_for_update().filter(state=InboxState.SET_ASIDE)
+    ids = list(kept.order_by("received_at", "pk").values_list("pk", flat=True)[:MOST_AT_ONCE])
+    if not ids:
+        raise InboxError(_("There is nothing left to discard."))
+    settled = {"state": InboxState.DISCARDED, "settled_at": timezone.now()}
+    ReceivedInstance.objects.filter(pk__in=ids).update(**settled)
+    append_all([Event(Action.RECEIVED_DISCARDED, "received_instance", each) for each in ids], by)
+    return len(ids)

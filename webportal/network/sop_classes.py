@@ -25,9 +25,12 @@ OTHERS: tuple[uid.UID, ...] = (
     uid.BasicTextSRStorage,
     uid.EnhancedSRStorage,
     uid.ComprehensiveSRStorage,
+    uid.Comprehensive3DSRStorage,
+    uid.ChestCADSRStorage,
     uid.XRayRadiationDoseSRStorage,
     uid.KeyObjectSelectionDocumentStorage,
     uid.GrayscaleSoftcopyPresentationStateStorage,
+    uid.ColorSoftcopyPresentationStateStorage,
 )
 #: Objects that are sent to destinations (webportal.delivery).
 DOCUMENTS: tuple[uid.UID, ...] = (

@@ -21,6 +21,7 @@ urlpatterns = [
     ),
     path("dicom/inbox", views.received, name="inbox"),
     path("dicom/inbox/adopt", views.adopt, name="adopt"),
+    path("dicom/inbox/discard-kept", views.discard_kept, name="discard-kept"),
     path("dicom/inbox/<uuid:received_id>/retry", views.retry, name="retry"),
     path("dicom/inbox/<uuid:received_id>/discard", views.discard, name="discard"),
 ]

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.db.models import Count, Max, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -100,6 +101,8 @@ def received(request: SignedInRequest) -> HttpResponse:
     context |= {
         "rows": [(row, name_of(row.sop_class_uid)) for row in context["page"]],
         "discarding": _discarding(request.GET.get("discard", "")),
+        "kept": min(dict(context["states"])[InboxState.SET_ASIDE], inbox.MOST_AT_ONCE),
+        "discarding_kept": request.GET.get("discard") == "kept",
         "found": dict(context["states"])[InboxState.FOUND],
         "found_studies": _found_studies(),
         "nodes": Node.objects.all(),
@@ -170,3 +173,18 @@ def discard(request: SignedInRequest, received_id: uuid.UUID) -> HttpResponse:
     except Conflict as error:
         messages.warning(request, error.message)
     return redirect("network:inbox")
+
+
+@allow(Role.IT)
+@require_POST
+def discard_kept(request: SignedInRequest) -> HttpResponse:
+    """Discard the oldest objects that are set aside."""
+    try:
+        count = inbox.discard_kept(request.user)
+        words = ngettext(
+            "{count} object has been discarded.", "{count} objects have been discarded.", count
+        )
+        messages.success(request, words.format(count=count))
+    except Conflict as error:
+        messages.warning(request, error.message)
+    return redirect(f"{reverse('network:inbox')}?state={InboxState.SET_ASIDE}")
