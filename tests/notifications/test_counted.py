@@ -14,7 +14,8 @@ from webportal.notifications import run
 from webportal.notifications.models import Notification, NotificationKind
 from webportal.notifications.services import mark_read
 from webportal.records.choices import ReadingState
-from webportal.records.models import Study
+from webportal.records.models import IdentityCorrection, Study
+from webportal.records.services import change_patient
 from webportal.review.models import Addendum, Decision, Pneumonia, Read, ReadState
 from webportal.review.worklist.bulk import assign
 
@@ -172,3 +173,19 @@ def test_a_clinician_is_told_of_an_addendum_and_once(
     assert not Notification.objects.filter(
         kind=NotificationKind.STUDIES_SIGNED, studies__gt=2
     ).exists()
+
+
+def test_a_clinician_is_told_that_a_report_was_on_somebody_else(
+    radiologist: User, make_user: Callable[..., User]
+) -> None:
+    referrer = make_user(Role.REFERRER, username="referrer")
+    study, same = (make_study(referrer=referrer) for _ in range(2))
+    for each in (study, same):
+        sign_a_while_ago(each, radiologist, timedelta(hours=3))
+    run.create_due()
+    mark_read(referrer)
+    Notification.objects.update(counted_until=timezone.now() - timedelta(hours=1))
+    change_patient(study.patient, {"patient_id": "ANOTHER"}, radiologist, "Two labels swapped")
+    IdentityCorrection.objects.update(at=timezone.now() - A_WHILE)
+    run.create_due()
+    assert told(referrer) == [(NotificationKind.REPORTS_READY, 1)]

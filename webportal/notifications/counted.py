@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, OuterRef, QuerySet, Subquery, Value
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -22,7 +22,7 @@ from webportal.accounts.models import Role
 from webportal.notifications.models import Notification, NotificationKind
 from webportal.notifications.services import LOOK_BACK, mail_state_for, mail_wanted
 from webportal.records.choices import ReadingState
-from webportal.records.models import Study
+from webportal.records.models import IdentityCorrection, Study
 from webportal.review.models import Addendum, ReadState
 from webportal.review.reads.standing import standing_reads
 
@@ -42,22 +42,11 @@ def create_due() -> int:
     )
     signed = signed.exclude(reader=F("study__created_by"))
     signed = signed.filter(sees("study__created_by", "study__department"))
-    referred = (
-        standing_reads()
-        .filter(
-            study__reading_state=ReadingState.SIGNED,
-            study__referrer__is_active=True,
-            study__referrer__roles__contains=[Role.REFERRER],
-        )
-        .filter(sees("study__referrer", "study__department"))
-    )
-    # Whoever has acted on a report must hear of what was added to it. An amendment is a read.
-    added = Addendum.objects.filter(
-        read__state=ReadState.SIGNED,
-        read__study__reading_state=ReadingState.SIGNED,
-        read__study__referrer__is_active=True,
-        read__study__referrer__roles__contains=[Role.REFERRER],
-    ).filter(sees("read__study__referrer", "read__study__department"))
+    referred = standing_reads().filter(_for_referrer("study"))
+    # Whoever has acted on a report must hear of what was added to it, and of whose it is instead.
+    # An amendment is a read.
+    added = Addendum.objects.filter(_for_referrer("read__study"), read__state=ReadState.SIGNED)
+    corrected = IdentityCorrection.studies.through.objects.filter(_for_referrer("study"))
     news = {
         NotificationKind.STUDIES_ASSIGNED: [
             _News(assigned, "assigned_reader", "assigned_at", "pk"),
@@ -68,9 +57,22 @@ def create_due() -> int:
         NotificationKind.REPORTS_READY: [
             _News(referred, "study__referrer", "signed_at", "study"),
             _News(added, "read__study__referrer", "signed_at", "read__study"),
+            _News(corrected, "study__referrer", "identitycorrection__at", "study"),
         ],
     }
     return sum(_notify(kind, _fresh(kind, each, until), until) for kind, each in news.items())
+
+
+def _for_referrer(study: str) -> Q:
+    """Filter for what is of a study with a report that its referring clinician may open."""
+    is_reported = Q(
+        **{
+            f"{study}__reading_state": ReadingState.SIGNED,
+            f"{study}__referrer__is_active": True,
+            f"{study}__referrer__roles__contains": [Role.REFERRER],
+        }
+    )
+    return is_reported & sees(f"{study}__referrer", f"{study}__department")
 
 
 @dataclass(frozen=True)
