@@ -13,8 +13,9 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_init
+from celery.signals import setup_logging, task_prerun, worker_init
 from django.conf import settings
+from django.db import close_old_connections
 
 from webportal.inference.hint_sender import INFERENCE_QUEUE
 from workers import process
@@ -52,7 +53,16 @@ app.conf.update(
     # Importing TensorFlow and loading the model takes longer than the four seconds that Celery
     # gives a process to start.
     worker_proc_alive_timeout=300,
+    # Celery would close the database connection before and after each task, and each new one costs
+    # PostgreSQL a process. See `_check_connection`.
+    CELERY_DB_REUSE_MAX=10**9,
 )
+
+
+@task_prerun.connect
+def _check_connection(**kwargs: Any) -> None:
+    """Let a connection that is old or broken be replaced, as Django does before each request."""
+    close_old_connections()
 
 
 @setup_logging.connect

@@ -14,8 +14,9 @@ DRAIN_TASK = "workers.tasks.drain"
 INFERENCE_QUEUE = "inference"
 
 # Send-only; the receiving application is workers.app. An upload must not wait for a missing broker,
-# so sending fails within seconds and is left to the sweep.
-_sender = Celery("chestline-hints", broker=settings.BROKER_URL, set_as_current=False)
+# so sending fails within seconds and is left to the sweep. Without Celery's fix-up of Django, which
+# would close the worker's database connection around each task.
+_sender = Celery("chestline-hints", broker=settings.BROKER_URL, set_as_current=False, fixups=[])
 _sender.conf.update(
     broker_transport_options={
         "socket_connect_timeout": 2,
@@ -45,7 +46,7 @@ def drop_hints() -> None:
     which would cost a worker a query of an empty queue.
     """
     try:
-        with _sender.connection_for_write() as broker:
+        with _sender.connection_or_acquire() as broker:
             Queue(INFERENCE_QUEUE, channel=broker.default_channel).purge()
     except (OperationalError, OSError, RedisError) as error:
         logger.warning("Hints that are not needed any more were left: %s", error)
