@@ -18,7 +18,7 @@ from ml.serving.network import build_network
 from ml.serving.predictor import Predictor
 from tests import dicom_files
 
-SIZE = 224
+SIZE = 64
 KINDS = ("normal", "bacteria", "bacteria", "virus")
 
 
