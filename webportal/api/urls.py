@@ -1,8 +1,6 @@
 """URL configuration of the REST API, version 1."""
 
 from django.urls import path
-from drf_spectacular.renderers import OpenApiYamlRenderer
-from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
 from webportal.api.access import AccessEntryEndpoint
@@ -16,6 +14,7 @@ from webportal.api.jobs import JobEndpoint
 from webportal.api.model_versions import ModelVersionEndpoint
 from webportal.api.network import NodeEndpoint, ReceivedEndpoint
 from webportal.api.notifications import NotificationEndpoint
+from webportal.api.openapi import OpenAPIDocument
 from webportal.api.patients import PatientEndpoint
 from webportal.api.predictions import PredictionEndpoint
 from webportal.api.queue import QueueEndpoint
@@ -67,10 +66,6 @@ urlpatterns = [
         BatchFileEndpoint.as_view({"get": "list", "post": "create"}),
         name="batch-files",
     ),
-    path(
-        "openapi.yaml",
-        SpectacularAPIView.as_view(renderer_classes=[OpenApiYamlRenderer]),
-        name="schema",
-    ),
+    path("openapi.yaml", OpenAPIDocument.as_view(), name="schema"),
     *router.urls,
 ]
