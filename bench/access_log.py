@@ -23,8 +23,8 @@ STUDIES = 200
 def main() -> int:
     """Measure, and print requests per second with and without, their ratio, and bytes per entry."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--blocks", type=int, default=8, help="of each portal and page")
-    parser.add_argument("--seconds", type=float, default=4, help="that a block takes")
+    parser.add_argument("--blocks", type=int, default=8, help="blocks for each portal and page")
+    parser.add_argument("--seconds", type=float, default=4, help="length of a block")
     given = parser.parse_args()
     with new_system() as (stack, folder, _):
         pages, session = _fill()

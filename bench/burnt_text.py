@@ -1,9 +1,9 @@
-"""python -m bench.burnt_text: how well writing in the pixels of radiographs is found.
+"""python -m bench.burnt_text: how well burned-in text in radiographs is detected.
 
-Names are written into radiographs at random: fonts, heights from 12 to 90 pixels, greys that
-differ from the background by more or less, at a border or anywhere. The same pictures without
-names show the false alarms; those named with --written have writing of their own and are left out.
-Without --radiographs, phantoms are drawn.
+Names are drawn into radiographs at random: fonts, heights from 12 to 90 pixels, more or less
+contrast with the background, at a border or anywhere. The same pictures without names show the
+false alarms; those named with --written contain text already and are left out. Without
+--radiographs, phantoms are used.
 """
 
 import argparse
@@ -32,7 +32,7 @@ _NAMES = (
     *("DOE^JOHN", "Müller, Anna", "LI WEI", "O'Brien", "Ann Lee", "kumar r."),
     *("SMITH JANE 1970-03-04", "ID 48213377", "Sharma Sita F 042Y"),
 )
-#: Fonts by their kind, and names that they can write.
+#: Fonts by kind, and names whose script they contain.
 FONTS: dict[str, tuple[Path, tuple[str, ...]]] = {
     "sans": (_OF_MATPLOTLIB / "DejaVuSans.ttf", _NAMES),
     "sans, bold": (_OF_MATPLOTLIB / "DejaVuSans-Bold.ttf", _NAMES),
@@ -45,7 +45,7 @@ FONTS: dict[str, tuple[Path, tuple[str, ...]]] = {
     "Devanagari": (_OWN / "noto-sans-devanagari-400-normal.woff", ("शर्मा सीता", "राम कुमार")),
 }
 _HEIGHTS = (12, 90)
-#: Differences of grey from the background, of 255.
+#: Difference from the background, in grey levels of 255.
 _CONTRASTS = ((40, 60), (60, 100), (100, 256))
 
 
@@ -53,8 +53,13 @@ def main() -> None:
     """Measure and print the tables."""
     parser = argparse.ArgumentParser(prog="python -m bench.burnt_text", description=__doc__)
     parser.add_argument("--radiographs", type=Path, help="a folder with JPEG or PNG files")
-    parser.add_argument("--written", nargs="*", default=[], help="beginnings of names of files")
-    parser.add_argument("--names", type=int, default=4, help="names written into each, one by one")
+    parser.add_argument(
+        "--written",
+        nargs="*",
+        default=[],
+        help="file name prefixes of radiographs that contain text",
+    )
+    parser.add_argument("--names", type=int, default=4, help="names drawn into each, one at a time")
     options = parser.parse_args()
     chance = random.Random(1)
     alarms, pictures = [], 0
@@ -62,7 +67,7 @@ def main() -> None:
     tried: Counter[str] = Counter()
     for name, picture in _pictures(options.radiographs):
         if name.startswith(tuple(options.written)):
-            say(f"{name} has writing of its own: {'found' if has_text(picture) else 'missed'}")
+            say(f"{name} contains text: {'found' if has_text(picture) else 'missed'}")
             continue
         pictures += 1
         if has_text(picture):
@@ -74,7 +79,7 @@ def main() -> None:
                 found.update(kinds)
     for kind in sorted(tried):
         say(f"{kind:40} found {found[kind]:5} of {tried[kind]:5}")
-    say(f"{'without writing':40} found {len(alarms):5} of {pictures:5} {' '.join(alarms)}")
+    say(f"{'without text':40} found {len(alarms):5} of {pictures:5} {' '.join(alarms)}")
 
 
 def _pictures(folder: Path | None) -> Iterator[tuple[str, Greys]]:
@@ -114,7 +119,7 @@ def write_name(picture: Greys, chance: random.Random) -> tuple[Greys, list[str]]
 
 
 def _mask(text: str, path: Path, height: int) -> NDArray[np.float64]:
-    """How much of each pixel is covered by the text."""
+    """How much of each pixel is covered by the text, 0 to 1."""
     font = ImageFont.truetype(str(path), height)
     left, top, right, bottom = (round(each) for each in font.getbbox(text))
     image = Image.new("L", (right - left + 4, bottom - top + 4))

@@ -1,4 +1,4 @@
-"""python -m bench.capacity: the capacity planner's simulation against the real queue.
+"""python -m bench.capacity: the capacity planner's simulation compared with the real queue.
 
 Starts PostgreSQL, Valkey and one or more workers, each on a core of its own, and queues images at
 random times (a Poisson process) at shares of what the workers can do. The simulation then gets the
@@ -46,7 +46,7 @@ FIGURES = ("mean", "p50", "p95")
 
 @dataclass(frozen=True)
 class Measurement:
-    """One run: images sent a second, its jobs, and how many images were left at its end."""
+    """One run: images queued per second, its jobs, and how many images were left at its end."""
 
     workers: int
     name: str
@@ -73,7 +73,7 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     parser.add_argument(
         "--stand-in",
         metavar="BATCH,IMAGE",
-        help="seconds that a wait takes in place of the network, for machines with other load",
+        help="seconds to wait in place of running the network, for machines with other load",
     )
     options = parser.parse_args()
     if options.stand_in:
@@ -87,7 +87,7 @@ def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> boo
 
     say(f"Drawing {DIFFERENT_FILES} phantoms")
     by = records.make_uploader()
-    # With a wait in place of the network only small ones: decoding is all that takes a processor.
+    # With a wait in place of the network only small ones: then only decoding takes CPU time.
     files = (
         pictures.stored_files(8)[:4] if options.stand_in else pictures.stored_files(DIFFERENT_FILES)
     )
@@ -96,7 +96,7 @@ def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> boo
     is_met = True
     for number in range(1, max(options.workers) + 1):
         log = folder / f"worker-{number}.log"
-        # A device of its own: the network's threads are as many as the cores that it may use.
+        # A device of its own: the network runs one thread for each core that it may use.
         core = None if options.stand_in else (number - 1) % cores()
         application = "bench.stand_in" if options.stand_in else "workers.app"
         InferenceWorker(stack, log, f"worker@{number}", core, application)
@@ -125,7 +125,7 @@ def _runs(
     images = cycle(radiographs)
     first, seconds = timed(lambda: burst([next(images) for _ in range(BURST)], by))
     capacity = BURST / seconds
-    say(f"{workers} worker(s) do {capacity:.1f} images/s")
+    say(f"{workers} worker(s) analyse {capacity:.1f} images/s")
     runs = [Measurement(workers, "burst", capacity, first, os.getloadavg()[0])]
     for load in options.loads:
         rate = load * capacity
@@ -158,7 +158,7 @@ def timed(send: Any) -> "tuple[list[ClosedJob], float]":
             raise RuntimeError("Some images have no result.")
     seconds = time.perf_counter() - started
     jobs = closed_jobs(since, timezone.now() + timedelta(seconds=1))
-    # The workers look at the empty queue once more.
+    # The workers check the empty queue once more.
     time.sleep(1)
     return jobs, seconds
 
@@ -175,7 +175,7 @@ def burst(radiographs: "Sequence[Radiograph]", by: "User") -> None:
 
 
 def send(images: "Iterator[Radiograph]", by: "User", rate: float, seconds: float) -> None:
-    """Queue images at random times for so long, each in a transaction of its own."""
+    """Queue images at random times for `seconds`, each in its own transaction."""
     from django.db import connections
 
     from webportal.inference.queue import enqueue
@@ -242,7 +242,7 @@ def routine_job(radiograph: "Radiograph", by: "User", at: datetime) -> "Job":
 def _compare(
     run: Measurement, others: "Sequence[ClosedJob]"
 ) -> Iterator[tuple[tuple[str, ...], bool]]:
-    """The rows of a run, and whether each is within the target with the run's own speeds."""
+    """The table rows of a run, and whether each meets the target with the run's own speeds."""
     from webportal.records.choices import Priority
 
     is_stat = np.array([job.priority == Priority.STAT for job in run.jobs])
@@ -270,7 +270,7 @@ def _compare(
 
 
 def _simulated(run: Measurement, measured_on: "Sequence[ClosedJob]") -> dict[str, dict[str, float]]:
-    """What the simulation says of the same arrivals, with the speeds of these jobs."""
+    """What the simulation predicts for the same arrivals, with the speeds of these jobs."""
     from webportal.operations.capacity.arrivals import Arrivals
     from webportal.operations.capacity.assumptions import Assumptions, Load
     from webportal.operations.capacity.simulation import simulate

@@ -1,9 +1,9 @@
-"""python -m bench.growth: what a job costs in a database with few and with many results.
+"""python -m bench.growth: the cost of a job in a database with few and with many results.
 
 One database for each number of rows, filled by SQL: patients, studies, radiographs, jobs and
 results. The same batches are then claimed, written back and summarised in all of them, in turn.
-Printed are the processor time for a job, of PostgreSQL's process and of Python's, and, from the
-plans of every statement in the largest database, which tables are read from end to end.
+Prints the CPU time per job, of PostgreSQL's process and of Python's, and, from the plan of every
+statement in the largest database, which tables are scanned sequentially.
 """
 
 import argparse
@@ -33,7 +33,7 @@ BLOCK = 5
 #: The cost with the most rows, by that with the fewest: an index of a million rows is one or two
 #: levels deeper.
 TARGET = 1.5
-#: Reading a table of fewer rows from end to end costs nothing.
+#: A sequential scan of a table with fewer rows costs nothing.
 LARGE = 500
 STEPS = ("claim", "write back", "summaries")
 
@@ -75,12 +75,12 @@ FILLED: dict[str, dict[str, str]] = {
 
 @dataclass
 class Costs:
-    """What the steps cost in one database: ms of processor for a job, in each round."""
+    """What the steps cost in one database: ms of CPU time per job, in each round."""
 
     rows: int
     database: dict[str, list[float]] = field(default_factory=lambda: {each: [] for each in STEPS})
     python: dict[str, list[float]] = field(default_factory=lambda: {each: [] for each in STEPS})
-    #: By step, the large tables that a statement reads from end to end, and the statement; of the
+    #: By step: the large tables that a statement scans sequentially, and the statement; in the
     #: database with the most rows.
     scans: dict[str, set[str]] = field(default_factory=lambda: {each: set() for each in STEPS})
 
@@ -104,7 +104,7 @@ def main() -> int:
     say(
         f"\neach step with the most rows at most {TARGET} of that with the fewest: {_said(is_flat)}"
     )
-    say(f"there, no table of more than {LARGE} rows read from end to end: {_said(not scans)}")
+    say(f"there, no sequential scan of a table of more than {LARGE} rows: {_said(not scans)}")
     for scan in scans:
         say(f"  {scan}")
     return 0 if is_flat and not scans else 1
@@ -127,11 +127,11 @@ def _measure(rows: list[int], rounds: int) -> list[Costs]:
     for done in range(0, rounds, BLOCK):
         for count, name in names.items():
             with _database(name):
-                # A new connection knows nothing of the tables yet.
+                # A new connection has no table metadata cached yet.
                 _round(by, None)
                 for _ in range(min(BLOCK, rounds - done)):
                     _round(by, costs[count])
-    # PostgreSQL reads a small table from end to end because that is faster.
+    # PostgreSQL scans a small table sequentially because that is faster.
     with _database(names[rows[-1]]):
         _round(by, costs[rows[-1]], is_explained=True)
     return list(costs.values())
@@ -158,7 +158,7 @@ def _create(name: str) -> None:
     prepared = connection.settings_dict["NAME"]
     connections.close_all()
     start, _, options = os.environ["DATABASE_URL"].partition("?")
-    # Nobody may be connected to what is copied.
+    # A database that is copied may have no connections.
     url = f"{start.rpartition('/')[0]}/postgres?{options}"
     with psycopg.connect(url, autocommit=True) as server:
         server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{prepared}"')
@@ -166,7 +166,7 @@ def _create(name: str) -> None:
 
 @contextmanager
 def _database(name: str) -> Iterator[None]:
-    """Let everything happen in another database."""
+    """Redirect the connection to another database."""
     from django.db import connection
 
     before = connection.settings_dict["NAME"]
@@ -184,7 +184,7 @@ def _fill(count: int) -> None:
 
     with connection.cursor() as cursor:
         for table, made in FILLED.items():
-            # The texts by which people search are not needed here.
+            # The triggers that maintain the search text are not needed here.
             cursor.execute(f'ALTER TABLE "{table}" DISABLE TRIGGER USER')
             cursor.execute(
                 "SELECT column_name FROM information_schema.columns WHERE table_name = %s"
@@ -201,7 +201,7 @@ def _fill(count: int) -> None:
             )
         for table in FILLED:
             cursor.execute(f'ALTER TABLE "{table}" ENABLE TRIGGER USER')
-        # What autovacuum does within minutes.
+        # As autovacuum does within minutes.
         cursor.execute("VACUUM ANALYZE")
 
 
@@ -275,20 +275,20 @@ def _step(costs: Costs | None, name: str, action: Callable[[], Any], is_explaine
         return result
     assert connection.connection is not None
     server = connection.connection.info.backend_pid
-    before = _processor_ns(server), time.process_time_ns()
+    before = _cpu_ns(server), time.process_time_ns()
     result = action()
-    after = _processor_ns(server), time.process_time_ns()
+    after = _cpu_ns(server), time.process_time_ns()
     costs.database[name].append((after[0] - before[0]) / 1e6 / BATCH)
     costs.python[name].append((after[1] - before[1]) / 1e6 / BATCH)
     return result
 
 
-def _processor_ns(process: int) -> int:
+def _cpu_ns(process: int) -> int:
     return int(Path(f"/proc/{process}/schedstat").read_text().split()[0])
 
 
 class _Plans:
-    """Explains every statement, and keeps which large tables it reads from end to end."""
+    """Runs EXPLAIN on every statement; keeps which large tables it scans sequentially."""
 
     def __init__(self) -> None:
         self.scans: set[str] = set()
@@ -319,7 +319,7 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _table(costs: list[Costs]) -> str:
-    heads = ["step, ms of processor a job", *(f"{each.rows:,} rows" for each in costs), "ratio"]
+    heads = ["step, ms of CPU time per job", *(f"{each.rows:,} rows" for each in costs), "ratio"]
     lines = [heads, ["---"] * len(heads)]
     for step in STEPS:
         for kind in ("PostgreSQL", "Python"):

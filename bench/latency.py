@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from webportal.operations.capacity.measured import ClosedJob
     from webportal.records.models import Radiograph
 
-#: A stat study may take this many times as long as at idle, and one batch.
+#: A stat study may take this many times as long as at idle, plus one batch.
 FACTOR = 1.5
 PERCENTILES = (50, 95, 99)
 REPLICATIONS = 10
@@ -52,7 +52,7 @@ STAT_ROWS = 1200
 class _Study:
     """A stat study, in seconds: from its upload to the result, and the parts of that.
 
-    `batches` is how many batches had their results between queue and result.
+    `batches` is how many batches were completed between its queueing and its result.
     """
 
     to_queue: float
@@ -82,7 +82,7 @@ def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> boo
 
     say(f"Making {options.backlog} studies")
     by = records.make_uploader()
-    # With a wait in place of the network decoding is all that takes a processor.
+    # With a wait in place of the network decoding is all that takes CPU time.
     files = (
         pictures.stored_files(8)[:4] if options.stand_in else pictures.stored_files(DIFFERENT_FILES)
     )
@@ -92,7 +92,7 @@ def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> boo
     InferenceWorker(stack, folder / "worker.log", application=application)
     jobs, seconds = timed(lambda: burst(radiographs[:BURST], by))
     capacity = BURST / seconds
-    say(f"The worker does {capacity:.1f} images/s\n")
+    say(f"The worker analyses {capacity:.1f} images/s\n")
     api = Api(portal.port, create_token(by, "a script"))
     is_met = _stat(api, radiographs[: options.backlog], by, options.stat)
     _loads(radiographs, by, jobs, capacity, options)
@@ -123,7 +123,7 @@ def _stat(api: "Api", backlog: "Sequence[Radiograph]", by: "User", count: int) -
     while len(behind) < count and (remaining := waiting.count()):
         left.append(remaining)
         behind.append(upload(next(drawn)))
-    # As the worker did meanwhile: other load on the machine changes.
+    # The worker's batch time during this run: other load on the machine varies.
     done = len(backlog) - waiting.count()
     size: int = settings.INFERENCE_BATCH_SIZE
     batch = size * (time.perf_counter() - began) / done
@@ -157,7 +157,7 @@ def _median(studies: "Sequence[_Study]", part: str) -> float:
 
 
 def _uploading(api: "Api") -> Callable[[bytes], _Study]:
-    """Return what uploads a stat study and waits for its result."""
+    """Return a function that uploads a stat study and waits for its result."""
     from webportal.inference.models import Job, Prediction
 
     batch = api.post_json("/api/v1/batches", {"name": "stat", "priority": "stat"})["id"]

@@ -1,13 +1,13 @@
-"""python -m bench.limits: what one portal and one database take in.
+"""python -m bench.limits: how much one portal and one database can accept.
 
 Measures, without a worker so that the cores are free for uploads, and on PostgreSQL with its
 default durability:
 
-- transactions a second that append to the audit trail, whose head is locked by one at a time;
-- entries a second that are verified;
-- files a second that one portal takes in over REST: one at a time, and over several connections;
-- which share of an upload's processor time its entries in the trail take;
-- write-ahead log, rows and stored bytes of a study: of its upload, and of its result.
+- transactions per second that append to the audit trail, whose head only one can lock at a time;
+- entries verified per second;
+- files per second that one portal accepts over REST: one at a time, and over several connections;
+- the share of an upload's CPU time that its entries in the trail take;
+- bytes of write-ahead log, rows and files of a study: for its upload, and for its result.
 """
 
 import argparse
@@ -38,10 +38,14 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.limits", description=__doc__)
     parser.add_argument("--files", type=int, default=150, help="files to send")
-    parser.add_argument("--connections", type=int, default=8, help="connections that send at once")
-    parser.add_argument("--together", type=int, default=1, help="files of a request, of several")
-    parser.add_argument("--seconds", type=float, default=5, help="of appending to the trail")
-    parser.add_argument("--entries", type=int, default=200_000, help="of the trail to be verified")
+    parser.add_argument("--connections", type=int, default=8, help="concurrent connections")
+    parser.add_argument(
+        "--together", type=int, default=1, help="files per request with several connections"
+    )
+    parser.add_argument("--seconds", type=float, default=5, help="how long to append to the trail")
+    parser.add_argument(
+        "--entries", type=int, default=200_000, help="entries of the trail to verify"
+    )
     options = parser.parse_args()
     with new_system() as (stack, folder, services):
         for threads in (1, 4, 8):
@@ -53,7 +57,7 @@ def main() -> int:
 
 
 def _append(threads: int, seconds: float) -> tuple[float, float]:
-    """Transactions and entries a second, with the three entries of an upload in each."""
+    """Transactions and entries per second; each transaction has the three entries of an upload."""
     from django.db import connection, transaction
 
     from webportal.audit.models import Action
@@ -95,17 +99,17 @@ def _verify(entries: int, services: dict[str, int]) -> None:
     postgresql = ProcessorTime({"postgresql": services["postgresql"]})
     started, spent, before = time.perf_counter(), time.process_time(), postgresql().total()
     verdict = verify()
-    seconds, of_processor = time.perf_counter() - started, time.process_time() - spent
-    with_postgresql = of_processor + (postgresql().total() - before) / 1000
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - spent
+    with_postgresql = cpu_seconds + (postgresql().total() - before) / 1000
     say(
         f"{verdict.entries:,} entries: {verdict.entries / seconds:,.0f} verified a second,"
-        f" {verdict.entries / of_processor:,.0f} a second of processor,"
+        f" {verdict.entries / cpu_seconds:,.0f} per second of CPU time,"
         f" {verdict.entries / with_postgresql:,.0f} with PostgreSQL's"
     )
 
 
 def _request() -> "HttpRequest":
-    """A request as scripts make it; entries say where they come from."""
+    """A request as a script sends it, because entries record their origin."""
     from django.http import HttpRequest
 
     request = HttpRequest()
@@ -145,7 +149,7 @@ def _upload(
     upload = spent() - before
     parts = ", ".join(f"{name} {milliseconds / count:.1f}" for name, milliseconds in upload.items())
     say(f"{options.connections} requests at a time: {count / seconds:.1f} files/s")
-    say(f"ms of processor for a file: {parts}")
+    say(f"CPU time per file, ms: {parts}")
     say(f"of an upload: {size.grown(count)}")
     _say_share(upload, count, services)
     size = _Size(folder)
@@ -160,12 +164,12 @@ def _upload(
 
 
 def _say_share(upload: Counter[str], files: int, services: dict[str, int]) -> None:
-    """Append the entries of the last upload again and again; say which share of it that takes.
+    """Append the entries of the last upload repeatedly; print their share of its CPU time.
 
     Args:
-        upload: milliseconds of processor that the uploads took, by process.
-        files: how many files they had.
-        together: how many files a request had.
+        upload: milliseconds of CPU time that the uploads took, by process.
+        files: how many files were uploaded.
+        together: how many files each request had.
         services: the process ids of the services.
     """
     from django.db import connection, transaction
@@ -175,7 +179,7 @@ def _say_share(upload: Counter[str], files: int, services: dict[str, int]) -> No
     from webportal.origin import answering
 
     last = AuditEntry.objects.filter(action=Action.RADIOGRAPH_STORED).latest("sequence")
-    # What is appended at once has the same time.
+    # Entries that are appended together have the same time.
     entries = list(AuditEntry.objects.filter(at=last.at).order_by("sequence"))
     together = sum(each.action == Action.RADIOGRAPH_STORED for each in entries)
     events = [
@@ -185,7 +189,7 @@ def _say_share(upload: Counter[str], files: int, services: dict[str, int]) -> No
     spent = ProcessorTime({"postgresql": services["postgresql"]})
 
     def cost(*, appends: bool) -> float:
-        """Milliseconds of processor for a transaction, here and in PostgreSQL."""
+        """Milliseconds of CPU time per transaction, here and in PostgreSQL."""
         here, there = time.process_time(), spent().total()
         for _ in range(TRANSACTIONS):
             with transaction.atomic(), connection.cursor() as cursor:
@@ -199,7 +203,7 @@ def _say_share(upload: Counter[str], files: int, services: dict[str, int]) -> No
         appending = (cost(appends=True) - cost(appends=False)) / together
     whole = upload.total() / files
     say(
-        f"{len(events) / together:.1f} entries of an upload take {appending:.2f} ms of processor,"
+        f"{len(events) / together:.1f} entries of an upload take {appending:.2f} ms of CPU time,"
         f" {appending / whole:.1%} of {whole:.1f}; {together} a request"
     )
 
@@ -218,7 +222,7 @@ class _Size:
         self._before = {name: measure() for name, measure in self._measures.items()}
 
     def grown(self, count: int) -> str:
-        """The growth for each of `count` things, in words."""
+        """The growth per item, for `count` items, in words."""
         return ", ".join(
             f"{name} {(measure() - self._before[name]) / count / 1000:.1f} kB"
             for name, measure in self._measures.items()

@@ -89,7 +89,7 @@ def _fill(count: int) -> dict[str, Any]:
         Job.objects.bulk_create(_job(radiograph, draw) for radiograph in radiographs)
     Study.objects.update(created_at=F("performed_at"))
     with connection.cursor() as cursor:
-        # What autovacuum does within minutes.
+        # As autovacuum does within minutes.
         cursor.execute("VACUUM (FULL, ANALYZE)")
         cursor.execute("VACUUM")
     return {"session": _session(reader), "places": _places(reader)}

@@ -1,11 +1,11 @@
 """python -m bench.peers: Chestline beside LitServe, BentoML and Ray Serve.
 
-Every peer serves the same network with the code that the workers run it with, makes batches of the
-requests that wait, and keeps everything in memory. Files are sent over HTTP on several connections,
+Every peer serves the same network with the workers' code, batches the waiting requests, and keeps
+everything in memory. Files are sent over HTTP on several connections,
 100 at a time to one system after the other: to Chestline until the results are stored, to a peer
 until it has answered. The peers get the files as Chestline stored them. Each has a virtual
 environment of its own below `var/peers`, made at the first run; one that cannot be installed or
-started is left out, and said to be.
+started is left out, with a message.
 """
 
 import argparse
@@ -94,7 +94,7 @@ class LeftOutError(Exception):
 
 
 class Running:
-    """A peer that answers."""
+    """A peer that is up and answers requests."""
 
     def __init__(self, peer: Peer, port: int, process: int) -> None:
         self.peer = peer
@@ -137,11 +137,11 @@ class Running:
 
 
 def main() -> int:
-    """Measure, print the table, and return 1 if a peer answers more files a second."""
+    """Measure, print the table, and return 1 if a peer answers more files per second."""
     parser = argparse.ArgumentParser(prog="python -m bench.peers", description=__doc__)
     parser.add_argument("--files", type=int, default=300, help="files for each system")
-    parser.add_argument("--connections", type=int, default=16, help="that send at once")
-    parser.add_argument("--together", type=int, default=8, help="files of a request to Chestline")
+    parser.add_argument("--connections", type=int, default=16, help="concurrent connections")
+    parser.add_argument("--together", type=int, default=8, help="files per request to Chestline")
     options = parser.parse_args()
     with new_system() as (stack, folder, services):
         peers = []
@@ -189,7 +189,7 @@ def _started(peer: Peer, folder: Path) -> Iterator[Running]:
         port = free.getsockname()[1]
     program, *arguments = peer.command
     log = folder / f"{peer.name}.log"
-    # None of them is to report home.
+    # None of them may send usage statistics.
     silent = {"BENTOML_DO_NOT_TRACK": "True", "RAY_USAGE_STATS_ENABLED": "0"}
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -293,19 +293,19 @@ def _measure(
 def _report(count: int, systems: dict[str, Measured]) -> bool:
     say(f"\n{cores()} cores; load average {os.getloadavg()[0]:.1f}, the benchmark's own included\n")
     bare, ours = systems["bare loop"], systems["Chestline"]
-    say("| | files/s | of the bare loop | processor, ms a file |")
+    say("| | files/s | of the bare loop | CPU time per file, ms |")
     say("| --- | --- | --- | --- |")
     for name, each in systems.items():
         say(
             f"| {name} | {count / each.seconds:.1f} | {bare.seconds / each.seconds:.2f}"
-            f" | {each.processor.total() / count:.1f} |"
+            f" | {each.cpu.total() / count:.1f} |"
         )
     is_met = True
     for name, each in systems.items():
         if each not in (bare, ours):
             is_ahead = ours.seconds <= each.seconds
             is_met = is_met and is_ahead
-            say(f"at least as many files a second as {name}: {'met' if is_ahead else 'MISSED'}")
+            say(f"at least as many files per second as {name}: {'met' if is_ahead else 'MISSED'}")
     return is_met
 
 

@@ -1,10 +1,10 @@
 """python -m bench.receiving: images by C-STORE to Chestline's receiver and to Orthanc.
 
-dcmtk's storescu sends the same files on several associations to one and then to the other, a round
-at a time, each first in turn. Chestline checks the caller and the header of each, and answers once
-file and record are flushed to disk; Orthanc flushes its files, too, as it does by default. What
-Chestline does after its answer, to decode every image and to queue it for the model, is timed
-apart. Both run on the same disk and start with nothing.
+dcmtk's storescu sends the same files on several associations to one and then to the other, in
+rounds; they take turns at being first. Chestline checks the calling AE and the header of each, and
+responds once file and record are flushed to disk; Orthanc flushes its files, too, as it does by
+default. What Chestline does after its response, decoding every image and queueing it for the model,
+is timed separately. Both run on the same disk and start empty.
 """
 
 import argparse
@@ -52,7 +52,7 @@ class Peer:
 
     def send(self, paths: Sequence[Path], associations: int) -> None:
         """Send files by as many storescu processes. Raises RuntimeError if one fails."""
-        # Offers what it needs for these files alone, JPEG Baseline among it.
+        # Proposes only the transfer syntaxes that these files need, JPEG Baseline among them.
         command = ["storescu", "--required", "--propose-jpeg8", *self._called]
         senders = [
             subprocess.Popen(
@@ -70,11 +70,11 @@ class Peer:
 
 
 def main() -> int:
-    """Measure, print the table, and return 1 if Orthanc takes more files a second."""
+    """Measure, print the table, and return 1 if Orthanc accepts more files per second."""
     parser = argparse.ArgumentParser(prog="python -m bench.receiving", description=__doc__)
-    parser.add_argument("--files", type=int, default=60, help="files of a round")
+    parser.add_argument("--files", type=int, default=60, help="files per round")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--associations", type=int, default=4, help="that send at once")
+    parser.add_argument("--associations", type=int, default=4, help="concurrent associations")
     parser.add_argument("--quiet", type=float, default=10, help="DICOM_STUDY_QUIET_SECONDS")
     options = parser.parse_args()
     for program, package in (("Orthanc", "orthanc"), ("storescu", "dcmtk")):
@@ -113,7 +113,7 @@ def _receiver(folder: Path, quiet: float) -> Iterator[Peer]:
 
 @contextmanager
 def _orthanc(folder: Path) -> Iterator[tuple[Peer, int]]:
-    """An Orthanc with its default settings that answers this machine alone; and its HTTP port."""
+    """An Orthanc with default settings that listens on this machine only, and its HTTP port."""
     dicom, http_port = _free_port(), _free_port()
     storage = str(folder / "orthanc")
     configuration = {
@@ -180,7 +180,7 @@ def _measure(folder: Path, services: dict[str, int], options: argparse.Namespace
         stored = Measured(ProcessorTime({"Orthanc": theirs.pid}))
 
         def send_to_both(number: int) -> float:
-            """Returns the seconds until all were queued after the last answer."""
+            """Send a round; return the seconds from the last response until all were queued."""
             wait = 0.0
             paths = _write_round(folder / "files", drawn, number)
             for peer in (ours, theirs) if number % 2 else (theirs, ours):
@@ -195,7 +195,7 @@ def _measure(folder: Path, services: dict[str, int], options: argparse.Namespace
         send_to_both(0)
         for each in (answered, queued, stored):
             each.forget()
-        say(f"Sending {options.files} files {options.rounds} times to either")
+        say(f"Sending {options.files} files {options.rounds} times to each")
         waits = [send_to_both(number) for number in range(1, options.rounds + 1)]
         if _count_of_orthanc(http_port) != (options.rounds + 1) * options.files:
             raise RuntimeError("Orthanc does not have every file.")
@@ -211,7 +211,7 @@ def _make_node() -> "Node":
 
 
 def _write_round(folder: Path, drawn: Sequence[bytes], number: int) -> list[Path]:
-    """Write the files of a round, with UIDs and patients of its own."""
+    """Write the files of a round, with their own UIDs and patients."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     paths = []
@@ -229,9 +229,9 @@ def _write_round(folder: Path, drawn: Sequence[bytes], number: int) -> list[Path
 
 
 def _wait_until_queued(count: int) -> float:
-    """Wait until so many instances are decoded, stored and queued; returns the seconds.
+    """Wait until `count` instances are decoded, stored and queued; return the seconds.
 
-    Raises RuntimeError if one is not taken in.
+    Raises RuntimeError if one is not imported.
     """
     from webportal.inference.models import Job
     from webportal.network.models import ReceivedInstance
@@ -240,11 +240,11 @@ def _wait_until_queued(count: int) -> float:
     settled = ReceivedInstance.objects.exclude(settled_at=None)
     while settled.count() < count:
         if time.perf_counter() - started > IMPORT_SECONDS:
-            raise RuntimeError("Some images are not taken in.")
+            raise RuntimeError("Some images were not imported.")
         time.sleep(0.02)
     seconds = time.perf_counter() - started
     if Job.objects.count() != count:
-        raise RuntimeError(f"{count - Job.objects.count()} images are not queued.")
+        raise RuntimeError(f"{count - Job.objects.count()} images were not queued.")
     return seconds
 
 
@@ -258,26 +258,26 @@ def _report(
 ) -> bool:
     count = options.files * options.rounds
     say(f"\n{count} files of {size // options.files // 1000} kB")
-    say(f"{options.associations} associations, {options.files} files in turn")
+    say(f"{options.associations} associations, {options.files} files per round")
     say(f"{cores()} cores; load average {os.getloadavg()[0]:.1f}, the benchmark's own included\n")
-    say("| | files/s | of Orthanc | processor, ms a file |")
+    say("| | files/s | of Orthanc | CPU time per file, ms |")
     say("| --- | --- | --- | --- |")
     for name, each in (("Orthanc: stored", stored), ("Chestline: answered", answered)):
-        parts = ", ".join(f"{part} {spent / count:.1f}" for part, spent in each.processor.items())
+        parts = ", ".join(f"{part} {spent / count:.1f}" for part, spent in each.cpu.items())
         say(
             f"| {name} | {count / each.seconds:.1f} | {stored.seconds / each.seconds:.2f}"
-            f" | {each.processor.total() / count:.1f} ({parts}) |"
+            f" | {each.cpu.total() / count:.1f} ({parts}) |"
         )
-    parts = ", ".join(f"{part} {spent / count:.1f}" for part, spent in queued.processor.items())
-    say(f"\nDecoding and queueing, processor, ms a file: {parts}")
+    parts = ", ".join(f"{part} {spent / count:.1f}" for part, spent in queued.cpu.items())
+    say(f"\nDecoding and queueing, CPU time per file, ms: {parts}")
     wait = statistics.median(waits)
     say(
-        f"From the last answer of a round until its {options.files} images are queued:"
+        f"From the last response of a round until its {options.files} images are queued:"
         f" {wait:.1f} s, with {options.quiet:g} s in which nothing more of a study arrives"
     )
     ratio = stored.seconds / answered.seconds
     is_met = ratio >= TARGET
-    say(f"files/s by those of Orthanc: at least {TARGET}: {'met' if is_met else 'MISSED'}")
+    say(f"files/s relative to Orthanc: at least {TARGET}: {'met' if is_met else 'MISSED'}")
     return is_met
 
 

@@ -2,7 +2,7 @@
 
 The uploads, one file a request and several, and the drain of the queue alternate with the bare loop
 over the same files, so that other load on the machine affects all of them. Besides images per
-second it prints the processor time per file in each process, which other load hardly changes.
+second it prints the CPU time per file in each process, which other load hardly changes.
 """
 
 import argparse
@@ -39,7 +39,7 @@ RESULT_SECONDS = 300
 
 
 class ProcessorTime:
-    """Milliseconds of processor time of named processes with all their children, past and present.
+    """Milliseconds of CPU time of named processes with all their children, past and present.
 
     The portal's checks, which run in separate processes, are counted as `checks`.
     """
@@ -156,20 +156,20 @@ def results_of(radiographs: Sequence[str]) -> "list[Radiograph]":
 
 
 class Measured:
-    """A context manager that adds up the seconds and processor time spent within."""
+    """A context manager that adds up the seconds and CPU time spent within."""
 
-    def __init__(self, processor_time: Callable[[], Counter[str]]) -> None:
-        self._processor_time = processor_time
+    def __init__(self, cpu_time: Callable[[], Counter[str]]) -> None:
+        self._cpu_time = cpu_time
         self.seconds = 0.0
-        self.processor: Counter[str] = Counter()
+        self.cpu: Counter[str] = Counter()
 
     def forget(self) -> None:
         """Start again with nothing, after a warm-up."""
         self.seconds = 0.0
-        self.processor.clear()
+        self.cpu.clear()
 
     def __enter__(self) -> Self:
-        self._before = self._processor_time()
+        self._before = self._cpu_time()
         self._started = time.perf_counter()
         return self
 
@@ -180,8 +180,8 @@ class Measured:
         traceback: TracebackType | None,
     ) -> None:
         self.seconds += time.perf_counter() - self._started
-        after = self._processor_time()
-        self.processor.update({name: after[name] - self._before[name] for name in after})
+        after = self._cpu_time()
+        self.cpu.update({name: after[name] - self._before[name] for name in after})
 
 
 def main() -> int:
@@ -256,18 +256,18 @@ def _sizes(count: int) -> list[int]:
 def _report(count: int, uploads: dict[int, Measured], drain: Measured, bare: Measured) -> bool:
     load = os.getloadavg()[0]
     say(f"\n{cores()} cores; load average {load:.1f}, the benchmark's own included\n")
-    say(f"{'':36} {'files/s':>8} {'ratio':>6} {'processor, ms a file':>22}")
-    loop_time = bare.processor.total()
-    ways = {f"upload to stored result, {n} a request": each for n, each in uploads.items()}
+    say(f"{'':36} {'files/s':>8} {'ratio':>6} {'CPU time per file, ms':>22}")
+    loop_time = bare.cpu.total()
+    ways = {f"upload to stored result, {n} per request": each for n, each in uploads.items()}
     for name, figure in {"bare loop": bare, **ways, "queue to stored result": drain}.items():
-        parts = ", ".join(f"{part} {spent / count:.1f}" for part, spent in figure.processor.items())
+        parts = ", ".join(f"{part} {spent / count:.1f}" for part, spent in figure.cpu.items())
         say(
             f"{name:36} {count / figure.seconds:8.1f} {bare.seconds / figure.seconds:6.2f}"
-            f" {figure.processor.total() / count:22.1f}  ({parts})"
+            f" {figure.cpu.total() / count:22.1f}  ({parts})"
         )
-    say("\nprocessor time of the loop / of the path of an upload:")
+    say("\nCPU time of the loop / of the path of an upload:")
     for together, figure in uploads.items():
-        say(f"{together} a request: {loop_time / figure.processor.total():.2f}")
+        say(f"{together} per request: {loop_time / figure.cpu.total():.2f}")
     met = True
     targets = [(name, figure, UPLOAD_TARGET) for name, figure in ways.items()]
     for name, figure, target in [*targets, ("queue to stored result", drain, DRAIN_TARGET)]:

@@ -33,7 +33,7 @@ _HEADER = Header(patient_id="P-1", study_instance_uid="2.25.1")
 
 @dataclass(frozen=True)
 class Cost:
-    """What a file took: processor time, and by how much the most memory ever used has grown."""
+    """What a file took: CPU time, and by how much the most memory ever used has grown."""
 
     seconds: float
     grown_bytes: int

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _table(figures: dict[str, Figures]) -> list[str]:
     columns = [f"batch {n}" for n in BATCH_SIZES]
-    header = ["runtime", *columns, "processor, ms", "memory, MB", "start, s", "difference"]
+    header = ["runtime", *columns, "CPU, ms", "memory, MB", "start, s", "difference"]
     rows = [header, ["---"] * len(header)]
     for label, measured in figures.items():
         device = label.split(", ")[1]
@@ -60,7 +60,7 @@ def _table(figures: dict[str, Figures]) -> list[str]:
             [
                 label,
                 *speeds,
-                f"{measured.processor_ms[BATCH_SIZES[-1]]:.1f}",
+                f"{measured.cpu_ms[BATCH_SIZES[-1]]:.1f}",
                 f"{measured.memory_mb:.0f}",
                 f"{measured.start_seconds:.1f}",
                 f"{measured.largest_difference:.0e}",

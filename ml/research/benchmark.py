@@ -43,7 +43,7 @@ class Figures:
 
     ``largest_difference`` is that of its answers to the package's probes from the recorded ones,
     and ``memory_mb`` the most that was resident. For each batch size, as medians:
-    ``images_per_second``, and ``processor_ms``, the processor time of all threads that an image
+    ``images_per_second``, and ``cpu_ms``, the processor time of all threads that an image
     takes, on which other load on the machine has less influence.
     """
 
@@ -52,7 +52,7 @@ class Figures:
     largest_difference: float
     memory_mb: float = 0.0
     images_per_second: dict[int, float] = field(default_factory=dict)
-    processor_ms: dict[int, float] = field(default_factory=dict)
+    cpu_ms: dict[int, float] = field(default_factory=dict)
 
 
 def runtimes_for(device: str) -> list[tuple[str, str]]:
@@ -94,7 +94,7 @@ def measure_speed(
     for (label, batch_size), answers in turns.items():
         measured = figures[label]
         measured.images_per_second[batch_size] = _median(answers, "images_per_second")
-        measured.processor_ms[batch_size] = _median(answers, "processor_ms")
+        measured.cpu_ms[batch_size] = _median(answers, "cpu_ms")
     return figures, failed
 
 
@@ -204,7 +204,7 @@ def _main(name: str, device: str, package_path: Path, started: float) -> None:
         _say(
             {
                 "images_per_second": done / elapsed,
-                "processor_ms": 1000 * processor / done,
+                "cpu_ms": 1000 * processor / done,
                 "memory_mb": round(_peak_memory() / 1024**2),
             }
         )
