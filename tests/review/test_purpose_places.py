@@ -25,7 +25,7 @@ from webportal.intake.batches import services
 from webportal.intake.models import UploadItem, Verdict
 from webportal.notifications import stat_studies
 from webportal.notifications.models import Notification
-from webportal.records.choices import Priority
+from webportal.records.choices import Category, Priority
 from webportal.records.models import Study
 from webportal.review.models import Decision
 from webportal.review.reads.decisions import open_choices
@@ -241,14 +241,16 @@ def test_the_api_follows_the_rule(radiologist: User) -> None:
     assert ids("/api/v1/studies?category=likely") == [str(child.radiograph.study_id)]
 
 
-def test_nobody_is_notified_of_a_likely_result_outside_the_purpose(radiologist: User) -> None:
+def test_a_stat_study_outside_the_purpose_is_notified_and_not_called_likely(
+    radiologist: User,
+) -> None:
     result = add("likely", ADULT)
-    Study.objects.update(priority=Priority.STAT)
-    Prediction.objects.update(created_at=timezone.now() - timedelta(hours=2))
+    long_ago = timezone.now() - timedelta(hours=2)
+    Study.objects.update(priority=Priority.STAT, created_at=long_ago)
     stat_studies.create_due()
-    assert not Notification.objects.exists()
+    assert Notification.objects.get().category == ""
     patient = result.radiograph.study.patient
     patient.birth_date = CHILD
     patient.save()
     stat_studies.create_due()
-    assert Notification.objects.get().studies == 1
+    assert Notification.objects.get().category == Category.LIKELY
