@@ -1,11 +1,13 @@
 """A signed read names the result that its reader decided on, where the destination has it."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 
 import pydicom
 import pytest
+from django.db.models import F
 from pydicom.dataset import FileDataset
 
 from tests.conftest import PASSWORD
@@ -172,3 +174,19 @@ def test_what_is_in_the_outbox_stays_the_one_document_of_a_read(
     planning.plan()
     of_read = destination.deliveries.filter(document__kind=DocumentKind.REPORT)
     assert [row.document for row in of_read] == [plain]
+
+
+def test_a_heat_map_that_waits_holds_up_no_read(
+    make_destination: Make, store_scp: StoreScp, radiologist: User
+) -> None:
+    store_scp.start()
+    destination = make_destination(store_scp.port, sends=[*BOTH, Content.CAPTURES])
+    read(make_prediction(), radiologist, "definite")
+    let_time_pass()
+    planning.plan()
+    captures = destination.deliveries.filter(document__kind=DocumentKind.CAPTURE)
+    captures.update(next_attempt_at=F("next_attempt_at") + timedelta(hours=1))
+    states = {row.document.kind: row.state for row in send_all(destination)}
+    assert states.pop(DocumentKind.CAPTURE) == DeliveryState.WAITING
+    assert set(states) >= {DocumentKind.RESULT, DocumentKind.REPORT}
+    assert set(states.values()) == {DeliveryState.DELIVERED}
