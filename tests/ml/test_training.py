@@ -77,6 +77,8 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(
     with uncompiled():
         resumed = trained(OPTIONS, tmp_path / "broken")
 
+    history = (tmp_path / "broken" / "history.csv").read_text().splitlines()
+    assert [line.partition(",")[0] for line in history] == ["epoch", "0", "1"]
     assert {index for index, _ in expected} == {0, 1}
     assert set(second_epoch) == expected
     for one, other in zip(unbroken, resumed, strict=True):
