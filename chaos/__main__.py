@@ -47,12 +47,14 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, help="make the run of this seed alone, once")
-    parser.add_argument("--jobs", type=int, default=200, help="images of a run, at least")
-    parser.add_argument("--minutes", type=float, default=30, help="begin no run after so long")
-    parser.add_argument("--faults", type=int, default=FAULTS_OF_A_RUN, help="faults of a run")
+    parser.add_argument("--seed", type=int, help="run this seed only, once")
+    parser.add_argument("--jobs", type=int, default=200, help="minimum number of images per run")
+    parser.add_argument(
+        "--minutes", type=float, default=30, help="start no new run after this time"
+    )
+    parser.add_argument("--faults", type=int, default=FAULTS_OF_A_RUN, help="faults per run")
     parser.add_argument("--fault", action="append", choices=list(FAULTS), help="make this one")
-    parser.add_argument("--short", action="store_true", help="the faults of the short form")
+    parser.add_argument("--short", action="store_true", help="only the faults of the short run")
     parser.add_argument("--lease", type=int, default=6, help="INFERENCE_LEASE_SECONDS")
     parser.add_argument("--sweep", type=int, default=2, help="SWEEP_SECONDS")
     return parser.parse_args()
@@ -84,7 +86,7 @@ def _run_apart(seed: int, faults: Sequence[str], jobs: int, limits: Limits) -> R
         arguments = (seed, faults, jobs, limits)
         try:
             return pool.apply(run, arguments, {"clocks": wants_clocks})
-        except Exception as error:  # a run that was cut short has failed
+        except Exception as error:  # an aborted run has failed
             return RoundOutcome(seed, violations=[f"{type(error).__name__}: {error}"])
 
 

@@ -16,10 +16,10 @@ from typing import Any
 # Increasing delays as in the browser's uploader, but shorter because the outages are.
 DELAYS = (0.2, 0.5, 1.0, 2.0)
 TIMEOUT_SECONDS = 15
-#: The most files of a request.
+#: The largest number of files per request.
 MOST_TOGETHER = 5
-#: How the portal asks to be tried again: too many at once, something is away, no room. Any other
-#: error would blame the client.
+#: Status codes that ask the client to retry: too many requests, something is unavailable, no space.
+#: Any other error would blame the client.
 TRY_AGAIN = {429, 503, 507}
 
 
@@ -41,10 +41,10 @@ class Ledger:
                 for sha256, item in zip(hashes, json.loads(body)["items"], strict=True):
                     self.accepted[sha256] = item
                     if item["sha256"] != sha256:
-                        self.wrong.append("A file had the answer of another one")
+                        self.wrong.append("A file got the answer for another one")
                     if item["verdict"] not in ("accepted", "duplicate"):
                         words = f"{item['verdict']}: {item['reason_code']}"
-                        self.wrong.append(f"A good file was {words}")
+                        self.wrong.append(f"A valid file was {words}")
                 return True
             if status not in TRY_AGAIN:
                 self.wrong.append(f"{status}: {body[:300].decode(errors='replace')}")
@@ -98,7 +98,7 @@ class Sender:
 
 
 class Client(threading.Thread):
-    """Takes one or some files at a time from a queue, and sends them until they are answered."""
+    """Takes one or more files at a time from a queue, and sends them until they are answered."""
 
     def __init__(self, sender: Sender, line: deque[bytes], seed: int) -> None:
         super().__init__(daemon=True, name=f"client-{seed}")

@@ -47,7 +47,7 @@ class Disk:
         _run("mount", "-o", "remount,rw", str(self.folder))
 
     def take_away(self) -> None:
-        """Replace it by an empty disk, as if a volume had not been mounted."""
+        """Replace it with an empty disk, as if a volume had not been mounted."""
         _run("mount", "-t", "tmpfs", "-o", "size=64m,mode=755", "chaos", str(self.folder))
 
     def bring_back(self) -> list[Path]:

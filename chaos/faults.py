@@ -18,7 +18,7 @@ from chaos.system import System
 
 Fault = Callable[[System, random.Random], float]
 INFERENCE_QUEUE = "inference"
-# How long to wait for a process to reach a point before giving up the fault.
+# How long to wait for a process to reach a point before skipping the fault.
 POINT_SECONDS = 30
 
 
@@ -41,7 +41,7 @@ def _kill(pick: Callable[[System], Sequence[Member]], system: System, by: random
 def _kill_child(system: System, by: random.Random) -> float:
     child = by.choice(system.workers).child()
     if child is None:
-        raise NotPossibleError("the worker has no child now")
+        raise NotPossibleError("the worker has no child process at the moment")
     child.kill()
     return time.monotonic()
 
@@ -63,7 +63,7 @@ def _die_at(point: str, system: System, by: random.Random) -> float:
     while not points.has_happened(system.points, point):
         if time.monotonic() > deadline:
             points.take_back(system.points, point)
-            raise NotPossibleError("no process came to that point")
+            raise NotPossibleError("no process reached that point")
         time.sleep(0.02)
     return time.monotonic()
 
@@ -214,7 +214,7 @@ def _replace_frozen(system: System, by: random.Random, *, comes_back: bool) -> f
 
 
 def _pause_standby(system: System, by: random.Random) -> float:
-    """Suspend the standby, without which nothing may be confirmed, and go on without it."""
+    """Suspend the standby: nothing may be confirmed until the primary goes on without it."""
     members.suspend(system.spare)
     confirms = standby.confirms_alone(system.postgres)
     _hold(by)
@@ -376,7 +376,7 @@ WITH_STANDBY = {
     "standby paused",
 }
 
-#: Faults of the short form, which `make test` runs.
+#: Faults of the short run, which `make test` makes.
 SHORT = [
     "portal killed: group-committed",
     "worker killed: results-uncommitted",

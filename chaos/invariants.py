@@ -45,7 +45,7 @@ def _lost(accepted: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         if radiograph is None:
             yield f"LOST: {sha256} was answered with {item['verdict']} and is in no record"
         elif str(radiograph.pk) != item["radiograph"]:
-            yield f"{sha256} was answered as {item['radiograph']} and is {radiograph.pk}"
+            yield f"{sha256} was confirmed as {item['radiograph']} but is {radiograph.pk}"
 
 
 def _doubled() -> Iterator[str]:
@@ -96,7 +96,7 @@ def _files() -> Iterator[str]:
             yield f"LOST: {key} cannot be read ({error.strerror})"
             continue
         if found != sha256:
-            yield f"{key} has another content than recorded"
+            yield f"{key} has other content than recorded"
     for fault in FileFault.objects.filter(repaired_at=None):
         yield f"{fault.key} is noted as {fault.kind}"
 
@@ -106,7 +106,7 @@ def _trail() -> Iterator[str]:
     for finding in verdict.findings:
         yield f"The trail has a finding: {finding}"
     for finding in reconciliation.reconcile():
-        yield f"The trail does not reconcile: {finding}"
+        yield f"The trail does not agree with the records: {finding}"
 
 
 def _unreferenced() -> Iterator[str]:
@@ -123,4 +123,4 @@ def _unreferenced() -> Iterator[str]:
     for path in folder.rglob("*"):
         key = str(path.relative_to(folder))
         if path.is_file() and key not in named and not key.startswith(f"{TRASH}/"):
-            yield f"{key} is in no record and stays"
+            yield f"{key} is unreferenced and was not moved to the trash"

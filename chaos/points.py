@@ -22,7 +22,7 @@ SCHEDULER = ("leases-expired", "anchor-written")
 
 
 def tell(folder: Path, point: str) -> None:
-    """Kill the next process that reaches the point."""
+    """Make the next process that reaches the point kill itself."""
     (folder / point).touch()
 
 

@@ -15,19 +15,19 @@ from webportal.database.base import LimitedConnection
 
 PASSWORDS = ("password", "app_password", "replica_password")
 SYNC_SECONDS = 60.0
-# How long a commit that its standby has not confirmed is watched.
+# For how long to check that a commit stays unconfirmed without the standby.
 UNCONFIRMED_SECONDS = 1.0
 
 
 def share_passwords(primary: Postgres, other: Postgres) -> None:
-    """Give another server's folder the passwords of the one that it may replace."""
+    """Copy the passwords into the folder of the server that may replace this one."""
     other.data_dir.mkdir(mode=0o700)
     for name in PASSWORDS:
         shutil.copy(primary.data_dir / name, other.data_dir)
 
 
 def start(primary: Postgres, standby: Postgres) -> None:
-    """Copy the running server, and let the copy follow it.
+    """Copy the running server, and start the copy as its synchronous standby.
 
     From then on no commit is confirmed to a client before the standby has it on its disk.
     """
@@ -47,12 +47,12 @@ def start(primary: Postgres, standby: Postgres) -> None:
 
 
 def stop_waiting(primary: Postgres) -> None:
-    """Let the server confirm commits alone again."""
+    """Let the server confirm commits without a standby again."""
     _wait_for_standbys(primary, "")
 
 
 def promote(standby: Postgres) -> None:
-    """Make the standby the primary, which has no standby of its own."""
+    """Promote the standby to primary; it has no standby itself."""
     _write_standbys(standby, "")
     _run("pg_ctl", "promote", "--pgdata", str(standby.cluster), "--wait")
 
@@ -79,13 +79,13 @@ def _wait_for_standbys(primary: Postgres, names: str) -> None:
     deadline = time.monotonic() + SYNC_SECONDS
     while _setting(primary) != names:
         if time.monotonic() > deadline:
-            raise ServiceError("PostgreSQL has not read its settings again")
+            raise ServiceError("PostgreSQL has not reloaded its configuration")
         time.sleep(0.05)
     commit(primary)
 
 
 def _write_standbys(server: Postgres, names: str) -> None:
-    # The last line counts. ALTER SYSTEM needs the superuser, who cannot connect.
+    # The last line wins. ALTER SYSTEM needs the superuser, who cannot connect.
     quoted = f'"{names}"' if names else ""
     with (server.cluster / "postgresql.auto.conf").open("a") as settings:
         settings.write(f"synchronous_standby_names = '{quoted}'\n")

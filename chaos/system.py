@@ -66,7 +66,7 @@ class System:
         self.storage_disk = self._disk("storage", STORAGE_MEGABYTES)
         self.service_disk = self._disk("services", SERVICE_MEGABYTES)
         self.postgres = Postgres(self.service_disk.folder / "postgres")
-        #: not running, or the standby of the other one
+        #: Not running, or the standby of the other one.
         self.spare = Postgres(self.service_disk.folder / "spare")
         self.valkey = Valkey(self.service_disk.folder / "valkey")
         for service in (self.postgres, self.spare, self.valkey):
@@ -132,7 +132,7 @@ class System:
         return self._member(name, command, clock)
 
     def _portals(self) -> list[Member]:
-        """Portals that take connections from one socket, as those behind a proxy do."""
+        """Portals that accept connections from one socket, like portals behind a proxy."""
         listener = self._stack.enter_context(listen("127.0.0.1:18100"))
         self.port: int = listener.getsockname()[1]
         command = [sys.executable, "-m", "chaos.mortal.portal", "--fd", str(listener.fileno())]
@@ -166,7 +166,7 @@ class System:
             standby.start(self.postgres, self.spare)
 
     def promote_standby(self) -> None:
-        """Make the standby the database; the keeper no longer looks after the other one."""
+        """Make the standby the database; the keeper no longer restarts the former primary."""
         standby.promote(self.spare)
         self.postgres, self.spare = self.spare, self.postgres
         self._services[0] = self.postgres
@@ -192,11 +192,11 @@ class System:
                 connection.close()
             time.sleep(0.05)
         outputs = "".join(f"\n── {each.name}\n{each.output()}" for each in self.members)
-        raise RuntimeError(f"Waited in vain until {what}.{outputs}")
+        raise RuntimeError(f"Timed out waiting until {what}.{outputs}")
 
 
 def _url_of_both(one: Postgres, other: Postgres) -> str:
-    """A URL that names both servers, of which only the primary is of use."""
+    """A URL that names both servers; libpq chooses the primary."""
     return one.runtime_url + quote(f",{other.socket_dir}", safe="")
 
 

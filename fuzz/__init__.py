@@ -1,1 +1,1 @@
-"""`make fuzz`: corrupted phantoms through the very code that receives files."""
+"""`make fuzz`: feeds corrupted phantoms to the code that receives files."""

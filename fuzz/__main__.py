@@ -1,7 +1,7 @@
-"""python -m fuzz: processes corrupted phantoms by the thousand, and keeps those that do harm.
+"""python -m fuzz: processes thousands of corrupted phantoms, and keeps those that expose a fault.
 
-Each input follows from its number alone. Inputs that did harm are kept in var/fuzz/found and are
-processed first the next time. Exits with 1 when one does harm.
+Each input is derived from its number alone. Inputs that exposed a fault are kept in var/fuzz/found
+and processed first the next time. Exits with 1 when a fault is found.
 """
 
 import argparse
@@ -22,7 +22,7 @@ _context = multiprocessing.get_context("spawn")
 
 
 def main() -> int:
-    """Fuzz until the time is up or the inputs are through; print what did harm, and the cost."""
+    """Fuzz until the time is up or all inputs are done; print the faults and the cost."""
     options = _options()
     first = SystemRandom().randrange(2**48) if options.seed is None else options.seed
     print(f"from input {first} on", flush=True)
@@ -40,14 +40,14 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
     parser.add_argument("--inputs", type=int, default=100_000, help="how many inputs")
-    parser.add_argument("--minutes", type=float, default=60, help="for how long at most")
+    parser.add_argument("--minutes", type=float, default=60, help="time limit")
     parser.add_argument("--seed", type=int, help="the number of the first input")
     parser.add_argument("--kind", action="append", choices=phantoms.KINDS, help="of these only")
     return parser.parse_args()
 
 
 class _Tally:
-    """What came of the inputs."""
+    """Counts, costs and faults of the inputs."""
 
     def __init__(self) -> None:
         self.inputs: Counter[str] = Counter()
@@ -63,10 +63,10 @@ class _Tally:
     def note(self, what: str, where: Path) -> None:
         self.harm[what] += 1
         if self.harm[what] == 1:
-            print(f"HARM: {what}\n    {where}", flush=True)
+            print(f"FAULT: {what}\n    {where}", flush=True)
 
     def tell(self) -> None:
-        print("\n| kind | inputs | slowest, s | most memory beyond the start, MB |")
+        print("\n| kind | inputs | slowest, s | peak memory growth, MB |")
         print("| --- | --- | --- | --- |")
         for kind, count in self.inputs.items():
             megabytes = self.largest[kind] / 1e6

@@ -1,4 +1,4 @@
-"""Corrupts good files: some changes know the format and keep its lengths and checksums in order."""
+"""Corrupts valid files: some changes know the format and keep lengths and checksums consistent."""
 
 import struct
 import zlib
@@ -44,11 +44,11 @@ def change(kind: str, data: bytes, by: Random) -> bytes:
     return by.choice(_PLAIN)(data, by)
 
 
-# ── Changes that know nothing ───────────────────────────────────────────────────────────────────
+# ── Changes that ignore the format ───────────────────────────────────────────────────────────────
 
 
 def _bytes(by: Random, size: int) -> bytes:
-    """An odd number of `size` bytes, little endian."""
+    """An unusual number in `size` bytes, little-endian."""
     number: int = by.choice(_NUMBERS) % 256**size
     return number.to_bytes(size, "little")
 
@@ -247,7 +247,7 @@ def _multipart(data: bytes, by: Random) -> bytes:
 
 
 def _replaced(data: bytes, parts: list[Part], part: Part, new: bytes, by: Random) -> bytes:
-    """Put a new part in the place of one, or beside it, or change the order."""
+    """Replace a part with a new one, insert it beside it, or change the order."""
     start, end = part
     choice = by.random()
     if choice < 0.7:

@@ -1,8 +1,8 @@
 """python -m fuzz.guided KIND: inputs chosen by the lines of code that they reach (atheris).
 
-What it learns is kept in var/fuzz/corpus, and begins with the good phantoms. Options after KIND are
-libFuzzer's: `-max_total_time=600`, `-runs=100000`. It ends at the first input that does harm and
-says where it keeps it.
+The corpus is kept in var/fuzz/corpus and starts with the valid phantoms. Options after KIND are
+libFuzzer's: `-max_total_time=600`, `-runs=100000`. It stops at the first input that exposes
+a fault and prints where it is kept.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Small good files of every kind that intake knows, from which the corrupted ones are made."""
+"""Small valid files of every kind that intake accepts, from which the corrupted ones are made."""
 
 import zipfile
 from functools import cache
@@ -21,7 +21,7 @@ _COMPRESSIONS = ("JPEGLosslessProcess14_1", "JPEGLSLossless", "JPEG2000Lossless"
 
 @cache
 def good(kind: str) -> tuple[bytes, ...]:
-    """The good files of a kind."""
+    """The valid files of a kind."""
     made: dict[str, tuple[bytes, ...]] = {
         "jpeg": _jpegs(),
         "png": _pngs(),
@@ -93,7 +93,7 @@ def _dicoms() -> tuple[bytes, ...]:
 
 
 def _extended(deep: NDArray[Any]) -> bytes:
-    """A JPEG of 12 bits; small, because our encoder is slow."""
+    """A 12-bit JPEG; small, because our encoder is slow."""
     ds = files.dataset(deep, 12)
     ds.file_meta.TransferSyntaxUID = uid.JPEGExtended12Bit
     ds.PixelData = encapsulate([extended_jpeg(deep)])

@@ -6,7 +6,7 @@ import warnings
 
 
 def set_up() -> None:
-    """Set Django up, and let the decoders complain to nobody."""
+    """Set Django up, and silence the decoders' warnings."""
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "webportal.settings",
         "SECRET_KEY": "for fuzzing alone",

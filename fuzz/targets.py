@@ -1,4 +1,4 @@
-"""What a file meets on its way in, and what may come of it: a result, or an error that is meant."""
+"""The code that an incoming file passes, and the allowed outcomes: a result or an intended error."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ from webportal.intake.checks import archive, image_file
 from webportal.intake.checks.wrapping import Header
 from webportal.intake.errors import RefusedError
 
-#: What one file may take. The phantoms are small; the sandbox's own limits are 30 s and 2 GB.
+#: Limits for one file. The phantoms are small; the sandbox's own limits are 30 s and 2 GB.
 MOST_SECONDS = 15.0
 MOST_BYTES = 1024**3
 
@@ -33,14 +33,14 @@ _HEADER = Header(patient_id="P-1", study_instance_uid="2.25.1")
 
 @dataclass(frozen=True)
 class Cost:
-    """What a file took: CPU time, and by how much the most memory ever used has grown."""
+    """The cost of a file: CPU time, and growth of the peak memory."""
 
     seconds: float
     grown_bytes: int
 
 
 class TooMuchError(Exception):
-    """A file took more time or memory than one may."""
+    """A file took more time or memory than allowed."""
 
 
 def process(kind: str, data: bytes) -> Cost:
@@ -103,7 +103,7 @@ def _body(data: bytes) -> None:
 
 
 class _Request:
-    """As much of a request as the parser asks for."""
+    """As much of a request as the parser needs."""
 
     def __init__(self) -> None:
         from django.http import HttpRequest
@@ -131,7 +131,7 @@ def _peak() -> int:
 
 
 def place_of(error: Exception) -> str:
-    """The kind of an error, and the last place of ours that it passed; never what it says."""
+    """The type of an error, and the last line of our code in its traceback; never its message."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [each for each in frames if ".venv" not in each.filename and ROOT in each.filename]
     last = (ours or frames)[-1]

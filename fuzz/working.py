@@ -1,4 +1,4 @@
-"""The process that works through the inputs; it may die of one."""
+"""The process that works through the inputs; an input may kill it."""
 
 import os
 import resource
@@ -15,7 +15,7 @@ from fuzz import corruption, phantoms
 from fuzz.settings import set_up
 
 FOUND = ROOT / "var" / "fuzz" / "found"
-# As webportal.intake.checks.sandbox has them: what goes beyond ends the process.
+# As in webportal.intake.checks.sandbox: exceeding them ends the process.
 SECONDS, BYTES = 30, 2 * 1024**3
 REPORTED_EVERY = 200
 
@@ -35,7 +35,7 @@ def work(
     if is_again:
         for path in sorted(FOUND.glob("*-*")) if FOUND.exists() else []:
             _process(path.name.split("-")[0], path.read_bytes(), results)
-    for kind in kinds:  # what is loaded and drawn once counts towards no input
+    for kind in kinds:  # one-time loading and drawing count towards no input
         for good in phantoms.good(kind):
             _process(kind, good, results)
     _limit_memory()
@@ -63,7 +63,7 @@ def _process(kind: str, data: bytes, results: Any) -> tuple[float, int]:
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         cost = targets.process(kind, data)
-    except Exception as error:  # that is what is looked for
+    except Exception as error:  # unexpected errors are what the fuzzer looks for
         results.put(("harm", f"{kind}: {targets.place_of(error)}", str(keep(kind, data))))
         return 0.0, 0
     return cost.seconds, cost.grown_bytes
@@ -83,5 +83,5 @@ def _limit_memory() -> None:
 
 
 def _be_silent() -> None:
-    # The decoders complain on stderr.
+    # The decoders write warnings to stderr.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
