@@ -1,4 +1,4 @@
-"""The code that an incoming file passes, and the allowed outcomes: a result or an intended error."""
+"""The code that an incoming file passes, and the allowed outcomes: a result or intended errors."""
 
 import hashlib
 import io

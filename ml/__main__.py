@@ -1,4 +1,4 @@
-"""python -m ml COMMAND: everything that concerns the network (`--help` lists the commands)."""
+"""python -m ml COMMAND: training, evaluating, running the network (`--help` lists the commands)."""
 
 import argparse
 import os

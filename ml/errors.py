@@ -1,6 +1,6 @@
 """Why an image file is refused, in English, by code or by `code.variant`.
 
-Free of libraries: the portal needs the messages as it starts, long before it reads a file.
+Imports no library: the portal needs the messages at start-up, long before it reads a file.
 """
 
 from collections.abc import Mapping
@@ -121,9 +121,9 @@ MESSAGES = {
 class ImageError(Exception):
     """The bytes are not a readable image.
 
-    `code` is a stable word for programs. `params` fill its message in; among them `variant` tells
-    two messages of one code apart. They carry no value from the file, because that may be patient
-    data.
+    `code` is a stable word for programs. `params` fill in its message; among them `variant`
+    distinguishes several messages of one code. They carry no value from the file, because that may
+    be patient data.
     """
 
     messages: ClassVar[Mapping[str, str]] = MESSAGES

@@ -10,17 +10,17 @@ from ml.research.benchmark import BASELINE, BATCH_SIZES, Figures, measure_speed,
 from ml.serving.package import load_package
 from ml.serving.runtimes.interface import cores
 
-HELP = "images a second at batch 1, 8 and 32, memory and start of each runtime"
+HELP = "images per second at batch 1, 8 and 32, memory and start-up time of each runtime"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_package_arguments(parser)
     parser.add_argument(
-        "--runtime", nargs="+", default=["all"], help="all, or some of those in the table"
+        "--runtime", nargs="+", default=["all"], help="all, or names of runtimes from the table"
     )
-    parser.add_argument("--rounds", type=int, default=7, help="turns of each runtime")
-    parser.add_argument("--seconds", type=float, default=1.0, help="the length of a turn")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds of each runtime")
+    parser.add_argument("--seconds", type=float, default=1.0, help="length of a round")
 
 
 def run(arguments: argparse.Namespace) -> int:

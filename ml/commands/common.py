@@ -1,4 +1,4 @@
-"""Helpers shared by several commands: the package's arguments, reading files, printing figures."""
+"""Helpers shared by several commands: package arguments, reading files, printing figures."""
 
 import argparse
 import json
@@ -60,7 +60,7 @@ def read_cases(
 ) -> tuple[Cases, list[LabelledImage]]:
     """Assess labelled images; return the assessments of the readable ones, and which these are.
 
-    Names the others on standard error. Raises CommandError if none can be read.
+    Prints the names of the others to standard error. Raises CommandError if none can be read.
     """
     outcomes = assess_files([image.path for image in found], predictor)
     read = []

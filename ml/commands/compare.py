@@ -15,7 +15,7 @@ from ml.research.dataset import find_images, make_folds
 if TYPE_CHECKING:
     from ml.research.training import TrainingOptions
 
-HELP = "compare choices of training by short trainings"
+HELP = "compare training options by short training runs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,11 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "tries",
         nargs="+",
         metavar="OPTION=VALUE[,OPTION=VALUE...]",
-        help="what a try changes of the options of ml.research.training.TrainingOptions",
+        help="the ml.research.training.TrainingOptions that a trial changes",
     )
     parser.add_argument("--data", type=Path, required=True, help="folders NORMAL and PNEUMONIA")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="keeps what is done, to resume from"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="where finished trials are kept, to resume from",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -61,9 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def read_options(text: str) -> "TrainingOptions":
-    """Parse the options changed in a trial; the others are those of a short training.
+    """Parse the options changed in a trial; the others are those of a short training run.
 
-    Raises ``CommandError`` for an option that does not exist or cannot have the value.
+    Raises ``CommandError`` for an unknown option or an invalid value.
     """
     from ml.research.training import TrainingOptions
 

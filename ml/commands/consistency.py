@@ -8,7 +8,7 @@ from ml.research.consistency import compare_kinds_of_file, find_originals
 from ml.serving.package import load_package
 from ml.serving.predictor import Predictor
 
-HELP = "compare the answers to full-size files, small copies, JPEG, PNG and DICOM"
+HELP = "compare the results for full-size files, small copies, JPEG, PNG and DICOM"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -31,14 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a sheet with the columns file and label (normal or pneumonia; blank: left out)",
     )
     parser.add_argument(
-        "--by", metavar="COLUMN", help="figures of each group too, by a column of the sheet"
+        "--by", metavar="COLUMN", help="figures for each group as well, by a column of the sheet"
     )
     parser.add_argument(
-        "--ignore-gate", action="store_true", help="assess what the gate would refuse, too"
+        "--ignore-gate", action="store_true", help="also assess what the gate would refuse"
     )
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write plots there")
     parser.add_argument(
-        "--fullres", type=Path, metavar="DIR", help="full-size files to compare kinds of file with"
+        "--fullres", type=Path, metavar="DIR", help="full-size files for comparing file formats"
     )
     add_package_arguments(parser)
 
@@ -89,7 +89,7 @@ def _labelled(arguments: argparse.Namespace) -> tuple[list[LabelledImage], int]:
     """Return the labelled files, and the number of rows without a label."""
     if arguments.labels is None:
         if arguments.data is None:
-            raise CommandError("Say with --data or --labels which images to measure on.")
+            raise CommandError("Give the images to measure on with --data or --labels.")
         if arguments.by:
             raise CommandError("--by needs the columns of a sheet: give --labels.")
         return find_images(arguments.data), 0

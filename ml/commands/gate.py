@@ -24,7 +24,11 @@ HELP = "fit a new gate to radiographs of several hospitals, as a new version of 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="what the package was trained on"
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="the images the package was trained on",
     )
     parser.add_argument(
         "--chests",
@@ -46,15 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="CSV",
-        help="a sheet of pictures that must not pass as they are, only to measure with",
+        help="a sheet of pictures that must be refused as they are; only for measuring",
     )
     parser.add_argument(
         "--leave-out",
         choices=("data", "chests"),
-        help="fit without one source, to see what becomes of radiographs from elsewhere",
+        help="fit without one source, to see how radiographs of another hospital fare",
     )
     parser.add_argument("--package", type=Path, default=SHIPPED_PACKAGE, metavar="DIR")
-    parser.add_argument("--out", type=Path, required=True, help="the package; its name = version")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="the new package; its name is the version"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -79,8 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
     was_refined = "adults" in package.training
     if was_refined and not all("calibration" in fold for fold in package.figures.values()):
         raise CommandError(
-            f"{package.version} does not say with which calibration its folds were measured, so"
-            " they cannot be measured again with another gate: package the network anew."
+            f"{package.version} does not record with which calibration its folds were measured,"
+            " so they cannot be measured again with another gate: package the network again."
         )
     size = package.input_size
     sheets = Sheets.read(arguments.chests, arguments.others, arguments.measure_only, size)

@@ -26,9 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " neither to train it nor to choose its calibration or thresholds",
     )
     parser.add_argument(
-        "--of", required=True, metavar="WORDS", help="whose images they are, and from where"
+        "--of",
+        required=True,
+        metavar="WORDS",
+        help="the source of the images: hospital, population",
     )
-    parser.add_argument("--out", type=Path, required=True, help="the package; its name = version")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="the new package; its name is the version"
+    )
     parser.add_argument("--package", type=Path, default=SHIPPED_PACKAGE, metavar="DIR")
     parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
 

@@ -1,4 +1,4 @@
-"""Train on children and adults together, taught where to look by a package."""
+"""Train on children and adults together, with the heat maps of a package as teacher."""
 
 import argparse
 from pathlib import Path
@@ -42,21 +42,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="CSV",
-        help="a sheet of pictures that must not pass as they are, only to measure the gate with",
+        help="a sheet of pictures that must be refused as they are; only for measuring the gate",
     )
     parser.add_argument(
         "--boxes",
         type=Path,
         metavar="CSV",
         help="a sheet (file, finding, x, y, width, height) of boxes drawn in the adults'"
-        " radiographs, only to measure the heat map with",
+        " radiographs, only for measuring the heat map",
     )
     parser.add_argument(
         "--teacher",
         type=Path,
         default=SHIPPED_PACKAGE,
         metavar="DIR",
-        help="the package that shows where to look (default: the shipped one)",
+        help="the package whose heat maps are the target (default: the shipped one)",
     )
     parser.add_argument(
         "--start",
@@ -68,16 +68,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start-share",
         type=float,
         metavar="SHARE",
-        help="the share of the start's weights in the weights that are shipped (default: 0)",
+        help="the share of the starting weights in the shipped weights (default: 0)",
     )
-    parser.add_argument("--out", type=Path, required=True, help="the package; its name = version")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="the new package; its name is the version"
+    )
     parser.add_argument(
         "--checkpoints",
         type=Path,
         metavar="DIR",
         help="where an interrupted training resumes (default: OUT.checkpoints)",
     )
-    parser.add_argument("--pool", type=int, metavar="N", help="changed images (default: 14400)")
+    parser.add_argument("--pool", type=int, metavar="N", help="augmented images (default: 14400)")
     parser.add_argument("--epochs", type=int, help="default: 12")
     parser.add_argument("--images-per-epoch", type=int, metavar="N", help="default: 2400")
     parser.add_argument("--learning-rate", type=float, metavar="RATE", help="default: 0.001")
@@ -85,13 +87,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--other-trust",
         type=float,
         metavar="WEIGHT",
-        help="of adults read as abnormal without an opacity (default: 1)",
+        help="weight of adults read as abnormal without an opacity (default: 1)",
     )
     parser.add_argument(
         "--unread-trust",
         type=float,
         metavar="WEIGHT",
-        help="of adults whose findings software took from reports (default: 1)",
+        help="weight of adults whose findings software extracted from reports (default: 1)",
     )
     parser.add_argument(
         "--left-out",
@@ -102,7 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " trainings are averaged (default: 0)",
     )
     parser.add_argument(
-        "--fullres", type=Path, metavar="DIR", help="full-size files to compare kinds of file with"
+        "--fullres", type=Path, metavar="DIR", help="full-size files for comparing file formats"
     )
 
 

@@ -1,4 +1,4 @@
-"""Compare a package's heat map with boxes that radiologists drew."""
+"""Compare a package's heat map with bounding boxes drawn by radiologists."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from ml.research.label_sheet import read_pictures
 from ml.serving.package import load_package
 from ml.serving.runtimes.choice import choose_runtime
 
-HELP = "compare the heat map with drawn boxes"
+HELP = "compare the heat map with bounding boxes"
 BATCH = 32
 
 

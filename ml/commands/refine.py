@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a sheet (file, patient, view, labels, trust, rsna, google_airspace) of adults'"
         " radiographs, beside it",
     )
-    parser.add_argument("--out", type=Path, required=True, help="the package; its name = version")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="the new package; its name is the version"
+    )
     parser.add_argument("--package", type=Path, default=SHIPPED_PACKAGE, metavar="DIR")
     parser.add_argument(
         "--checkpoints",
@@ -28,10 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where an interrupted training resumes (default: OUT.checkpoints)",
     )
-    parser.add_argument("--pool", type=int, metavar="N", help="changed images (default: 8640)")
-    parser.add_argument("--steps", type=int, help="of each training, (default: 200)")
+    parser.add_argument("--pool", type=int, metavar="N", help="augmented images (default: 8640)")
+    parser.add_argument("--steps", type=int, help="steps of each training (default: 200)")
     parser.add_argument(
-        "--fullres", type=Path, metavar="DIR", help="full-size files to compare kinds of file with"
+        "--fullres", type=Path, metavar="DIR", help="full-size files for comparing file formats"
     )
 
 

@@ -1,4 +1,4 @@
-"""Measure a package on held-out images with greys, sharpness and corners of the other class."""
+"""Measure a package on images given the greys, sharpness and corners of the other class."""
 
 import argparse
 from pathlib import Path
@@ -11,14 +11,18 @@ from ml.research.shortcuts import lend_shortcuts
 from ml.serving.package import load_package
 from ml.serving.runtimes.choice import choose_runtime
 
-HELP = "measure held-out images that are taken like those of the other class"
+HELP = "measure held-out images made to look as if acquired like the other class"
 BATCH = 32
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="what the package was trained on"
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="the images the package was trained on",
     )
     add_package_arguments(parser)
 

@@ -14,7 +14,9 @@ HELP = "train a network and write a model package"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--data", type=Path, required=True, help="folders NORMAL and PNEUMONIA")
-    parser.add_argument("--out", type=Path, required=True, help="the package; its name = version")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="the new package; its name is the version"
+    )
     parser.add_argument(
         "--checkpoints",
         type=Path,
@@ -24,15 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--acquisition-fold",
         action="store_true",
-        help="hold out a third fold, with the normal patients whose images are taken most like"
-        " images with pneumonia. To judge a try by; a network for use is trained with them",
+        help="hold out a third fold, with the normal patients whose images are acquired most like"
+        " those with pneumonia. For judging a trial; a network for use is trained with them",
     )
     parser.add_argument("--backbone", choices=BACKBONES, help="the EfficientNet (default: lite0)")
     parser.add_argument("--input-size", type=int, metavar="PIXELS", help="default: 224")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int)
     parser.add_argument(
-        "--fullres", type=Path, metavar="DIR", help="full-size files to compare kinds of file with"
+        "--fullres", type=Path, metavar="DIR", help="full-size files for comparing file formats"
     )
 
 
