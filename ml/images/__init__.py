@@ -65,7 +65,7 @@ def sniff(data: bytes) -> Kind | None:
 
 
 def sniff_file(file: IO[bytes]) -> Kind | None:
-    """Return what `sniff` does of an open file, which is then at its beginning."""
+    """Return `sniff` of an open file, and leave it at its beginning."""
     file.seek(0)
     kind = sniff(file.read(_SNIFFED_BYTES))
     file.seek(0)
@@ -84,7 +84,7 @@ def pixel_shape(data: bytes) -> PixelShape:
 
 
 def orientation(data: bytes) -> tuple[str, str]:
-    """Return the `orientation` of `StoredImage` of a DICOM file alone. Raises ImageError."""
+    """Return `StoredImage.orientation` of a DICOM file from its header. Raises ImageError."""
     return dicom.orientation(data)
 
 
@@ -103,10 +103,10 @@ def read(data: bytes) -> GreyImage:
 
 
 def read_smaller(data: bytes, side: int) -> GreyImage:
-    """Decode an image that is only going to be reduced to much less than `side`; as `read`.
+    """Decode an image that will be reduced to much less than `side`; otherwise like `read`.
 
     A JPEG is decoded at a half, a quarter or an eighth of its size, as long as its shorter side
-    keeps `side` pixels; anything else at its full size. Not for people, nor for measuring.
+    keeps `side` pixels; anything else at its full size. Not for display or measurements.
     """
     kind = _image_kind(data)
     return dicom.read(data, side) if kind == "dicom" else raster.read(data, kind, side)

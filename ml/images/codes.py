@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 from ml.images.geometry import orientation
 from ml.images.types import HeaderCode
 
-# No radiograph's header has more; an excess must not cost the file.
+# No radiograph's header has more; a file with more is still accepted.
 MAX_CODES = 20
 MAX_LENGTH = 64
 _PROCEDURES = (
@@ -15,7 +15,7 @@ _PROCEDURES = (
     "RequestedProcedureCodeSequence",
     "PerformedProtocolCodeSequence",
 )
-# Those of one image or series: what describes the study may name the views of all its images.
+# Descriptions of an image or series: that of the study may name the views of all its images.
 _DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
 
 
@@ -55,7 +55,7 @@ def _items(dataset: Dataset, keyword: str) -> Iterator[Dataset]:
     try:
         value = dataset.get(keyword)
         items = list(value) if value else []
-    except Exception:  # one unreadable element must not cost the file
+    except Exception:  # one unreadable element must not make the file unreadable
         return
     yield from (item for item in items[:MAX_CODES] if isinstance(item, Dataset))
 

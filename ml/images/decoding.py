@@ -24,7 +24,7 @@ PHOTOMETRIC_GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 PHOTOMETRIC_LUMA = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420"})
 # First bytes of a JPEG or JPEG-LS stream, and of JPEG 2000 with or without boxes.
 _STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP")
-# Of 255 greys; a photograph of a film has a cast of colour.
+# Grey levels of 255; a photograph of a film has a colour cast.
 _GREY, _COLOURED = 1, 4
 _STEP = 4
 _COSINE_SYNTAXES = frozenset({uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit})
@@ -69,7 +69,7 @@ def decode(
 
 
 def _check_length(dataset: FileDataset) -> None:
-    """Raise ImageError if uncompressed pixel data is too short, or those of a larger image.
+    """Raise ImageError if uncompressed pixel data is too short, or belongs to a larger image.
 
     A smaller excess is padding, as left by older programs (PS3.5 8.1.1).
     """
@@ -85,7 +85,7 @@ def _check_length(dataset: FileDataset) -> None:
 
 
 def _is_of_another_size(dataset: FileDataset, length: int) -> bool:
-    """Whether the excess is picture: whole rows or columns more, and not the same throughout."""
+    """Whether the excess is image: whole additional rows or columns, and not all the same value."""
     given, excess = len(dataset.PixelData), dataset.PixelData[length:]
     if len(excess) < 2 or len(set(excess)) < 3:
         return False
@@ -197,18 +197,18 @@ def _colour_to_grey(pixels: NDArray[Any], photometric: str, dataset: Dataset) ->
 
 
 def _has_luma(samples: NDArray[np.uint8]) -> bool:
-    """Whether the first of three samples is luma and the others are no colour, contrary to RGB.
+    """Whether a file that declares RGB has luma in its first sample, and no colour in the others.
 
-    So programs leave it that decompress a JPEG without converting its colours.
+    Programs that decompress a JPEG without converting its colours leave it like that.
     """
     colours = samples[::_STEP, ::_STEP, 1:].astype(np.int16)
     return bool(np.abs(colours - 128).mean() < 2 and np.ptp(samples[::_STEP, ::_STEP, 0]) > 32)
 
 
 def _in_planes_that_agree(samples: NDArray[np.uint8], planar: int) -> NDArray[np.uint8]:
-    """Return rows × columns × 3 samples of a grey picture, also if Planar Configuration is wrong.
+    """Return rows × columns × 3 samples of a grey picture, even if Planar Configuration is wrong.
 
-    The samples of a pixel are then the same, and read in the wrong order those of neighbours.
+    In the right order the samples of a pixel are the same, in the wrong one those of neighbours.
     """
     if _colour_of(samples) < _COLOURED:
         return samples

@@ -50,7 +50,7 @@ _PHOTOMETRIC = PHOTOMETRIC_GREY | PHOTOMETRIC_LUMA | {"RGB", "YBR_ICT", "YBR_RCT
 IDENTIFYING = ("PatientID", "IssuerOfPatientID", "PatientName", "AccessionNumber")
 # VR DA and TM (PS3.5 6.2), with the points and colons of ACR-NEMA too, and ISO 8601.
 _DATE = re.compile(r"(\d{4})[./-]?(\d\d)[./-]?(\d\d)", re.ASCII)
-# VR DT, whose offset from UTC may be left out: the day is that where the image was made.
+# VR DT; its offset from UTC can be ignored, because the local date of the image counts.
 _DATE_TIME = re.compile(r"(\d{8})(\d*(?:\.\d*)?)(?:[+-]\d{4})?", re.ASCII)
 _TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6})\d*)?)?)?", re.ASCII)
 
@@ -61,12 +61,12 @@ def describe(data: bytes) -> ImageFacts:
 
 
 def pixel_shape(data: bytes) -> geometry.PixelShape:
-    """Return the size and shape of a DICOM file's pixels; raises as `describe` does."""
+    """Return the pixel spacing and aspect ratio of a DICOM file; raises as `describe` does."""
     return geometry.of(parse(data, stop_before_pixels=True))
 
 
 def orientation(data: bytes) -> tuple[str, str]:
-    """Return the sides that rows and columns of a DICOM file run to; raises as `describe` does."""
+    """Return the Patient Orientation of a DICOM file's rows and columns; raises as `describe`."""
     return geometry.orientation(parse(data, stop_before_pixels=True))
 
 
@@ -214,7 +214,7 @@ def _value(dataset: Dataset, keyword: str) -> Any:
     """Return an element's value, the first of several, or None if absent, empty or unreadable."""
     try:
         value = dataset.get(keyword)
-    except Exception:  # one unreadable element must not cost the file
+    except Exception:  # one unreadable element must not make the file unreadable
         return None
     if isinstance(value, (list, tuple, MultiValue)):
         return value[0] if value else None
@@ -234,7 +234,7 @@ def _all_of(dataset: Dataset, keyword: str) -> str:
     """Return all values of an element that should be single-valued, joined."""
     try:
         value = dataset.get(keyword)
-    except Exception:  # one unreadable element must not cost the file
+    except Exception:  # one unreadable element must not make the file unreadable
         return ""
     values = value if isinstance(value, (list, tuple, MultiValue)) else [value]
     return " ".join(str(each).replace("\0", "").strip() for each in values if each)
@@ -246,7 +246,7 @@ def _identifier(dataset: Dataset, keyword: str) -> str:
 
 
 def _letters(dataset: Dataset, keyword: str) -> letters.Letters:
-    # Nothing is deferred. pydicom takes an empty element of unknown VR to be, and cannot read it.
+    # No element is deferred. pydicom takes an empty one of unknown VR for deferred, and fails.
     element = dataset.get_item(keyword, keep_deferred=True)
     value = None if element is None else element.value
     if isinstance(value, bytes):

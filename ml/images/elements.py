@@ -35,9 +35,9 @@ def texts(dataset: Dataset, keyword: str) -> list[str]:
 
 
 def unused_bits(dataset: Dataset) -> int:
-    """Return how many unused bits are below the used ones, as High Bit says it (PS3.5 8.1.1).
+    """Return how many unused bits are below the used ones, according to High Bit (PS3.5 8.1.1).
 
-    One that cannot be is taken for the usual, as other viewers take every one.
+    An impossible High Bit counts as the usual one, which other viewers assume for every file.
     """
     high = first_number(dataset, "HighBit")
     shift = 0 if high is None else int(high) + 1 - int(dataset.BitsStored)

@@ -14,9 +14,9 @@ SPACING_UNUSABLE = translatable(
 )
 # Values beyond these are not plausible for any detector or film.
 _SMALLEST_MM, _GREATEST_ASPECT = 0.001, 10
-# 0.139 and 0.13889 are the same detector.
+# 0.139 and 0.13889 are the spacing of the same detector.
 _ROUNDED = 0.005
-# An X-ray image is never smaller than what it is of; some devices write per cent.
+# Magnification is never below 1 in projection radiography; some devices write per cent.
 _GREATEST_MAGNIFICATION = 3
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _ASPECT = "PixelAspectRatio"
@@ -66,7 +66,7 @@ def _spacing(dataset: Dataset) -> tuple[tuple[float, float] | None, bool]:
 
 
 def _is_same(spacing: tuple[float, float], at_detector: tuple[float, float]) -> bool:
-    """Whether Pixel Spacing repeats that at the detector, if with other digits.
+    """Whether Pixel Spacing repeats Imager Pixel Spacing, apart from rounding.
 
     A correction for magnification in the patient is several per cent, rounding much less.
     """

@@ -3,8 +3,8 @@
 Every step maps one value to one value, so the whole pipeline is computed once for the at most
 65,536 possible pixel values and then applied by a single look-up, however large the image.
 
-Display attributes are optional. If one is unusable, the next best replaces it, with a note; it
-never causes a rejection.
+Display attributes are optional. If one is unusable, the next best replaces it, with a note;
+the file is never rejected for it.
 """
 
 from dataclasses import dataclass
@@ -56,8 +56,8 @@ class _Voi:
 class _Pipeline:
     """The pixel transformation.
 
-    `codes`: for each pixel the place of its value among the possible ones; `values`: these after
-    the Modality LUT; `padding`: which of them are not part of the picture.
+    `codes`: for each pixel the index of its value among the possible ones; `values`: these after
+    the Modality LUT; `padding`: which of them are padding, not image.
     """
 
     codes: NDArray[Any]
@@ -83,7 +83,7 @@ def render(stored: NDArray[Any], dataset: Dataset) -> GreyImage:
 def keep(stored: NDArray[Any], dataset: Dataset) -> StoredImage:
     """Return the values of a MONOCHROME1 or MONOCHROME2 image as they are, with their window.
 
-    `stored` as for `render`, whose result it gives where no window can express what that does.
+    `stored` as for `render`, whose result is returned where no window can express the pipeline.
     Padding takes the value that is shown black.
     """
     pipeline = _pipeline(stored, dataset)
@@ -109,7 +109,7 @@ def keep(stored: NDArray[Any], dataset: Dataset) -> StoredImage:
 def is_plain(dataset: Dataset) -> bool:
     """Whether 8-bit values are shown as they are stored, at most inverted.
 
-    Whether neighbouring pixels are averaged before or after is then the same.
+    Then it does not matter whether neighbouring pixels are averaged before or after.
     """
     return (
         (dataset.BitsAllocated, dataset.BitsStored) == (8, 8)
@@ -216,7 +216,7 @@ def _padding(
 
 
 def _in_range(value: float, possible: Values) -> float:
-    """Return a stored value that was read as signed, or as unsigned, contrary to the pixels."""
+    """Correct a stored value read as signed where the pixels are unsigned, or vice versa."""
     moved = [value + 2**16] if possible[0] == 0 else [value - 2**16, value - possible.size]
     is_impossible = not possible[0] <= value <= possible[-1]
     fitting = [each for each in moved if possible[0] <= each <= possible[-1]]
@@ -239,7 +239,7 @@ def _shows_something(shown: Values, span: slice) -> bool:
 
 
 def _rescaled(values: Values, dataset: Dataset, notes: list[str]) -> Values | None:
-    """Apply the Modality LUT module (PS3.3 C.11.1); None where what the file asks cannot be done.
+    """Apply the Modality LUT module (PS3.3 C.11.1); None if what the file specifies is unusable.
 
     The units in which the file's windows are given are then unknown.
     """
@@ -342,7 +342,7 @@ def _whole_range(
 def _used_range(
     values: Values, codes: NDArray[Any], padding: NDArray[np.bool_] | None, bits: int
 ) -> Bounds:
-    """Return the least and the greatest value to show: possible with 8 bits, present with more."""
+    """Return the smallest and largest value to show: possible with 8 bits, present with more."""
     if bits <= 8:
         return float(values.min()), float(values.max())
     image = codes if padding is None else codes[~padding[codes]]

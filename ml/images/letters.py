@@ -33,11 +33,11 @@ _ENCODINGS = {
     "192": "utf_8",
     "203": "iso8859_15",
 }
-# These know no escape sequences, and their letters may hold the bytes of a delimiter.
+# These have no escape sequences, and their letters may contain the bytes of a delimiter.
 _STAND_ALONE = {"utf_8", _GB_18030, _GBK}
 # Text in these is almost never valid UTF-8 by chance.
 _LATIN = {"ascii", "latin_1", "iso8859_2", "iso8859_3", "iso8859_4", "iso8859_9", "iso8859_15"}
-# Of the others short words are, but the letters that come out are not those of their alphabet.
+# In the others short words may be valid UTF-8, but give letters of another alphabet.
 _CHINESE = ("CJK",)
 _ALPHABETS = {
     "iso8859_5": ("CYRILLIC",),
@@ -51,7 +51,7 @@ _ALPHABETS = {
     _GB_18030: _CHINESE,
     "shift_jis": ("HIRAGANA", "KATAKANA", "CJK"),
 }
-# Names of Western Europe have at most two letters with accents in a row, no word of them alone, and
+# Western European names have at most two accented letters in a row, no word of these only, and
 # no signs; names in other alphabets and in Chinese, read as Latin-1, nearly always do.
 _WESTERN = {"latin_1", "iso8859_15"}
 _ACCENTED = "[^\x00-\x7f]"
@@ -60,8 +60,8 @@ _NOT_WESTERN = re.compile(
     "|[\xa1-\xa6\xa8\xa9\xac-\xae\xb1-\xb3\xb5\xb6\xb8\xb9\xbc-\xbf\xd7\xf7]"
 )
 
-# Escape sequences (PS3.3 C.12.1.1.2), with or without that the file declares their set: each says
-# by itself what follows. Those of the upper half of the bytes (G1) ...
+# Escape sequences (PS3.3 C.12.1.1.2), whether or not the file declares their set: each says by
+# itself what follows. Those of the upper half of the bytes (G1) ...
 _UPPER = {
     b"\x1b-A": "latin_1",
     b"\x1b-B": "iso8859_2",
@@ -84,7 +84,7 @@ _LOWER_DOUBLE = {b"\x1b$@": "iso2022_jp", b"\x1b$B": "iso2022_jp", b"\x1b$(D": "
 _PIECE = re.compile(rb"\x1b\$[()][A-D]|\x1b\$[@B]|\x1b[()\-][A-Zb]|\x1b|[^\x1b]+")
 # After each of these the sets are again those at the beginning (PS3.5 6.1.2.5.3).
 _DELIMITER = re.compile(rb"([\\^=\t\n\f\r])")
-# An escape that is none, and the controls of the upper half, which nobody writes in a name.
+# A stray escape, and the C1 control characters, which occur in no name.
 _NO_LETTERS = re.compile("[\x1b\x80-\x9f]")
 _TERM = re.compile(r"ISO[ _-]?(?:2022[ _-]?)?(?:IR[ _-]?)?(\d{1,3})")
 
@@ -108,7 +108,7 @@ def decode(raw: bytes, declared: Sequence[str]) -> Letters:
     if first != "utf_8" and not raw.isascii() and _is_utf_8(raw, first):
         return Letters(raw.decode(), are_sure=False)
     if first == "ascii" and not any(declared):
-        # If nothing is declared, other programs use this too; no character is lost.
+        # Other programs use this too if nothing is declared; no character is lost.
         first = "latin_1"
     found = _checked(raw.decode(first, "replace"))
     is_another = first in _WESTERN and _NOT_WESTERN.search(found.text) is not None
@@ -162,7 +162,7 @@ def _is_utf_8(raw: bytes, declared: str) -> bool:
 
 
 def _is_twice_utf_8(text: str) -> bool:
-    """Whether UTF-8 was taken for Windows' letters and encoded again: `MÃ¼ller`."""
+    """Whether UTF-8 was read as Windows-1252 and encoded again: `MÃ¼ller`."""
     try:
         return not text.isascii() and bool(text.encode("cp1252").decode())
     except UnicodeError:
@@ -176,7 +176,7 @@ def _encoding(term: str) -> str:
 
 
 def _name(term: str) -> str:
-    """Return the number of a set, 'GB18030' or 'GBK', as common misspellings have it as well."""
+    """Return the number of a set, 'GB18030' or 'GBK', also of common misspellings."""
     term = term.strip().upper()
     if term in ("GB18030", "GBK", "ISO 2022 GBK"):
         return term.removeprefix("ISO 2022 ")

@@ -37,9 +37,9 @@ def is_empty(item: Dataset) -> bool:
 def read(item: Dataset, *, little_endian: bool) -> Lut | None:
     """Return the table of an item of a LUT sequence; None if unusable.
 
-    That is where its descriptor is none, where it has fewer entries than the descriptor says, or
-    where all are the same. The descriptor's third value, the bits of an entry, is often that of
-    the storage (Agfa) or wrong. It counts only where it fits the entries; elsewhere the largest
+    It is unusable without a valid descriptor, with fewer entries than the descriptor says, or if
+    all entries are the same. The descriptor's third value, the bits of an entry, is often that of
+    the storage (Agfa) or wrong. It is used only if it fits the entries; otherwise the largest
     entry is white, as in other viewers.
     """
     descriptor = numbers(item, "LUTDescriptor")
@@ -57,7 +57,7 @@ def read(item: Dataset, *, little_endian: bool) -> Lut | None:
 
 
 def _unpacked(data: NDArray[np.uint16], size: int) -> NDArray[np.uint16] | None:
-    """Return `size` entries: a word each, or of 8 bits and two in a word, the lower one first."""
+    """Return `size` entries: one per word, or two 8-bit entries per word, low byte first."""
     if data.size >= size:
         return data[:size]
     if data.size > (size + 1) // 2 + 1 or data.size < (size + 1) // 2:

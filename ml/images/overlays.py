@@ -19,7 +19,7 @@ ROWS, COLUMNS, ORIGIN, BITS_ALLOCATED, BIT_POSITION, DATA = (
     0x0010, 0x0011, 0x0050, 0x0100, 0x0102, 0x3000,
 )  # fmt: skip
 
-# What these change in the greys they change in the bits beside them, too.
+# Lossy compression: what it changes in the greys it changes in the bits beside them, too.
 LOSSY = frozenset(
     {uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLSNearLossless, uid.JPEG2000}
 )
@@ -44,7 +44,7 @@ def read(dataset: FileDataset) -> Overlay | None:
             continue
         try:
             plane = _plane(dataset, group)
-        except Exception:  # a faulty overlay must not cost the image
+        except Exception:  # a faulty overlay must not make the image unreadable
             unreadable += 1
             continue
         is_cut |= _lay(mask, plane)

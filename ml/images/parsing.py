@@ -60,10 +60,10 @@ _ITEM_TAG = b"\xfe\xff\x00\xe0"
 _SEQUENCE_DELIMITER = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
 #: Pixel Data of undefined length, as explicit and implicit VR write it.
 _FRAGMENTS_BEGIN = re.compile(rb"\xe0\x7f\x10\x00(?:O[BW]\x00\x00)?\xff{4}(?=\xfe\xff\x00\xe0)")
-#: Two of them begin every data set that is a file of its own: SOP Class UID and what goes before.
+#: Two of them begin every data set of a file: SOP Class UID and the element before it.
 _FIRST_VRS = {b"UL", b"OB", b"CS", b"UI", b"DA", b"TM", b"LO", b"SH"}
 _LONGEST_FIRST_VALUE = 1024
-#: The syntaxes whose code streams begin alike: whatever one of them is called, all are decoded so.
+#: Transfer syntaxes whose codestreams begin alike: all are decoded the same, whichever is named.
 _BY_PROCESS = {
     jpeg.BASELINE: (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit),
     jpeg.EXTENDED: (uid.JPEGExtended12Bit,),
@@ -90,14 +90,14 @@ def begins_like_dicom(data: bytes) -> bool:
 def parse(data: bytes, *, stop_before_pixels: bool = False) -> FileDataset:
     """Return the data set of a DICOM file, with its actual Transfer Syntax UID.
 
-    With `stop_before_pixels` the one that the file names is not compared with the pixels. Raises
-    ImageError where there is no data set to be read, or no telling how its pixels are encoded.
+    With `stop_before_pixels` the declared one is not compared with the pixels. Raises ImageError
+    if there is no readable data set, or if the encoding of its pixels cannot be determined.
     """
     try:
         return _parse(data, stop_before_pixels=stop_before_pixels)
     except (ImageError, MemoryError):
         raise
-    except Exception as error:  # elements are only converted when they are looked at
+    except Exception as error:  # elements are only converted when accessed
         raise undecodable(error) from None
 
 
@@ -137,7 +137,7 @@ def _correct_samples(dataset: FileDataset) -> None:
 
 
 def _in_named_byte_order(data: bytes) -> bytes:
-    """Return a file without its meta information if that names another byte order than it has."""
+    """Return a file without its meta information if that declares the wrong byte order."""
     if data[132:140] != _META_LENGTH:
         return data
     end = 144 + int.from_bytes(data[140:144], "little")
@@ -149,7 +149,7 @@ def _in_named_byte_order(data: bytes) -> bytes:
 
 
 def _lacks_delimiter(data: bytes) -> bool:
-    """Whether the file ends with a whole fragment, and not with what closes them (PS3.5 A.4)."""
+    """Whether the file ends with a complete fragment but no sequence delimiter (PS3.5 A.4)."""
     if data.endswith(_SEQUENCE_DELIMITER):
         return False
     found = _FRAGMENTS_BEGIN.search(data)
@@ -193,7 +193,7 @@ def _read(data: bytes, stop_before_pixels: bool) -> FileDataset:
 def _follows_pixels(tags: list[int]) -> bool:
     """Whether elements that identify or describe the image stand after its pixels.
 
-    Who reads the header alone would overlook them.
+    A program that reads only the header would overlook them.
     """
     at = tags.index(_PIXEL_DATA)
     return at == 0 or any(_is_given_once(tag) for tag in tags[at:])
@@ -225,7 +225,7 @@ def meta_text(dataset: FileDataset, keyword: str) -> str:
     """Return text of the file meta information, empty if absent or unreadable."""
     try:
         return str(dataset.file_meta.get(keyword) or "")
-    except Exception:  # one unreadable element must not cost the file
+    except Exception:  # one unreadable element must not make the file unreadable
         return ""
 
 
