@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -58,10 +58,10 @@ def list_address(query: QueryDict) -> str:
 
 def menu_of(user: User) -> list[dict[str, Any]]:
     """The views that a person may open, each with its address and whether it is the default."""
-    default = default_view(user)
+    chosen = WorklistPreference.objects.filter(user=user, default_view=OuterRef("pk"))
     return [
-        {"view": view, "address": address_of(view), "is_default": view == default}
-        for view in views_of(user)
+        {"view": view, "address": address_of(view), "is_default": view.is_default}
+        for view in views_of(user).annotate(is_default=Exists(chosen))
     ]
 
 

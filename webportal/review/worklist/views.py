@@ -19,7 +19,7 @@ from webportal.records import searches
 from webportal.records.choices import Priority, ReadingState
 from webportal.records.models import Study
 from webportal.records.searches import stated_ages
-from webportal.review.preferences import closes_results, reads_first
+from webportal.review.preferences import reads_first, results_are_open
 from webportal.review.reads.blinding import (
     reads_without_model,
     studies_with_withheld_results,
@@ -88,7 +88,8 @@ def worklist(request: SignedInRequest) -> HttpResponse:
     if state == EVERY_STATE and "state" not in columns:
         columns = [*columns, "state"]
     order = chosen.get("order", default_order(state))
-    is_closed = closes_results(request)
+    is_reading_first = reads_first(request.user)
+    is_closed = is_reading_first and not results_are_open(request)
     studies = matching(chosen, text, request.user, is_closed=is_closed)
     page = _page(request, chosen, studies, columns, is_closed=is_closed)
     # Results of signed studies are never closed.
@@ -111,7 +112,7 @@ def worklist(request: SignedInRequest) -> HttpResponse:
         "chips": _chips(request, chosen, counts, state, shows_results=shows_results),
         "shows_results": shows_results,
         "is_closed": is_closed,
-        "may_close": state != ReadingState.SIGNED and reads_first(request.user),
+        "may_close": state != ReadingState.SIGNED and is_reading_first,
         "first_page": _address(request),
         "built_in": list_address(QueryDict()),
         "everywhere": _address(request, state=EVERY_STATE),
