@@ -54,6 +54,10 @@ class Site:
             command, env=environment, check=True, stdout=subprocess.PIPE, text=True
         )
         made: dict[str, Any] = json.loads(filled.stdout)
+        # While its storage is empty, a portal that has images on record is not ready.
+        storage = folder / "storage"
+        storage.mkdir(exist_ok=True)
+        (storage / "none").touch()
         self.places: dict[str, str] = made["places"]
         self._cookie = f"sessionid={made['session']}"
         self._port = Portal(stack, folder / f"worklist-{studies}.log", environment).port
