@@ -30,7 +30,7 @@ from webportal.delivery.models import (
     MovedStudy,
     Protocol,
 )
-from webportal.delivery.senders.outcome import Outcome, Sender, delivered
+from webportal.delivery.senders.outcome import Sender, SendOutcome, delivered
 from webportal.inference.models import Prediction
 from webportal.records.identity import identity_version
 from webportal.records.models import IdentityCorrection, Patient, Study
@@ -368,11 +368,11 @@ class MovedMeanwhile(Sender):
         super().__init__(destination)
         self.patient = patient
 
-    def send(self, delivery: Delivery) -> Outcome:
+    def send(self, delivery: Delivery) -> SendOutcome:
         Study.objects.filter(pk=delivery.document.study_id).update(patient=self.patient)
         return delivered()
 
-    def test(self) -> Outcome:
+    def test(self) -> SendOutcome:
         return delivered()
 
 

@@ -26,7 +26,7 @@ from webportal.accounts.models import User
 from webportal.database.clock import clock
 from webportal.delivery import destinations
 from webportal.delivery.models import DeliveryState, Destination, Protocol
-from webportal.delivery.senders.outcome import Result
+from webportal.delivery.senders.outcome import SendResult
 from webportal.network import echo, outgoing
 from webportal.network.models import Node, PriorProtocol, PriorRequest, PriorState, PriorStudy
 
@@ -171,7 +171,7 @@ def test_the_certificate_of_a_destination_may_have_another_name_than_its_host(
         destination.refresh_from_db()
         assert destination.certificate_name == name
         outcome = destinations.test(destination, it_person)
-        reached[name] = outcome.result == Result.DELIVERED
+        reached[name] = outcome.result == SendResult.DELIVERED
     assert reached == {"pacs.hospital.example": False, "server": True, "": True}
 
 

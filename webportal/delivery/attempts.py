@@ -1,7 +1,7 @@
 """Delivery attempts and their records.
 
-If the process is killed between the answer and its record, the document is sent again with the same
-UID and the same bytes, so that the destination does not store it twice.
+If the process is killed between the response and its record, the document is sent again with the
+same UID and the same bytes, so that the destination does not store it twice.
 """
 
 import logging
@@ -26,20 +26,20 @@ from webportal.delivery.models import (
 )
 from webportal.delivery.release import NotNowError, ObsoleteError, check
 from webportal.delivery.retractions import record_if_moved
-from webportal.delivery.senders.outcome import Outcome, Result, Sender, of_error
+from webportal.delivery.senders.outcome import Sender, SendOutcome, SendResult, of_error
 from webportal.records.files import StoredFileError
 from webportal.review.reads.codes import UnknownFindingError
 
 logger = logging.getLogger(__name__)
 
-# Longer waits that a destination asks for are cut to this.
+# The longest wait that a destination can ask for.
 LONGEST_WAIT_SECONDS = 3600.0
 # A doubtful rejection stands once it has been repeated for most of an hour, and so does it that a
 # document cannot be made: until then an upgrade may end that brings what is missing.
 MOST_REFUSALS = 12
 _LOOK_AGAIN_SECONDS = 60.0
 _DELAY_NOTHING = {DocumentKind.RETRACTION, DocumentKind.PRESENTATION, DocumentKind.CAPTURE}
-#: A PACS has this long before it is asked whether it has stored something.
+#: How long after a document was sent a PACS is asked to confirm it.
 CONFIRM_AFTER_SECONDS = 2.0
 
 
@@ -76,7 +76,7 @@ def is_open(destination: Destination) -> bool:
     return open_ones.filter(pk=destination.pk).exists()
 
 
-def attempt(delivery: Delivery, sender: Sender) -> Outcome | None:
+def attempt(delivery: Delivery, sender: Sender) -> SendOutcome | None:
     """Send a delivery if it may be sent; record and return the outcome."""
     prepared = _prepare(delivery)
     if prepared is None:
@@ -134,20 +134,20 @@ def _prepare(delivery: Delivery) -> Delivery | None:
 
 
 @transaction.atomic
-def _record(delivery: Delivery, outcome: Outcome) -> None:
+def _record(delivery: Delivery, outcome: SendOutcome) -> None:
     Delivery.objects.select_for_update().get(pk=delivery.pk)
     delivery.answer = outcome.answer[:200]
     record_reached(delivery.destination, outcome)
-    if outcome.result == Result.AWAY:
+    if outcome.result == SendResult.AWAY:
         _postpone(delivery, outcome.code, 0, outcome.params)
         return
-    if outcome.result == Result.AGAIN:
+    if outcome.result == SendResult.AGAIN:
         _postpone(delivery, outcome.code, pause_seconds(delivery.attempts), outcome.params)
         return
-    if outcome.result == Result.DOUBTFUL:
+    if outcome.result == SendResult.DOUBTFUL:
         _refuse(delivery, outcome.code, outcome.params)
         return
-    if outcome.result == Result.REJECTED:
+    if outcome.result == SendResult.REJECTED:
         _reject(delivery, outcome.code, outcome.params)
         return
     if delivery.destination.confirms:
@@ -173,10 +173,10 @@ def _reject(delivery: Delivery, code: str, params: dict[str, object]) -> None:
 
 
 @transaction.atomic
-def record_reached(to: Destination, outcome: Outcome | None = None) -> None:
+def record_reached(to: Destination, outcome: SendOutcome | None = None) -> None:
     """Record that a destination was reached, or by its outcome that it is away, and until when."""
     destination = Destination.objects.filter(pk=to.pk)
-    if outcome is None or outcome.result != Result.AWAY:
+    if outcome is None or outcome.result != SendResult.AWAY:
         destination.filter(failures__gt=0).update(failures=0, retry_at=None, away_since=None)
         return
     destination.update(
@@ -189,7 +189,7 @@ def record_reached(to: Destination, outcome: Outcome | None = None) -> None:
 
 
 def record_stored(delivery: Delivery) -> None:
-    """Record that a destination has taken a document, which it has yet to confirm."""
+    """Record that a destination has accepted a document, which it has yet to confirm."""
     now = clock()
     delivery.state, delivery.stored_at, delivery.confirmation = DeliveryState.STORED, now, None
     delivery.next_attempt_at = now + timedelta(seconds=CONFIRM_AFTER_SECONDS)
@@ -199,7 +199,7 @@ def record_stored(delivery: Delivery) -> None:
 
 
 def event_of(delivery: Delivery, action: Action) -> Event:
-    """What the trail says of a delivery."""
+    """The audit event of a delivery."""
     document = delivery.document
     return Event(
         action,

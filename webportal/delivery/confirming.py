@@ -1,7 +1,7 @@
-"""Deliveries count as delivered only once their destination has confirmed that they are stored.
+"""Confirmation: deliveries count as delivered once the destination has confirmed storing them.
 
-A C-STORE that succeeded says that the PACS has accepted an instance, not that it keeps it. What is
-missing is sent again, and rejected once it has been missing too often. The PACS is asked by
+A successful C-STORE means that the PACS has accepted an instance, not that it keeps it. A missing
+document is sent again, and rejected once it has been missing too often. The PACS is asked by
 `webportal.network.commitment_scu`.
 """
 
@@ -19,7 +19,7 @@ from webportal.backoff import pause_seconds
 from webportal.database.clock import clock
 from webportal.delivery.attempts import event_of, record_reached, settle
 from webportal.delivery.models import Delivery, DeliveryState, Destination, Protocol
-from webportal.delivery.senders.outcome import NO_ANSWER, Outcome, Result, Sender, of_error
+from webportal.delivery.senders.outcome import NO_ANSWER, Sender, SendOutcome, SendResult, of_error
 from webportal.network.commitment_scu import MOST_AT_ONCE
 from webportal.network.models import StorageRequest, StorageRequestState
 
@@ -29,25 +29,25 @@ logger = logging.getLogger(__name__)
 MOST_MISSING = 3
 #: A document that has not been confirmed after this time is rejected.
 GIVE_UP_AFTER = timedelta(days=1)
-NO_REPORT = Outcome(Result.AGAIN, "not_confirmed")
-NOT_ASKED = Outcome(Result.AGAIN, "not_asked")
-NEVER_ASKED = Outcome(Result.AGAIN, "never_asked")
+NO_REPORT = SendOutcome(SendResult.AGAIN, "not_confirmed")
+NOT_ASKED = SendOutcome(SendResult.AGAIN, "not_asked")
+NEVER_ASKED = SendOutcome(SendResult.AGAIN, "never_asked")
 _LOOK_AGAIN_SECONDS = 60.0
-#: A report that has not come by then is asked for again.
+#: Commitment is requested again if no report has arrived after this time.
 REPORT_WITHIN = timedelta(minutes=30)
 
 
 def to_confirm(destination: Destination) -> QuerySet[Delivery]:
-    """What a destination is to be asked about now, or has reported on, oldest first."""
+    """The deliveries to confirm now, or that a destination has reported on, oldest first."""
     stored = Delivery.objects.filter(destination=destination, state=DeliveryState.STORED)
     is_reported = Q(confirmation__state=StorageRequestState.REPORTED)
     return stored.filter(is_reported | Q(next_attempt_at__lte=clock())).order_by("created_at", "id")
 
 
 def confirm(destination: Destination, sender: Sender) -> None:
-    """Settle what a destination has reported on, and ask about the rest that is due.
+    """Settle the deliveries that a destination has reported on; request the others that are due.
 
-    What was stored before a destination was no longer to confirm it counts as delivered.
+    Once a destination no longer has to confirm, deliveries already stored there count as delivered.
     """
     found = to_confirm(destination).select_related("destination", "document__study", "confirmation")
     chosen = list(found[:MOST_AT_ONCE])
@@ -64,10 +64,10 @@ def confirm(destination: Destination, sender: Sender) -> None:
     except Exception as error:
         logger.error("A destination cannot be asked what it has: %s", type(error).__name__)
         answer = of_error(error)
-    record_reached(destination, answer if isinstance(answer, Outcome) else None)
+    record_reached(destination, answer if isinstance(answer, SendOutcome) else None)
     for delivery in due:
         instance = delivery.document.sop_instance_uid
-        if isinstance(answer, Outcome):
+        if isinstance(answer, SendOutcome):
             _not_asked(delivery, answer)
         elif instance in answer.present:
             record_confirmed(delivery)
@@ -80,9 +80,9 @@ def confirm(destination: Destination, sender: Sender) -> None:
 
 
 def _committed_late(destination: Destination, chosen: Sequence[Delivery]) -> dict[str, datetime]:
-    """When a destination was asked for what it has committed, by SOP Instance UID.
+    """When commitment was requested for the instances that were committed, by SOP Instance UID.
 
-    A PACS may report hours later, when it has been asked again.
+    A PACS may report hours later, after another request.
     """
     since = min((each.stored_at for each in chosen if each.stored_at), default=None)
     if since is None or destination.protocol != Protocol.DICOM:
@@ -99,7 +99,7 @@ def _committed_late(destination: Destination, chosen: Sequence[Delivery]) -> dic
 
 
 def _is_settled(delivery: Delivery, late: Mapping[str, datetime]) -> bool:
-    """Settle a delivery that was reported on, or never is; return whether it was."""
+    """Settle a delivery that was reported on, or can no longer be; return whether it was."""
     request = delivery.confirmation
     instance = delivery.document.sop_instance_uid
     if request is None or request.state == StorageRequestState.WAITING:
@@ -153,11 +153,11 @@ def record_missing(delivery: Delivery, answer: str) -> None:
     locked.save()
 
 
-def _not_asked(delivery: Delivery, outcome: Outcome) -> None:
+def _not_asked(delivery: Delivery, outcome: SendOutcome) -> None:
     # The words for an attempt say that it is sent again, which it is not.
-    is_named = outcome.result == Result.AWAY or outcome.code == "commitment_not_offered"
+    is_named = outcome.result == SendResult.AWAY or outcome.code == "commitment_not_offered"
     known = outcome if is_named and outcome.code != "not_reached" else None
-    if outcome.result == Result.AWAY or not _is_given_up(delivery, known or NEVER_ASKED):
+    if outcome.result == SendResult.AWAY or not _is_given_up(delivery, known or NEVER_ASKED):
         look = known or NOT_ASKED
         _look_again(delivery, look.code, look.params, _LOOK_AGAIN_SECONDS)
 
@@ -168,7 +168,7 @@ def _wait_for_report(delivery: Delivery, request: StorageRequest) -> None:
 
 
 @transaction.atomic
-def _is_given_up(delivery: Delivery, outcome: Outcome) -> bool:
+def _is_given_up(delivery: Delivery, outcome: SendOutcome) -> bool:
     locked = _locked(delivery)
     if locked is None or locked.stored_at is None:
         return True

@@ -14,7 +14,7 @@ from webportal.audit.trail import Event, append
 from webportal.database.clock import clock
 from webportal.delivery.models import UNSETTLED, Delivery, DeliveryState, Destination
 from webportal.delivery.senders import sender_for
-from webportal.delivery.senders.outcome import Outcome, Result, of_error
+from webportal.delivery.senders.outcome import SendOutcome, SendResult, of_error
 from webportal.refusals import Conflict
 
 #: Fields of a destination that users edit.
@@ -97,8 +97,8 @@ def remove(destination: Destination, by: User) -> int:
     return cancelled
 
 
-def test(destination: Destination, by: User) -> Outcome:
-    """Test whether a destination answers, without sending patient data."""
+def test(destination: Destination, by: User) -> SendOutcome:
+    """Test whether a destination responds, without sending patient data."""
     sender = sender_for(destination)
     try:
         outcome = sender.test()
@@ -106,7 +106,7 @@ def test(destination: Destination, by: User) -> Outcome:
         outcome = of_error(error)
     finally:
         sender.close()
-    detail = {"answered": outcome.result == Result.DELIVERED}
+    detail = {"answered": outcome.result == SendResult.DELIVERED}
     append(Event(Action.DESTINATION_TESTED, "destination", destination.pk, detail=detail), by)
     return outcome
 

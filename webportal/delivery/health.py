@@ -1,4 +1,4 @@
-"""Whether deliveries need attention: for the alerts of hospital IT."""
+"""Whether deliveries need attention: for hospital IT's alerts."""
 
 from datetime import timedelta
 

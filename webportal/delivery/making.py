@@ -17,7 +17,7 @@ from webportal.delivery.documents.drawn import presented
 from webportal.delivery.documents.fhir.reads import read_transaction
 from webportal.delivery.documents.fhir.results import results_transaction, withdrawal_transaction
 from webportal.delivery.documents.reports import Verification, uid_of
-from webportal.delivery.documents.sources import Place, source_of, with_study_on_record
+from webportal.delivery.documents.sources import SeriesPlace, source_of, with_study_on_record
 from webportal.delivery.models import (
     OF_FHIR,
     RETRACTIONS,
@@ -55,8 +55,8 @@ _SOP_CLASSES = {
 def make(document: Document, destination: Destination | None = None) -> None:
     """Create a document's content. Raises StoredFileError, or ObsoleteError if there is none.
 
-    By FHIR a retraction depends on what the destination has by now, so that it is created anew.
-    Other documents are the same for every destination. One that was made to be retrieved by
+    A FHIR retraction depends on what the destination has by now, so it is created each time. Other
+    documents are the same for every destination. One that was made to be retrieved by
     DICOMweb, perhaps long before, gets the study as on record before it leaves.
     """
     identity = identity_version(document.study.patient)
@@ -80,12 +80,12 @@ def make(document: Document, destination: Destination | None = None) -> None:
 
 
 def _has_left(document: Document) -> bool:
-    """Whether a destination has it, or may have it."""
+    """Whether a destination has the document, or may have it."""
     return document.deliveries.filter(attempts__gt=0).exists()
 
 
 def _retraction(document: Document, identity: str, destination: Destination | None) -> bytes:
-    """Raises ObsoleteError if nothing is to be retracted any more."""
+    """Create a retraction. Raises ObsoleteError if nothing is left to retract."""
     contents = [bytes(each.content or b"") for each in retracted(document)]
     if not contents:
         raise ObsoleteError
@@ -140,12 +140,12 @@ def _instance(document: Document, identity: str) -> bytes:
     return _content(document, place)
 
 
-def _place(document: Document, identity: str) -> Place:
+def _place(document: Document, identity: str) -> SeriesPlace:
     kind, study = DocumentKind(document.kind), document.study
     what = (document.read_id, document.addendum_id, document.prediction_id, identity)
     again = (document.revision,) if document.revision else ()
     earlier = Document.objects.filter(study=study, kind=kind, created_at__lt=document.created_at)
-    return Place(
+    return SeriesPlace(
         series_instance_uid=uid_of("series", study.study_instance_uid, kind),
         series_number=_SERIES[kind],
         sop_instance_uid=uid_of("instance", kind, *what, *again),
@@ -153,7 +153,7 @@ def _place(document: Document, identity: str) -> Place:
     )
 
 
-def _content(document: Document, place: Place) -> bytes:
+def _content(document: Document, place: SeriesPlace) -> bytes:
     if document.prediction is not None:
         return _of_result(document, place)
     read = document.read
@@ -170,8 +170,10 @@ def _content(document: Document, place: Place) -> bytes:
     return reports.read_report(read, addenda, sources, place, verified, before)
 
 
-def _presentation(document: Document, read: Read, place: Place, verified: Verification) -> bytes:
-    """Raises ObsoleteError if the image cannot have one."""
+def _presentation(
+    document: Document, read: Read, place: SeriesPlace, verified: Verification
+) -> bytes:
+    """Create a presentation state. Raises ObsoleteError if the image cannot have one."""
     image = presented(read)[document.revision]
     radiograph = document.study.radiographs.filter(pk=image).first()
     if radiograph is None:
@@ -183,7 +185,7 @@ def _presentation(document: Document, read: Read, place: Place, verified: Verifi
         raise ObsoleteError("in_colour") from None
 
 
-def _of_result(document: Document, place: Place) -> bytes:
+def _of_result(document: Document, place: SeriesPlace) -> bytes:
     prediction = document.prediction
     assert prediction is not None
     source = source_of(prediction.radiograph)

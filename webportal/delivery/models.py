@@ -29,7 +29,7 @@ class Protocol(models.TextChoices):
 
 
 class Content(models.TextChoices):
-    """A kind of content that a destination is sent."""
+    """A kind of content that destinations can get."""
 
     READS = "reads", _("Signed reads")
     RESULTS = "results", _("The model's results")
@@ -65,7 +65,7 @@ class DocumentKind(models.TextChoices):
     RETRACTION_FHIR = "retraction_fhir", _("Retraction: wrong patient (FHIR)")
 
     def is_among(self, contents: Collection[str]) -> bool:
-        """Whether it belongs to what a destination is sent."""
+        """Whether it belongs to a destination's contents."""
         if self in RETRACTIONS:
             return True
         if self == DocumentKind.WITHDRAWN:
@@ -89,11 +89,11 @@ OF_READS = (
 OF_READER = {Content.READS, Content.PRESENTATIONS}
 #: The content that comes from the model.
 OF_MODEL = {Content.RESULTS, Content.CAPTURES}
-#: The kinds that say of a result that has left that it does not hold.
+#: The kinds that withdraw a result that was sent.
 WITHDRAWALS = (DocumentKind.WITHDRAWN, DocumentKind.WITHDRAWN_FHIR, DocumentKind.NO_EARLY_FHIR)
-#: The kinds that say of what has left that it is of the wrong patient.
+#: The kinds that retract documents of the wrong patient.
 RETRACTIONS = (DocumentKind.RETRACTION, DocumentKind.RETRACTION_HL7, DocumentKind.RETRACTION_FHIR)
-#: The kinds that are sent by FHIR, but for a retraction.
+#: The kinds that are sent by FHIR, except retractions.
 OF_FHIR = (
     DocumentKind.REPORT_FHIR,
     DocumentKind.RESULT_FHIR,
@@ -244,13 +244,13 @@ class Document(models.Model):
 
 
 def document_of(**what: Any) -> Document:
-    """The document of a kind and what it is about, added if it is new; without its content."""
+    """The document with these fields, added if it is new; without its content."""
     named = {"read": None, "addendum": None, "prediction": None, "revision": 0} | what
     return Document.objects.defer("content").get_or_create(**named)[0]
 
 
 class MovedStudy(models.Model):
-    """That the Patient ID of a study changed when documents of it had been made."""
+    """A study whose Patient ID changed after documents of it had been created."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="+")
@@ -275,7 +275,7 @@ class DeliveryState(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
 
 
-#: The states of a delivery that goes on by itself.
+#: The states of a delivery that continues by itself.
 UNSETTLED = (DeliveryState.WAITING, DeliveryState.STORED)
 
 

@@ -1,6 +1,6 @@
 """Fills the outbox with new signed reads and results, for each destination.
 
-A signature can be taken back for half a minute, and results are written by workers that know
+A signature can be taken back for half a minute, and results are written by workers, which know
 nothing of destinations. So neither writes to the outbox: it is derived from signed reads, addenda
 and results by an idempotent query, which keeps existing rows.
 """
@@ -74,7 +74,7 @@ def _plan(destination: Destination) -> int:
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:
-            # One study must not stop the others. It is looked at again, and again.
+            # One study must not stop the others. It is tried again each time.
             is_whole = False
             log_once("The outbox lacks a study", str(study.pk), type(error).__name__)
     if is_whole:
@@ -84,7 +84,7 @@ def _plan(destination: Destination) -> int:
 
 @cache
 def log_once(words: str, key: str, error: str) -> None:
-    """Log an error that returns every few seconds."""
+    """Log an error only once, although it recurs every few seconds."""
     logger.error("%s: %s %s", words, key, error)
 
 
@@ -118,7 +118,7 @@ def _studies(destination: Destination, since: datetime) -> Iterator[uuid.UUID]:
             missing.filter(radiograph__study__in=closed),
         ):
             yield from found.values_list("radiograph__study", flat=True)
-        # What has left for these may not hold any more, or hold again.
+        # Results sent for these may no longer be valid, or be valid again.
         refused = Job.objects.filter(state=JobState.REFUSED, finished_at__gt=since)
         of_study = own.filter(document__study=OuterRef("radiograph__study"))
         changed = Prediction.objects.filter(Exists(of_study))
@@ -138,7 +138,7 @@ def _plan_study(destination: Destination, study: Study) -> int:
     # A read follows the result that it names; by FHIR the result then adds to the report.
     is_named = destination.protocol in (Protocol.DICOM, Protocol.DICOMWEB)
     both = (of_results, of_read) if is_named else (of_read, of_results)
-    # One by one: a result that holds again, or still, follows from the withdrawals in the outbox.
+    # One by one: the withdrawals in the outbox determine whether a result is valid, or is again.
     documents = chain(_retracting(destination, study), *both)
     for document in documents:
         _delivery, is_new = Delivery.objects.get_or_create(
@@ -185,9 +185,9 @@ def _kinds_of_read(destination: Destination, report: Report) -> list[DocumentKin
 
 
 def _presentations(destination: Destination, read: Read) -> Iterator[Document]:
-    """One for each image drawn on; an empty one where a former read had drawn on an image.
+    """One for each image with graphics; an empty one where only a former read had some.
 
-    An addendum draws nothing, so that they are of the read alone.
+    Addenda have no graphics, so they belong to the read alone.
     """
     own = drawn_on(read)
     for number, image in enumerate(presented(read)):
@@ -266,9 +266,9 @@ def _kinds_of(destination: Destination, result: Prediction) -> Iterator[Document
 def _kind_of_all(
     destination: Destination, study: Study, newest: Prediction, revision: int
 ) -> DocumentKind | None:
-    """What is made of a study's results; None if the destination has them already.
+    """The kind of document for all results of a study; None if the destination has them already.
 
-    They come with a preliminary report where the signed read is to follow and replace it.
+    It includes a preliminary report if the signed read will follow and replace it.
     """
     if Content.READS not in destination.sends:
         return DocumentKind.RESULT_FHIR

@@ -54,7 +54,7 @@ def last_addendum(report: Report) -> Addendum | None:
 def results_to_send(study: Study) -> list[Prediction]:
     """The current results of a study's images that assess pneumonia, the newest last.
 
-    In the outbox the newest stands for all of them, where they are sent together.
+    If they are sent together, the newest represents all of them in the outbox.
     """
     current = Prediction.objects.filter(radiograph__study=study, is_current=True)
     results = counting(current.select_related("model_version", "radiograph"))
@@ -105,7 +105,7 @@ def _check_read(document: Document) -> None:
     report = report_of(document.study)
     if report is None:
         raise NotNowError("being_read")
-    # An addendum draws nothing.
+    # An addendum has no graphics.
     is_drawing = document.kind == DocumentKind.PRESENTATION
     addendum = None if is_drawing else last_addendum(report)
     if report.read.pk != document.read_id or addendum != document.addendum:
@@ -115,7 +115,7 @@ def _check_read(document: Document) -> None:
 
 
 def _check_withdrawal(document: Document) -> None:
-    """It leaves whoever reads: it has no result. A newer result of the image replaces it."""
+    """Raise ObsoleteError if a newer result replaces it. Blinding is irrelevant: it shows none."""
     prediction = document.prediction
     assert prediction is not None
     images = {result.radiograph_id for result in results_to_send(document.study)}
@@ -127,7 +127,7 @@ def _check_withdrawal(document: Document) -> None:
 
 def _check_result(document: Document, destination: Destination) -> None:
     results = results_to_send(document.study)
-    # Under another Patient ID it may have left: it is sent as another document.
+    # It may have been sent under another Patient ID: then it is another document.
     if document.revision < times_moved(document.study) or document.prediction not in results:
         raise ObsoleteError
     if document.kind in OF_ALL_RESULTS and document.prediction != results[-1]:
@@ -141,9 +141,9 @@ def _check_result(document: Document, destination: Destination) -> None:
 
 
 def _is_revised(document: Document, destination: Destination) -> bool:
-    """Whether a destination gets the same results anew, after a withdrawal or for another patient.
+    """Whether a destination gets the same results again, after a withdrawal or for another patient.
 
-    By FHIR the former document would bring back what was withdrawn of other images.
+    By FHIR, the former document would bring back withdrawn results of other images.
     """
     kinds = OF_ALL_RESULTS if document.kind in OF_ALL_RESULTS else (DocumentKind(document.kind),)
     revised = Document.objects.filter(

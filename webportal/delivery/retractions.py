@@ -1,8 +1,8 @@
-"""What has left under a former Patient ID, and is retracted there.
+"""Documents sent under a former Patient ID, and their retraction.
 
-The amended read and the results are sent anew for the right patient, but nothing would say in the
-former one's record that what lies there is somebody else's. So a study is noted when its Patient ID
-changes, and what has left for each destination is compared by the patient that it names itself.
+The amended read and the results are sent again for the right patient, but nothing in the former
+patient's record would show that its documents are somebody else's. So a study is recorded when its
+Patient ID changes, and the patient named in each document that was sent is compared with it.
 """
 
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ _RETRACTED: dict[DocumentKind, tuple[DocumentKind, ...]] = {
 def study_saved(
     instance: Study, created: bool, update_fields: frozenset[str] | None, **_: Any
 ) -> None:
-    """It may have gone to another patient."""
+    """The study may have been moved to another patient."""
     if not created and (update_fields is None or "patient" in update_fields):
         _record(instance)
 
@@ -65,14 +65,14 @@ def study_saved(
 def patient_saved(
     instance: Patient, created: bool, update_fields: frozenset[str] | None, **_: Any
 ) -> None:
-    """The Patient ID or its issuer may be another."""
+    """The Patient ID or its issuer may have changed."""
     if not created and (update_fields is None or {"patient_id", "issuer"} & update_fields):
         for study in Study.objects.filter(patient=instance).order_by("pk"):
             _record(study)
 
 
 def _record(study: Study) -> None:
-    """Note a study; nothing of a destination is locked, which others lock before the trail."""
+    """Record a study, without locking destinations, which others lock before the trail."""
     made = Document.objects.filter(study=study, made_at__isnull=False).defer("content")
     for kind, kinds in _RETRACTED.items():
         found = made.filter(kind__in=kinds)
@@ -82,12 +82,12 @@ def _record(study: Study) -> None:
 
 
 def times_moved(study: Study) -> int:
-    """How often a study's Patient ID has changed since documents of it were made."""
+    """How often a study's Patient ID has changed since documents of it were created."""
     return MovedStudy.objects.filter(study=study).count()
 
 
 def to_retract(destination: Destination, study: Study) -> Iterator[tuple[DocumentKind, Document]]:
-    """What has left for a destination under another Patient ID: the latest of each content."""
+    """The documents sent to a destination under another Patient ID: the latest of each content."""
     if not times_moved(study):
         return
     kind = _BY_PROTOCOL[destination.protocol]
@@ -112,16 +112,16 @@ def to_retract(destination: Destination, study: Study) -> Iterator[tuple[Documen
 
 
 def _key(kind: DocumentKind, document: Document) -> object:
-    """What is retracted together: of a read or a result; by FHIR all of a study."""
+    """The key of what is retracted together: a read or a result; by FHIR, all of a study."""
     if kind == DocumentKind.RETRACTION_FHIR:
         return document.study_id
     return document.read_id, document.addendum_id, document.prediction_id
 
 
 def retracted(document: Document) -> list[Document]:
-    """The documents that a retraction is about, the oldest first; none if it has become void."""
+    """The documents that a retraction concerns, oldest first; none if it is void by now."""
     kind = DocumentKind(document.kind)
-    # Not what came after it: that is of yet another patient, and has a retraction of its own.
+    # Not later ones: these are of yet another patient, and have their own retraction.
     made = Document.objects.filter(
         study=document.study,
         kind__in=_RETRACTED[kind],
@@ -134,9 +134,9 @@ def retracted(document: Document) -> list[Document]:
 
 
 def sent_since(document: Document, destination: Destination) -> list[Document]:
-    """What a destination was sent for the present patient by FHIR after a retraction was due.
+    """The documents sent by FHIR for the present patient after a retraction was due.
 
-    The resources keep their ids, so that a retraction sent again would withdraw it.
+    The resources keep their ids, so a retraction sent again would withdraw them.
     """
     own = Delivery.objects.filter(destination=destination, document__study=document.study)
     due = own.filter(document=document).values("created_at")
@@ -149,9 +149,9 @@ def sent_since(document: Document, destination: Destination) -> list[Document]:
 
 
 def record_if_moved(document: Document) -> None:
-    """Note a study whose Patient ID changed while a document of it was being made.
+    """Record a study whose Patient ID changed while a document of it was being created.
 
-    Whoever changed it could not see the document yet.
+    The transaction that changed it could not see the document yet.
     """
     study = Study.objects.select_related("patient").filter(pk=document.study_id).first()
     if study is None or identity_version(study.patient) == document.identity:
@@ -169,8 +169,8 @@ def names_patient(kind: DocumentKind, document: Document, patient: Patient) -> b
 def _names(
     kind: DocumentKind, document_id: UUID, sha256: str, patient_id: str, issuer: str
 ) -> bool:
-    """What the content with that checksum says; the outbox asks again every few seconds."""
-    # Here, because highdicom takes long to import, and every process connects the signals above.
+    """Whether the content with this checksum names the patient; cached for the outbox."""
+    # Imported here: highdicom is slow to import, and every process connects the signals above.
     from webportal.delivery.documents import retractions
 
     names = {

@@ -15,15 +15,15 @@ from webportal.database.locks import trying_lock
 from webportal.delivery import attempts, confirming, planning
 from webportal.delivery.models import Destination
 from webportal.delivery.senders import sender_for
-from webportal.delivery.senders.outcome import Result
+from webportal.delivery.senders.outcome import SendResult
 
 logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 2.0
 _PAUSE_AFTER_FAULT_SECONDS = 10.0
-# How long the process waits on exit for deliveries in progress.
+# How long the process waits for deliveries in progress when it exits.
 _STOP_SECONDS = 5.0
-_CLOSE_AFTER = (Result.AGAIN, Result.AWAY, Result.DOUBTFUL)
+_CLOSE_AFTER = (SendResult.AGAIN, SendResult.AWAY, SendResult.DOUBTFUL)
 _LOCK = 0x73656E64  # "send"
 
 

@@ -16,7 +16,7 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.delivery import destinations, outbox
 from webportal.delivery.forms import FORMS
 from webportal.delivery.models import UNSETTLED, Delivery, DeliveryState, Destination, Protocol
-from webportal.delivery.senders.outcome import Outcome, Result
+from webportal.delivery.senders.outcome import SendOutcome, SendResult
 from webportal.reasons import Reason
 from webportal.refusals import Conflict
 from webportal.state_filter import filtered_by_state
@@ -91,16 +91,16 @@ def destination(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResp
 @allow(Role.IT)
 @require_POST
 def test(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResponse:
-    """Test whether a destination answers."""
+    """Test whether a destination responds."""
     asked = _present(destination_id)
     outcome = destinations.test(asked, request.user)
-    is_well = outcome.result == Result.DELIVERED
+    is_well = outcome.result == SendResult.DELIVERED
     words = _("It answered.") if is_well else _in_words(outcome)
     (messages.success if is_well else messages.warning)(request, f"{asked}: {words}")
     return redirect("delivery:destinations")
 
 
-def _in_words(outcome: Outcome) -> str:
+def _in_words(outcome: SendOutcome) -> str:
     if outcome.code == "not_reached":
         return _("Nothing responds at this address.")
     if outcome.code == "no_answer":

@@ -1,7 +1,7 @@
-"""What has left for a destination, and what of it does not hold any more.
+"""Results sent to a destination that are no longer valid, and their withdrawal.
 
-A newer result of an image replaces the one before. But an image may have no result any more: the
-model does not assess it after all, or its purpose excludes it once a date was corrected.
+A newer result of an image replaces the one before. But an image may no longer have a result: the
+model does not assess it after all, or a corrected date puts it outside the model's purpose.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ Withdrawal = tuple[DocumentKind, Prediction, int]
 
 
 def left(destination: Destination, study: Study, *kinds: DocumentKind) -> QuerySet[Delivery]:
-    """What has left for a destination, the latest first; it may have arrived unacknowledged.
+    """The deliveries sent to a destination, latest first; they may have arrived unacknowledged.
 
     Without the contents, which are long.
     """
@@ -46,9 +46,9 @@ def left(destination: Destination, study: Study, *kinds: DocumentKind) -> QueryS
 
 
 def times_withdrawn(destination: Destination, study: Study, result: Prediction) -> int:
-    """How often a destination is told that the result does not hold, before it held again.
+    """How often the result was withdrawn from a destination before it became valid again.
 
-    By FHIR a study's results leave together, so that each withdrawal counts for all.
+    By FHIR a study's results are sent together, so each withdrawal counts for all of them.
     """
     deliveries = _withdrawals(destination, study)
     if destination.protocol != Protocol.FHIR:
@@ -59,7 +59,7 @@ def times_withdrawn(destination: Destination, study: Study, result: Prediction) 
 def to_withdraw(
     destination: Destination, study: Study, results: Sequence[Prediction]
 ) -> Iterator[Withdrawal]:
-    """The results that have left for images which have none now: kind of document, and revision."""
+    """The results sent for images that have none now: kind of document, and revision."""
     images = {result.radiograph_id for result in results}
     kind = DocumentKind.WITHDRAWN
     if destination.protocol == Protocol.FHIR:
@@ -72,7 +72,7 @@ def to_withdraw(
 
 
 def _withdrawals(destination: Destination, study: Study) -> QuerySet[Delivery]:
-    """The withdrawals that a destination has or gets, the latest first."""
+    """The withdrawals sent or to be sent to a destination, latest first."""
     deliveries = Delivery.objects.filter(
         destination=destination, document__kind__in=WITHDRAWALS, document__study=study
     )
@@ -93,7 +93,7 @@ def _withdrawn_at(destination: Destination, study: Study) -> dict[UUID, datetime
 
 
 def _one_by_one(destination: Destination, study: Study) -> Iterator[Prediction]:
-    """The last result of each image that has left and was not withdrawn since."""
+    """The last result of each image that was sent and not withdrawn since."""
     withdrawn = _withdrawn_at(destination, study)
     seen = set()
     for delivery in left(destination, study, DocumentKind.RESULT, DocumentKind.CAPTURE):
@@ -106,7 +106,7 @@ def _one_by_one(destination: Destination, study: Study) -> Iterator[Prediction]:
 
 
 def _by_fhir(destination: Destination, study: Study) -> Iterator[Prediction]:
-    """Likewise; a transaction has the results of all images, and names the newest alone."""
+    """The same by FHIR; a transaction has the results of all images, and refers to the newest."""
     withdrawn = _withdrawn_at(destination, study)
     said: dict[str, datetime] = {}
     for delivery in left(destination, study, *OF_ALL_RESULTS).defer(None):

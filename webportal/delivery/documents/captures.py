@@ -15,7 +15,7 @@ from pydicom.uid import JPEGBaseline8Bit
 
 from webportal.delivery.documents.sources import (
     MANUFACTURER,
-    Place,
+    SeriesPlace,
     file_of,
     model_equipment,
     portal_equipment,
@@ -38,7 +38,7 @@ _CATEGORY_WORDS = {
 }
 
 
-def capture(prediction: Prediction, source: Dataset, place: Place) -> bytes:
+def capture(prediction: Prediction, source: Dataset, place: SeriesPlace) -> bytes:
     """Return the capture as a DICOM file. Raises StoredFileError or ImageError."""
     picture = drawn(prediction)
     image = SCImage.from_ref_dataset(

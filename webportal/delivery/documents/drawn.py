@@ -1,4 +1,4 @@
-"""The images that a reader has drawn on, each of which has a presentation state."""
+"""The images with graphics of a reader, each of which has a presentation state."""
 
 from uuid import UUID
 
@@ -15,10 +15,10 @@ def drawn_on(read: Read) -> list[UUID]:
 
 
 def presented(read: Read) -> list[UUID]:
-    """The images with a presentation state of a read: those after its own are drawn on no more.
+    """The images with a presentation state of a read; those after its own no longer have graphics.
 
-    They had marks or measurements of an earlier read. A document has the place in this list as its
-    `revision`, so that the order must not change: signed reads stay as they are.
+    They had marks or measurements of an earlier read. A document's `revision` is its place in this
+    list, so the order must not change. It does not, because signed reads never do.
     """
     earlier = Read.objects.filter(
         study=read.study_id, state=ReadState.SIGNED, signed_at__lt=read.signed_at

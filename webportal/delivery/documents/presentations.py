@@ -27,7 +27,12 @@ from ml import images
 from ml.images import StoredImage
 from ml.images.parsing import parse
 from webportal.delivery.documents.reports import Verification, person_name
-from webportal.delivery.documents.sources import MANUFACTURER, Place, file_of, portal_equipment
+from webportal.delivery.documents.sources import (
+    MANUFACTURER,
+    SeriesPlace,
+    file_of,
+    portal_equipment,
+)
 from webportal.records.files import read_dicom
 from webportal.records.models import Radiograph
 from webportal.review.models import Read
@@ -62,7 +67,7 @@ class InColourError(Exception):
 
 
 def presentation(
-    read: Read, radiograph: Radiograph, source: Dataset, place: Place, verified: Verification
+    read: Read, radiograph: Radiograph, source: Dataset, place: SeriesPlace, verified: Verification
 ) -> bytes:
     """What a reader drew on an image, as a DICOM file; nothing, if the read no longer has it.
 

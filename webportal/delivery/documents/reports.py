@@ -48,7 +48,7 @@ from webportal.delivery.documents import coding
 from webportal.delivery.documents.hottest import Rectangle
 from webportal.delivery.documents.sources import (
     MANUFACTURER,
-    Place,
+    SeriesPlace,
     file_of,
     model_equipment,
     portal_equipment,
@@ -59,7 +59,7 @@ from webportal.records.choices import Category
 from webportal.review.models import Addendum, Decision, Read
 from webportal.review.reads.marks import PNEUMONIA, Mark
 
-#: What is said of an image whose result is withdrawn.
+#: The text for an image whose result is withdrawn.
 WITHDRAWN = (
     "The AI result for this image and its heat map are withdrawn:"
     " the model does not assess this image."
@@ -88,7 +88,7 @@ def uid_of(*parts: object) -> UID:
 
 # ── The model ───────────────────────────────────────────────────────────────────────────────────
 def result_report(
-    prediction: Prediction, source: Dataset, place: Place, previous: Sequence[Dataset] = ()
+    prediction: Prediction, source: Dataset, place: SeriesPlace, previous: Sequence[Dataset] = ()
 ) -> bytes:
     """The model's result for a whole image; unverified. `previous`: what it supersedes."""
     assessment = coding.MODEL_SAYS[Category(prediction.shown_category)]
@@ -116,7 +116,7 @@ def result_region(
     prediction: Prediction,
     region: Rectangle | None,
     source: Dataset,
-    place: Place,
+    place: SeriesPlace,
     previous: Sequence[Dataset] = (),
 ) -> bytes:
     """The hottest region of the model's heat map on an image; unverified.
@@ -138,9 +138,9 @@ def result_region(
 
 
 def withdrawal(
-    prediction: Prediction, source: Dataset, place: Place, previous: Sequence[Dataset]
+    prediction: Prediction, source: Dataset, place: SeriesPlace, previous: Sequence[Dataset]
 ) -> bytes:
-    """That a result and its region, which are `previous`, do not hold; unverified."""
+    """The withdrawal of a result and its region, which are `previous`; unverified."""
     return _unverified([], [_text(coding.COMMENT, WITHDRAWN)], prediction, source, place, previous)
 
 
@@ -149,7 +149,7 @@ def _unverified(
     evaluations: Sequence[ContentItem],
     prediction: Prediction,
     source: Dataset,
-    place: Place,
+    place: SeriesPlace,
     previous: Sequence[Dataset],
     description: str = RESULT,
 ) -> bytes:
@@ -191,7 +191,7 @@ def read_report(
     read: Read,
     addenda: Sequence[Addendum],
     sources: Mapping[uuid.UUID, Dataset],
-    place: Place,
+    place: SeriesPlace,
     verifications: Sequence[Verification],
     previous: Sequence[Dataset] = (),
 ) -> bytes:
@@ -221,7 +221,7 @@ def read_marks(
     read: Read,
     marks: Sequence[Mark],
     sources: Mapping[uuid.UUID, Dataset],
-    place: Place,
+    place: SeriesPlace,
     verifications: Sequence[Verification],
     previous: Sequence[Dataset] = (),
 ) -> bytes:
@@ -281,7 +281,7 @@ def _by(verification: Verification) -> ObservationContext:
 def _verified(
     content: MeasurementReport,
     sources: Sequence[Dataset],
-    place: Place,
+    place: SeriesPlace,
     verifications: Sequence[Verification],
     previous: Sequence[Dataset],
     description: str = READ,
@@ -320,7 +320,7 @@ def person_name(person: User) -> str:
 
 
 # ── Both ────────────────────────────────────────────────────────────────────────────────────────
-def _placed(place: Place) -> dict[str, Any]:
+def _placed(place: SeriesPlace) -> dict[str, Any]:
     return {
         "series_instance_uid": place.series_instance_uid,
         "series_number": place.series_number,
@@ -340,7 +340,7 @@ def _content(
         title=dicom_codes.DCM.ImagingMeasurementReport,
     )
     if not groups:
-        # TID 1500 makes do with evaluations, but highdicom wants a group.
+        # TID 1500 allows evaluations alone, but highdicom requires a group.
         content[0].ContentSequence.pop()
     if evaluations:
         container = ContainerContentItem(

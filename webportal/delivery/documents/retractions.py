@@ -1,6 +1,6 @@
-"""Retractions: that what was sent of a study is somebody else's, as each protocol says it.
+"""Retractions of documents sent for the wrong patient, as each protocol expresses them.
 
-They are made of the documents that were sent, because they have to name the patient of those.
+They are made from the documents that were sent, because they have to name the patient in those.
 """
 
 import json
@@ -18,16 +18,21 @@ from webportal.delivery.documents import hl7
 from webportal.delivery.documents.fhir.elements import Json, narrative
 from webportal.delivery.documents.fhir.elements import patient as fhir_patient
 from webportal.delivery.documents.fhir.transactions import transaction
-from webportal.delivery.documents.sources import MANUFACTURER, Place, file_of, portal_equipment
+from webportal.delivery.documents.sources import (
+    MANUFACTURER,
+    SeriesPlace,
+    file_of,
+    portal_equipment,
+)
 from webportal.records.models import Patient
 
 #: IHE IOCM: the title of a rejection note on what is dangerous for a patient (PS3.16 CID 7011).
 REJECTED = Code("113037", "DCM", "Rejected for Patient Safety Reasons")
 #: OBX-11 (table 0085): wrong, for example transmitted for the wrong patient.
 WRONG = "W"
-#: The status of everything in FHIR that was said of the wrong patient.
+#: The FHIR status of all resources about the wrong patient.
 IN_ERROR = "entered-in-error"
-#: What a resource says of the patient.
+#: The elements of a resource that name the patient.
 _SAYS = (
     "conclusion",
     "conclusionCode",
@@ -77,10 +82,10 @@ def fhir_names(content: bytes, patient: Patient) -> bool:
     )
 
 
-def rejection_note(contents: Sequence[bytes], place: Place) -> bytes:
+def rejection_note(contents: Sequence[bytes], place: SeriesPlace) -> bytes:
     """A Key Object Selection that rejects documents (IHE IOCM), for the patient of the last one.
 
-    What names yet another patient was rejected before.
+    Documents that name yet another patient were rejected before.
     """
     found: list[FileDataset] = [pydicom.dcmread(BytesIO(each)) for each in contents]
     last = next((each for each in reversed(found) if not _is_image(each)), found[-1])
@@ -103,7 +108,7 @@ def rejection_note(contents: Sequence[bytes], place: Place) -> bytes:
 
 
 def message(content: bytes, control_id: str, at: datetime) -> bytes:
-    """A message again, with every observation marked as wrong, for the patient of that one."""
+    """The message with every observation marked as wrong, for the same patient."""
     segments = _segments(content)
     for fields in segments:
         if fields[0] == "MSH":
@@ -120,10 +125,10 @@ def _segments(content: bytes) -> list[list[str]]:
 
 
 def withdrawn_transaction(contents: Sequence[bytes], later: Sequence[bytes]) -> bytes:
-    """The resources of transactions, the latest last, in error and without what they said.
+    """The resources of transactions, the latest last, as entered in error and without content.
 
-    But for those that `later` transactions replaced, which are the right patient's. Empty if none
-    is left.
+    Without those that `later` transactions have replaced, which are the right patient's. Empty if
+    none is left.
     """
     replaced = {each["id"] for content in later for each in _resources(content)}
     resources = [each for content in contents for each in _resources(content)]
@@ -132,7 +137,7 @@ def withdrawn_transaction(contents: Sequence[bytes], later: Sequence[bytes]) -> 
         return b""
     order = [each for each in _resources(contents[-1]) if each["id"] in latest]
     earlier = [each for each in latest.values() if each["id"] not in {one["id"] for one in order}]
-    # Not a device last: by the last resource it is found out whether a server has a transaction.
+    # Not a device last: the last resource shows whether a server has the transaction.
     devices_first = sorted([*earlier, *order], key=lambda each: each["resourceType"] != "Device")
     return transaction([_in_error(each) for each in devices_first])
 
@@ -142,7 +147,7 @@ def _resources(content: bytes) -> list[Json]:
 
 
 def _in_error(resource: Json) -> Json:
-    """A resource that says nothing any more but whose it was, and that it was an error."""
+    """A resource reduced to its patient and the fact that it was an error."""
     kind = resource["resourceType"]
     if kind == "Device":
         return resource

@@ -33,7 +33,7 @@ _OF_FILE = (
 
 
 @dataclass(frozen=True)
-class Place:
+class SeriesPlace:
     """A document's series, and its instance number there."""
 
     series_instance_uid: str

@@ -1,4 +1,4 @@
-"""Statements of reads and results as documents carry them, in English in every language."""
+"""Statements of reads and results in documents, always in English."""
 
 from collections.abc import Iterable
 

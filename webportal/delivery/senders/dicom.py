@@ -15,9 +15,9 @@ from webportal.delivery.senders.outcome import (
     NO_ANSWER,
     NOT_REACHED,
     Confirmation,
-    Outcome,
-    Result,
     Sender,
+    SendOutcome,
+    SendResult,
     busy,
     delivered,
     doubtful,
@@ -39,7 +39,7 @@ PROPOSED: list[tuple[UID, tuple[UID, ...]]] = [
 _DUPLICATE = 0x0111
 _WARNINGS = (0xB000, 0xB006, 0xB007)
 _REJECTIONS = (0x0117, 0x0212)
-# SOP class not supported, not authorized, unrecognized operation: true of all, so perhaps a fault.
+# SOP class not supported, not authorized, unrecognized operation: perhaps a fault of the PACS.
 _DOUBTFUL = (0x0122, 0x0124, 0x0211)
 _DATA_SET_WRONG = 0xA900
 _CANNOT_UNDERSTAND = 0xC000
@@ -53,11 +53,11 @@ class StoreSender(Sender):
         super().__init__(destination)
         self._association: Association | None = None
 
-    def send(self, delivery: Delivery) -> Outcome:
+    def send(self, delivery: Delivery) -> SendOutcome:
         """Store one instance."""
         document = delivery.document
         association = self._open()
-        if isinstance(association, Outcome):
+        if isinstance(association, SendOutcome):
             return association
         assert document.content is not None
         dataset = pydicom.dcmread(BytesIO(bytes(document.content)))
@@ -65,7 +65,7 @@ class StoreSender(Sender):
             status = self._store(association, dataset)
         except ValueError:  # no presentation context for it was accepted
             kind = name_of(document.sop_class_uid)
-            return Outcome(Result.DOUBTFUL, "not_negotiated", {"kind": kind})
+            return SendOutcome(SendResult.DOUBTFUL, "not_negotiated", {"kind": kind})
         except RuntimeError:
             return NO_ANSWER
         return _outcome(status)
@@ -80,10 +80,10 @@ class StoreSender(Sender):
         dataset.decompress(generate_instance_uid=False)
         return association.send_c_store(dataset)
 
-    def test(self) -> Outcome:
+    def test(self) -> SendOutcome:
         """Send a C-ECHO."""
         association = self._open()
-        if isinstance(association, Outcome):
+        if isinstance(association, SendOutcome):
             return association
         try:
             status = association.send_c_echo()
@@ -91,10 +91,10 @@ class StoreSender(Sender):
             return NO_ANSWER
         return delivered() if "Status" in status and status.Status == 0 else NO_ANSWER
 
-    def confirm(self, deliveries: Sequence[Delivery]) -> Confirmation | Outcome:
-        """Ask for storage commitment; the report comes now, or later to the receiver."""
+    def confirm(self, deliveries: Sequence[Delivery]) -> Confirmation | SendOutcome:
+        """Request storage commitment; the report arrives now, or later at the receiver."""
         association = self._open()
-        if isinstance(association, Outcome):
+        if isinstance(association, SendOutcome):
             return association
         to = self.destination
         documents = [each.document for each in deliveries]
@@ -102,7 +102,7 @@ class StoreSender(Sender):
         try:
             request = commitment_scu.ask(association, to.ae_title, to.host, instances)
         except commitment_scu.NotOfferedError:
-            return Outcome(Result.AGAIN, "commitment_not_offered")
+            return SendOutcome(SendResult.AGAIN, "commitment_not_offered")
         except commitment_scu.NotAcceptedError as error:
             return busy(error.answer) if error.answer else NO_ANSWER
         return Confirmation(request=request)
@@ -113,7 +113,7 @@ class StoreSender(Sender):
             self._association.release()
         self._association = None
 
-    def _open(self) -> Association | Outcome:
+    def _open(self) -> Association | SendOutcome:
         if self._association is not None and self._association.is_established:
             return self._association
         entity = own_entity()
@@ -139,16 +139,16 @@ class StoreSender(Sender):
             return association
         if association.is_rejected:
             title = settings.DICOM_AE_TITLE
-            return Outcome(Result.AWAY, "association_rejected", {"title": title})
+            return SendOutcome(SendResult.AWAY, "association_rejected", {"title": title})
         return NOT_REACHED
 
 
-def _outcome(status: Any) -> Outcome:
-    """The outcome for a C-STORE response; an empty one means that there was none."""
+def _outcome(status: Any) -> SendOutcome:
+    """The outcome for a C-STORE response; an empty status means that there was none."""
     if "Status" not in status:
         return NO_ANSWER
     code = int(status.Status)
-    # Not the Error Comment: it often names the patient.
+    # The Error Comment is left out: it often names the patient.
     answer = f"0x{code:04X}"
     if code in (0, _DUPLICATE, *_WARNINGS):
         return delivered(answer if code else "")

@@ -21,8 +21,8 @@ from webportal.delivery.senders.http import (
 )
 from webportal.delivery.senders.outcome import (
     Confirmation,
-    Outcome,
-    Result,
+    SendOutcome,
+    SendResult,
     busy,
     delivered,
     rejected,
@@ -38,7 +38,7 @@ class StowSender(HttpSender):
 
     accepts = "application/dicom+json"
 
-    def send(self, delivery: Delivery) -> Outcome:
+    def send(self, delivery: Delivery) -> SendOutcome:
         """Store one instance; if the outcome is uncertain, check whether it has been stored."""
         document = delivery.document
         boundary = uuid.uuid4().hex
@@ -49,27 +49,27 @@ class StowSender(HttpSender):
         )
         kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
         answer = self.ask("POST", "studies", data=body, headers={"Content-Type": kind})
-        if isinstance(answer, Outcome):
-            return answer if answer.result == Result.AWAY else self._looked(delivery, answer)
+        if isinstance(answer, SendOutcome):
+            return answer if answer.result == SendResult.AWAY else self._looked(delivery, answer)
         outcome = _outcome(answer, document.sop_instance_uid)
         return outcome or self._looked(delivery, _uncertain(answer))
 
-    def test(self) -> Outcome:
+    def test(self) -> SendOutcome:
         """Search for one study and ignore the result."""
         answer = self.ask("GET", "studies", params={"limit": "1"})
-        if isinstance(answer, Outcome):
+        if isinstance(answer, SendOutcome):
             return answer
         if answer.status_code in NOT_ALLOWED:
             return not_allowed(answer)
         return delivered() if answer.status_code < 300 else not_a_server(answer)
 
-    def confirm(self, deliveries: Sequence[Delivery]) -> Confirmation | Outcome:
+    def confirm(self, deliveries: Sequence[Delivery]) -> Confirmation | SendOutcome:
         """Look for each instance by QIDO-RS."""
         present: set[str] = set()
         missing: dict[str, str] = {}
         for delivery in deliveries:
             answer = self._look(delivery)
-            if isinstance(answer, Outcome):
+            if isinstance(answer, SendOutcome):
                 return answer
             instance = delivery.document.sop_instance_uid
             if answer.status_code == HTTPStatus.OK and instance in answer.text:
@@ -78,31 +78,31 @@ class StowSender(HttpSender):
                 missing[instance] = status_of(answer)
         return Confirmation(frozenset(present), missing)
 
-    def _look(self, delivery: Delivery) -> requests.Response | Outcome:
+    def _look(self, delivery: Delivery) -> requests.Response | SendOutcome:
         document = delivery.document
         place = f"studies/{document.study.study_instance_uid}/instances"
         return self.ask("GET", place, params={"SOPInstanceUID": document.sop_instance_uid})
 
     def _says_missing(self, answer: requests.Response) -> bool:
-        """Whether a search that does not name the instance says that it is not there.
+        """Whether a search without the instance in its result means that it is missing.
 
-        Some servers answer 404 for a study that they do not have, but so do proxies.
+        Some servers respond 404 for a study that they do not have, but so do proxies.
         """
         if answer.status_code == HTTPStatus.NOT_FOUND:
-            return self.test().result == Result.DELIVERED
+            return self.test().result == SendResult.DELIVERED
         return answer.status_code in (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
 
-    def _looked(self, delivery: Delivery, otherwise: Outcome) -> Outcome:
+    def _looked(self, delivery: Delivery, otherwise: SendOutcome) -> SendOutcome:
         """Look for the instance; return `otherwise` if it is not found."""
         document = delivery.document
         answer = self._look(delivery)
-        if isinstance(answer, Outcome) or answer.status_code != HTTPStatus.OK:
+        if isinstance(answer, SendOutcome) or answer.status_code != HTTPStatus.OK:
             return otherwise
         return delivered("found") if document.sop_instance_uid in answer.text else otherwise
 
 
-def _outcome(answer: requests.Response, instance: str) -> Outcome | None:
-    """The outcome for a store response; None if it does not tell."""
+def _outcome(answer: requests.Response, instance: str) -> SendOutcome | None:
+    """The outcome for a store response; None if it is inconclusive."""
     status = answer.status_code
     if status in NOT_ALLOWED:
         return not_allowed(answer)
@@ -120,7 +120,7 @@ def _outcome(answer: requests.Response, instance: str) -> Outcome | None:
     return rejected(status_of(answer))
 
 
-def _uncertain(answer: requests.Response) -> Outcome:
+def _uncertain(answer: requests.Response) -> SendOutcome:
     """The outcome of an uncertain transaction if the instance cannot be found."""
     if answer.status_code == HTTPStatus.OK:
         return delivered(status_of(answer))

@@ -26,19 +26,19 @@ from webportal.delivery.senders.http import (
     status_of,
 )
 from webportal.delivery.senders.outcome import (
-    Outcome,
-    Result,
+    SendOutcome,
+    SendResult,
     busy,
     delivered,
     doubtful,
     rejected,
 )
 
-#: The version that the server has to have.
+#: The FHIR version that the server must have.
 VERSION = "4.0."
 #: The server as a whole is busy, and may say for how long.
 OVERLOADED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-#: Perhaps true for the moment only, such as another client changing the same resource.
+#: Perhaps only temporary, such as another client changing the same resource.
 DOUBTFUL = (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
 # The codes of issues (http://hl7.org/fhir/R4/valueset-issue-type.html). Others may be any text.
 _ISSUES = frozenset([
@@ -59,8 +59,8 @@ class FhirSender(HttpSender):
 
     accepts = "application/fhir+json"
 
-    def send(self, delivery: Delivery) -> Outcome:
-        """Send a transaction; before it is repeated, look whether the server has it already."""
+    def send(self, delivery: Delivery) -> SendOutcome:
+        """Send a transaction; before a repetition, check whether the server has it already."""
         content = bytes(delivery.document.content or b"")
         if delivery.attempts > 1:
             looked = self._look(content)
@@ -68,12 +68,12 @@ class FhirSender(HttpSender):
                 return looked
         headers = {"Content-Type": f"{self.accepts}; charset=utf-8", "Prefer": "return=minimal"}
         answer = self.ask("POST", "", data=content, headers=headers)
-        return answer if isinstance(answer, Outcome) else outcome_of(answer)
+        return answer if isinstance(answer, SendOutcome) else outcome_of(answer)
 
-    def test(self) -> Outcome:
-        """Read what the server says of itself."""
+    def test(self) -> SendOutcome:
+        """Read the server's CapabilityStatement."""
         answer = self.ask("GET", "metadata")
-        if isinstance(answer, Outcome):
+        if isinstance(answer, SendOutcome):
             return answer
         if answer.status_code in NOT_ALLOWED:
             return not_allowed(answer)
@@ -83,31 +83,31 @@ class FhirSender(HttpSender):
         version = str(statement.get("fhirVersion", ""))
         if not version.startswith(VERSION):
             known = version if re.fullmatch(r"[\w.-]{1,20}", version) else "?"
-            return Outcome(Result.AWAY, "fhir_version", {"answer": known})
+            return SendOutcome(SendResult.AWAY, "fhir_version", {"answer": known})
         lacks = list(_lacks(statement))
         if lacks:
-            return Outcome(Result.AWAY, "fhir_lacks", {"what": ", ".join(lacks)})
+            return SendOutcome(SendResult.AWAY, "fhir_lacks", {"what": ", ".join(lacks)})
         return delivered()
 
-    def _look(self, content: bytes) -> Outcome | None:
-        """Delivered if the server has it, None if not, or why the server does not say."""
+    def _look(self, content: bytes) -> SendOutcome | None:
+        """Delivered if the server has it, None if not, or the reason if the server cannot tell."""
         answer = self.ask("GET", place_of_last(content))
-        if isinstance(answer, Outcome):
+        if isinstance(answer, SendOutcome):
             return answer
         if answer.status_code == HTTPStatus.OK and is_stored(content, json_of(answer)):
             return delivered("found")
         return None
 
 
-def outcome_of(answer: requests.Response) -> Outcome:
-    """What the response to a transaction means."""
+def outcome_of(answer: requests.Response) -> SendOutcome:
+    """The outcome for the response to a transaction."""
     status = answer.status_code
     if status in NOT_ALLOWED:
         return not_allowed(answer)
     if status in OVERLOADED:
         said = status_of(answer)
         seconds = asked_seconds(answer.headers.get("Retry-After", ""))
-        return Outcome(Result.AWAY, "busy", {"answer": said}, said, wait_seconds=seconds)
+        return SendOutcome(SendResult.AWAY, "busy", {"answer": said}, said, wait_seconds=seconds)
     body = json_of(answer)
     if status in (HTTPStatus.OK, HTTPStatus.CREATED):
         return _of_entries(body) if body.get("resourceType") == "Bundle" else not_a_server(answer)
@@ -121,8 +121,8 @@ def outcome_of(answer: requests.Response) -> Outcome:
     return rejected(said) if is_sure else doubtful(said)
 
 
-def _of_entries(bundle: dict[str, Any]) -> Outcome:
-    """The outcome by the entries: a server that takes it for a batch answers 200 in any case."""
+def _of_entries(bundle: dict[str, Any]) -> SendOutcome:
+    """The outcome of the entries: a server that treats it as a batch responds 200 in any case."""
     for entry in objects_in(bundle.get("entry")):
         response = entry.get("response")
         response = response if isinstance(response, dict) else {}
@@ -137,9 +137,9 @@ def _of_entries(bundle: dict[str, Any]) -> Outcome:
 
 
 def _issues(body: dict[str, Any]) -> list[str]:
-    """The codes of the errors in an OperationOutcome, each with the element that it is about.
+    """The codes of the errors in an OperationOutcome, each with its element.
 
-    Not their texts, which often name the patient.
+    Without their texts, which often name the patient.
     """
     found: dict[str, None] = {}
     for issue in objects_in(body.get("issue")):
@@ -154,7 +154,7 @@ def _issues(body: dict[str, Any]) -> list[str]:
 
 
 def _lacks(statement: dict[str, Any]) -> Iterator[str]:
-    """What a server says that it cannot do, and is needed; nothing where it does not say."""
+    """Required capabilities that a server states it lacks; nothing if it makes no statement."""
     for rest in objects_in(statement.get("rest")):
         offered = [each.get("code") for each in objects_in(rest.get("interaction"))]
         if offered and "transaction" not in offered:

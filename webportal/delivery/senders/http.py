@@ -1,4 +1,4 @@
-"""What senders over HTTP have in common: the connection, the token, and answers of proxies."""
+"""Common parts of senders over HTTP: the connection, the token, and responses of proxies."""
 
 from http import HTTPStatus
 from typing import Any
@@ -8,11 +8,17 @@ from django.conf import settings
 
 from webportal.accounts.encryption import UnreadableSecretError, decrypt
 from webportal.delivery.models import Destination
-from webportal.delivery.senders.outcome import NO_ANSWER, NOT_REACHED, Outcome, Result, Sender
+from webportal.delivery.senders.outcome import (
+    NO_ANSWER,
+    NOT_REACHED,
+    Sender,
+    SendOutcome,
+    SendResult,
+)
 
 _CONNECT_SECONDS = 10
 NOT_ALLOWED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-#: As proxies answer while the server behind them is away, or servers of something else.
+#: Responses of proxies whose server is away, or of unrelated servers.
 NOT_A_SERVER = (
     HTTPStatus.NOT_FOUND,
     HTTPStatus.METHOD_NOT_ALLOWED,
@@ -24,13 +30,13 @@ FOR_NOW = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY
 class HttpSender(Sender):
     """Sends requests to a destination's URL over one connection."""
 
-    #: The media type asked for.
+    #: The media type requested.
     accepts: str
 
     def __init__(self, destination: Destination) -> None:
         super().__init__(destination)
         self._session = requests.Session()
-        # Ignore proxies and credentials from the environment: they are not meant for patient data.
+        # Proxies and credentials from the environment are ignored: they are not for patient data.
         self._session.trust_env = False
         self._session.verify = settings.DELIVERY_CA or True
 
@@ -38,7 +44,7 @@ class HttpSender(Sender):
         """Close the connection."""
         self._session.close()
 
-    def ask(self, method: str, path: str, **more: Any) -> requests.Response | Outcome:
+    def ask(self, method: str, path: str, **more: Any) -> requests.Response | SendOutcome:
         """Send a request to a path below the URL; an Outcome if there is no response."""
         headers = {"Accept": self.accepts} | more.pop("headers", {})
         try:
@@ -53,7 +59,7 @@ class HttpSender(Sender):
                 **more,
             )
         except UnreadableSecretError:
-            return Outcome(Result.AWAY, "token_unreadable")
+            return SendOutcome(SendResult.AWAY, "token_unreadable")
         except (requests.ConnectTimeout, requests.exceptions.SSLError):
             return NOT_REACHED
         except requests.ConnectionError as error:
@@ -63,18 +69,18 @@ class HttpSender(Sender):
             return NO_ANSWER
 
 
-def not_allowed(answer: requests.Response) -> Outcome:
-    """The destination wants another token."""
-    return Outcome(Result.AWAY, "not_allowed", {"answer": status_of(answer)})
+def not_allowed(answer: requests.Response) -> SendOutcome:
+    """The destination does not accept the token."""
+    return SendOutcome(SendResult.AWAY, "not_allowed", {"answer": status_of(answer)})
 
 
-def not_a_server(answer: requests.Response) -> Outcome:
-    """A proxy answers, or a server of something else."""
-    return Outcome(Result.AWAY, "not_a_server", {"answer": status_of(answer)})
+def not_a_server(answer: requests.Response) -> SendOutcome:
+    """The response comes from a proxy, or from an unrelated server."""
+    return SendOutcome(SendResult.AWAY, "not_a_server", {"answer": status_of(answer)})
 
 
 def status_of(answer: requests.Response) -> str:
-    """The status as shown: without the reason phrase, which the server may word as it likes."""
+    """The status as shown: without the reason phrase, which may contain anything."""
     return f"HTTP {answer.status_code}"
 
 
@@ -84,7 +90,7 @@ def objects_in(values: Any) -> list[dict[str, Any]]:
 
 
 def json_of(answer: requests.Response) -> dict[str, Any]:
-    """The JSON object of a response; empty if it is none."""
+    """The JSON object of a response; empty if it is not one."""
     try:
         body = answer.json()
     except ValueError:

@@ -11,8 +11,8 @@ from webportal.delivery.models import Delivery
 from webportal.delivery.senders.outcome import (
     NO_ANSWER,
     NOT_REACHED,
-    Outcome,
     Sender,
+    SendOutcome,
     busy,
     delivered,
     doubtful,
@@ -26,9 +26,9 @@ _LONGEST_ANSWER = 64 * 1024
 
 
 class MllpSender(Sender):
-    """Sends each message on a new connection, so that late answers cannot be mixed up."""
+    """Sends each message on a new connection, so that late acknowledgements cannot be mixed up."""
 
-    def send(self, delivery: Delivery) -> Outcome:
+    def send(self, delivery: Delivery) -> SendOutcome:
         """Send one message and wait for the acknowledgement with its control ID."""
         message = bytes(delivery.document.content or b"")
         tls = self._tls()
@@ -43,7 +43,7 @@ class MllpSender(Sender):
             except OSError:
                 return NO_ANSWER
 
-    def test(self) -> Outcome:
+    def test(self) -> SendOutcome:
         """Connect without sending anything."""
         tls = self._tls()
         try:
@@ -62,10 +62,10 @@ class MllpSender(Sender):
             return connection
         return tls.wrap_socket(connection, server_hostname=to.certificate_name or to.host)
 
-    def _answered(self, connection: socket.socket, control_id: str) -> Outcome:
+    def _answered(self, connection: socket.socket, control_id: str) -> SendOutcome:
         """Read until this message is acknowledged or the time is up.
 
-        An acknowledgement without MLLP framing counts, too; one of another message does not.
+        An acknowledgement without MLLP framing counts, one of another message does not.
         """
         deadline = time.monotonic() + settings.DELIVERY_ANSWER_SECONDS
         received = b""
@@ -88,10 +88,10 @@ class MllpSender(Sender):
         return NO_ANSWER
 
 
-def _outcome(answer: hl7.Acknowledgement) -> Outcome:
+def _outcome(answer: hl7.Acknowledgement) -> SendOutcome:
     if answer.code in ("AA", "CA"):
         return delivered(answer.code)
     if answer.code in ("AE", "AR", "CE", "CR"):
-        # Engines answer like this while what is behind them is away, too.
+        # Integration engines also respond like this while the system behind them is away.
         return doubtful(answer.code)
     return busy("?")

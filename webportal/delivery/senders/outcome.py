@@ -10,72 +10,72 @@ from webportal.delivery.models import Delivery, Destination
 from webportal.network.models import StorageRequest
 
 
-class Result(Enum):
+class SendResult(Enum):
     """The result of an attempt."""
 
     DELIVERED = auto()
-    #: Permanently refused: sending it again would not help.
+    #: Permanently refused: sending again would not help.
     REJECTED = auto()
     #: Refused, perhaps by a fault of the destination: repeated for a while, then rejected.
     DOUBTFUL = auto()
     #: Temporarily refused, or the outcome is unknown; sending it again is harmless.
     AGAIN = auto()
-    #: The destination is unreachable, or takes nothing at present.
+    #: The destination is unreachable, or accepts nothing at present.
     AWAY = auto()
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SendOutcome:
     """The result of an attempt, its reason, and the destination's own status code.
 
-    A destination that is away may say after how many seconds to return.
+    A destination that is away may state after how many seconds to try again.
     """
 
-    result: Result
+    result: SendResult
     code: str = ""
     params: dict[str, Any] = field(default_factory=dict)
     answer: str = ""
     wait_seconds: float = 0.0
 
 
-def delivered(answer: str = "") -> Outcome:
+def delivered(answer: str = "") -> SendOutcome:
     """The destination has the document."""
-    return Outcome(Result.DELIVERED, answer=answer)
+    return SendOutcome(SendResult.DELIVERED, answer=answer)
 
 
-def busy(answer: str) -> Outcome:
+def busy(answer: str) -> SendOutcome:
     """The destination refused it temporarily."""
-    return Outcome(Result.AGAIN, "busy", {"answer": answer}, answer)
+    return SendOutcome(SendResult.AGAIN, "busy", {"answer": answer}, answer)
 
 
-def rejected(answer: str) -> Outcome:
+def rejected(answer: str) -> SendOutcome:
     """The destination refused it permanently."""
-    return Outcome(Result.REJECTED, "rejected_by_destination", {"answer": answer}, answer)
+    return SendOutcome(SendResult.REJECTED, "rejected_by_destination", {"answer": answer}, answer)
 
 
-def doubtful(answer: str) -> Outcome:
+def doubtful(answer: str) -> SendOutcome:
     """The destination refused it, perhaps because of a fault of its own."""
-    return Outcome(Result.DOUBTFUL, "rejected_by_destination", {"answer": answer}, answer)
+    return SendOutcome(SendResult.DOUBTFUL, "rejected_by_destination", {"answer": answer}, answer)
 
 
-def of_error(error: Exception) -> Outcome:
+def of_error(error: Exception) -> SendOutcome:
     """The outcome of an attempt that raised an error before anything was sent."""
     if isinstance(error, UnicodeError):  # in looking up a host name such as a..b
-        return Outcome(Result.AWAY, "host_invalid")
+        return SendOutcome(SendResult.AWAY, "host_invalid")
     if isinstance(error, OSError):  # in reading a certificate
-        return Outcome(Result.AWAY, "certificate_unreadable")
-    return Outcome(Result.AGAIN, "internal", {"error": type(error).__name__})
+        return SendOutcome(SendResult.AWAY, "certificate_unreadable")
+    return SendOutcome(SendResult.AGAIN, "internal", {"error": type(error).__name__})
 
 
-NO_ANSWER = Outcome(Result.AGAIN, "no_answer")
-NOT_REACHED = Outcome(Result.AWAY, "not_reached")
+NO_ANSWER = SendOutcome(SendResult.AGAIN, "no_answer")
+NOT_REACHED = SendOutcome(SendResult.AWAY, "not_reached")
 
 
 @dataclass(frozen=True)
 class Confirmation:
-    """What a destination says that it has, by SOP Instance UID, or the request that it reports on.
+    """The instances that a destination confirms, or the request that it will report on.
 
-    `missing` has its reason for each.
+    `missing` has the destination's reason for each instance that it lacks.
     """
 
     present: frozenset[str] = frozenset()
@@ -90,14 +90,14 @@ class Sender(ABC):
         self.destination = destination
 
     @abstractmethod
-    def send(self, delivery: Delivery) -> Outcome:
+    def send(self, delivery: Delivery) -> SendOutcome:
         """Send the document of a delivery; never raises because of the destination's behaviour."""
 
     @abstractmethod
-    def test(self) -> Outcome:
-        """Test whether the destination answers, without sending patient data."""
+    def test(self) -> SendOutcome:
+        """Test whether the destination responds, without sending patient data."""
 
-    def confirm(self, deliveries: Sequence[Delivery]) -> Confirmation | Outcome:
+    def confirm(self, deliveries: Sequence[Delivery]) -> Confirmation | SendOutcome:
         """Ask which documents the destination keeps. Only for protocols that can tell."""
         raise NotImplementedError
 

@@ -31,7 +31,7 @@ from webportal.review.reads import codes
 
 #: The status of an observation of the model, whatever a reader has signed.
 STATUS = "preliminary"
-#: The status of an observation of the model that does not hold any more.
+#: The status of an observation of the model that was withdrawn.
 WITHDRAWN = "entered-in-error"
 #: The status of a preliminary report whose results are all withdrawn.
 CANCELLED = "cancelled"
@@ -58,9 +58,9 @@ def results_transaction(study: Study, results: Sequence[Prediction], *, with_rep
 
 
 def withdrawal_transaction(study: Study, result: Prediction, *, with_report: bool) -> bytes:
-    """That a result which has left does not hold, and that there is no preliminary report.
+    """The withdrawal of a result that was sent, and of the preliminary report.
 
-    The report is cancelled and not an error, because it has never been final.
+    The report is cancelled, not entered in error, because it has never been final.
     """
     imaging = imaging_study(study, list(study.radiographs.select_related("series")))
     model = device(result.model_version)
@@ -83,7 +83,7 @@ def withdrawal_transaction(study: Study, result: Prediction, *, with_report: boo
 
 
 def key_of(radiograph: uuid.UUID) -> tuple[str, uuid.UUID]:
-    """What tells the model's observation on an image from the others of a study."""
+    """The key that distinguishes the model's observation on an image from others of the study."""
     return "model", radiograph
 
 

@@ -18,8 +18,8 @@ RESOURCES = {
 def transaction(resources: Iterable[Json]) -> bytes:
     """A transaction that creates or updates resources by id.
 
-    The last resource is the one in which a study's documents differ: by it `is_stored` finds out
-    whether a server has a document.
+    A study's documents differ in their last resource: `is_stored` uses it to determine whether a
+    server has a document.
     """
     entries = [
         {
