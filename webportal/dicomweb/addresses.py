@@ -3,7 +3,7 @@
 from django.http import HttpRequest
 from django.urls import reverse
 
-from webportal.dicomweb.attributes import Contents, Found
+from webportal.dicomweb.attributes import FoundRow, StudyContents
 from webportal.dicomweb.reports import StructuredReport
 from webportal.records.models import Radiograph
 
@@ -13,7 +13,7 @@ def root(request: HttpRequest) -> str:
     return request.build_absolute_uri(reverse("dicomweb:studies")).removesuffix("/studies")
 
 
-def of(root: str, found: Found) -> str:
+def of(root: str, found: FoundRow) -> str:
     """The retrieve URL of a study, series or instance."""
     address = f"{root}/studies/{found.study.study_instance_uid}"
     if found.series is not None:
@@ -32,4 +32,4 @@ def of_instance(root: str, radiograph: Radiograph) -> str:
 
 def of_report(root: str, report: StructuredReport) -> str:
     """The retrieve URL of a report."""
-    return of(root, Found(report.study, Contents(), report, report))
+    return of(root, FoundRow(report.study, StudyContents(), report, report))

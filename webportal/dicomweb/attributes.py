@@ -37,11 +37,11 @@ class Matching(Enum):
 
 
 @dataclass(frozen=True)
-class Contents:
+class StudyContents:
     """The images of a study, counted once for all results of a response.
 
-    Reports are counted only by series: elsewhere they would tell who must not know it that there is
-    a result.
+    Reports are counted only by series: other counts would reveal that there is a result to users
+    who may not know.
     """
 
     modalities: list[str] = field(default_factory=list)
@@ -52,19 +52,19 @@ class Contents:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A result: the row of its level, the rows above it, and the contents of the study.
+class FoundRow:
+    """A search result: the object of its level, those above it, and the contents of the study.
 
-    A report stands for its series, and for the image that it is not.
+    For a report, `series` and `radiograph` are both the report.
     """
 
     study: Study
-    contents: Contents
+    contents: StudyContents
     series: Series | StructuredReport | None = None
     radiograph: Radiograph | StructuredReport | None = None
 
 
-Value = Callable[[Found], Any]
+Value = Callable[[FoundRow], Any]
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ AS_THEY_ARE = frozenset({uid.ExplicitVRLittleEndian, *FRAME_TYPES})
 
 
 @dataclass(frozen=True)
-class Accepted:
+class AcceptedType:
     """A media type that the caller accepts; for multipart/related, the type of the parts."""
 
     media_type: str
@@ -55,7 +55,7 @@ class Accepted:
 
 
 @dataclass(frozen=True)
-class Form:
+class ResponseFormat:
     """The form of a response: multipart or single part, media type and transfer syntax."""
 
     is_multipart: bool
@@ -63,7 +63,7 @@ class Form:
     transfer_syntax: str
 
 
-def accepted(request: HttpRequest) -> list[Accepted]:
+def accepted(request: HttpRequest) -> list[AcceptedType]:
     """Return the accepted media types by descending preference; any type if none is given.
 
     The query parameter `accept` replaces the header (PS3.18 8.3.3.1).
@@ -91,7 +91,7 @@ def rendered_type(request: HttpRequest) -> str:
     raise NotAcceptable(f"Rendered images are given as {' or '.join(RENDERED_TYPES)}.")
 
 
-def instance_forms(request: HttpRequest, *, is_single: bool) -> list[Accepted]:
+def instance_forms(request: HttpRequest, *, is_single: bool) -> list[AcceptedType]:
     """Return the accepted types that suit whole instances. Raises NotAcceptable."""
     found = [
         each
@@ -103,17 +103,17 @@ def instance_forms(request: HttpRequest, *, is_single: bool) -> list[Accepted]:
     return found
 
 
-def form_of_instance(forms: list[Accepted], stored: str) -> Form | None:
+def form_of_instance(forms: list[AcceptedType], stored: str) -> ResponseFormat | None:
     """Return how to send an instance stored in a transfer syntax; None if that is not possible."""
     offered = [stored, uid.ExplicitVRLittleEndian]
     for syntax in dict.fromkeys(each for each in offered if each in AS_THEY_ARE):
         for each in forms:
             if each.takes(syntax):
-                return Form(_in_parts(each), DICOM, syntax)
+                return ResponseFormat(_in_parts(each), DICOM, syntax)
     return None
 
 
-def form_of_frame(request: HttpRequest, stored: str) -> Form:
+def form_of_frame(request: HttpRequest, stored: str) -> ResponseFormat:
     """Return how to send a frame stored in a transfer syntax. Raises NotAcceptable."""
     plain = uid.ExplicitVRLittleEndian
     compressed = FRAME_TYPES.get(uid.UID(stored))
@@ -121,30 +121,30 @@ def form_of_frame(request: HttpRequest, stored: str) -> Form:
         if compressed is not None:
             has_own_syntax = each.transfer_syntax in ("", AS_STORED, stored)
             if each.covers(compressed) and has_own_syntax:
-                return Form(_in_parts(each), compressed, stored)
+                return ResponseFormat(_in_parts(each), compressed, stored)
             if each.covers(OCTETS) and each.takes(stored):
-                return Form(_in_parts(each), OCTETS, stored)
+                return ResponseFormat(_in_parts(each), OCTETS, stored)
         if each.covers(OCTETS) and (each.takes(plain) or each.transfer_syntax == AS_STORED):
-            return Form(_in_parts(each), OCTETS, plain)
+            return ResponseFormat(_in_parts(each), OCTETS, plain)
     raise NotAcceptable(
         f'Frames are given as multipart/related; type="{OCTETS}", uncompressed or as they are'
         " stored (transfer-syntax=*)."
     )
 
 
-def form_of_bulk_data(request: HttpRequest) -> Form:
+def form_of_bulk_data(request: HttpRequest) -> ResponseFormat:
     """Return how to send other bulk data. Raises NotAcceptable."""
     for each in accepted(request):
         if each.covers(OCTETS):
-            return Form(_in_parts(each), OCTETS, "")
+            return ResponseFormat(_in_parts(each), OCTETS, "")
     raise NotAcceptable(f'Bulk data is given as multipart/related; type="{OCTETS}".')
 
 
-def _in_parts(each: Accepted) -> bool:
+def _in_parts(each: AcceptedType) -> bool:
     return each.is_multipart or each.media_type == ANYTHING
 
 
-def _accepted(text: str) -> Accepted:
+def _accepted(text: str) -> AcceptedType:
     media_type, parameters = parse_header_parameters(text)
     try:
         quality = float(parameters.get("q", 1))
@@ -153,8 +153,8 @@ def _accepted(text: str) -> Accepted:
     syntax = parameters.get("transfer-syntax", "").strip('"')
     if media_type == "multipart/related":
         of_parts = parameters.get("type", ANYTHING).strip('"').lower()
-        return Accepted(of_parts, True, syntax, quality)
-    return Accepted(media_type, False, syntax, quality)
+        return AcceptedType(of_parts, True, syntax, quality)
+    return AcceptedType(media_type, False, syntax, quality)
 
 
 def _split(text: str) -> list[str]:
@@ -169,7 +169,7 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def content_type(form: Form) -> str:
+def content_type(form: ResponseFormat) -> str:
     """The Content-Type of a part, or of a single-part response."""
     if not form.transfer_syntax:
         return form.media_type

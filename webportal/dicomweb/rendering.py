@@ -22,7 +22,7 @@ _VIEWPORT = "viewport must be width,height or width,height,x,y,width,height in p
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RequestedRendering:
     """The requested rendering; None where the file decides."""
 
     window: tuple[float, float] | None = None
@@ -31,7 +31,7 @@ class Wanted:
     quality: int = _QUALITY
 
 
-def read(parameters: QueryDict) -> Wanted:
+def read(parameters: QueryDict) -> RequestedRendering:
     """Parse the rendering parameters. Raises BadQuery."""
     for name in parameters:
         if name in _UNSUPPORTED:
@@ -39,12 +39,12 @@ def read(parameters: QueryDict) -> Wanted:
         if name not in ("accept", "window", "viewport", "quality"):
             raise BadQuery("An unknown parameter; there are window, viewport, quality and accept.")
     size, source = _viewport(parameters.get("viewport", ""))
-    return Wanted(
+    return RequestedRendering(
         _window(parameters.get("window", "")), size, source, _quality(parameters.get("quality", ""))
     )
 
 
-def render(data: bytes, wanted: Wanted, media_type: str) -> bytes:
+def render(data: bytes, wanted: RequestedRendering, media_type: str) -> bytes:
     """Render a DICOM file. Raises ImageError, or BadQuery for an invalid viewport."""
     if wanted.window is None:
         picture = radiograph_picture(data, _LONGEST_SIDE)

@@ -38,14 +38,14 @@ class RenderingEndpoint(DicomwebEndpoint):
         check_frames(frames)
         media_type = negotiation.rendered_type(request)
         size = rendering.read(request.GET).size or _THUMBNAIL
-        wanted = rendering.Wanted(size=size)
+        wanted = rendering.RequestedRendering(size=size)
         return self._picture(request, radiograph, wanted, media_type, "thumbnail")
 
     def _picture(
         self,
         request: Request,
         radiograph: Radiograph,
-        wanted: rendering.Wanted,
+        wanted: rendering.RequestedRendering,
         media_type: str,
         kind: str,
     ) -> HttpResponse:

@@ -21,7 +21,7 @@ from webportal.dicomweb.endpoint import DicomwebEndpoint
 from webportal.dicomweb.errors import BadQuery, NotAcceptable, NotReadable
 from webportal.dicomweb.instances import Instance
 from webportal.dicomweb.metadata import metadata_of, metadata_of_report
-from webportal.dicomweb.negotiation import Accepted, Form
+from webportal.dicomweb.negotiation import AcceptedType, ResponseFormat
 from webportal.dicomweb.reports import StructuredReport
 from webportal.records.files import StoredFileError, read_dicom
 from webportal.records.models import Radiograph
@@ -114,7 +114,12 @@ class RetrievalEndpoint(DicomwebEndpoint):
         return self._bulk_data(request, radiograph, form, content, "bulk data")
 
     def _bulk_data(
-        self, request: Request, radiograph: Radiograph, form: Form, content: bytes, kind: str
+        self,
+        request: Request,
+        radiograph: Radiograph,
+        form: ResponseFormat,
+        content: bytes,
+        kind: str,
     ) -> HttpResponseBase:
         self.record_sent([radiograph], kind)
         show(request, radiograph.study)
@@ -141,14 +146,14 @@ def check_frames(frames: str) -> None:
 
 
 def _write_files(
-    body: Any, stored: list[Radiograph | StructuredReport], forms: list[Accepted]
+    body: Any, stored: list[Radiograph | StructuredReport], forms: list[AcceptedType]
 ) -> tuple[list[Radiograph | StructuredReport], str]:
     """Write instances to a body; return those that can be sent, and the Content-Type.
 
     Raises NotAcceptable or NotReadable if there are none.
     """
     sent: list[Radiograph | StructuredReport] = []
-    used: list[Form] = []
+    used: list[ResponseFormat] = []
     errors: list[Exception] = []
     boundary = multipart.new_boundary()
 
@@ -176,8 +181,8 @@ def _write_files(
 
 
 def _file_of(
-    stored: Radiograph | StructuredReport, forms: list[Accepted], before: list[Form]
-) -> tuple[Form, bytes]:
+    stored: Radiograph | StructuredReport, forms: list[AcceptedType], before: list[ResponseFormat]
+) -> tuple[ResponseFormat, bytes]:
     """An instance as one of the accepted forms; `before`: those of the parts before it.
 
     A report has no compressed transfer syntax. Whoever gets the images of a study in one gets its
@@ -195,7 +200,7 @@ def _file_of(
         raise NotReadable(error.message) from error
 
 
-def _form_of(forms: list[Accepted], syntax: str) -> Form:
+def _form_of(forms: list[AcceptedType], syntax: str) -> ResponseFormat:
     form = negotiation.form_of_instance(forms, syntax)
     if form is None:
         raise NotAcceptable(
@@ -213,5 +218,5 @@ def read_file(radiograph: Radiograph) -> bytes:
         raise NotReadable(str(error.message), error.code) from error
 
 
-def _of_parts(form: Form, boundary: str) -> str:
+def _of_parts(form: ResponseFormat, boundary: str) -> str:
     return f'multipart/related; type="{form.media_type}"; boundary={boundary}'

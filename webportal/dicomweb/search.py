@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from webportal.dicomweb import addresses
-from webportal.dicomweb.attributes import ATTRIBUTES, Attribute, Contents, Found, Level
+from webportal.dicomweb.attributes import ATTRIBUTES, Attribute, FoundRow, Level, StudyContents
 from webportal.dicomweb.elements import Json, element
 from webportal.dicomweb.query import Query, matches, of_study
 from webportal.dicomweb.reports import StructuredReport
@@ -19,10 +19,10 @@ CHARACTER_SET = "ISO_IR 192"
 
 
 @dataclass(frozen=True)
-class Page:
+class SearchPage:
     """A page of results, newest first, and the number of results after it."""
 
-    found: list[Found]
+    found: list[FoundRow]
     remaining: int
 
 
@@ -32,7 +32,7 @@ def search(
     studies: QuerySet[Study],
     within: Q,
     reports: Sequence[StructuredReport] = (),
-) -> Page:
+) -> SearchPage:
     """Return a page of the results among `studies`, and after them among `reports` of one study.
 
     `within`: restrictions from the URL path. Results are in order of arrival, because an order by
@@ -47,7 +47,7 @@ def search(
     start = max(query.offset - number, 0)
     after = others[start : start + query.limit - len(page)]
     remaining = max(number + len(others) - query.offset - query.limit, 0)
-    return Page(_found(level, page) + after, remaining)
+    return SearchPage(_found(level, page) + after, remaining)
 
 
 def _rows(level: Level, studies: QuerySet[Study]) -> QuerySet[Any]:
@@ -70,17 +70,19 @@ def _once(conditions: Q, level: Level) -> Q:
     return Q(pk__in=model.objects.filter(conditions).values("pk"))
 
 
-def _found(level: Level, rows: list[Any]) -> list[Found]:
+def _found(level: Level, rows: list[Any]) -> list[FoundRow]:
     if level == Level.STUDY:
         contents = contents_of(row.pk for row in rows)
-        return [Found(row, contents[row.pk]) for row in rows]
+        return [FoundRow(row, contents[row.pk]) for row in rows]
     contents = contents_of(row.study_id for row in rows)
     if level == Level.SERIES:
-        return [Found(row.study, contents[row.study_id], row) for row in rows]
-    return [Found(row.study, contents[row.study_id], row.series, row) for row in rows]
+        return [FoundRow(row.study, contents[row.study_id], row) for row in rows]
+    return [FoundRow(row.study, contents[row.study_id], row.series, row) for row in rows]
 
 
-def _found_reports(query: Query, level: Level, reports: Sequence[StructuredReport]) -> list[Found]:
+def _found_reports(
+    query: Query, level: Level, reports: Sequence[StructuredReport]
+) -> list[FoundRow]:
     """The reports of a study that a search finds: instances, or one of each series."""
     if not reports:
         return []
@@ -90,7 +92,7 @@ def _found_reports(query: Query, level: Level, reports: Sequence[StructuredRepor
     in_series = Counter(report.pk for report in reports)
     contents = replace(contents_of([study.pk])[study.pk], in_series=dict(in_series))
     of_level = reports if level == Level.INSTANCE else {each.pk: each for each in reports}.values()
-    found = [Found(study, contents, each, each) for each in of_level]
+    found = [FoundRow(study, contents, each, each) for each in of_level]
     keys = [(attribute, text) for attribute, text in query.keys if attribute.level > Level.STUDY]
     found = [
         each
@@ -102,7 +104,7 @@ def _found_reports(query: Query, level: Level, reports: Sequence[StructuredRepor
     return found
 
 
-def contents_of(study_ids: Iterable[UUID]) -> dict[UUID, Contents]:
+def contents_of(study_ids: Iterable[UUID]) -> dict[UUID, StudyContents]:
     """Return the contents of each of these studies."""
     found: dict[UUID, list[tuple[Any, str, str]]] = defaultdict(list)
     images = Radiograph.objects.filter(study__in=set(study_ids)).order_by()
@@ -112,11 +114,11 @@ def contents_of(study_ids: Iterable[UUID]) -> dict[UUID, Contents]:
     return {study: _contents(images) for study, images in found.items()}
 
 
-def _contents(images: list[tuple[Any, str, str]]) -> Contents:
+def _contents(images: list[tuple[Any, str, str]]) -> StudyContents:
     in_series: dict[Any, int] = defaultdict(int)
     for series, _modality, _sop_class in images:
         in_series[series] += 1
-    return Contents(
+    return StudyContents(
         sorted({modality for _series, modality, _class in images}),
         sorted({sop_class for _series, _modality, sop_class in images}),
         len(in_series),
@@ -125,7 +127,7 @@ def _contents(images: list[tuple[Any, str, str]]) -> Contents:
     )
 
 
-def result(found: Found, level: Level, query: Query, root: str, *, is_scoped: bool) -> Json:
+def result(found: FoundRow, level: Level, query: Query, root: str, *, is_scoped: bool) -> Json:
     """Return a result as DICOM JSON.
 
     In a search within a study, the levels above are represented only by UIDs, unless more is

@@ -67,7 +67,7 @@ _REASON_CODE, _REASON_TEXT = "00091001", "00091002"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PartOutcome:
     """The outcome of a part: its instance, if it is one, and the failure or warning."""
 
     sop_class_uid: str = ""
@@ -80,10 +80,10 @@ class Outcome:
 
 
 @dataclass
-class Outcomes:
+class StoreOutcome:
     """The outcomes of all parts, and whether nothing was stored because storage is unavailable."""
 
-    each: list[Outcome] = field(default_factory=list)
+    each: list[PartOutcome] = field(default_factory=list)
     refused_by_storage: StorageRefusesError | None = None
 
     @property
@@ -110,21 +110,25 @@ class _Instance:
     sop_class_uid: str = ""
     sop_instance_uid: str = ""
 
-    def failed(self, failure: int, code: str, text: str, item: UploadItem | None = None) -> Outcome:
-        return Outcome(
+    def failed(
+        self, failure: int, code: str, text: str, item: UploadItem | None = None
+    ) -> PartOutcome:
+        return PartOutcome(
             self.sop_class_uid, self.sop_instance_uid, item, failure, code=code, text=text
         )
 
-    def outcome(self, item: UploadItem) -> Outcome:
+    def outcome(self, item: UploadItem) -> PartOutcome:
         """Its outcome by the verdict on it."""
         code, text = item.reason.code, item.reason.english if item.reason else ""
         if item.verdict in (Verdict.REFUSED, Verdict.DISCARDED):
             return self.failed(FAILURE_BY_CODE.get(code, REFUSED), code, text, item)
         warning = HELD if item.verdict == Verdict.HELD else None
-        return Outcome(self.sop_class_uid, self.sop_instance_uid, item, None, warning, code, text)
+        return PartOutcome(
+            self.sop_class_uid, self.sop_instance_uid, item, None, warning, code, text
+        )
 
 
-class Storing:
+class StoreTransaction:
     """The instances of one request, in a separate batch.
 
     `study`: '' for any study; `department`: of new studies, None for the user's only one.
@@ -137,14 +141,14 @@ class Storing:
         self._batch: UploadBatch | None = None
         self._number = 0
 
-    def store(self, parts: Iterable[Part]) -> Outcomes:
+    def store(self, parts: Iterable[Part]) -> StoreOutcome:
         """Store each part if possible; success means that file and record are durable.
 
         Raises BadBody if the body has no parts, and StorageRefusesError if none could be stored.
         Database errors abort it: parts stored so far are kept, and sending everything again is
         harmless.
         """
-        outcomes = Outcomes()
+        outcomes = StoreOutcome()
         for some in group.bounded(_until_broken(parts), _bytes_held):
             outcomes.each += self._store(some, outcomes)
         if not outcomes.each:
@@ -155,7 +159,9 @@ class Storing:
             services.announce(self._batch, len(outcomes.items))
         return outcomes
 
-    def _store(self, parts: Sequence[Part | Outcome], outcomes: Outcomes) -> list[Outcome]:
+    def _store(
+        self, parts: Sequence[Part | PartOutcome], outcomes: StoreOutcome
+    ) -> list[PartOutcome]:
         """Store parts together, or one by one if the storage refuses them together."""
         read = [self._read(part) if isinstance(part, Part) else part for part in parts]
         instances = [each for each in read if isinstance(each, _Instance)]
@@ -168,14 +174,14 @@ class Storing:
             stored = iter([each.outcome(item) for each, item in zip(instances, items, strict=True)])
         return [next(stored) if isinstance(each, _Instance) else each for each in read]
 
-    def _read(self, part: Part) -> "_Instance | Outcome":
-        """Return what a part holds, or why it is not even received."""
+    def _read(self, part: Part) -> "_Instance | PartOutcome":
+        """Return the instance in a part, or why it cannot be received."""
         self._number += 1
         if part.content is None:
             refusal = too_large(settings.UPLOAD_MAX_BYTES)
-            return Outcome(failure=REFUSED, code=refusal.code, text=refusal.message)
+            return PartOutcome(failure=REFUSED, code=refusal.code, text=refusal.message)
         if part.media_type != DICOM or images.sniff(part.content) != "dicom":
-            return Outcome(failure=CANNOT_UNDERSTAND, text="The part is not a DICOM file.")
+            return PartOutcome(failure=CANNOT_UNDERSTAND, text="The part is not a DICOM file.")
         try:
             facts = image_file.describe_apart(part.content)
         except ImageError:
@@ -183,7 +189,7 @@ class Storing:
         sop_class, sop_instance = facts.sop_class_uid, facts.sop_instance_uid
         if self._study and facts.study_instance_uid != self._study:
             text = "The instance belongs to a different study than the URL names."
-            return Outcome(sop_class, sop_instance, failure=OTHER_STUDY, text=text)
+            return PartOutcome(sop_class, sop_instance, failure=OTHER_STUDY, text=text)
         name = f"{sop_instance or self._number}.dcm"
         return _Instance(name, part.content, sop_class, sop_instance)
 
@@ -193,7 +199,7 @@ class Storing:
         files = [(each.name, BytesIO(each.content)) for each in instances]
         return pipeline.receive_files(self._open_batch(), files, self._by)
 
-    def _receive_one(self, instance: "_Instance", outcomes: Outcomes) -> Outcome:
+    def _receive_one(self, instance: "_Instance", outcomes: StoreOutcome) -> PartOutcome:
         try:
             [item] = self._receive([instance])
         except StorageRefusesError as error:
@@ -210,11 +216,11 @@ class Storing:
         return self._batch
 
 
-def _bytes_held(part: Part | Outcome) -> int:
+def _bytes_held(part: Part | PartOutcome) -> int:
     return len(part.content or b"") if isinstance(part, Part) else 0
 
 
-def _until_broken(parts: Iterable[Part]) -> Iterator[Part | Outcome]:
+def _until_broken(parts: Iterable[Part]) -> Iterator[Part | PartOutcome]:
     """Yield the parts; a body cut off after some of them ends with a failure as its outcome."""
     has_part = False
     try:
@@ -224,10 +230,10 @@ def _until_broken(parts: Iterable[Part]) -> Iterator[Part | Outcome]:
     except BadBody as error:
         if not has_part:
             raise
-        yield Outcome(failure=CANNOT_UNDERSTAND, text=str(error.detail))
+        yield PartOutcome(failure=CANNOT_UNDERSTAND, text=str(error.detail))
 
 
-def answer(outcomes: Outcomes, root: str) -> Json:
+def answer(outcomes: StoreOutcome, root: str) -> Json:
     """Return the Store Instances Response Module (PS3.18 table I.1-1) as DICOM JSON."""
     stored: list[Json] = []
     failed: list[Json] = []
@@ -261,7 +267,7 @@ def _shown(item: UploadItem | None) -> Radiograph | None:
     return None if item is None or is_elsewhere else item.radiograph
 
 
-def _of_stored(one: Outcome, radiograph: Radiograph | None, root: str) -> Json:
+def _of_stored(one: PartOutcome, radiograph: Radiograph | None, root: str) -> Json:
     found: Json = {}
     if radiograph is not None:
         found |= element("RetrieveURL", addresses.of_instance(root, radiograph))
@@ -270,7 +276,7 @@ def _of_stored(one: Outcome, radiograph: Radiograph | None, root: str) -> Json:
     return found | _why(one)
 
 
-def _why(one: Outcome) -> Json:
+def _why(one: PartOutcome) -> Json:
     if not one.text:
         return {}
     return _PRIVATE_CREATOR | {

@@ -44,7 +44,7 @@ class StudyEndpoint(SearchEndpoint, RetrievalEndpoint):
                 if is_single
                 else multipart.read(body, parameters.get("boundary", ""), largest)
             )
-            outcomes = storing.Storing(self.person, study, department).store(parts)
+            outcomes = storing.StoreTransaction(self.person, study, department).store(parts)
         show_items(request, outcomes.items)
         answer = storing.answer(outcomes, addresses.root(request))
         return HttpResponse(
