@@ -11,7 +11,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from tests.e2e.browser import NO_WEBGL, await_image, context_of
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
-from webportal.accounts.models import User
+from webportal.accounts.models import Role, User
 from webportal.records.models import Study
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -103,3 +103,58 @@ def test_notices_are_as_wide_as_the_page_on_a_tablet(page: Page, study: Study) -
     box = notice.bounding_box()
     assert box is not None
     assert box["width"] > 400
+
+
+@pytest.fixture
+def page_with_every_role(
+    study: Study,
+    live_server: LiveServer,
+    make_user: Callable[..., User],
+    sign_in: Callable[[User], Client],
+) -> Iterator[Page]:
+    """Of the first administrator, say: nobody has a longer navigation."""
+    with context_of(sign_in(make_user(*Role, username="admin")), live_server, *NO_WEBGL) as context:
+        yield context.new_page()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1440, 900), (1920, 1080)])
+def test_the_image_is_whole_under_bars_of_any_height(
+    page_with_every_role: Page, study: Study, width: int, height: int
+) -> None:
+    page = page_with_every_role
+    open_at(page, study, width, height)
+    header = page.locator("body > header")
+    assert header.evaluate("header => header.offsetHeight") < 60, "more than one row"
+    assert_on_screen(page, "[data-pane=current] .pane-picture")
+    # As an emergency access, a notice or a wordier language would.
+    header.evaluate("header => header.style.setProperty('padding-bottom', '100px', 'important')")
+    assert_on_screen(page, "[data-pane=current] .pane-picture")
+    assert_on_screen(page, ".signature button")
+    assert page.evaluate("document.documentElement.scrollHeight") == height
+
+
+def test_only_the_panels_scroll_and_the_signature_stays(
+    page_with_every_role: Page, study: Study
+) -> None:
+    page = page_with_every_role
+    open_at(page, study, 1280, 800)
+    places = []
+    for field in ("#choice-1", "form[data-read] textarea"):
+        page.locator(field).focus()
+        places.append([page.locator(".viewer").bounding_box()])
+        places[-1] += [button.bounding_box() for button in page.locator(".signature button").all()]
+    assert page.locator(".study-panels").evaluate("part => part.scrollTop") > 0
+    assert places[0] == places[1]
+
+
+def test_on_a_phone_the_image_is_as_wide_as_the_window_and_no_tool_is_cut_off(
+    page: Page, study: Study
+) -> None:
+    open_at(page, study, 390, 844)
+    box = page.locator("[data-pane=current] .pane-picture").bounding_box()
+    assert box is not None
+    assert box["height"] > 300
+    for button in page.locator(".viewer-toolbar .viewer-button:visible").all():
+        place = button.bounding_box()
+        assert place is not None
+        assert place["x"] + place["width"] <= 390

@@ -17,6 +17,10 @@ from webportal.accounts.second_factor import is_missing
 from webportal.records.visibility import has_departments
 from webportal.review.preferences import has_shortcuts
 
+#: Above this number the links of hospital IT and of auditors become menus: at 1280 pixels one row
+#: has room for the links of each role, but not for those of all roles together.
+MOST_LINKS = 9
+
 
 @dataclass(frozen=True)
 class Link:
@@ -26,6 +30,7 @@ class Link:
     view_name: str
     roles: tuple[Role, ...]
     needs_departments: bool = False
+    menu: str | Promise = ""
 
     @property
     def address(self) -> str:
@@ -33,6 +38,8 @@ class Link:
         return reverse(self.view_name)
 
 
+_IT = Role.IT.label
+_AUDIT = _("Audit")
 LINKS = [
     Link(_("Worklist"), "review:worklist", (Role.RADIOLOGIST,)),
     Link(_("Uploads"), "intake:batches", UPLOADERS),
@@ -40,17 +47,17 @@ LINKS = [
     Link(_("Orders"), "orders:to-decide", UPLOADERS),
     Link(_("Reports"), "reports:list", (Role.REFERRER,)),
     Link(_("Research"), "research:exports", (Role.RESEARCHER,)),
-    Link(_("Queue"), "operations:queue", (Role.IT,)),
+    Link(_("Queue"), "operations:queue", (Role.IT,), menu=_IT),
     Link(_("Models"), "inference:models", (Role.RADIOLOGIST, Role.IT)),
     Link(_("Agreement"), "review:agreement", (Role.RADIOLOGIST, Role.IT, Role.AUDITOR)),
-    Link(_("DICOM"), "network:network", (Role.IT,)),
-    Link(_("HL7"), "orders:sources", (Role.IT,)),
-    Link(_("Destinations"), "delivery:destinations", (Role.IT,)),
-    Link(_("Users"), "accounts:users", (Role.IT,)),
-    Link(_("Retention"), "retention:retention", (Role.IT,)),
-    Link(_("Audit trail"), "audit:trail", (Role.AUDITOR,)),
-    Link(_("Access log"), "audit:accesses", (Role.AUDITOR,)),
-    Link(_("Emergency accesses"), "audit:emergencies", (Role.AUDITOR,), True),
+    Link(_("DICOM"), "network:network", (Role.IT,), menu=_IT),
+    Link(_("HL7"), "orders:sources", (Role.IT,), menu=_IT),
+    Link(_("Destinations"), "delivery:destinations", (Role.IT,), menu=_IT),
+    Link(_("Users"), "accounts:users", (Role.IT,), menu=_IT),
+    Link(_("Retention"), "retention:retention", (Role.IT,), menu=_IT),
+    Link(_("Audit trail"), "audit:trail", (Role.AUDITOR,), menu=_AUDIT),
+    Link(_("Access log"), "audit:accesses", (Role.AUDITOR,), menu=_AUDIT),
+    Link(_("Emergency accesses"), "audit:emergencies", (Role.AUDITOR,), True, menu=_AUDIT),
 ]
 
 
@@ -60,8 +67,10 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(user, User) or user.must_change_password or is_missing(user):
         return {"navigation": []}
     links = _links_of(user)
+    has_menus = len(links) > MOST_LINKS
     return {
-        "navigation": links,
+        "navigation": [link for link in links if not (has_menus and link.menu)],
+        "navigation_menus": _menus(links) if has_menus else {},
         "navigated_to": _link_of_page(links, request.path),
         "offers_signing_pin": settings.SIGNING_PIN_MINUTES > 0 and user.has_role(Role.RADIOLOGIST),
         "has_passkey": cache(lambda: has_passkey(request, user)),
@@ -78,6 +87,12 @@ def _links_of(user: User) -> list[Link]:
     if any(link.needs_departments for link in links) and not has_departments():
         return [link for link in links if not link.needs_departments]
     return links
+
+
+def _menus(links: list[Link]) -> dict[str | Promise, list[Link]]:
+    """The links of each menu by its label."""
+    labels = dict.fromkeys(link.menu for link in links if link.menu)
+    return {label: [link for link in links if link.menu == label] for label in labels}
 
 
 def _link_of_page(links: list[Link], path: str) -> Link | None:

@@ -21,6 +21,7 @@ import { submitOnChange } from "./filters";
 import { onEachPage } from "./life";
 import { keepLive } from "./live";
 import { lockWhenIdle } from "./lock";
+import { closeMenus } from "./menus";
 import { bindPasskeys } from "./passkeys";
 import { bindPasteTable } from "./paste_table";
 import { bindPrintButtons } from "./print";
@@ -38,6 +39,7 @@ sayWhenAway();
 countEmergencies();
 offerTakeBack();
 lockWhenIdle();
+closeMenus();
 openInPlace();
 onEachPage((life) => {
   submitOnChange(life);
