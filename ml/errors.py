@@ -18,6 +18,10 @@ MESSAGES = {
         "The file holds more pixels than its header describes, so that the picture would be cut or"
         " torn. Export the image again."
     ),
+    "contradictory_pixels.frames": translatable(
+        "The header says that the file holds {said} frames (Number of Frames), but there are pixels"
+        " of {found}. Frames may be missing: export the image again, as a single frame."
+    ),
     "contradictory_pixels.photometric": translatable(
         "The file does not say whether its picture is grey or in colour, and which values are"
         " bright (Photometric Interpretation), or contradicts itself. Export the image again."
@@ -38,6 +42,10 @@ MESSAGES = {
     ),
     "multi_frame.pictures": translatable(
         "The file holds several pictures. Save each picture as a file of its own."
+    ),
+    "multi_frame.unannounced": translatable(
+        "The file holds {found} pictures, but its header describes one. Export each picture as a"
+        " file of its own."
     ),
     "no_image": translatable(
         "The DICOM object holds no image, or ends before it. Send the images of the study, not its"

@@ -48,7 +48,6 @@ def decode(
         return _decode_by_pydicom(dataset, develop)
     if not is_encapsulated(dataset):
         raise ImageError("undecodable", variant="not_compressed")
-    _check_one_frame(dataset)
     if syntax not in JPEG_FAMILY:
         return _decode_by_pydicom(dataset, develop)
     data = frame(dataset)
@@ -66,6 +65,33 @@ def decode(
         dataset.BitsAllocated = 16
     more = stream.precision > dataset.BitsStored
     return _decode_by_pydicom(dataset, develop, has_more_bits=more)
+
+
+def check_frames(dataset: FileDataset, said: int) -> None:
+    """Raise ImageError unless the pixels are those of one frame, as the header says.
+
+    `said`: Number of Frames, 1 where it is absent. A file with fewer frames than it says is refused
+    although one can be shown: nobody knows which one it is, and what became of the others.
+    """
+    found = _frames(dataset)
+    if said > 1 and found not in (0, said):
+        raise ImageError("contradictory_pixels", variant="frames", said=said, found=found)
+    if said > 1 and found:
+        raise ImageError("multi_frame")
+    # Uncompressed, they may as well be those of one larger picture, see `_check_length`.
+    if found > 1 and is_encapsulated(dataset):
+        raise ImageError("multi_frame", variant="unannounced", found=found)
+
+
+def _frames(dataset: FileDataset) -> int:
+    """How many frames the pixels are of; 0 where they are less than one, or cannot be told."""
+    if not is_encapsulated(dataset):
+        is_native = dataset.file_meta.TransferSyntaxUID in NATIVE
+        length = uncompressed_length(dataset)
+        return len(dataset.PixelData) // length if is_native and length else 0
+    fragments = list(generate_fragments(dataset.PixelData))[1:]
+    is_rle = dataset.file_meta.TransferSyntaxUID == uid.RLELossless
+    return sum(is_rle or each.startswith(_STARTS) for each in fragments)
 
 
 def _check_length(dataset: FileDataset) -> None:
@@ -91,15 +117,6 @@ def _is_of_another_size(dataset: FileDataset, length: int) -> bool:
         return False
     pixel = dataset.SamplesPerPixel * dataset.BitsAllocated // 8
     return bool(given % (dataset.Rows * pixel) == 0 or given % (dataset.Columns * pixel) == 0)
-
-
-def _check_one_frame(dataset: FileDataset) -> None:
-    """Raise ImageError if there are more frames than the one announced in the header."""
-    fragments = list(generate_fragments(dataset.PixelData))[1:]
-    is_rle = dataset.file_meta.TransferSyntaxUID == uid.RLELossless
-    begun = sum(is_rle or each.startswith(_STARTS) for each in fragments)
-    if begun > 1:
-        raise raster.multi_frame()
 
 
 def cosine_stream(dataset: FileDataset) -> bytes | None:

@@ -18,6 +18,7 @@ from ml.images.decoding import (
     PHOTOMETRIC_LUMA,
     Develop,
     Developed,
+    check_frames,
     cosine_stream,
     decode,
 )
@@ -113,10 +114,12 @@ def _read(
     dataset: FileDataset, develop: Develop[Developed], side: int | None = None
 ) -> GreyImage | Developed:
     """Decode the pixels; greyscale ones are processed by `grayscale.render` or `keep`."""
-    check(_facts(dataset))
+    facts = _facts(dataset)
+    check(facts)
     if "PixelData" not in dataset:
         raise _no_image()
     try:
+        check_frames(dataset, facts.number_of_frames)
         return decode(dataset, develop, side)
     except (ImageError, MemoryError):
         raise
@@ -125,7 +128,10 @@ def _read(
 
 
 def check(facts: ImageFacts) -> None:
-    """Raise ImageError unless the header describes a single radiograph that can be decoded."""
+    """Raise ImageError unless the header describes a radiograph that can be decoded.
+
+    How many frames there are is asked of the pixels, by `decoding.check_frames`.
+    """
     if not facts.modality and not facts.rows:
         raise _no_image()
     if facts.modality not in MODALITIES:
@@ -139,8 +145,6 @@ def check(facts: ImageFacts) -> None:
         raise ImageError("wrong_modality", variant="sop_class")
     if facts.rows == 0 or facts.columns == 0:
         raise _no_image()
-    if facts.number_of_frames > 1:
-        raise ImageError("multi_frame")
     if facts.rows * facts.columns > MAX_PIXELS:
         raise raster.too_many_pixels()
     if facts.transfer_syntax_uid and facts.transfer_syntax_uid not in TRANSFER_SYNTAXES:

@@ -256,7 +256,6 @@ def test_refused(name: str) -> None:
         "ct",
         "ct class",
         "report",
-        "multi-frame dicom",
         "deflated bomb",
     ],
 )
@@ -265,6 +264,53 @@ def test_the_header_is_enough_to_refuse(name: str) -> None:
     with pytest.raises(images.ImageError) as refusal:
         images.check(images.describe(make()))
     assert refusal.value.code == code
+
+
+def frames(said: int | None, found: int, *, is_compressed: bool) -> bytes:
+    """A file whose header says one number of frames and whose pixels are of another."""
+    ds = files.dataset(files.phantom())
+    if said is not None:
+        ds.NumberOfFrames = said
+    if is_compressed:
+        ds.PixelData = encapsulate([files.jpeg(files.phantom(seed=seed)) for seed in range(found)])
+        ds["PixelData"].is_undefined_length = True
+        ds.file_meta.TransferSyntaxUID = uid.JPEGBaseline8Bit
+    else:
+        ds.PixelData *= found
+    return files.file_bytes(ds)
+
+
+COMPRESSED, NATIVE = True, False
+
+
+@pytest.mark.parametrize(
+    ("said", "found", "is_compressed", "code", "words"),
+    [
+        (2, 1, NATIVE, "contradictory_pixels", "holds 2 frames (Number of Frames), but there are"),
+        (2, 1, COMPRESSED, "contradictory_pixels", "pixels of 1. Frames may be missing"),
+        (3, 2, NATIVE, "contradictory_pixels", "holds 3 frames"),
+        (3, 2, COMPRESSED, "contradictory_pixels", "pixels of 2."),
+        (2, 2, NATIVE, "multi_frame", "The file holds several frames."),
+        (2, 2, COMPRESSED, "multi_frame", "The file holds several frames."),
+        (1, 2, NATIVE, "contradictory_pixels", "more pixels than its header describes"),
+        (1, 2, COMPRESSED, "multi_frame", "holds 2 pictures, but its header describes one"),
+        (None, 2, COMPRESSED, "multi_frame", "holds 2 pictures, but its header describes one"),
+    ],
+)
+def test_what_header_and_pixels_say_of_the_frames_is_named(
+    said: int | None, found: int, is_compressed: bool, code: str, words: str
+) -> None:
+    data = frames(said, found, is_compressed=is_compressed)
+    for look in (images.read, images.read_stored, lambda data: images.check_pixels(data, 64)):
+        with pytest.raises(images.ImageError) as refusal:
+            look(data)
+        assert refusal.value.code == code
+        assert words in refusal.value.message
+
+
+@pytest.mark.parametrize("is_compressed", [COMPRESSED, NATIVE])
+def test_one_frame_that_says_so_is_read(is_compressed: bool) -> None:
+    assert images.read(frames(1, 1, is_compressed=is_compressed)).pixels.shape == files.SIZE
 
 
 def test_fragments_without_a_delimiter_are_read_and_truncated_ones_refused() -> None:
