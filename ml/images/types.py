@@ -96,7 +96,8 @@ class ImageFacts:
     The names are those of the DICOM attributes. A JPEG or PNG fills only `kind`, `rows`, `columns`,
     `bits_stored`, `samples_per_pixel` and `number_of_frames`. Identifiers, names and descriptions
     are as they are written, with the backslash that parts several values; of other texts the first
-    value counts. `doubtful_letters`: the keywords of identifying texts that could not be read for
+    value counts. `unreadable_birth_date`: what Patient's Birth Date says, where it is no date.
+    `doubtful_letters`: the keywords of identifying texts that could not be read for
     certain; `character_set`: what is declared of their letters, '' where nothing is that is known.
     """
 
@@ -125,6 +126,7 @@ class ImageFacts:
     issuer_of_patient_id: str = ""
     patient_name: str = ""
     patient_birth_date: date | None = None
+    unreadable_birth_date: str = ""
     patient_sex: str = ""
     patient_age: str = ""
     accession_number: str = ""

@@ -1,5 +1,6 @@
 """Uncertain header values are queried, shown, and corrected by a person."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -139,6 +140,47 @@ def test_a_birth_too_long_ago_is_queried_without_a_date_of_the_study(
     assert (item.verdict, item.reason_code) == ("held", "dates_contradict")
     assert "130 years ago" in str(item.reason)
     assert resolution.resolve(item, HeldDecision.OTHER, uploader).verdict == "accepted"
+    assert Patient.objects.get().birth_date is None
+
+
+def born(written: str) -> bytes:
+    """A file with this date of birth as it is; pydicom would refuse to write most of these."""
+    before = b"\x10\x00\x30\x00DA"
+    data = dicom(PatientBirthDate="19700101", PatientAge="041Y", StudyDate="20260301")
+    assert before + b"\x08\x0019700101" in data
+    value = written.encode().ljust(len(written) + len(written) % 2)
+    return data.replace(before + b"\x08\x0019700101", before + bytes([len(value), 0]) + value)
+
+
+@pytest.mark.parametrize("written", ["19850230", "unknown", "1985", "01.02.1985", "19850201120000"])
+def test_a_date_of_birth_that_is_none_is_said_and_never_guessed(
+    written: str,
+    send: Send,
+    uploader: User,
+    radiologist: User,
+    sign_in: Callable[[User], Client],
+) -> None:
+    item = send(born(written))
+    assert (item.verdict, item.reason_code) == ("held", "birth_date_unreadable")
+    assert f"“{written}”" in str(item.reason)
+    client = sign_in(uploader)
+    assert f"“{written}”" in client.get("/uploads/held").text
+    assert f">{written}</td>" in client.get(f"/uploads/held/{item.pk}").text
+    identity = resolution.question(item, uploader).claimed
+    assert identity.birth_date is None
+    correction = Correction(identity, study_date=date(2026, 3, 1))
+    decided = resolution.resolve(item, HeldDecision.CORRECTED, uploader, correction)
+    assert decided.verdict == "accepted"
+    study = Study.objects.get()
+    assert study.patient.birth_date is None
+    page = sign_in(radiologist).get(f"/studies/{study.pk}").text
+    assert re.search(r"41\W+y\b", page)
+    assert "date of birth not known, age as the file states it" in page
+
+
+@pytest.mark.parametrize("written", ["", "00000000", "99999999", "--------"])
+def test_a_date_of_birth_that_says_nothing_is_absent(written: str, send: Send) -> None:
+    assert send(born(written)).verdict == "accepted"
     assert Patient.objects.get().birth_date is None
 
 

@@ -74,6 +74,10 @@ MESSAGES = {
         " which it is {converted} of the common era. Say whether it is that, or when the patient"
         " was born."
     ),
+    "birth_date_unreadable": gettext_noop(
+        "The file gives the patient’s date of birth as “{given}”, which is not a date. Say when the"
+        " patient was born, or leave it out: the age is then the one that the file states, if any."
+    ),
     "dates_contradict": gettext_noop(
         "The dates of the file cannot be right: the study lies before the birth, more than 130"
         " years after it, or before there were X-rays. Say which date is right, or leave it out."

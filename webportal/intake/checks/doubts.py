@@ -9,11 +9,17 @@ from webportal.records.ages import contradicts
 from webportal.records.identifiers import is_placeholder_identifier
 from webportal.records.spreadsheets import has_lost_digits
 
+# Of a value that should have eight characters; the file itself has the rest.
+_MOST_SHOWN = 64
+
 
 def check_certain(facts: ImageFacts, moment: StudyMoment) -> None:
-    """Raise PatientDoubtError if characters were lost, or the dates are impossible."""
+    """Raise PatientDoubtError if characters were lost, or dates are unreadable or impossible."""
     if facts.doubtful_letters:
         raise _doubtful_letters(facts)
+    if facts.unreadable_birth_date:
+        given = facts.unreadable_birth_date[:_MOST_SHOWN]
+        raise PatientDoubtError("birth_date_unreadable", given=given)
     _check_calendar(facts, moment)
     if is_placeholder_identifier(facts.patient_id):
         raise PatientDoubtError("no_identifier")

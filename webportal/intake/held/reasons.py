@@ -30,6 +30,9 @@ _DATE_OF_STUDY = Held(is_corrected=True, marks=frozenset({"study"}))
 HELD = {
     "bikram_sambat": _DATE_OF_STUDY,
     "bikram_sambat.birth": Held(is_corrected=True, marks=frozenset({"birth_date"})),
+    "birth_date_unreadable": Held(
+        is_corrected=True, is_alike=True, marks=frozenset({"birth_date"})
+    ),
     "dates_contradict": Held(is_corrected=True, marks=frozenset({"birth_date", "study"})),
     "dates_contradict.birth": Held(is_corrected=True, marks=frozenset({"birth_date"})),
     "instance_exists": Held(),
