@@ -118,6 +118,7 @@ class ReadingPanel:
     draft: Read | None
     draft_version: str
     draft_is_outdated: bool
+    unknown_in_draft: list[str]
     form: ReadForm
     hides_result: bool
     leading: Prediction | None
@@ -198,6 +199,7 @@ def reading_panel(
         draft=draft,
         draft_version=draft_version(draft),
         draft_is_outdated=bool(draft and draft.decision and draft.prediction != leading),
+        unknown_in_draft=_unknown_values(draft) if draft else [],
         form=form,
         hides_result=is_hidden,
         leading=leading,
@@ -265,6 +267,16 @@ def _ticks(
 def _zone_rows(form: ReadForm) -> list[list[Checkbox]]:
     ticks = {tick.value: tick for tick in _ticks(Zone, form, "zones", ZONE_KEYS)}
     return [[ticks[zone] for zone in row] for row in ZONE_ROWS]
+
+
+def _unknown_values(draft: Read) -> list[str]:
+    """The findings and zones of a draft that a newer release has and this one does not.
+
+    While one is being installed or taken back, the same database serves both. The form has no box
+    for them, so that the next save loses them.
+    """
+    known = {*OtherFinding.values, *Zone.values}
+    return [each for each in [*draft.other_findings, *draft.zones] if each not in known]
 
 
 def _addendum_form(draft: Read | None) -> AddendumForm:
