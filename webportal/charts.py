@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Series:
+class ChartSeries:
     """A row of values, one for each period; None where there is none. `style` names its colour."""
 
     label: str
@@ -68,7 +68,7 @@ class Plot:
     """A plot ready to be drawn, and its figures as a table."""
 
     title: str
-    series: Sequence[Series]
+    series: Sequence[ChartSeries]
     rows: Sequence[tuple[str, Sequence[str]]]
     x_ticks: Sequence[AxisTick]
     y_ticks: Sequence[AxisTick]
@@ -128,7 +128,7 @@ class Axis(Generic[T]):
         return [self.long(place) for place in self.places]
 
 
-def bars(title: str, axis: Axis[Any], series: Sequence[Series], note: str = "") -> Plot:
+def bars(title: str, axis: Axis[Any], series: Sequence[ChartSeries], note: str = "") -> Plot:
     """Stacked bars of counts."""
     totals = [
         sum(each.values[number] or 0 for each in series) for number in range(len(axis.places))
@@ -161,7 +161,7 @@ def bars(title: str, axis: Axis[Any], series: Sequence[Series], note: str = "") 
 def lines(
     title: str,
     axis: Axis[Any],
-    series: Sequence[Series],
+    series: Sequence[ChartSeries],
     text: Callable[[float], str],
     note: str = "",
     least: float = 2.0,
@@ -177,7 +177,7 @@ def lines(
     return _plot(title, axis, series, text, note, y_ticks=ticks, paths=_paths(axis, series, place))
 
 
-def waits(title: str, axis: Axis[Any], series: Sequence[Series], note: str = "") -> Plot:
+def waits(title: str, axis: Axis[Any], series: Sequence[ChartSeries], note: str = "") -> Plot:
     """Lines of times on a logarithmic axis, because seconds and hours are both of interest."""
     present = [value for each in series for value in each.values if value]
     low = max((each for each in _TIMES if each <= min(present, default=1)), default=_TIMES[0])
@@ -196,7 +196,7 @@ def waits(title: str, axis: Axis[Any], series: Sequence[Series], note: str = "")
     )
 
 
-def cells(title: str, axis: Axis[Any], series: Sequence[Series], note: str = "") -> Plot:
+def cells(title: str, axis: Axis[Any], series: Sequence[ChartSeries], note: str = "") -> Plot:
     """One row of cells for each series, the darker the higher a value between 0 and 1."""
     drawn, labels = [], []
     y = TOP
@@ -261,7 +261,7 @@ def _decimal(value: float) -> str:
 def _plot(
     title: str,
     axis: Axis[Any],
-    series: Sequence[Series],
+    series: Sequence[ChartSeries],
     text: Callable[[float], str],
     note: str,
     *,
@@ -291,7 +291,7 @@ def _plot(
 
 
 def _paths(
-    axis: Axis[Any], series: Sequence[Series], place: Callable[[float], float]
+    axis: Axis[Any], series: Sequence[ChartSeries], place: Callable[[float], float]
 ) -> list[Path]:
     found = []
     for each in series:

@@ -134,7 +134,7 @@ class NewErasure(serializers.Serializer[Any]):
     )
 
 
-class Confirmation(serializers.Serializer[Any]):
+class ConfirmationSerializer(serializers.Serializer[Any]):
     """The list that was reviewed, and the caller's own password: a token alone is not enough."""
 
     digest = serializers.CharField(help_text="`plan.digest` of the erasure.")
@@ -190,7 +190,7 @@ class ErasureEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Erasure]):
         show_all(request, [found])
         return Response(ErasureWithPlan(found).data)
 
-    @extend_schema(request=Confirmation, responses=ErasureSerializer)
+    @extend_schema(request=ConfirmationSerializer, responses=ErasureSerializer)
     @action(detail=True, methods=["post"])
     def confirm(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Confirm an erasure that somebody else has requested; it is carried out within a minute.
@@ -201,7 +201,7 @@ class ErasureEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Erasure]):
         provider or by passkey alone, confirm on the page.
         """
         asked = self.get_object()
-        given = Confirmation(data=request.data)
+        given = ConfirmationSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         values = given.validated_data
         try:

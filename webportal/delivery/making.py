@@ -16,7 +16,7 @@ from webportal.delivery.documents import captures, hl7, hottest, presentations, 
 from webportal.delivery.documents.drawn import presented
 from webportal.delivery.documents.fhir.reads import read_transaction
 from webportal.delivery.documents.fhir.results import results_transaction, withdrawal_transaction
-from webportal.delivery.documents.reports import Verification, uid_of
+from webportal.delivery.documents.reports import VerifyingObserver, uid_of
 from webportal.delivery.documents.sources import SeriesPlace, source_of, with_study_on_record
 from webportal.delivery.models import (
     OF_FHIR,
@@ -171,7 +171,7 @@ def _content(document: Document, place: SeriesPlace) -> bytes:
 
 
 def _presentation(
-    document: Document, read: Read, place: SeriesPlace, verified: Verification
+    document: Document, read: Read, place: SeriesPlace, verified: VerifyingObserver
 ) -> bytes:
     """Create a presentation state. Raises ObsoleteError if the image cannot have one."""
     image = presented(read)[document.revision]
@@ -211,13 +211,13 @@ def _addenda(read: Read, last: Addendum | None) -> list[Addendum]:
     return [*own, *earlier]
 
 
-def _verifications(read: Read, addenda: Sequence[Addendum]) -> list[Verification]:
+def _verifications(read: Read, addenda: Sequence[Addendum]) -> list[VerifyingObserver]:
     assert read.signed_at is not None
     organization = settings.ORGANIZATION
     return [
-        Verification(read.reader, organization, read.signed_at),
+        VerifyingObserver(read.reader, organization, read.signed_at),
         *(
-            Verification(each.author, organization, each.signed_at)
+            VerifyingObserver(each.author, organization, each.signed_at)
             for each in addenda
             if each.read_id == read.pk
         ),

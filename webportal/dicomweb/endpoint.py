@@ -22,7 +22,7 @@ from webportal.records.models import Radiograph, Study
 class DicomwebEndpoint(ViewSet):
     """Access as in the API: an action's `roles` and the token's scope decide who may call it."""
 
-    schema = None  # PS3.18 describes them
+    schema = None  # not in the OpenAPI document: PS3.18 specifies them
     authentication_classes = [BearerAuthentication, SessionAuthentication]
     permission_classes = [ByRole]
     roles: ClassVar[dict[str, tuple[Role, ...]]]
@@ -34,7 +34,7 @@ class DicomwebEndpoint(ViewSet):
         """The caller, whom ByRole has authenticated."""
         user = self.request.user
         if not isinstance(user, User):
-            raise TypeError("The endpoint asks for the caller, but does not use ByRole.")
+            raise TypeError("The endpoint uses the caller, but not the permission class ByRole.")
         return user
 
     def studies(self) -> QuerySet[Study]:
@@ -46,7 +46,7 @@ class DicomwebEndpoint(ViewSet):
     ) -> list[Radiograph | StructuredReport]:
         """Images and reports of a study or series, or a single one. Raises Http404."""
         images = self._images(study, series_uid, instance)
-        # No series has both, and reports that nobody asked for may take seconds to make.
+        # No series has both, and creating reports that nobody requested may take seconds.
         is_of_images = bool(series_uid and images)
         reports = [] if is_of_images else self.reports(study, series_uid, instance)
         found: list[Radiograph | StructuredReport] = [*images, *reports]

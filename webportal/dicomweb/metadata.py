@@ -36,7 +36,7 @@ def metadata_of(radiograph: Radiograph, data: bytes, root: str) -> str:
 
 
 def metadata_of_report(report: StructuredReport, root: str) -> str:
-    """Return the metadata of a report, which is all there is of it, as JSON text."""
+    """Return the metadata of a report, which contain its whole content, as JSON text."""
     found = _elements(report.data_set, addresses.of_report(root, report))
     found |= element("SpecificCharacterSet", CHARACTER_SET)
     found |= element("AvailableTransferSyntaxUID", ExplicitVRLittleEndian)

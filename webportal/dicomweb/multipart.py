@@ -13,7 +13,7 @@ from webportal.dicomweb.errors import BadBody
 
 _HEADERS_END = b"\r\n\r\n"
 _LONGEST_HEADERS = 16 * 1024
-#: The outcomes of all are kept in memory until the response.
+#: The most parts of a request; their outcomes are kept in memory until the response.
 MOST_PARTS = 10_000
 # RFC 2046 allows 70 characters; Orthanc sends 73.
 _LONGEST_BOUNDARY = 200
@@ -56,7 +56,7 @@ def _parts(body: "bytes | mmap.mmap", delimiter: bytes, largest: int) -> Iterato
     while body[at : at + 2] != b"--":
         number += 1
         if number > MOST_PARTS:
-            raise BadBody(f"Only {MOST_PARTS} parts are taken at once. Send the others separately.")
+            raise BadBody(f"At most {MOST_PARTS} parts are accepted. Send the others separately.")
         line_ends = body.find(b"\r\n", at)
         headers_end = body.find(_HEADERS_END, line_ends, line_ends + _LONGEST_HEADERS)
         end = _next_delimiter(body, delimiter, headers_end)

@@ -79,7 +79,7 @@ def require_json(request: HttpRequest) -> None:
         not each.is_multipart and (each.covers(JSON) or each.covers("application/json"))
         for each in accepted(request)
     ):
-        raise NotAcceptable(f"This is given as {JSON} alone.")
+        raise NotAcceptable(f"This is only available as {JSON}.")
 
 
 def rendered_type(request: HttpRequest) -> str:
@@ -88,18 +88,18 @@ def rendered_type(request: HttpRequest) -> str:
         for media_type in RENDERED_TYPES:
             if not each.is_multipart and each.covers(media_type):
                 return media_type
-    raise NotAcceptable(f"Rendered images are given as {' or '.join(RENDERED_TYPES)}.")
+    raise NotAcceptable(f"Rendered images are available as {' or '.join(RENDERED_TYPES)}.")
 
 
 def instance_forms(request: HttpRequest, *, is_single: bool) -> list[AcceptedType]:
-    """Return the accepted types that suit whole instances. Raises NotAcceptable."""
+    """Return the accepted types in which whole instances are available. Raises NotAcceptable."""
     found = [
         each
         for each in accepted(request)
         if each.covers(DICOM) and (each.is_multipart or each.media_type == ANYTHING or is_single)
     ]
     if not found:
-        raise NotAcceptable(f'Instances are given as multipart/related; type="{DICOM}".')
+        raise NotAcceptable(f'Instances are available as multipart/related; type="{DICOM}".')
     return found
 
 
@@ -127,7 +127,7 @@ def form_of_frame(request: HttpRequest, stored: str) -> ResponseFormat:
         if each.covers(OCTETS) and (each.takes(plain) or each.transfer_syntax == AS_STORED):
             return ResponseFormat(_in_parts(each), OCTETS, plain)
     raise NotAcceptable(
-        f'Frames are given as multipart/related; type="{OCTETS}", uncompressed or as they are'
+        f'Frames are available as multipart/related; type="{OCTETS}", uncompressed or as they are'
         " stored (transfer-syntax=*)."
     )
 
@@ -137,7 +137,7 @@ def form_of_bulk_data(request: HttpRequest) -> ResponseFormat:
     for each in accepted(request):
         if each.covers(OCTETS):
             return ResponseFormat(_in_parts(each), OCTETS, "")
-    raise NotAcceptable(f'Bulk data is given as multipart/related; type="{OCTETS}".')
+    raise NotAcceptable(f'Bulk data is available as multipart/related; type="{OCTETS}".')
 
 
 def _in_parts(each: AcceptedType) -> bool:

@@ -32,7 +32,7 @@ End = TypeVar("End", date, time)
 class Query:
     """A search: its conditions, the additional attributes to return, and the page.
 
-    `keys` are the conditions again, for what is not in a table of its own; see `matches`.
+    `keys` has the same conditions for results that are not in a database table; see `matches`.
     """
 
     conditions: Q
@@ -89,7 +89,7 @@ def matches(attribute: Attribute, value: object, text: str) -> bool:
         return value in _BETWEEN.split(text)
     if attribute.matching == Matching.NUMBER:
         return value == int(text)
-    # Unlike a plain regular expression, this tries no star twice: many of them would take hours.
+    # Unlike a plain regular expression, this does not backtrack: many stars would take hours.
     return fnmatchcase(str(value), text.replace("[", "[[]"))
 
 
@@ -116,7 +116,7 @@ def _tag_of(name: str) -> str:
         return name.upper()
     tag = tag_for_keyword(name)
     if tag is None:
-        raise BadQuery(f"{_shown(name)} is neither a keyword nor a tag of DICOM.")
+        raise BadQuery(f"{_shown(name)} is neither a DICOM keyword nor a tag.")
     return f"{tag:08X}"
 
 
@@ -125,7 +125,7 @@ def _shown(name: str) -> str:
     is_known = bool(tag_for_keyword(name)) or (
         _TAG.fullmatch(name) and keyword_for_tag(int(name, 16))
     )
-    return name if is_known else "A parameter of the address"
+    return name if is_known else "A query parameter"
 
 
 def _number(parameters: QueryDict, name: str, default: int) -> int:

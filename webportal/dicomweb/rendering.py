@@ -35,9 +35,9 @@ def read(parameters: QueryDict) -> RequestedRendering:
     """Parse the rendering parameters. Raises BadQuery."""
     for name in parameters:
         if name in _UNSUPPORTED:
-            raise BadQuery(f"{name} is not supported: leave it out.")
+            raise BadQuery(f"{name} is not supported; leave it out.")
         if name not in ("accept", "window", "viewport", "quality"):
-            raise BadQuery("An unknown parameter; there are window, viewport, quality and accept.")
+            raise BadQuery("Unknown parameter; supported are window, viewport, quality and accept.")
     size, source = _viewport(parameters.get("viewport", ""))
     return RequestedRendering(
         _window(parameters.get("window", "")), size, source, _quality(parameters.get("quality", ""))
@@ -89,7 +89,7 @@ def _box(
         min(picture.height, round(top + height)),
     )
     if box[0] >= box[2] or box[1] >= box[3]:
-        raise BadQuery("The viewport lies beside the image.")
+        raise BadQuery("The viewport lies outside the image.")
     return box
 
 

@@ -1,7 +1,7 @@
-"""Structured reports of a study: what of its read and the model's results a caller may see.
+"""Structured reports of a study: those of its read and of the results that a caller may see.
 
-They are the documents that destinations are sent, with the same UIDs, and are made when a study is
-first asked for. Blinding applies as on the pages, and only radiologists see them.
+They are the documents that are sent to destinations, with the same UIDs, and are created when a
+study is first requested. Blinding applies as on the pages, and only radiologists see them.
 """
 
 import logging
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 class StructuredReport:
     """A report as an instance and, because its series has few others, as its series.
 
-    Its file names patient and study as on record. What an image has and a report lacks is empty.
+    Its file has patient and study as on record. Attributes that only images have are empty.
     """
 
     study: Study
@@ -52,7 +52,7 @@ class StructuredReport:
 
     @property
     def pk(self) -> str:
-        """What tells its series from others."""
+        """Identifies its series."""
         return self.series_instance_uid
 
     @property
@@ -77,7 +77,7 @@ class StructuredReport:
 
     @property
     def manufacturer(self) -> str:
-        """The manufacturer of what made it."""
+        """The manufacturer of the equipment that created it."""
         return str(self.data_set.Manufacturer)
 
     @property
@@ -97,9 +97,9 @@ class StructuredReport:
 
 
 def visible_reports(person: User, study: Study) -> list[StructuredReport]:
-    """The reports of a study that this person may see, made if need be.
+    """The reports of a study that this person may see; missing ones are created.
 
-    One that cannot be made is left out: images must be found without it.
+    One that cannot be created is left out, so that the images are still found.
     """
     if not person.has_role(Role.RADIOLOGIST):
         return []
@@ -119,7 +119,7 @@ def _opened_of(documents: Iterator[Document], study: Study) -> list[StructuredRe
             raise
         except Exception as error:
             # Not its message, which may quote the patient.
-            logger.error("A report cannot be made: %s %s", document.pk, type(error).__name__)
+            logger.error("A report cannot be created: %s %s", document.pk, type(error).__name__)
     return reports
 
 
@@ -150,14 +150,14 @@ def _of_results(person: User, study: Study) -> Iterator[Document]:
 
 
 def _opened(document: Document, study: Study) -> StructuredReport:
-    """Raises StoredFileError."""
-    # Here, because highdicom takes long to import, and most servers are never asked for a report.
+    """Read a document's report. Raises StoredFileError."""
+    # Imported here: highdicom is slow to import, and most processes never serve a report.
     from webportal.delivery.documents.sources import with_study_on_record
     from webportal.delivery.making import make
 
     if document.made_at is None:
         with transaction.atomic():
-            # Locked as by whoever sends it: others must not get different bytes of the same UID.
+            # Locked as for sending, so that one UID never has two different contents.
             document = Document.objects.select_for_update().get(pk=document.pk)
             if document.made_at is None:
                 make(document)

@@ -78,7 +78,7 @@ class RetrievalEndpoint(DicomwebEndpoint):
             raise NotReadable(error.message) from error
         found = stored[0].study
         append(Event(Action.STUDY_VIEWED, "study", found.pk, found.pk), self.person)
-        # The metadata of a report are all that it says.
+        # The metadata of a report contain its whole content.
         self.record_sent([each for each in stored if isinstance(each, StructuredReport)], "json")
         show(request, found)
         return HttpResponse(f"[{','.join(described)}]", content_type=negotiation.JSON)
@@ -183,10 +183,10 @@ def _write_files(
 def _file_of(
     stored: Radiograph | StructuredReport, forms: list[AcceptedType], before: list[ResponseFormat]
 ) -> tuple[ResponseFormat, bytes]:
-    """An instance as one of the accepted forms; `before`: those of the parts before it.
+    """An instance in one of the accepted formats; `before`: the formats of the parts before it.
 
-    A report has no compressed transfer syntax. Whoever gets the images of a study in one gets its
-    reports beside them in the default one: each part may have its own (PS3.18 8.7.8.2).
+    A report has no compressed transfer syntax. Where the images of a study are sent in one, its
+    reports are sent in the default one: each part may have its own (PS3.18 8.7.8.2).
     """
     if not isinstance(stored, Radiograph):
         if before and negotiation.form_of_instance(forms, ExplicitVRLittleEndian) is None:
@@ -204,7 +204,7 @@ def _form_of(forms: list[AcceptedType], syntax: str) -> ResponseFormat:
     form = negotiation.form_of_instance(forms, syntax)
     if form is None:
         raise NotAcceptable(
-            "The transfer syntax is not available: ask for transfer-syntax=*, or for none to"
+            "The transfer syntax is not available: request transfer-syntax=*, or none to"
             " get Explicit VR Little Endian."
         )
     return form

@@ -63,7 +63,7 @@ def _rows(level: Level, studies: QuerySet[Study]) -> QuerySet[Any]:
 
 
 def _once(conditions: Q, level: Level) -> Q:
-    """Equivalent conditions that find a row with several images only once."""
+    """Equivalent conditions that match an object with several images only once."""
     model: Any = {Level.STUDY: Study, Level.SERIES: Series, Level.INSTANCE: Radiograph}[level]
     if not conditions:
         return conditions

@@ -43,7 +43,7 @@ class SearchEndpoint(DicomwebEndpoint):
         return self._answer(request, Level.INSTANCE, within, self._reports(study, series))
 
     def _reports(self, study: str, series: str = "") -> list[StructuredReport] | None:
-        """The reports of the study that a search is within; None if it is within none."""
+        """The reports of the study that a search is restricted to; None if it is not restricted."""
         return self.reports(study, series) if study else None
 
     def _answer(

@@ -18,7 +18,7 @@ from webportal.intake.access_reporting import show_items
 from webportal.intake.pipeline.body import received
 
 
-class StudyEndpoint(SearchEndpoint, RetrievalEndpoint):
+class DicomwebStudyEndpoint(SearchEndpoint, RetrievalEndpoint):
     """Searching and storing at the same URLs."""
 
     roles = SearchEndpoint.roles | RetrievalEndpoint.roles | {"store": UPLOADERS}

@@ -9,7 +9,7 @@ from django.urls import path
 from webportal.dicomweb.rendering_views import RenderingEndpoint
 from webportal.dicomweb.retrieval_views import RetrievalEndpoint
 from webportal.dicomweb.search_views import SearchEndpoint
-from webportal.dicomweb.storing_views import StudyEndpoint
+from webportal.dicomweb.storing_views import DicomwebStudyEndpoint
 
 app_name = "dicomweb"
 
@@ -25,7 +25,7 @@ def _get(endpoint: Any, action: str) -> View:
     return view
 
 
-_studies = StudyEndpoint.as_view({"get": "find_studies", "post": "store"})
+_studies = DicomwebStudyEndpoint.as_view({"get": "find_studies", "post": "store"})
 _retrieve = _get(RetrievalEndpoint, "retrieve")
 _describe = _get(RetrievalEndpoint, "describe")
 _rendered = _get(RenderingEndpoint, "rendered")
@@ -37,7 +37,7 @@ urlpatterns = [
     path("studies", _studies, name="studies"),
     path("series", _series, name="series"),
     path("instances", _instances, name="instances"),
-    path(_STUDY, StudyEndpoint.as_view({"get": "retrieve", "post": "store"}), name="study"),
+    path(_STUDY, DicomwebStudyEndpoint.as_view({"get": "retrieve", "post": "store"}), name="study"),
     path(f"{_STUDY}/metadata", _describe, name="study-metadata"),
     path(f"{_STUDY}/thumbnail", _thumbnail, name="study-thumbnail"),
     path(f"{_STUDY}/series", _series, name="study-series"),

@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 
 from webportal.charts import (
     Axis,
+    ChartSeries,
     Plot,
-    Series,
     bars,
     cells,
     gigabytes_text,
@@ -45,7 +45,7 @@ def _times(length: PeriodLength, shown: list[QueuePeriod]) -> Axis[datetime]:
 
 def _arrivals(times: Axis[datetime], shown: list[QueuePeriod]) -> Plot:
     series = [
-        Series(
+        ChartSeries(
             str(priority.label),
             f"priority-{_key(priority)}",
             _counts(shown, "arrived", _key(priority)),
@@ -62,7 +62,7 @@ def _results(times: Axis[datetime], shown: list[QueuePeriod]) -> Plot:
         JobState.QUARANTINED: _("failed"),
     }
     series = [
-        Series(label, f"outcome-{state.value}", _counts(shown, "results", state.value))
+        ChartSeries(label, f"outcome-{state.value}", _counts(shown, "results", state.value))
         for state, label in labels.items()
     ]
     return bars(_("Images analysed"), times, series)
@@ -77,7 +77,7 @@ def _waits(times: Axis[datetime], shown: list[QueuePeriod]) -> Plot:
                 for each in shown
             ]
             label = share.format(priority=str(priority.label).lower())
-            series.append(Series(label, f"priority-{_key(priority)}", values, number == 0))
+            series.append(ChartSeries(label, f"priority-{_key(priority)}", values, number == 0))
     return waits(
         _("Time from arrival to result"),
         times,
@@ -95,7 +95,7 @@ def _reasons(times: Axis[datetime], shown: list[QueuePeriod]) -> Plot:
         totals.update(each.figures.get("reasons", {}))
     most = [code for code, _count in totals.most_common(_MOST_REASONS)]
     series = [
-        Series(code, f"kind-{number}", _counts(shown, "reasons", code))
+        ChartSeries(code, f"kind-{number}", _counts(shown, "reasons", code))
         for number, code in enumerate(most)
     ]
     if len(totals) > len(most):
@@ -103,7 +103,7 @@ def _reasons(times: Axis[datetime], shown: list[QueuePeriod]) -> Plot:
             sum(n for code, n in each.figures.get("reasons", {}).items() if code not in most)
             for each in shown
         ]
-        series.append(Series(_("others"), "kind-others", others))
+        series.append(ChartSeries(_("others"), "kind-others", others))
     return bars(_("Without a result, by reason"), times, series)
 
 
@@ -115,7 +115,7 @@ def _workers(times: Axis[datetime], shown: list[QueuePeriod]) -> Plot:
     now = timezone.now()
     names = [name for name, _seconds in busy.most_common(_MOST_WORKERS)]
     series = [
-        Series(name[:_LONGEST_NAME], "", [_load(each, name, now) for each in shown])
+        ChartSeries(name[:_LONGEST_NAME], "", [_load(each, name, now) for each in shown])
         for name in sorted(names)
     ]
     note = _("The share of the time in which the worker had images.")
@@ -129,7 +129,7 @@ def load_of(name: str) -> Plot:
     shown, now = periods(PeriodLength.HOUR), timezone.now()
     times = _times(PeriodLength.HOUR, shown)
     values = [_load(each, name, now) for each in shown]
-    return cells(_("Load in the last 24 hours"), times, [Series("", "", values)])
+    return cells(_("Load in the last 24 hours"), times, [ChartSeries("", "", values)])
 
 
 def _load(period: QueuePeriod, name: str, now: datetime) -> float | None:
@@ -145,7 +145,9 @@ def _load(period: QueuePeriod, name: str, now: datetime) -> float | None:
 def _disk(times: Axis[datetime], shown: list[QueuePeriod]) -> Plot:
     free = [each.figures.get("free_bytes") for each in shown]
     values = [None if each is None else each / _GIGABYTE for each in free]
-    return lines(_("Free for images"), times, [Series(_("free"), "kind-0", values)], gigabytes_text)
+    return lines(
+        _("Free for images"), times, [ChartSeries(_("free"), "kind-0", values)], gigabytes_text
+    )
 
 
 def _counts(shown: list[QueuePeriod], kind: str, key: str) -> list[float | None]:

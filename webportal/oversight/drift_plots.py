@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils import formats
 from django.utils.translation import gettext as _
 
-from webportal.charts import Axis, Plot, Series, bars, lines, share_text
+from webportal.charts import Axis, ChartSeries, Plot, bars, lines, share_text
 from webportal.oversight.drift.groups import AGES, OTHERS, UNKNOWN, VIEWS
 from webportal.oversight.drift.table import RESULTS, label, summed
 from webportal.oversight.models import DriftWeek
@@ -30,9 +30,9 @@ def plots(weeks: Sequence[DriftWeek]) -> list[Plot]:
 
 def _stability(times: Axis[date], weeks: Sequence[DriftWeek]) -> Plot:
     series = [
-        Series("PSI", "kind-0", [each.psi for each in weeks]),
-        Series("KS", "kind-2", [each.ks for each in weeks]),
-        Series(_("alert limit for PSI"), "kind-4", [settings.DRIFT_PSI for _ in weeks], True),
+        ChartSeries("PSI", "kind-0", [each.psi for each in weeks]),
+        ChartSeries("KS", "kind-2", [each.ks for each in weeks]),
+        ChartSeries(_("alert limit for PSI"), "kind-4", [settings.DRIFT_PSI for _ in weeks], True),
     ]
     note = _("Only weeks with enough images are compared with the reference.")
     return lines(_("Change of the scores"), times, series, _two_digits, note, least=0.4)
@@ -45,8 +45,8 @@ def _shares(times: Axis[date], weeks: Sequence[DriftWeek]) -> Plot:
         for each in weeks
     ]
     series = [
-        Series(_("refused by the gate"), "kind-1", refused),
-        Series(_("overruled by the reader"), "kind-3", overruled),
+        ChartSeries(_("refused by the gate"), "kind-1", refused),
+        ChartSeries(_("overruled by the reader"), "kind-3", overruled),
     ]
     note = _(
         "Shares of the images that the version was made for, and of the signed decisions on its"
@@ -66,7 +66,9 @@ def _counts(
     found = summed(weeks, key)
     shown = [name for name in names if found[name]]
     series = [
-        Series(label(name), _style(name, number), [each.figures[key].get(name) for each in weeks])
+        ChartSeries(
+            label(name), _style(name, number), [each.figures[key].get(name) for each in weeks]
+        )
         for number, name in enumerate(shown)
     ]
     rest = [
@@ -74,7 +76,7 @@ def _counts(
         for each in weeks
     ]
     if any(rest):
-        series.append(Series(label(OTHERS), "kind-others", rest))
+        series.append(ChartSeries(label(OTHERS), "kind-others", rest))
     return bars(title, times, series)
 
 

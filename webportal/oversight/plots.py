@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from webportal.charts import Axis, Plot, Series, count_text, lines
+from webportal.charts import Axis, ChartSeries, Plot, count_text, lines
 from webportal.oversight.shadow.comparison import BINS, TrialComparison
 
 
@@ -21,8 +21,8 @@ def score_plot(comparison: TrialComparison) -> Plot:
         _("Images by score in per cent"),
         Axis(range(BINS), end, span, label_at=1, heading=_("Score")),
         [
-            Series(trial.beside.version, "kind-0", active),
-            Series(trial.model_version.version, "kind-2", shadow, is_dashed=True),
+            ChartSeries(trial.beside.version, "kind-0", active),
+            ChartSeries(trial.model_version.version, "kind-2", shadow, is_dashed=True),
         ],
         count_text,
     )

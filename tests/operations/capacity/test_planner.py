@@ -18,8 +18,8 @@ from webportal.operations.capacity.planner import (
     MOST_USE,
     CapacityPlan,
     CapacityTarget,
-    Estimate,
     Obstacle,
+    SimulatedFigure,
     TooManyImagesError,
     estimate,
     plan,
@@ -162,8 +162,8 @@ def test_an_interval_is_that_of_student() -> None:
     assert found.mean == 2
     assert found.high - found.mean == pytest.approx(4.30 / math.sqrt(3))
     assert found.low == 0
-    assert estimate([None, 5.0]) == Estimate(5, 5, 5)
+    assert estimate([None, 5.0]) == SimulatedFigure(5, 5, 5)
     assert estimate([None]) is None
     assert interval_text(None) == "–"
-    assert interval_text(Estimate(42, 40, 44)) == "42 s (40 s to 44 s)"
-    assert interval_text(Estimate(math.inf, math.inf, math.inf)) == "no result"
+    assert interval_text(SimulatedFigure(42, 40, 44)) == "42 s (40 s to 44 s)"
+    assert interval_text(SimulatedFigure(math.inf, math.inf, math.inf)) == "no result"

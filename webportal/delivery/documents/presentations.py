@@ -26,7 +26,7 @@ from pydicom.dataset import Dataset
 from ml import images
 from ml.images import StoredImage
 from ml.images.parsing import parse
-from webportal.delivery.documents.reports import Verification, person_name
+from webportal.delivery.documents.reports import VerifyingObserver, person_name
 from webportal.delivery.documents.sources import (
     MANUFACTURER,
     SeriesPlace,
@@ -67,7 +67,11 @@ class InColourError(Exception):
 
 
 def presentation(
-    read: Read, radiograph: Radiograph, source: Dataset, place: SeriesPlace, verified: Verification
+    read: Read,
+    radiograph: Radiograph,
+    source: Dataset,
+    place: SeriesPlace,
+    verified: VerifyingObserver,
 ) -> bytes:
     """What a reader drew on an image, as a DICOM file; nothing, if the read no longer has it.
 

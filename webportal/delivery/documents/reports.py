@@ -72,7 +72,7 @@ Group = MeasurementsAndQualitativeEvaluations | PlanarROIMeasurementsAndQualitat
 
 
 @dataclass(frozen=True)
-class Verification:
+class VerifyingObserver:
     """The verifying observer of a document, the organization and the time."""
 
     reader: User
@@ -192,7 +192,7 @@ def read_report(
     addenda: Sequence[Addendum],
     sources: Mapping[uuid.UUID, Dataset],
     place: SeriesPlace,
-    verifications: Sequence[Verification],
+    verifications: Sequence[VerifyingObserver],
     previous: Sequence[Dataset] = (),
 ) -> bytes:
     """A read's findings, impression and addenda; verified by the last author."""
@@ -222,7 +222,7 @@ def read_marks(
     marks: Sequence[Mark],
     sources: Mapping[uuid.UUID, Dataset],
     place: SeriesPlace,
-    verifications: Sequence[Verification],
+    verifications: Sequence[VerifyingObserver],
     previous: Sequence[Dataset] = (),
 ) -> bytes:
     """The reader's marks on the images; verified by the reader.
@@ -267,7 +267,7 @@ def _marked(finding: str) -> Code:
     return coding.other_finding(finding) or coding.ABNORMALITY
 
 
-def _by(verification: Verification) -> ObservationContext:
+def _by(verification: VerifyingObserver) -> ObservationContext:
     person = PersonObserverIdentifyingAttributes(
         name=person_name(verification.reader),
         login_name=verification.reader.username,
@@ -282,7 +282,7 @@ def _verified(
     content: MeasurementReport,
     sources: Sequence[Dataset],
     place: SeriesPlace,
-    verifications: Sequence[Verification],
+    verifications: Sequence[VerifyingObserver],
     previous: Sequence[Dataset],
     description: str = READ,
 ) -> bytes:
@@ -305,7 +305,7 @@ def _verified(
     return file_of(document)
 
 
-def _observer(verification: Verification) -> Dataset:
+def _observer(verification: VerifyingObserver) -> Dataset:
     item = Dataset()
     item.VerifyingObserverName = person_name(verification.reader)
     item.VerifyingObserverIdentificationCodeSequence = []

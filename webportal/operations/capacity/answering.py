@@ -5,11 +5,16 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from webportal.charts import Axis, Plot, Series, count_text, lines, share_text, waits
+from webportal.charts import Axis, ChartSeries, Plot, count_text, lines, share_text, waits
 from webportal.operations.capacity.assumptions import UploadPath
 from webportal.operations.capacity.basis import GivenAssumptions, combine
 from webportal.operations.capacity.measured import Measured
-from webportal.operations.capacity.planner import CapacityPlan, CapacityTarget, Estimate, plan
+from webportal.operations.capacity.planner import (
+    CapacityPlan,
+    CapacityTarget,
+    SimulatedFigure,
+    plan,
+)
 from webportal.operations.capacity.words import headline, interval_text
 from webportal.records.choices import Priority
 
@@ -69,24 +74,24 @@ def _plots(answer: CapacityPlan, within: float) -> list[Plot]:
         return []
     axis = Axis([option.workers for option in answer.options], str, _workers)
     series = [
-        Series(
+        ChartSeries(
             str(priority.label),
             f"priority-{priority.name.lower()}",
             [_time(option.by_priority[priority.name.lower()]) for option in answer.options],
         )
         for priority in Priority
     ]
-    goal = Series(_("target"), "kind-others", [within] * len(answer.options), is_dashed=True)
+    goal = ChartSeries(_("target"), "kind-others", [within] * len(answer.options), is_dashed=True)
     note = _("The axis of times is logarithmic.")
     plots = [waits(_("Time to the result by number of workers"), axis, [*series, goal], note)]
     if answer.backlog:
         day = Axis(range(len(answer.backlog)), _end, _clock, label_at=1)
-        backlog = [Series(_("images"), "kind-0", answer.backlog)]
+        backlog = [ChartSeries(_("images"), "kind-0", answer.backlog)]
         plots.append(lines(_("Unfinished images in the course of a day"), day, backlog, count_text))
     return plots
 
 
-def _time(estimate: Estimate | None) -> float | None:
+def _time(estimate: SimulatedFigure | None) -> float | None:
     return None if estimate is None else estimate.mean
 
 

@@ -67,7 +67,7 @@ class TooManyImagesError(Exception):
 
 
 @dataclass(frozen=True)
-class Estimate:
+class SimulatedFigure:
     """A figure with its 95 % interval over the replications."""
 
     mean: float
@@ -84,9 +84,9 @@ class Option:
     """
 
     workers: int
-    worst: Estimate
-    median: Estimate
-    by_priority: dict[str, Estimate | None]
+    worst: SimulatedFigure
+    median: SimulatedFigure
+    by_priority: dict[str, SimulatedFigure | None]
     use: float
     is_enough: bool
 
@@ -291,9 +291,9 @@ class _Trial:
         load, speed = self._assumptions.load, self._assumptions.speed
         return Option(
             workers=workers,
-            worst=worst or Estimate(0, 0, 0),
+            worst=worst or SimulatedFigure(0, 0, 0),
             median=estimate([_percentile(counted(run, slot), 50) for run in runs])
-            or Estimate(0, 0, 0),
+            or SimulatedFigure(0, 0, 0),
             by_priority=by_priority,
             use=load.images_per_second / (workers * speed.images_per_second),
             is_enough=all(each.high <= self.target.within_seconds for each in present),
@@ -321,18 +321,18 @@ def worst_slot(run: Run, slot: float, percentile: float) -> float | None:
     return max(values) if values else _percentile(counted(run, slot), percentile)
 
 
-def estimate(values: Sequence[float | None]) -> Estimate | None:
+def estimate(values: Sequence[float | None]) -> SimulatedFigure | None:
     """The mean over the replications with its interval; None if there are no images."""
     present = np.array([value for value in values if value is not None])
     if not len(present):
         return None
     mean = float(present.mean())
     if len(present) == 1 or not math.isfinite(mean):
-        return Estimate(mean, mean, mean)
+        return SimulatedFigure(mean, mean, mean)
     freedom = len(present) - 1
     quantile = _STUDENT[freedom - 1] if freedom <= len(_STUDENT) else 1.96
     half = quantile * float(present.std(ddof=1)) / math.sqrt(len(present))
-    return Estimate(mean, max(mean - half, 0.0), mean + half)
+    return SimulatedFigure(mean, max(mean - half, 0.0), mean + half)
 
 
 def _percentile(values: Floats, percentile: float) -> float | None:

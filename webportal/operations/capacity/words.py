@@ -7,7 +7,12 @@ from django.utils.translation import ngettext
 
 from webportal.charts import seconds_text
 from webportal.operations.capacity.assumptions import Assumptions
-from webportal.operations.capacity.planner import CapacityPlan, CapacityTarget, Estimate, Obstacle
+from webportal.operations.capacity.planner import (
+    CapacityPlan,
+    CapacityTarget,
+    Obstacle,
+    SimulatedFigure,
+)
 
 
 def headline(assumptions: Assumptions, target: CapacityTarget, answer: CapacityPlan) -> str:
@@ -64,7 +69,7 @@ def _why_not(assumptions: Assumptions, target: CapacityTarget, answer: CapacityP
     return _("More than {workers} would be needed.").format(workers=answer.options[-1].workers)
 
 
-def interval_text(estimate: Estimate | None) -> str:
+def interval_text(estimate: SimulatedFigure | None) -> str:
     """A time with its interval, such as ‘42 s (40 s to 44 s)’; ‘–’ where there is none."""
     if estimate is None:
         return "–"
