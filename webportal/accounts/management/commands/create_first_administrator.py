@@ -11,7 +11,7 @@ from webportal.accounts.services import create_user
 class Command(BaseCommand):
     """Create `admin` with every role and print the one-time password; nothing if users exist."""
 
-    help = "Create the first administrator when there is no user yet."
+    help = "Create the first administrator if no user exists yet."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if User.objects.exists():

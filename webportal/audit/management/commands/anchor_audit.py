@@ -10,7 +10,9 @@ from webportal.audit import anchors
 class Command(BaseCommand):
     """Append the chain's head to the anchors, or start a new series."""
 
-    help = "Write the head of the audit chain to AUDIT_ANCHOR_FILE and the further places."
+    help = (
+        "Write the head of the audit chain to AUDIT_ANCHOR_FILE and the other places for anchors."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -26,6 +28,6 @@ class Command(BaseCommand):
             self.stdout.write("anchored" if anchors.anchor() else "already anchored")
             return
         if not reason.strip():
-            raise CommandError("Give the reason for which the anchors begin anew.")
+            raise CommandError("Give the reason why the anchors begin anew.")
         anchors.begin_anew(reason.strip())
-        self.stdout.write("begun anew; the anchors before are kept and no longer compared")
+        self.stdout.write("begun anew; earlier anchors are kept but no longer compared")

@@ -13,7 +13,7 @@ class Command(BaseCommand):
     """Record the change of the key; every later entry and anchor is signed with the new one."""
 
     help = (
-        "Continue the audit trail under AUDIT_KEY; the key until now has to be in AUDIT_OLD_KEYS."
+        "Continue the audit trail under AUDIT_KEY; the previous key must be in AUDIT_OLD_KEYS."
         " Run it once every process has been restarted with both."
     )
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--old-key-lost",
             metavar="REASON",
-            help="Continue although the present key of the trail is lost. Nothing under it can be"
+            help="Continue although the current key of the trail is lost. Nothing under it can be"
             " verified any more. The reason goes into the trail.",
         )
 
@@ -36,10 +36,10 @@ class Command(BaseCommand):
         detail = entry.detail
         begun = f"From entry {entry.sequence} on, the audit trail uses the key {detail['key']}."
         before = (
-            f" The key before it, {detail['previous_key']}, is lost: earlier entries cannot be"
-            " verified. Should it be found, put it into AUDIT_OLD_KEYS."
+            f" The previous key, {detail['previous_key']}, is lost: earlier entries cannot be"
+            " verified. If it is found, put it into AUDIT_OLD_KEYS."
             if reason
-            else f" Keep the key before it, {detail['previous_key']}, in AUDIT_OLD_KEYS: without it"
+            else f" Keep the previous key, {detail['previous_key']}, in AUDIT_OLD_KEYS: without it"
             " earlier entries cannot be verified."
         )
         self.stdout.write(begun + before)

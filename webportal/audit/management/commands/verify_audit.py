@@ -18,14 +18,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--queued",
             action="store_true",
-            help="Run the verification that was asked for on a page, if one was.",
+            help="Run the verification requested on a page, if there is one.",
         )
 
     # Monitoring compares the output.
     @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
         if options["queued"]:
-            # Lower priority than people and workers.
+            # Lower CPU priority than requests and workers.
             os.nice(10)
             verification = runs.run_queued()
         else:

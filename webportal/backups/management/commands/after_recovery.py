@@ -15,14 +15,16 @@ class Command(BaseCommand):
     """Run once, before the portal is started; `make recover` does so itself."""
 
     help = (
-        "Erase again what had been erased since, end all sessions and API tokens, and pause the"
+        "Repeat the erasures made since, end all sessions and API tokens, and pause the"
         " removal of files, after the database was restored to a point in time."
     )
     # `migrate` runs them.
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("until", type=datetime.fromisoformat, help="The time, with its zone.")
+        parser.add_argument(
+            "until", type=datetime.fromisoformat, help="The time restored to, with its time zone."
+        )
 
     @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
@@ -31,6 +33,6 @@ class Command(BaseCommand):
         except (BackupError, MigrationError, RoleError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            "Everybody signs in anew; API tokens have ended; no files are removed from the storage"
-            " until hospital IT resumes it under Queue."
+            "Everybody signs in anew; API tokens are revoked; no files are removed from"
+            " the storage until hospital IT resumes it under Queue."
         )

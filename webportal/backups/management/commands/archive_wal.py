@@ -21,17 +21,19 @@ logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
-    """Runs until it is stopped; what fails is logged and tried again."""
+    """Runs until it is stopped; failures are logged and retried."""
 
     help = "Move the write-ahead log of PostgreSQL from a folder into BACKUP_REPOSITORY."
     # As for the receivers: `migrate` has run them.
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("outbox", type=Path, help="Where PostgreSQL copies the log.")
+        parser.add_argument(
+            "outbox", type=Path, help="The folder to which PostgreSQL copies the log."
+        )
         parser.add_argument("socket", type=Path, help="The folder of PostgreSQL's socket.")
         parser.add_argument(
-            "password_file", type=Path, help="With the password of the role for replication."
+            "password_file", type=Path, help="A file with the password of the replication role."
         )
 
     @no_translations
@@ -39,7 +41,7 @@ class Command(BaseCommand):
         while True:
             try:
                 _keep(options["outbox"], options["socket"], options["password_file"])
-            # A bucket has errors of its own.
+            # S3 raises its own errors.
             except Exception as error:
                 known = isinstance(error, BackupError | OSError)
                 logger.error("the write-ahead log is not archived: %s", error, exc_info=not known)
@@ -51,7 +53,8 @@ def _keep(outbox: Path, socket: Path, password_file: Path) -> None:
     wal_archive.ship(outbox)
     now = timezone.now()
     bases = wal_archive.bases()
-    # Made by a recovery (deploy/local/recovery.py), after which the earlier copies lead elsewhere.
+    # Made by a recovery (deploy/local/recovery.py), after which earlier copies belong to
+    # another timeline.
     needed = outbox / ".base-needed"
     if bases and bases[-1] >= now - BASE_EVERY and not needed.exists():
         return

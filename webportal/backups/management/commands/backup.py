@@ -17,7 +17,9 @@ _NEWEST = "newest"
 class Command(BaseCommand):
     """Exits with 1 if a backup is incomplete, or if verification finds something."""
 
-    help = "Back up the database and the stored files to BACKUP_REPOSITORY, while all goes on."
+    help = (
+        "Back up the database and the stored files to BACKUP_REPOSITORY while the system is in use."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         chosen = parser.add_mutually_exclusive_group()
@@ -33,7 +35,7 @@ class Command(BaseCommand):
         chosen.add_argument(
             "--begin-repository",
             action="store_true",
-            help="Make the first backup in a new repository, after others in an earlier one.",
+            help="Make the first backup in a new repository that replaces an earlier one.",
         )
 
     # The scheduler's log is in English.
@@ -43,7 +45,7 @@ class Command(BaseCommand):
             if options["list"]:
                 self.stdout.writelines(f"{name}\n" for name in repository.names())
                 return
-            # Lower priority than people and workers.
+            # Lower CPU priority than requests and workers.
             os.nice(10)
             if options["verify"]:
                 self._verify(options["verify"])

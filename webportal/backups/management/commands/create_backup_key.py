@@ -12,10 +12,12 @@ from webportal.backups import encryption
 class Command(BaseCommand):
     """Write the secret key into a new file, and print the public key."""
 
-    help = "Make the key of the backups: the secret part into a file, the public part is printed."
+    help = (
+        "Create the key pair for backups: write the secret key to a file and print the public key."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path, help="Where the secret key goes; a new file.")
+        parser.add_argument("file", type=Path, help="A new file for the secret key.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         file: Path = options["file"]

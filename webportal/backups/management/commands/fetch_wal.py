@@ -1,4 +1,4 @@
-"""`manage.py fetch_wal`: what a recovery to a point in time needs; `make recover` runs it."""
+"""`manage.py fetch_wal`: fetch what a point-in-time recovery needs; `make recover` runs it."""
 
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,9 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("until", type=datetime.fromisoformat, help="With a time zone.")
+        parser.add_argument(
+            "until", type=datetime.fromisoformat, help="The time to restore to, with its time zone."
+        )
         parser.add_argument("folder", type=Path, help="An empty folder.")
 
     @no_translations

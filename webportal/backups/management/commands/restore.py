@@ -19,7 +19,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "backup", nargs="?", help="Its name, from ‘manage.py backup --list’; else the newest."
+            "backup",
+            nargs="?",
+            help="Its name, from ‘manage.py backup --list’; default: the newest.",
         )
         parser.add_argument(
             "--without-files",
@@ -46,6 +48,6 @@ class Command(BaseCommand):
             sys.exit(1)
         self.stdout.write(
             f"Restored and intact: {verdict.entries} entries, {verdict.anchors} anchors checked."
-            " Everybody signs in anew; API tokens have ended; no files are removed from the storage"
-            " until hospital IT resumes it under Queue."
+            " Everybody signs in anew; API tokens are revoked; no files are removed from"
+            " the storage until hospital IT resumes it under Queue."
         )

@@ -11,7 +11,7 @@ from webportal.stopping import on_signal
 class Command(BaseCommand):
     """Send until SIGTERM, Ctrl-C, or no destination is left; started by the scheduler."""
 
-    help = "Send signed reads and results to the destinations, as long as there are any."
+    help = "Send signed reads and results to the destinations, as long as there are destinations."
     # As for the receivers: `migrate` has run them.
     requires_system_checks = []
 

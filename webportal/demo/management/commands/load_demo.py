@@ -1,4 +1,4 @@
-"""`manage.py load_demo`: studies of invented patients with drawn images."""
+"""`manage.py load_demo`: studies of fictitious patients with drawn images."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from webportal.demo import demonstration
 class Command(BaseCommand):
     """Load the phantoms that are missing; safe to repeat."""
 
-    help = "Load marked phantom studies of invented patients."
+    help = "Load phantom studies of fictitious patients, marked as such."
 
     def handle(self, *args: Any, **options: Any) -> None:
         for file_name, verdict in demonstration.load():

@@ -16,14 +16,16 @@ from webportal.records.models import Patient
 class Command(BaseCommand):
     """Lists the data and prints the code to confirm; erases only with ‘--confirm’."""
 
-    help = "List everything that is kept of a patient; with --confirm, erase it for good."
+    help = "List all data of a patient; with --confirm, erase it permanently."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "patient", type=uuid.UUID, help="The id in the address of the patient’s page."
         )
-        parser.add_argument("--confirm", metavar="CODE", help="The code below the list.")
-        parser.add_argument("--reason", default="", help="Why; kept permanently: no patient data.")
+        parser.add_argument("--confirm", metavar="CODE", help="The code printed below the list.")
+        parser.add_argument(
+            "--reason", default="", help="Why; kept permanently, so without patient data."
+        )
         parser.add_argument("--reference", default="", help="A file number or the like.")
 
     # The digest must not depend on the user's language.
@@ -59,11 +61,11 @@ class Command(BaseCommand):
         for key in sorted(plan.files):
             self.stdout.write(f"file: {key}")
         for study in sorted(plan.kept):
-            self.stdout.write(f"kept, now another patient’s, once under this identity: {study}")
+            self.stdout.write(f"kept; now another patient’s, formerly under this identity: {study}")
         for key in sorted(plan.unreadable):
             self.stdout.write(f"unreadable, will be kept: {key}")
         found = obstacles(plan)
         for code in found:
             self.stdout.write(f"obstacle: {OBSTACLES[code]}")
         if not found:
-            self.stdout.write(f"To erase all of this for good: --confirm {plan.digest}")
+            self.stdout.write(f"To erase all of this permanently: --confirm {plan.digest}")

@@ -11,7 +11,7 @@ from webportal.erasure.register import RegisterError
 class Command(BaseCommand):
     """Also run by `manage.py restore`."""
 
-    help = "After a database was restored by other means: erase again what had been erased."
+    help = "Repeat the recorded erasures after the database was restored by other means."
 
     @no_translations
     def handle(self, *args: Any, **options: Any) -> None:

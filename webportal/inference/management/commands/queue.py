@@ -1,4 +1,4 @@
-"""`manage.py queue`: show, pause and resume the queue, and change its jobs by their reason."""
+"""`manage.py queue`: show, pause and resume the queue, and change failed jobs by reason."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -21,9 +21,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         commands = parser.add_subparsers(dest="do", required=True)
-        commands.add_parser("show", help="what waits, runs and has failed, by priority")
+        commands.add_parser("show", help="waiting, running and failed jobs, by priority")
         for name, words in (
-            ("pause", "let workers take no more; they finish what they have begun"),
+            ("pause", "stop workers from taking jobs; they finish those they have"),
             ("resume", "let workers take jobs again"),
         ):
             command = commands.add_parser(name, help=words)

@@ -11,7 +11,7 @@ from webportal.inference.registry import RegistryError, activate, register
 
 
 class Command(BaseCommand):
-    """Verify and register a package; it becomes active when no other version is."""
+    """Verify and register a package; it becomes active if no other version is."""
 
     help = "Register a model package. Every worker needs the same folder at the same path."
 

@@ -20,11 +20,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         commands = parser.add_subparsers(dest="do", required=True)
-        commands.add_parser("list", help="those that run, or did within the last day")
+        commands.add_parser("list", help="workers seen within the last day")
         for name, words in (
-            ("drain", "let it finish what it has and take no more"),
+            ("drain", "let it finish its jobs and take no more"),
             ("resume", "let it take jobs again"),
-            ("stop", "let it finish what it has and end"),
+            ("stop", "let it finish its jobs and exit"),
         ):
             commands.add_parser(name, help=words).add_argument("worker", help="as listed")
 

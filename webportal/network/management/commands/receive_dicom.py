@@ -23,7 +23,7 @@ _STOP_SECONDS = 5.0
 class Command(ListeningCommand):
     """Receive until SIGTERM or Ctrl-C; meanwhile import from the inbox and call nodes."""
 
-    help = "Receive images over the DICOM network and import them, and call nodes."
+    help = "Receive images over the DICOM network, import them, and call other nodes."
     prefix = "DICOM"
     receiving = f"Receiving as {settings.DICOM_AE_TITLE}"
 
@@ -44,7 +44,7 @@ class Command(ListeningCommand):
             try:
                 import_quiet_studies(stopping.is_set)
             except (StorageRefusesError, OSError, Error) as error:
-                logger.error("The inbox waits: %s", type(error).__name__)
+                logger.error("The import from the inbox is delayed: %s", type(error).__name__)
                 connection.close()
                 stopping.wait(_PAUSE_AFTER_FAULT_SECONDS)
             stopping.wait(_PAUSE_SECONDS)

@@ -35,7 +35,7 @@ def seconds(text: str) -> float:
     """A time such as ‘60s’, ‘10m’ or ‘4h’ in seconds."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
     if not found or not float(found[1]):
-        raise ArgumentTypeError(f"{text} is not a time: give 60s, 10m or 4h")
+        raise ArgumentTypeError(f"{text} is not a duration such as 60s, 10m or 4h")
     return float(found[1]) * _UNITS[found[2] or "s"]
 
 
@@ -90,7 +90,7 @@ def priorities(text: str) -> list[float]:
 class Command(BaseCommand):
     """The capacity planner; see docs/capacity.md."""
 
-    help = "Simulate the queue: how many workers does it take for results to come in time?"
+    help = "Simulate the queue: how many workers are needed for results to arrive in time?"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add, path = parser.add_argument, "not measured here; default: %(default)s"

@@ -1,7 +1,7 @@
 """Django's `migrate`, for a database that is in use.
 
 A statement that changes a table waits for everyone who uses it, and everyone who comes later waits
-behind it. So it waits only for seconds, and is tried again.
+behind it. So it waits only for seconds, and is retried.
 """
 
 import time

@@ -17,7 +17,7 @@ class Command(BaseCommand):
     Safe to repeat.
     """
 
-    help = "Prepare the database for a start."
+    help = "Migrate the database, register the shipped model, and create the first administrator."
     # `migrate` runs them.
     requires_system_checks = []
 

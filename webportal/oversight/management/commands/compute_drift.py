@@ -1,4 +1,4 @@
-"""`manage.py compute_drift`: computes the weeks that are missing; started by the scheduler."""
+"""`manage.py compute_drift`: compute drift for missing weeks; started by the scheduler."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from webportal.oversight.drift import weeks
 
 
 class Command(BaseCommand):
-    """Compute what is due, and end."""
+    """Compute the missing weeks, and exit."""
 
-    help = "Compute the weeks of the active model version that are over."
+    help = "Compute drift for the completed weeks of the active model version."
     # As for the receivers: `migrate` has run them.
     requires_system_checks = []
 

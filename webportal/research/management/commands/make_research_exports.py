@@ -1,4 +1,4 @@
-"""`manage.py make_research_exports`: makes the exports that wait; started by the scheduler."""
+"""`manage.py make_research_exports`: create waiting exports; started by the scheduler."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from webportal.research import building
 
 
 class Command(BaseCommand):
-    """Make what waits, and end."""
+    """Create the waiting exports, and exit."""
 
-    help = "Make the exports for research that wait."
+    help = "Create the waiting exports for research."
     # As for the receivers: `migrate` has run them.
     requires_system_checks = []
 

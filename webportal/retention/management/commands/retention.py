@@ -10,7 +10,7 @@ from webportal.retention import rule
 class Command(BaseCommand):
     """Prints one line per study: its id, and the start of its retention period."""
 
-    help = "List the studies that are older than RETENTION_YEARS and on no legal hold."
+    help = "List the studies that are due under the retention rule and not on legal hold."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="List them; remove nothing.")

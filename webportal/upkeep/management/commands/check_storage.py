@@ -20,7 +20,7 @@ class Command(BaseCommand):
     """
 
     help = (
-        "Compares every stored file with its recorded SHA-256; fails if one is missing or damaged."
+        "Compare every stored file with its recorded SHA-256; fails if one is missing or damaged."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -42,7 +42,7 @@ class Command(BaseCommand):
                 check = checking.check_some(check, most_bytes=most, most_seconds=_STEP_SECONDS)
             except StorageAwayError:
                 raise CommandError(
-                    "The storage (STORAGE_URL) is away or empty; is its volume mounted?"
+                    "The storage (STORAGE_URL) is unavailable or empty; is its volume mounted?"
                 ) from None
             if check.percent // 10 > shown:
                 shown = check.percent // 10

@@ -11,7 +11,7 @@ from webportal.upkeep.unreferenced import unreferenced
 class Command(BaseCommand):
     """List what the scheduler would move to the trash, one storage key per line."""
 
-    help = "Lists the stored files, older than a day, that no record names."
+    help = "List the stored files older than a day that no record references."
 
     def handle(self, *args: Any, **options: Any) -> None:
         for number in range(SLICES):
