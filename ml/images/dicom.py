@@ -51,7 +51,7 @@ _PHOTOMETRIC = PHOTOMETRIC_GREY | PHOTOMETRIC_LUMA | {"RGB", "YBR_ICT", "YBR_RCT
 IDENTIFYING = ("PatientID", "IssuerOfPatientID", "PatientName", "AccessionNumber")
 # VR DA and TM (PS3.5 6.2), with the points and colons of ACR-NEMA too, and ISO 8601.
 _DATE = re.compile(r"(\d{4})[./-]?(\d\d)[./-]?(\d\d)", re.ASCII)
-_SAYING = re.compile(r"[^\W_]")
+_DIGIT = re.compile(r"\d")
 # VR DT; its offset from UTC can be ignored, because the local date of the image counts.
 _DATE_TIME = re.compile(r"(\d{8})(\d*(?:\.\d*)?)(?:[+-]\d{4})?", re.ASCII)
 _TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6})\d*)?)?)?", re.ASCII)
@@ -293,10 +293,13 @@ def _date(dataset: Dataset, keyword: str) -> date | None:
 
 
 def _unreadable_date(dataset: Dataset, keyword: str) -> str:
-    """Return what is written in place of a date; '' for a date, and for zeros or dashes alone."""
+    """Return what is written in place of a date; '' for a date, and for what names no day.
+
+    That is zeros, nines and dashes, or a word such as UNKNOWN.
+    """
     text = _identifier(dataset, keyword).replace("\0", "")
-    says_something = len(set(_SAYING.findall(text))) > 1
-    return text if says_something and _as_date(text) is None else ""
+    names_a_day = len(set(_DIGIT.findall(text))) > 1
+    return text if names_a_day and _as_date(text) is None else ""
 
 
 def _time(dataset: Dataset, keyword: str) -> time | None:
