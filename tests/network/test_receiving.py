@@ -170,6 +170,24 @@ def test_a_nearly_full_disk_returns_out_of_resources_and_keeps_nothing(
     assert not list((tmp_path / "inbox").iterdir())
 
 
+def test_of_two_versions_of_an_image_the_later_one_is_held(
+    start_receiver: Start, node: Node, tmp_path: Path
+) -> None:
+    receiver = start_receiver(DICOM_STUDY_QUIET_SECONDS="2")
+    first, other = write_study(tmp_path / "study", 2)
+    instance = instance_of(first)
+    other.write_bytes(files.with_elements(other.read_bytes(), SOPInstanceUID=instance))
+    # The first one comes once more, last.
+    assert send(receiver, [first, other, first]).returncode == 0
+    wait_until(settled(2), "both are settled")
+    rows = ReceivedInstance.objects.filter(sop_instance_uid=instance)
+    assert [each.state for each in rows.order_by("first_received_at")] == [
+        InboxState.TAKEN,
+        InboxState.HELD,
+    ]
+    assert data_set(read_original(Radiograph.objects.get())) == data_set(first.read_bytes())
+
+
 def test_an_image_that_is_not_a_radiograph_is_refused_with_the_reason_and_kept(
     start_receiver: Start, node: Node, tmp_path: Path
 ) -> None:

@@ -73,7 +73,9 @@ def import_quiet_studies(should_stop: Callable[[], bool] = lambda: False) -> int
         settled = 0
         for study in _quiet_studies():
             batch = _batch_for(study)
-            for row in study.waiting().filter(batch=batch).order_by("received_at"):
+            # Of two versions of an image, the one that came first is stored, however often it
+            # came again since; the other is held.
+            for row in study.waiting().filter(batch=batch).order_by("first_received_at", "pk"):
                 if should_stop():
                     return settled
                 with tracing.span("import instance"):
