@@ -187,6 +187,13 @@ def test_there_is_one_frame(reader: APIClient) -> None:
         assert get(reader, f"{address}/frames/{frames}", FRAME).status_code == status
 
 
+@pytest.mark.parametrize(
+    "address", ["", "/metadata", "/series", "/series/1/instances/1/rendered", "/thumbnail"]
+)
+def test_a_uid_with_a_nul_is_not_found(reader: APIClient, address: str) -> None:
+    assert get(reader, f"{STUDIES}/%00{address}").status_code == 404
+
+
 def test_metadata_are_the_header_without_pixels(reader: APIClient) -> None:
     data = jpeg_dicom(
         PatientName="Phantom^One",

@@ -15,11 +15,13 @@ from django.db import connection
 from pydicom import uid
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
+from pynetdicom.dsutils import encode
 
 from tests import dicom_files as files
 from tests.helpers import PATIENCE_SECONDS, wait_until
 from tests.network.conftest import Receiver
 from tests.network.rows import make_node
+from webportal.network import scp
 from webportal.network.models import Node, ReceivedInstance, RejectedCaller
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -60,10 +62,10 @@ def fragment(association: Association, control: int, data: bytes) -> bytes:
     return pdu(P_DATA_TF, struct.pack(">LBB", len(data) + 2, context, control) + data)
 
 
-def store_request() -> bytes:
+def store_request(instance: bytes = b"") -> bytes:
     """The command of a C-STORE (PS3.7 9.3.1.1), in Implicit VR Little Endian."""
     sop_class = uid.ComputedRadiographyImageStorage.encode() + b"\0"
-    instance = uid.generate_uid().encode()
+    instance = instance or uid.generate_uid().encode()
     instance += b"\0" * (len(instance) % 2)
     elements = [
         (0x0002, sop_class),
@@ -155,6 +157,24 @@ def test_a_data_set_without_an_end_is_aborted(start_receiver: Start, node: Node)
     part = fragment(association, DATA, b"\0" * 30_000)
     assert not has_taken(wire(association), part, times=2000)
     wait_until(lambda: association.is_aborted, "the association is aborted")
+
+
+def test_an_instance_that_cannot_be_recorded_is_refused_for_good(
+    start_receiver: Start, node: Node
+) -> None:
+    association = associate(start_receiver())
+    answers: list[int] = []
+    association.bind(
+        evt.EVT_DIMSE_RECV, lambda event: answers.append(event.message.command_set.Status)
+    )
+    request = fragment(association, LAST_COMMAND, store_request(b"1.2\x003.4"))
+    data = encode(files.dataset(files.phantom(size=(100, 100))), False, True)
+    assert data is not None
+    wire(association).sendall(request + fragment(association, LAST_DATA, data))
+    wait_until(lambda: bool(answers), "it is answered")
+    assert answers == [scp.CANNOT_UNDERSTAND]
+    assert not ReceivedInstance.objects.exists()
+    association.abort()
 
 
 def test_many_small_instances_are_no_large_one(

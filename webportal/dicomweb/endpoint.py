@@ -1,11 +1,12 @@
 """Base class of the DICOMweb endpoints."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.http import Http404
 from rest_framework.authentication import SessionAuthentication
+from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from webportal.accounts.models import Role, User
@@ -28,6 +29,12 @@ class DicomwebEndpoint(ViewSet):
     roles: ClassVar[dict[str, tuple[Role, ...]]]
     read_by_post: ClassVar[tuple[str, ...]] = ()
     of_uploading: ClassVar[tuple[str, ...]] = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Admit the caller. Raises Http404 for a UID with a NUL, which PostgreSQL cannot search."""
+        super().initial(request, *args, **kwargs)
+        if any("\0" in part for part in kwargs.values()):
+            raise Http404
 
     @property
     def person(self) -> User:

@@ -23,7 +23,10 @@ _STATUSES = (
     (scp.NOT_AUTHORIZED, "the caller is admitted only to report on storage commitment"),
     (scp.OUT_OF_RESOURCES, "the disk has too little space, or cannot be written to; send it again"),
     (scp.NOT_MATCHING, "it was retrieved as a prior, but belongs to another patient"),
-    (scp.CANNOT_UNDERSTAND, "the data set cannot be read as DICOM"),
+    (
+        scp.CANNOT_UNDERSTAND,
+        "the data set cannot be read as DICOM, or the Affected SOP Instance UID contains a NUL",
+    ),
 )
 _ACTIONS = (
     (commitment.SUCCESS, "the request is recorded; the report follows"),

@@ -15,7 +15,7 @@ from socketserver import BaseServer
 from typing import Any
 
 from django.conf import settings
-from django.db import Error, close_old_connections, connection
+from django.db import DataError, Error, close_old_connections, connection
 from pynetdicom import evt
 from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
@@ -307,6 +307,10 @@ def _store(event: Event) -> int:
     except OSError as error:
         logger.error("An instance cannot be kept: %s", type(error).__name__)
         return OUT_OF_RESOURCES
+    except DataError:
+        # A NUL, which PostgreSQL stores in no text; sent again, it would be the same.
+        logger.error("An instance is refused: its SOP Instance UID cannot be recorded")
+        return CANNOT_UNDERSTAND
     except Error as error:
         logger.error("An instance cannot be recorded: %s", type(error).__name__)
         return PROCESSING_FAILURE
