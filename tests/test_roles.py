@@ -20,9 +20,9 @@ from pytest_django.fixtures import Settings
 from deploy.local.system import ROOT
 from tests.roles import IT, METHODS, PUBLIC, SIGNED_IN, TABLE, A, C, U
 from webportal.access.routes import ROUTES
+from webportal.accounts import locking
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import ROLES_OF_ALL_DEPARTMENTS
-from webportal.review.session.lock import LOCKED
 from webportal.site.navigation import LINKS
 from webportal.site.views import START_PAGES
 
@@ -63,11 +63,11 @@ def _client_of(person: User | None) -> Client:
     return client
 
 
-def _is_open(client: Client, response: Any) -> bool:
-    if settings.SESSION_COOKIE_NAME not in response.cookies:
+def _is_open(client: Client, address: str, response: Any) -> bool:
+    if address not in ENDS_THE_SESSION and settings.SESSION_COOKIE_NAME not in response.cookies:
         return True  # the session is as before
     session = client.session
-    return "_auth_user_id" in session and LOCKED not in session
+    return "_auth_user_id" in session and not locking.is_locked(session)
 
 
 def test_the_table_matches_the_urls() -> None:
@@ -99,7 +99,7 @@ def test_every_url_is_open_to_exactly_the_roles_in_the_table(person: User | None
         # Those that are open come last, because one of them signs out.
         for method in sorted(METHODS, key=lambda method: method in allowed):
             response = client.generic(method, filled(address))
-            if person is not None and not _is_open(client, response):
+            if person is not None and not _is_open(client, address, response):
                 assert method == "POST"
                 assert address in ENDS_THE_SESSION
                 client = _client_of(person)

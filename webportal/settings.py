@@ -317,8 +317,8 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 RESERVATION_SECONDS = env.int("RESERVATION_SECONDS", default=900)
 # How many minutes after a signature the signing PIN is accepted instead of the password.
 SIGNING_PIN_MINUTES = env.int("SIGNING_PIN_MINUTES", default=15)
-# How many minutes without input until a reader's session is locked; 0 for never.
-SESSION_LOCK_MINUTES = env.float("SESSION_LOCK_MINUTES", default=10)
+# How many minutes without input until a session is locked; 0 for never.
+SESSION_LOCK_MINUTES = env.float("SESSION_LOCK_MINUTES", default=15)
 # Whether a share of the studies, and every overruled positive, goes to a second reader.
 SECOND_READING = env.bool("SECOND_READING", default=False)
 SECOND_READING_SHARE = env.float("SECOND_READING_SHARE", default=0.05)

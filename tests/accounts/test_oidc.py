@@ -332,3 +332,25 @@ def test_without_a_provider_passwords_cannot_be_switched_off(settings: Settings)
     settings.LOCAL_SIGN_IN = False
     with pytest.raises(SystemCheckError, match="nobody could sign in"):
         call_command("check")
+
+
+@pytest.mark.parametrize(("minutes_ago", "unlocks"), [(0, True), (15, False), (None, False)])
+def test_a_locked_session_is_unlocked_by_authenticating_anew(
+    minutes_ago: int | None, unlocks: bool, client: Client, provider: IdentityProvider
+) -> None:
+    provider.knows("asha", groups=["readers"])
+    provider.sign_in(client, "asha")
+    client.post("/lock")
+    page = client.get("/worklist", headers={"Accept": "text/html"})
+    assert page.status_code == 423
+    assert "Your password" not in page.text
+    assert "/sign-in/provider?next=%2Fworklist" in page.text
+    assert parse_qs(urlsplit(client.get("/sign-in/provider").headers["Location"]).query)[
+        "prompt"
+    ] == ["login"]
+    said = None if minutes_ago is None else int(time.time()) - minutes_ago * 60
+    provider.knows("asha", groups=["readers"], auth_time=said)
+    provider.sign_in(client, "asha", "/worklist")
+    answer = client.get("/worklist", headers={"Accept": "text/html"})
+    assert answer.status_code == (200 if unlocks else 423)
+    assert (Action.SESSION_UNLOCKED in audit_actions()) is unlocks

@@ -1,7 +1,10 @@
-"""An unused page locks itself, and continues as it was when its reader returns."""
+"""An unused page locks itself, and continues as it was when its owner returns."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
@@ -10,11 +13,15 @@ from playwright.sync_api import Page, expect
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from tests import dicom_files as files
 from tests.conftest import PASSWORD
 from tests.e2e.browser import NO_WEBGL, await_image, context_of
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
+from tests.helpers import wait_until
+from tests.intake.upload_page import Hold, abandon_holds, arrived, choose_folder
 from webportal.accounts.models import Session, User
-from webportal.records.models import Study
+from webportal.intake.batches import services
+from webportal.records.models import Radiograph, Study
 from webportal.review.models import Read
 from webportal.review.reads.authentication import set_pin
 
@@ -92,7 +99,7 @@ def test_one_tab_unlocks_the_others(page: Page, study: Study) -> None:
 
 def test_a_page_in_use_stays_open(page: Page) -> None:
     page.clock.install()
-    page.reload()
+    page.goto(page.url)
     await_image(page)
     for _ in range(8):
         page.clock.run_for(1000)
@@ -106,7 +113,7 @@ def test_a_page_whose_session_the_portal_has_locked_is_covered_and_can_be_unlock
     page: Page, study: Study, radiologist: User, settings: Settings
 ) -> None:
     settings.SESSION_LOCK_MINUTES = 10
-    page.reload()
+    page.goto(page.url)
     await_image(page)
     # As after a loss of the connection for longer than that.
     Session.objects.update(used_at=timezone.now() - timedelta(minutes=12))
@@ -116,3 +123,117 @@ def test_a_page_whose_session_the_portal_has_locked_is_covered_and_can_be_unlock
     expect(page.locator("#lock")).to_be_hidden()
     page.keyboard.press("2")
     expect(page.get_by_text("Draft saved")).to_be_visible()
+
+
+@pytest.fixture
+def open_page(
+    live_server: LiveServer, sign_in: Callable[[User], Client], settings: Settings
+) -> Iterator[Callable[[User, str], Page]]:
+    """Open a page for somebody that covers itself after five seconds."""
+    settings.SESSION_LOCK_MINUTES = 5 / 60
+    with ExitStack() as contexts:
+
+        def opened(person: User, address: str) -> Page:
+            context = contexts.enter_context(context_of(sign_in(person), live_server, *NO_WEBGL))
+            page = context.new_page()
+            page.goto(address)
+            return page
+
+        yield opened
+        abandon_holds()
+
+
+def unlock(page: Page) -> None:
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.locator("#lock")).to_be_hidden()
+
+
+def test_an_upload_goes_on_beneath_the_cover_and_its_result_shows_afterwards(
+    open_page: Callable[[User, str], Page], uploader: User, tmp_path: Path
+) -> None:
+    folder = tmp_path / "night"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.png").write_bytes(files.png(files.phantom(seed=number)))
+    page = open_page(uploader, f"/uploads/{services.create_batch(uploader).pk}")
+    hold = Hold(page)
+    choose_folder(page, folder)
+    expect(page.locator(".file-row.is-sending")).to_have_count(3)
+    await_lock(page)
+    expect(page.locator(".file-list")).to_be_hidden()
+    hold.release()
+    wait_until(lambda: Radiograph.objects.count() == 3, "the files have arrived")
+    assert Session.objects.exclude(locked_at=None).exists()
+    expect(page.locator("#lock")).to_be_visible()
+    unlock(page)
+    arrived(page, 3)
+    expect(page.locator(".items tbody tr").filter(has_text="Accepted")).to_have_count(3)
+
+
+def test_a_page_that_refreshes_itself_is_covered_and_keeps_what_was_typed(
+    open_page: Callable[[User, str], Page], it_person: User
+) -> None:
+    page = open_page(it_person, "/users")
+    page.get_by_label("User name").fill("asha")
+    queue = page.context.new_page()
+    with queue.expect_response("**/operations?part=status"):
+        queue.goto("/operations")
+    for each in (page, queue):
+        expect(each.locator("#lock")).to_be_visible()
+        expect(each.locator("main")).to_be_hidden()
+    asked: list[str] = []
+    queue.on("request", lambda request: asked.append(request.url))
+    queue.wait_for_timeout(5000)
+    assert asked == []
+    page.bring_to_front()
+    unlock(page)
+    expect(queue.locator("#lock")).to_be_hidden()
+    expect(page.get_by_label("User name")).to_have_value("asha")
+    with queue.expect_response("**/operations?part=status") as answer:
+        queue.bring_to_front()
+    assert answer.value.status == 200
+
+
+def test_a_page_in_use_says_so_and_one_that_is_not_does_not(
+    open_page: Callable[[User, str], Page], it_person: User, settings: Settings
+) -> None:
+    settings.SESSION_LOCK_MINUTES = 10
+    page = open_page(it_person, "/users")
+    page.clock.install()
+    page.goto("/operations")
+    said: list[str] = []
+    page.on("request", lambda request: said.append(urlsplit(request.url).path))
+    page.clock.run_for(60_000)
+    assert "/operations" in said
+    assert "/in-use" not in said
+    Session.objects.update(used_at=timezone.now() - timedelta(minutes=9))
+    page.keyboard.press("Shift")
+    with page.expect_response("**/in-use") as answer:
+        page.clock.run_for(2000)
+    assert answer.value.status == 204
+    assert Session.objects.get().used_at > timezone.now() - timedelta(minutes=1)
+
+
+def test_a_page_left_by_another_person_stays_covered(
+    open_page: Callable[[User, str], Page],
+    uploader: User,
+    it_person: User,
+    sign_in: Callable[[User], Client],
+) -> None:
+    """Whoever signs in next at this browser does not uncover it."""
+    page = open_page(uploader, "/uploads/")
+    await_lock(page)
+    session = sign_in(it_person).cookies["sessionid"].value
+    address = page.evaluate("location.origin")
+    page.context.add_cookies([{"name": "sessionid", "value": session, "url": address}])
+    theirs = page.context.new_page()
+    theirs.goto("/users")
+    expect(theirs.get_by_role("heading", name="Users")).to_be_visible()
+    expect(page.locator("#lock")).to_be_visible()
+    page.bring_to_front()
+    with page.expect_navigation():
+        page.keyboard.type(PASSWORD)
+        page.keyboard.press("Enter")
+    expect(page.locator(".lock[open]")).to_have_count(0)
+    expect(page.get_by_role("heading", level=1)).not_to_contain_text("Uploads")

@@ -50,6 +50,10 @@ _ROUTES: dict[str, Declaration | AccessKind | None] = {
     "home": None,
     "set-language": None,
     "csp-reports": None,
+    "in-use": None,
+    "lock": None,
+    "unlock": None,
+    "unlock-passkey": None,
     # accounts
     "accounts:sign-in": Declaration(AccessKind.SIGN_IN, always=False),
     "accounts:second-step": Declaration(AccessKind.SIGN_IN, always=False),
@@ -150,9 +154,6 @@ _ROUTES: dict[str, Declaration | AccessKind | None] = {
     "review:text-templates": None,
     "review:text-template": None,
     "review:remove-template": None,
-    "review:lock": None,
-    "review:unlock": None,
-    "review:unlock-passkey": None,
     "review:signing-pin": None,
     "review:agreement": None,
     # URLs of images that the browser may fetch: ids only.

@@ -16,6 +16,17 @@ from webportal.accounts import second_factor
 from webportal.accounts.models import User
 from webportal.programs import is_for_programs
 
+# Open to everybody who is signed in, whatever they have to do first.
+_OPEN_TO_ALL = (
+    "accounts:sign-out",
+    "accounts:change-password",
+    "set-language",
+    "in-use",
+    "lock",
+    "unlock",
+    "unlock-passkey",
+)
+
 
 def skip_auth_for_health(
     get_response: Callable[[HttpRequest], HttpResponse],
@@ -70,11 +81,9 @@ def require_own_password(
     def middleware(request: HttpRequest) -> HttpResponse:
         if not getattr(request.user, "must_change_password", False):
             return get_response(request)
-        change = reverse("accounts:change-password")
-        open_to_all = (change, reverse("accounts:sign-out"), reverse("set-language"))
-        if request.path in open_to_all or is_for_programs(request.path):
+        if _is_open_to_all(request) or is_for_programs(request.path):
             return get_response(request)
-        return redirect(change)
+        return redirect("accounts:change-password")
 
     return middleware
 
@@ -93,12 +102,14 @@ def require_second_factor(
         if not isinstance(user, User) or not second_factor.is_missing(user):
             return get_response(request)
         page = reverse("accounts:second-factor")
-        open_to_all = ("sign-out", "change-password", "confirm")
-        paths = [reverse(f"accounts:{name}") for name in open_to_all]
-        if request.path in (*paths, reverse("set-language")):
+        if _is_open_to_all(request) or request.path == reverse("accounts:confirm"):
             return get_response(request)
         if request.path.startswith(page) or is_for_programs(request.path):
             return get_response(request)
         return redirect(page)
 
     return middleware
+
+
+def _is_open_to_all(request: HttpRequest) -> bool:
+    return request.path in [reverse(name) for name in _OPEN_TO_ALL]

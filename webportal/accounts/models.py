@@ -1,7 +1,7 @@
 """Users and their roles."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
@@ -191,8 +191,23 @@ class Session(AbstractBaseSession):
         help_text="What the identity provider calls the session in which this one began.",
     )
     used_at = models.DateTimeField(
-        db_default=Now(), help_text="When a request last came, to within half a minute."
+        db_default=Now(), help_text="When a person last used it, to within half a minute."
     )
+    locked_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when it is locked; empty while it is open."
+    )
+    unlocked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was last unlocked."
+    )
+
+    def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        """Save the data of the store; an existing row keeps the times noted beside them.
+
+        The store saves what it read when the request began. A lock set meanwhile has to stay.
+        """
+        if options.get("force_update") and update_fields is None:
+            update_fields = ("session_data", "expire_date", "user", "provider_sid")
+        super().save(update_fields=update_fields, **options)
 
     @classmethod
     def get_session_store_class(cls) -> type[Any]:

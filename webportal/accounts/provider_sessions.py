@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from webportal.access.shown import sign_in_tried
-from webportal.accounts import confirmation, services, sessions
+from webportal.accounts import confirmation, locking, services, sessions
 from webportal.accounts.devices import remember_device
 from webportal.accounts.federation import FederatedRefusal, RefusedByProviderError
 from webportal.accounts.models import FederatedIdentity, UsedLogoutToken, User
@@ -52,6 +52,7 @@ def begin(
     target: str,
     *,
     reauthenticated: bool,
+    was_locked: bool,
 ) -> HttpResponse:
     """Sign in the person whom the provider has identified, and redirect them to `target`.
 
@@ -59,7 +60,8 @@ def begin(
     is told why. If the provider relied on an earlier sign-in instead of authenticating the person
     just now, this session may not change second factors: somebody else may be using the browser.
     `reauthenticated` means that the person was signed in here already, and that the provider was
-    told to authenticate them again.
+    told to authenticate them again. `was_locked` means that their session was locked: it is
+    unlocked only if the provider has authenticated them just now.
     """
     try:
         signed_in = read()
@@ -75,6 +77,10 @@ def begin(
     login(request, user, BACKEND)
     request.session[sessions.FEDERATED] = signed_in.session_data
     confirmation.withdraw_if_old(request.session, at, was_asked=reauthenticated)
+    if was_locked and confirmation.is_confirmed(request.session):
+        locking.unlock(request.session, user)
+    elif was_locked:
+        locking.lock(request.session, user)
     if confirmation.is_unproven(request.session):
         # It says so, and what to do.
         target = reverse("accounts:confirm")

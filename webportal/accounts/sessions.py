@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -59,8 +60,19 @@ class SessionStore(db.SessionStore):
             end = timezone.now() + timedelta(seconds=ANONYMOUS_SECONDS)
             row.expire_date = min(row.expire_date, end)
         row.provider_sid = data.get(FEDERATED, {}).get("sid", "")
-        row.used_at = timezone.now()
         return row
+
+    def cycle_key(self) -> None:
+        """Give the session another key; if it is locked, it stays locked."""
+        rows = Session.objects.filter(pk=self.session_key)
+        with transaction.atomic():
+            # Whoever locks it at the same time waits here, and then finds that the key is gone.
+            before = rows.select_for_update().first()
+            super().cycle_key()
+            if before is not None:
+                Session.objects.filter(pk=self.session_key).update(
+                    locked_at=before.locked_at, unlocked_at=before.unlocked_at
+                )
 
 
 @dataclass(frozen=True)
@@ -85,22 +97,15 @@ def describe(request: HttpRequest) -> None:
     }
 
 
-def use(session: SessionBase, within: timedelta) -> bool:
-    """Note that a session is used; returns whether its last use was not longer ago than `within`.
+def note_use(session: SessionBase) -> None:
+    """Note that a person uses the session now.
 
-    If it was, nothing is noted. In a column of its own: requests of one session that come at once
-    overwrite each other's data.
+    In a column of its own: requests of one session that come at once overwrite each other's data.
     """
-    rows = Session.objects.filter(pk=session.session_key)
-    used_at = rows.values_list("used_at", flat=True).first()
-    if used_at is None:
-        return True
-    since = timezone.now() - used_at
-    if since > within:
-        return False
-    if since > _NOTED_EVERY:
-        rows.update(used_at=timezone.now())
-    return True
+    now = timezone.now()
+    Session.objects.filter(pk=session.session_key, used_at__lt=now - _NOTED_EVERY).update(
+        used_at=now
+    )
 
 
 def sessions_of(user: User, current: SessionBase) -> list[OpenSession]:

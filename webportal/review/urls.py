@@ -4,7 +4,7 @@ from django.urls import path
 
 from webportal.review.emergency import views as emergency_views
 from webportal.review.reports import agreement_views
-from webportal.review.session import lock_views, pin_views, preference_views
+from webportal.review.session import pin_views, preference_views
 from webportal.review.study import (
     action_views,
     department_views,
@@ -67,9 +67,6 @@ urlpatterns = [
         text_template_views.remove,
         name="remove-template",
     ),
-    path("lock", lock_views.lock_session, name="lock"),
-    path("unlock/passkey", lock_views.passkey_options, name="unlock-passkey"),
-    path("unlock", lock_views.unlock_session, name="unlock"),
     path("signing-pin", pin_views.signing_pin, name="signing-pin"),
     path("agreement", agreement_views.agreement, name="agreement"),
     path("studies/<uuid:study_id>/ahead", pixel_views.ahead, name="ahead"),

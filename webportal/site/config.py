@@ -65,10 +65,10 @@ MIDDLEWARE = [
     "webportal.site.errors.render_405_page",
     "webportal.accounts.oidc.sessions.refresh_claims_when_due",
     "webportal.accounts.directory.people.refresh_sessions",
+    "webportal.site.lock.refuse_while_locked",
     "webportal.accounts.middleware.SignInMiddleware",
     "webportal.accounts.middleware.require_own_password",
     "webportal.accounts.middleware.require_second_factor",
-    "webportal.review.session.lock.refuse_while_locked",
 ]
 
 # The comparisons of records with the trail, provided by the apps.

@@ -10,12 +10,15 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from webportal.accounts import providers
+from webportal.accounts.directory.passwords import is_of_directory
 from webportal.accounts.models import Role, User
 from webportal.accounts.passkeys import has_passkey
 from webportal.accounts.roles import UPLOADERS
 from webportal.accounts.second_factor import is_missing
 from webportal.records.visibility import has_departments
 from webportal.review.preferences import has_shortcuts
+from webportal.site.lock import lock_seconds
 
 #: Above this number the links of hospital IT and of auditors become menus: at 1280 pixels one row
 #: has room for the links of each role, but not for those of all roles together.
@@ -64,17 +67,25 @@ LINKS = [
 def navigation(request: HttpRequest) -> dict[str, Any]:
     """Give templates the links that this user may follow."""
     user = getattr(request, "user", None)
-    if not isinstance(user, User) or user.must_change_password or is_missing(user):
+    if not isinstance(user, User):
         return {"navigation": []}
+    unlocking = {
+        "lock_seconds": lock_seconds(),
+        "has_password": cache(lambda: user.has_usable_password() or is_of_directory(user)),
+        "has_passkey": cache(lambda: has_passkey(request, user)),
+        "provider_name": providers.name(),
+        "provider_address": providers.address(),
+    }
+    if user.must_change_password or is_missing(user):
+        return {"navigation": [], **unlocking}
     links = _links_of(user)
     has_menus = len(links) > MOST_LINKS
     return {
         "navigation": [link for link in links if not (has_menus and link.menu)],
         "navigation_menus": _menus(links) if has_menus else {},
+        **unlocking,
         "navigated_to": _link_of_page(links, request.path),
         "offers_signing_pin": settings.SIGNING_PIN_MINUTES > 0 and user.has_role(Role.RADIOLOGIST),
-        "has_passkey": cache(lambda: has_passkey(request, user)),
-        "lock_seconds": _lock_seconds(user),
         # Only readers have pages with single-character shortcuts.
         "offers_shortcuts": user.has_role(Role.RADIOLOGIST),
         "has_departments": cache(has_departments),
@@ -99,8 +110,3 @@ def _link_of_page(links: list[Link], path: str) -> Link | None:
     """The link below whose address the page is; of several, that with the longest address."""
     leading = [link for link in links if f"{path}/".startswith(f"{link.address.rstrip('/')}/")]
     return max(leading, key=lambda link: len(link.address), default=None)
-
-
-def _lock_seconds(user: User) -> int:
-    """After how many seconds without input the page is covered; 0 for never."""
-    return round(settings.SESSION_LOCK_MINUTES * 60) if user.has_role(Role.RADIOLOGIST) else 0

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from webportal.site import csp_views, views
+from webportal.site import csp_views, lock_views, views
 
 handler400 = "webportal.site.errors.bad_request"
 handler403 = "webportal.site.errors.permission_denied"
@@ -13,6 +13,10 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("language", views.choose_language, name="set-language"),
     path("csp-reports", csp_views.report, name="csp-reports"),
+    path("in-use", lock_views.note_use, name="in-use"),
+    path("lock", lock_views.lock_session, name="lock"),
+    path("unlock", lock_views.unlock_session, name="unlock"),
+    path("unlock/passkey", lock_views.passkey_options, name="unlock-passkey"),
     path("", include("webportal.accounts.urls")),
     path("", include("webportal.records.urls")),
     path("uploads/", include("webportal.intake.urls")),

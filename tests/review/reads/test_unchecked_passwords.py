@@ -1,21 +1,23 @@
 """While the hospital's directory is away nothing is signed or opened, and nobody has failed."""
 
 import pytest
-from django.contrib.sessions.backends.db import SessionStore
+from django.test import RequestFactory
 from pytest_django.fixtures import Settings
 
 from tests.factories import make_patient, make_radiograph
 from tests.helpers import audit_actions
 from tests.reading import refusal, sign
+from webportal.accounts import locking
 from webportal.accounts.directory.connection import DirectoryUnreachableError
 from webportal.accounts.models import FederatedIdentity, User
 from webportal.accounts.services import PasswordUncheckedError
+from webportal.accounts.sessions import SessionStore
 from webportal.audit.models import Action
 from webportal.records.models import EmergencyAccess
 from webportal.review.emergency import services as emergency
 from webportal.review.models import Read
 from webportal.review.reads.services import Entry
-from webportal.review.session import lock
+from webportal.site import lock
 
 pytestmark = pytest.mark.django_db
 
@@ -37,11 +39,13 @@ def test_nothing_is_signed_and_no_failure_is_recorded(reader: User) -> None:
 
 
 def test_the_session_stays_locked_and_no_failure_is_recorded(reader: User) -> None:
-    session = SessionStore()
-    session[lock.LOCKED] = True
+    request = RequestFactory().post("/unlock")
+    request.session = SessionStore()
+    request.session.create()
+    assert locking.lock(request.session, reader)
     with pytest.raises(PasswordUncheckedError, match="does not respond"):
-        lock.unlock(session, reader, "swordfish")
-    assert session[lock.LOCKED]
+        lock.unlock(request, reader, "swordfish")
+    assert locking.is_locked(request.session)
     assert Action.UNLOCK_FAILED not in audit_actions()
 
 

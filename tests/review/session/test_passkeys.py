@@ -43,7 +43,7 @@ def seen(radiologist: User) -> Prediction:
 
 
 def options(browser: Client, name: str, *args: Any) -> dict[str, Any]:
-    found: dict[str, Any] = browser.post(reverse(f"review:{name}", args=args)).json()
+    found: dict[str, Any] = browser.post(reverse(name, args=args)).json()
     return found
 
 
@@ -57,7 +57,7 @@ def test_a_passkey_signs_a_read(browser: Client, passkey: SoftPasskey, seen: Pre
     study = seen.radiograph.study
     page = browser.get(reverse("review:study", args=[study.pk])).text
     assert "Sign with a passkey" in page
-    answer = passkey.answer(options(browser, "sign-passkey", study.pk))
+    answer = passkey.answer(options(browser, "review:sign-passkey", study.pk))
     assert sign(browser, seen, answer).status_code == 302
     assert Read.objects.get().state == ReadState.SIGNED
     entry = AuditEntry.objects.get(action=Action.READ_SIGNED)
@@ -65,7 +65,7 @@ def test_a_passkey_signs_a_read(browser: Client, passkey: SoftPasskey, seen: Pre
     values = {"reason": "Late", "text": "More.", "images": 1} | identity_field(study)
     addendum = reverse("review:addendum", args=[study.pk])
     assert browser.post(addendum, values).status_code == 422
-    values["passkey"] = passkey.answer(options(browser, "sign-passkey", study.pk))
+    values["passkey"] = passkey.answer(options(browser, "review:sign-passkey", study.pk))
     assert browser.post(addendum, values).status_code == 302
     assert Addendum.objects.get().text == "More."
 
@@ -75,8 +75,8 @@ def test_one_response_signs_one_study_once(
 ) -> None:
     other = make_prediction(category="unlikely")
     look_at(other.radiograph.study, radiologist)
-    of_other = passkey.answer(options(browser, "sign-passkey", other.radiograph.study_id))
-    options(browser, "sign-passkey", seen.radiograph.study_id)
+    of_other = passkey.answer(options(browser, "review:sign-passkey", other.radiograph.study_id))
+    options(browser, "review:sign-passkey", seen.radiograph.study_id)
     refused = sign(browser, seen, of_other)
     assert (refused.status_code, "not accepted" in refused.text) == (422, True)
     assert sign(browser, other, of_other).status_code == 302
@@ -98,14 +98,14 @@ def test_nobody_can_sign_with_another_users_passkey(
 
 
 def test_a_passkey_unlocks_the_session(browser: Client, passkey: SoftPasskey) -> None:
-    browser.post(reverse("review:lock"))
+    browser.post(reverse("lock"))
     assert browser.get("/worklist", headers={"Accept": "text/html"}).status_code == 423
     asked = options(browser, "unlock-passkey")
     accept = {"Accept": "application/json"}
     stranger = {"passkey": SoftPasskey().answer(asked)}
-    refused = browser.post(reverse("review:unlock"), stranger, headers=accept)
+    refused = browser.post(reverse("unlock"), stranger, headers=accept)
     assert (refused.status_code, "does not know" in refused.json()["detail"]) == (422, True)
     assert audit_actions()[-1] == Action.UNLOCK_FAILED
     values = {"passkey": passkey.answer(options(browser, "unlock-passkey"))}
-    assert browser.post(reverse("review:unlock"), values, headers=accept).status_code == 204
+    assert browser.post(reverse("unlock"), values, headers=accept).status_code == 204
     assert browser.get("/worklist").status_code == 200

@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from webportal.accounts import provider_sessions
+from webportal.accounts import locking, provider_sessions
 from webportal.accounts.oidc import people, provider
 from webportal.accounts.oidc import sessions as federated
 from webportal.accounts.provider_sessions import ProviderSignIn, show_refusal
@@ -60,6 +60,7 @@ def callback(request: HttpRequest) -> HttpResponse:
             lambda: _sign_in(request),
             target,
             reauthenticated=request.user.is_authenticated,
+            was_locked=locking.is_locked(request.session),
         )
     except provider.ProviderUnreachableError:
         return _unreachable(request)

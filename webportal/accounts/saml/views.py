@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from webportal.accounts import provider_sessions
+from webportal.accounts import locking, provider_sessions
 from webportal.accounts.federation import RefusedByProviderError
 from webportal.accounts.provider_sessions import ProviderSignIn, show_refusal
 from webportal.accounts.saml import people, provider
@@ -44,7 +44,9 @@ def start(request: HttpRequest) -> HttpResponse:
     # SameSite=None requires Secure; browsers send such a cookie to localhost without HTTPS, too.
     response.set_cookie(
         COOKIE,
-        signing.dumps([request_id, target, reauthenticate], salt=_SALT),
+        signing.dumps(
+            [request_id, target, reauthenticate, locking.is_locked(request.session)], salt=_SALT
+        ),
         max_age=PATIENCE_SECONDS,
         path=provider.PATH,
         secure=True,
@@ -68,7 +70,7 @@ def consume(request: HttpRequest) -> HttpResponse:
 
 def _consume(request: HttpRequest) -> HttpResponse:
     try:
-        request_id, target, reauthenticate = signing.loads(
+        request_id, target, reauthenticate, was_locked = signing.loads(
             request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=PATIENCE_SECONDS
         )
     except (signing.BadSignature, ValueError):
@@ -79,6 +81,7 @@ def _consume(request: HttpRequest) -> HttpResponse:
         lambda: _sign_in(request_id, request.POST.get("SAMLResponse", "")),
         target,
         reauthenticated=reauthenticate,
+        was_locked=was_locked,
     )
 
 

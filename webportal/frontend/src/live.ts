@@ -20,10 +20,9 @@ export function keepLive(): void {
   sayWhenSignedOut();
   document.addEventListener("htmx:configRequest", (event) => {
     const { detail } = event as CustomEvent<LiveRequest>;
-    if (!detail.elt.matches("[data-live-seconds]")) return;
-    detail.timeout = LIVE_TIMEOUT_MS;
     // Signing in again in another tab has invalidated this page's token.
     detail.headers["X-CSRFToken"] = csrfToken();
+    if (detail.elt.matches("[data-live-seconds]")) detail.timeout = LIVE_TIMEOUT_MS;
   });
   const last = new WeakMap<Element, number>();
   const refresh = (): void => {

@@ -1,20 +1,20 @@
-/** Covers a page that nobody is using until its reader authenticates again. */
+/** Covers a page that nobody is using until the person who opened it authenticates again. */
 
 import { csrfToken, renewToken } from "./csrf";
 
-const ACTIVITY = "chestline.activity";
-const LOCKED = "chestline.locked";
+/** Sent by the document when its page has been uncovered. */
+export const UNLOCKED = "chestline:unlocked";
 const CHECK_MS = 1000;
-// How often activity is reported to the other tabs.
+// How often activity is reported to the other tabs, and to the portal.
 const RECORD_MS = 2000;
+const REPORT_MS = 30_000;
 const SESSION_LOCKED = 423;
+const SOMEBODY_ELSE = 409;
 const USES = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"];
 
 export function lockWhenIdle(): void {
   const dialog = document.querySelector<HTMLDialogElement>("#lock");
-  // Pages without a cover, such as the sign-in page, prove that somebody is there.
-  if (!dialog) return write(ACTIVITY, String(Date.now()));
-  new Lock(dialog);
+  if (dialog) new Lock(dialog);
 }
 
 /** Whether the page is covered; the portal then refuses its requests. */
@@ -25,7 +25,13 @@ export function isLocked(): boolean {
 class Lock {
   private readonly dialog: HTMLDialogElement;
   private readonly limit: number;
+  private readonly person: string;
+  /** What this person's tabs tell each other: when one was used last, and that all are covered. */
+  private readonly activityKey: string;
+  private readonly lockedKey: string;
   private recordedAt = 0;
+  private reportedAt = 0;
+  private isUnreported = false;
   private isCovered = false;
   /** Whether the portal has locked the session, too. */
   private isClosed = false;
@@ -34,20 +40,26 @@ class Lock {
   constructor(dialog: HTMLDialogElement) {
     this.dialog = dialog;
     this.limit = Number(dialog.dataset["seconds"]) * 1000;
+    this.person = dialog.dataset["person"] ?? "";
+    this.activityKey = `chestline.activity.${this.person}`;
+    this.lockedKey = `chestline.locked.${this.person}`;
     for (const kind of USES)
       window.addEventListener(kind, () => this.recordActivity(), { passive: true, capture: true });
     dialog.addEventListener("submit", (event) => this.onSubmit(event));
     // Escape must not close it, however often it is pressed.
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener("close", () => this.isCovered && dialog.showModal());
-    window.addEventListener("storage", ({ key }) => key === LOCKED && this.follow());
+    window.addEventListener("storage", ({ key }) => key === this.lockedKey && this.follow());
     document.addEventListener("htmx:responseError", (event) => {
       const { xhr } = (event as CustomEvent<{ xhr: XMLHttpRequest }>).detail;
       if (xhr.status === SESSION_LOCKED) this.followPortal();
     });
     // The portal has served this page, so the session is not locked.
-    if (read(LOCKED) !== "") write(LOCKED, "");
-    this.recordActivity();
+    if (read(this.lockedKey) !== "") write(this.lockedKey, "");
+    // A page may reload itself; opening it took somebody.
+    if (!isReloaded() || read(this.activityKey) === "") this.recordActivity();
+    // The portal knows of it by the request for the page.
+    [this.isUnreported, this.reportedAt] = [false, Date.now()];
     setInterval(() => this.check(), CHECK_MS);
     document.addEventListener("visibilitychange", () => this.check());
   }
@@ -58,30 +70,49 @@ class Lock {
     // After the machine has slept, the first input arrives before the check.
     if (this.recordedAt > 0 && this.isIdle(now)) return this.check();
     this.recordedAt = now;
-    write(ACTIVITY, String(now));
+    this.isUnreported = true;
+    write(this.activityKey, String(now));
   }
 
   private isIdle(now: number): boolean {
-    return now - Math.max(this.recordedAt, Number(read(ACTIVITY))) >= this.limit;
+    return now - Math.max(this.recordedAt, Number(read(this.activityKey))) >= this.limit;
   }
 
   private check(): void {
     if (this.isCovered) {
       if (!this.isClosed) void this.closeSession();
     } else if (this.isIdle(Date.now())) {
-      write(LOCKED, "yes");
+      write(this.lockedKey, "yes");
       this.cover();
       void this.closeSession();
+    } else if (this.isUnreported && Date.now() - this.reportedAt >= REPORT_MS) {
+      void this.reportUse();
     }
+  }
+
+  /** Tell the portal that somebody is here; what the page asks for by itself does not. */
+  private async reportUse(): Promise<void> {
+    this.isUnreported = false;
+    this.reportedAt = Date.now();
+    try {
+      const { status } = await this.post("inUse");
+      if (status === SESSION_LOCKED || status === SOMEBODY_ELSE) this.followPortal();
+    } catch {
+      // Say it as soon as there is a connection.
+      [this.isUnreported, this.reportedAt] = [true, 0];
+    }
+  }
+
+  private post(address: "inUse" | "lock"): Promise<Response> {
+    const headers = { "X-CSRFToken": csrfToken() };
+    const body = new URLSearchParams({ person: this.person });
+    return fetch(this.dialog.dataset[address] ?? "", { method: "POST", body, headers, keepalive: true });
   }
 
   private async closeSession(): Promise<void> {
     this.isClosed = true;
-    const headers = { "X-CSRFToken": csrfToken() };
     try {
-      const address = this.dialog.dataset["lock"] ?? "";
-      const answer = await fetch(address, { method: "POST", headers, keepalive: true });
-      this.isClosed = answer.ok;
+      this.isClosed = (await this.post("lock")).ok;
     } catch {
       this.isClosed = false;
     }
@@ -90,14 +121,14 @@ class Lock {
   /** The portal has heard nothing of this page for too long, as when it could not be reached. */
   private followPortal(): void {
     if (this.isCovered) return;
-    write(LOCKED, "yes");
+    write(this.lockedKey, "yes");
     this.cover();
     this.isClosed = true;
   }
 
   /** React to what another tab did. */
   private follow(): void {
-    if (read(LOCKED) !== "") this.cover();
+    if (read(this.lockedKey) !== "") this.cover();
     else this.uncover();
   }
 
@@ -116,12 +147,15 @@ class Lock {
   private uncover(): void {
     if (!this.isCovered) return;
     this.isCovered = this.isClosed = false;
-    write(LOCKED, "");
+    write(this.lockedKey, "");
     this.recordedAt = 0;
     this.recordActivity();
     document.body.classList.remove("is-locked");
     this.dialog.close();
     this.dialog.replaceChildren();
+    // Signing in again in another tab has invalidated this page's tokens.
+    for (const form of document.forms) renewToken(form);
+    document.dispatchEvent(new Event(UNLOCKED));
     this.wasFocused?.focus({ preventScroll: true });
   }
 
@@ -147,8 +181,8 @@ class Lock {
     try {
       const headers = { Accept: "application/json" };
       const answer = await fetch(form.action, { method: "POST", body, headers });
-      // The session has ended meanwhile: sign-in returns to this page.
-      if (answer.redirected) return location.reload();
+      // The session has ended meanwhile, or is another person's.
+      if (answer.redirected || answer.status === SOMEBODY_ELSE) return location.reload();
       if (answer.ok) return this.uncover();
       const { detail } = (await answer.json()) as { detail: string };
       this.say(detail);
@@ -162,6 +196,11 @@ class Lock {
     const place = this.dialog.querySelector("#lock-error");
     if (place) place.textContent = text;
   }
+}
+
+function isReloaded(): boolean {
+  const [load] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
+  return load?.type === "reload";
 }
 
 // A browser without storage still covers an unused tab.

@@ -130,7 +130,8 @@ export class Sender {
 
   private async askWhatArrived(): Promise<void> {
     const items = await fetch(this.address.receivedUrl)
-      .then((response) => response.json())
+      // A locked session is told nothing.
+      .then((response) => (response.ok ? response.json() : { items: [] }))
       .then((answer: { items: Verdict[] }) => answer.items)
       .catch(() => []); // then everything is sent again, which stores nothing twice
     this.received.clear();

@@ -12,6 +12,7 @@ import {
   pickFolder,
 } from "./dropped";
 import { FileList } from "./file_list";
+import { isLocked, UNLOCKED } from "./lock";
 import { Rate } from "./rate";
 import { forget, mayRead, recall, remember } from "./remembered";
 import { Sender, type Upload } from "./sender";
@@ -166,6 +167,7 @@ class Uploader {
       this.offerRetries();
       this.showWhatArrived();
     });
+    document.addEventListener(UNLOCKED, () => this.showVerdicts());
     window.addEventListener("offline", () => this.paintSoon());
     window.addEventListener("beforeunload", (event) => {
       // With the folder remembered, a reload loses nothing.
@@ -363,8 +365,12 @@ class Uploader {
     this.delivered = delivered;
     this.refreshTimer ??= setTimeout(() => {
       this.refreshTimer = undefined;
-      document.querySelector("#batch-status")?.dispatchEvent(new Event("arrived"));
+      if (!isLocked()) this.showVerdicts();
     }, REFRESH);
+  }
+
+  private showVerdicts(): void {
+    document.querySelector("#batch-status")?.dispatchEvent(new Event("arrived"));
   }
 
   private part<Element extends HTMLElement = HTMLElement>(selector: string): Element {

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from webportal.accounts.directory.passwords import is_right
+from webportal.accounts.locking import unlocked_at
 from webportal.accounts.models import Passkey, User
 from webportal.accounts.services import (
     AccountError,
@@ -92,8 +93,12 @@ def has_pin(signer: User) -> bool:
 
 def pin_is_open(session: SessionBase) -> bool:
     """Whether a series of signatures is open in this session."""
-    seconds = settings.SIGNING_PIN_MINUTES * 60
-    return bool(time.time() - session.get(LAST_SIGNATURE, 0.0) < seconds)
+    last = session.get(LAST_SIGNATURE, 0.0)
+    if time.time() - last >= settings.SIGNING_PIN_MINUTES * 60:
+        return False
+    # The lock has ended the series, also one that a request under way continued meanwhile.
+    unlocked = unlocked_at(session)
+    return unlocked is None or unlocked.timestamp() < last
 
 
 def continue_series(session: SessionBase) -> None:

@@ -1,1 +1,1 @@
-"""A reader's session: the idle lock and the signing PIN."""
+"""A reader's session: the signing PIN and choices for reading."""
