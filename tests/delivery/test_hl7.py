@@ -128,8 +128,8 @@ def test_a_read_is_a_message_and_its_addendum_a_correction(
     (row,) = send_all(destination)
     assert (row.state, row.answer) == (DeliveryState.DELIVERED, "AA")
     segments = [line.split("|") for line in receiver.messages[0].rstrip("\r").split("\r")]
-    assert [line[0] for line in segments] == ["MSH", "PID", "OBR", "ZDS", *["OBX"] * 5]
-    header, person, order, _zds, *observations = segments
+    assert [line[0] for line in segments] == ["MSH", "PID", "OBR", *["OBX"] * 5, "ZDS"]
+    header, person, order, *observations, _zds = segments
     assert header[8] == "ORU^R01^ORU_R01"
     assert person[3] == "P\\F\\1^^^TEST^PI"
     assert person[5] == "Shrestha^Asha^K"

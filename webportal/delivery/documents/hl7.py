@@ -72,8 +72,9 @@ def read_message(
             _performed(study), *[""] * 14,
             moment(last), "", "RAD", status, *[""] * 6, _interpreter(read.reader),
         ],
-        ["ZDS", f"{study.study_instance_uid}^Chestline^Application^DICOM"],
         *_observations(read, addenda, status, last),
+        # Last: a receiver that reads groups strictly would take it for the end of that of the OBR.
+        ["ZDS", f"{study.study_instance_uid}^Chestline^Application^DICOM"],
     ]  # fmt: skip
     return "".join("|".join(fields).rstrip("|") + "\r" for fields in segments).encode()
 
