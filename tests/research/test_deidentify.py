@@ -1,7 +1,10 @@
 """What is left of an image in an export."""
 
 import struct
+import subprocess
+import sys
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -135,6 +138,16 @@ def test_what_says_how_to_show_the_image_stays() -> None:
     assert (ds.ViewPosition, ds.WindowCenter, ds.WindowWidth) == ("PA", 2048, 4096)
     assert list(ds.PatientOrientation) == ["L", "F"]
     assert (ds.Rows, ds.Columns, ds.BitsStored) == (*dicom_files.SIZE, 12)
+
+
+def test_an_image_of_cr_has_what_its_iod_demands(tmp_path: Path) -> None:
+    file = tmp_path / "image.dcm"
+    file.write_bytes(
+        deidentified(dicom_files.dicom(dicom_files.phantom(), BurnedInAnnotation="NO"))
+    )
+    dciodvfy = Path(sys.executable).with_name("dciodvfy")
+    done = subprocess.run([dciodvfy, "-new", file], check=False, capture_output=True, text=True)
+    assert (done.returncode, "Error" in done.stdout + done.stderr) == (0, False), done.stderr
 
 
 def test_uids_are_new_and_the_same_within_an_export() -> None:

@@ -22,6 +22,7 @@ def tables() -> str:
         f"| {', '.join(profile.EMPTY)} | emptied |",
         f"| {', '.join(profile.NUMBERS)} | kept, if it is a number |",
         f"| {values} | kept, if it has one of these values |",
+        f"| of these, {', '.join(profile.EMPTY_UNLESS_KEPT)} | otherwise emptied |",
         "| every other attribute, every sequence, private attributes, overlays | removed |",
         "",
         "| SOP class |",

@@ -164,6 +164,9 @@ def _written_anew(kept: Dataset, pixels: bytes, pseudonym: str) -> Dataset:
         _copy(kept, ds, keyword, _as_number)
     for keyword, known in profile.VALUES.items():
         _copy(kept, ds, keyword, partial(_known, known))
+    for keyword in profile.EMPTY_UNLESS_KEPT:
+        if keyword not in ds:
+            setattr(ds, keyword, None)
     if "PhotometricInterpretation" not in ds or "Modality" not in ds:
         raise LeftOutError("kind")
     ds.PixelData = pixels

@@ -89,6 +89,8 @@ EMPTY = (
     "SeriesNumber",
     "InstanceNumber",
 )
+#: Those of VALUES that an image of CR must have (type 2 or 2C): without a value, unless it is kept.
+EMPTY_UNLESS_KEPT = ("BodyPartExamined", "ViewPosition", "Laterality", "PatientOrientation")
 #: The profile, for De-identification Method Code Sequence (PS3.16 CID 7050).
 METHOD = ("113100", "DCM", "Basic Application Confidentiality Profile")
 
