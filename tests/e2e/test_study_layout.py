@@ -82,6 +82,16 @@ def test_the_choices_and_the_signature_need_no_scrolling(page: Page, study: Stud
         assert_free(page, selector)
 
 
+def test_findings_and_their_place_need_no_scrolling_on_a_large_screen(
+    page: Page, study: Study
+) -> None:
+    open_at(page, study, 1920, 1080)
+    for selector in ("[name=other_findings] + label", "[name=zones] + label"):
+        assert page.locator(selector).count() > 4
+        assert_on_screen(page, selector)
+        assert_free(page, selector)
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080), (2560, 1440)])
 def test_the_viewer_ends_inside_the_screen(
     page: Page, study: Study, width: int, height: int
