@@ -326,3 +326,16 @@ def test_a_signature_under_way_continues_no_series_past_the_lock(
     browser.post(reverse("lock"))
     assert unlock(browser, PASSWORD) == 204
     assert not authentication.pin_is_open(browser.session)
+
+
+def test_a_session_that_the_previous_release_locked_stays_locked(
+    person: User, sign_in: Callable[[User], Client]
+) -> None:
+    browser = sign_in(person)
+    session = browser.session
+    session["is_locked"] = True
+    session.save()
+    for _ in range(2):
+        assert browser.get("/account/sessions", headers=PAGE).status_code == 423
+    assert unlock(browser, PASSWORD) == 204
+    assert browser.get("/account/sessions", headers=PAGE).status_code == 200

@@ -89,9 +89,12 @@ def _is_locked(request: HttpRequest) -> bool:
     standing = locking.standing_of(request.session) if isinstance(person, User) else None
     if standing is None or standing.is_locked:
         return standing is not None
+    assert isinstance(person, User)
+    # The release before this one kept the lock among the data.
+    if request.session.pop("is_locked", False):
+        return locking.lock(request.session, person)
     if settings.SESSION_LOCK_MINUTES <= 0:
         return False
-    assert isinstance(person, User)
     period = timedelta(minutes=settings.SESSION_LOCK_MINUTES) + LATE
     if standing.is_unused(period):
         return locking.lock(request.session, person, unused_for=period)

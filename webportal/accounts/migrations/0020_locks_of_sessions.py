@@ -1,10 +1,6 @@
 from django.db import migrations, models
 from django.db.models.functions import Now
 
-# Which sessions were locked until now is in their encoded data. All are, once: their owners unlock
-# them as usual.
-LOCK_ALL = "UPDATE accounts_session SET locked_at = now() WHERE user_id IS NOT NULL"
-
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -36,5 +32,4 @@ class Migration(migrations.Migration):
                 help_text="When a person last used it, to within half a minute.",
             ),
         ),
-        migrations.RunSQL(LOCK_ALL, migrations.RunSQL.noop),
     ]
