@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 from highdicom import UID
 from highdicom.sr import (
     AlgorithmIdentification,
@@ -24,7 +23,6 @@ from highdicom.sr import (
     ContentSequence,
     DeviceObserverIdentifyingAttributes,
     FindingSite,
-    ImageRegion,
     Measurement,
     MeasurementReport,
     MeasurementsAndQualitativeEvaluations,
@@ -34,7 +32,6 @@ from highdicom.sr import (
     PlanarROIMeasurementsAndQualitativeEvaluations,
     QualitativeEvaluation,
     SourceImageForMeasurementGroup,
-    SourceImageForRegion,
     TextContentItem,
     TrackingIdentifier,
 )
@@ -44,7 +41,7 @@ from pydicom.sr.coding import Code
 from pydicom.valuerep import DT
 
 from webportal.accounts.models import User
-from webportal.delivery.documents import coding
+from webportal.delivery.documents import coding, regions
 from webportal.delivery.documents.hottest import Rectangle
 from webportal.delivery.documents.sources import (
     MANUFACTURER,
@@ -129,7 +126,7 @@ def result_region(
     assessment = coding.MODEL_SAYS[Category(prediction.shown_category)]
     group = PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking("Heat map", prediction.pk, "region"),
-        referenced_region=_rectangle(region, source),
+        referenced_region=regions.of_rectangle(region, source),
         finding_type=coding.PNEUMONIA,
         algorithm_id=_algorithm(prediction.model_version),
         qualitative_evaluations=[QualitativeEvaluation(coding.PNEUMONIA, assessment)],
@@ -233,7 +230,7 @@ def read_marks(
     groups = [
         PlanarROIMeasurementsAndQualitativeEvaluations(
             tracking_identifier=_tracking(f"Mark {number}", read.pk, "mark", number),
-            referenced_region=_region_of(mark, sources[mark.radiograph]),
+            referenced_region=regions.of_mark(mark, sources[mark.radiograph]),
             finding_type=_marked(mark.finding),
         )
         for number, mark in enumerate(marks, 1)
@@ -373,29 +370,3 @@ def _tracking(name: str, *parts: object) -> TrackingIdentifier:
 
 def _source_image(source: Dataset) -> SourceImageForMeasurementGroup:
     return SourceImageForMeasurementGroup(source.SOPClassUID, source.SOPInstanceUID)
-
-
-def _rectangle(region: Rectangle, source: Dataset) -> ImageRegion:
-    corners = [
-        (region.left, region.top),
-        (region.right, region.top),
-        (region.right, region.bottom),
-        (region.left, region.bottom),
-        (region.left, region.top),
-    ]
-    return ImageRegion(
-        "POLYLINE",
-        np.array(corners),
-        SourceImageForRegion(source.SOPClassUID, source.SOPInstanceUID),
-    )
-
-
-def _region_of(mark: Mark, source: Dataset) -> ImageRegion:
-    if mark.is_point:
-        return ImageRegion(
-            "POINT",
-            np.array([(mark.column + 0.5, mark.row + 0.5)]),
-            SourceImageForRegion(source.SOPClassUID, source.SOPInstanceUID),
-        )
-    right, bottom = mark.column + mark.width, mark.row + mark.height
-    return _rectangle(Rectangle(mark.column, mark.row, right, bottom), source)
