@@ -22,6 +22,7 @@ from webportal.delivery import attempts
 from webportal.delivery.documents import hl7
 from webportal.delivery.documents.sources import source_of
 from webportal.delivery.models import Content, DeliveryState, Destination, Protocol
+from webportal.orders.models import Order, OrderedStudy, OrderSource
 from webportal.review.models import Read
 from webportal.review.reads.measurements import Measurement
 
@@ -240,6 +241,34 @@ def test_the_time_of_the_study_is_local_and_no_more_exact_than_known(
     source = source_of(make_radiograph(study))
     assert source.StudyDate == field[:8]
     assert source.StudyTime == field[8:14]
+
+
+@pytest.mark.django_db
+def test_obr_2_is_the_number_of_the_system_that_ordered_the_study(
+    it_person: User, make_user: Callable[..., User]
+) -> None:
+    study = make_study(accession_number="A-1")
+    reader = User(username="reader", full_name="Reader")
+    signed = Read(study=study, reader=reader, pneumonia="definite", signed_at=timezone.now())
+
+    def numbers() -> list[str]:
+        message = hl7.read_message(study, signed, [], "1", timezone.now()).decode()
+        return message.split("\r")[2].split("|")[2:4]
+
+    assert numbers() == ["", "A-1"]
+    source = OrderSource.objects.create(
+        name="RIS", addresses=["127.0.0.1"], account=make_user(), created_by=it_person
+    )
+    for number in ("P|7^RIS", "", "P|8^RIS"):
+        order = Order.objects.create(
+            source=source,
+            accession_number="A-1",
+            placer_number=number,
+            changed_at=timezone.now(),
+        )
+        OrderedStudy.objects.create(order=order, study=study)
+        # Two numbers would leave a system to guess which order is meant.
+        assert numbers() == ["" if "8" in number else r"P\F\7^RIS", "A-1"]
 
 
 @given(st.text())

@@ -67,7 +67,8 @@ def read_message(
             patient.birth_date.strftime("%Y%m%d") if patient.birth_date else "", patient.sex,
         ],
         [
-            "OBR", "1", "", escape(study.accession_number or study.study_instance_uid),
+            "OBR", "1", _placer_number(study),
+            escape(study.accession_number or study.study_instance_uid),
             _coded(coding.PROCEDURE), "", "",
             _performed(study), *[""] * 14,
             moment(last), "", "RAD", status, *[""] * 6, _interpreter(read.reader),
@@ -77,6 +78,14 @@ def read_message(
         ["ZDS", f"{study.study_instance_uid}^Chestline^Application^DICOM"],
     ]  # fmt: skip
     return "".join("|".join(fields).rstrip("|") + "\r" for fields in segments).encode()
+
+
+def _placer_number(study: Study) -> str:
+    """OBR-2: the number of the system that ordered the study; empty where several did."""
+    links = study.order_links.exclude(order__placer_number="")
+    numbers = set(links.values_list("order__placer_number", flat=True))
+    # An entity identifier (EI) with its components.
+    return "^".join(map(escape, numbers.pop().split("^"))) if len(numbers) == 1 else ""
 
 
 def identifier_of(patient: Patient) -> str:
