@@ -114,9 +114,9 @@ def test_a_network_without_patterns_has_no_second_calibration() -> None:
     assert scale.cases(folds[0], np.zeros(400, np.bool_)).bacterial_probabilities is None
 
 
-def phantoms(name: str, n: int) -> np.ndarray:
+def phantoms(name: str, n: int, size: int = SIZE) -> np.ndarray:
     return np.stack(
-        [dicom_files.phantom(8, (SIZE, SIZE), seed=len(name) * 100 + i) for i in range(n)]
+        [dicom_files.phantom(8, (size, size), seed=len(name) * 100 + i) for i in range(n)]
     )
 
 

@@ -88,9 +88,10 @@ def test_a_refined_package_keeps_the_gate_and_reports_figures_for_adults(
     kernel, bias = classifier.get_weights()
     classifier.set_weights([kernel * 0.9, bias])
     folds = {
-        name: Responses.of(network, phantoms(name, 8), labelled(name, 8))
+        name: Responses.of(network, phantoms(name, 8, shipped.input_size), labelled(name, 8))
         for name in ("random", "lowest")
     }
+    of_adults = phantoms("adults", 12, shipped.input_size)
     about = {
         "images": 16,
         "pneumonia": 12,
@@ -104,7 +105,7 @@ def test_a_refined_package_keeps_the_gate_and_reports_figures_for_adults(
         network,
         shipped,
         labelled("training", 16),
-        CalibrationData(folds, folds, Responses.of(network, phantoms("adults", 12), adults(12))),
+        CalibrationData(folds, folds, Responses.of(network, of_adults, adults(12))),
         about,
     )
 
