@@ -25,6 +25,7 @@ NOT_KEPT = {
     "presentation_intent_type",
     "content_date",
     "content_time",
+    "unreadable_birth_date",
     "doubtful_letters",
     "character_set",
 }
