@@ -193,10 +193,10 @@ def test_the_test_survives_wrong_settings(
 
 
 def test_the_pages_name_no_patient(client: Client) -> None:
-    patient = make_patient(name="Secret^Name", patient_id="SECRET-ID")
-    image = make_radiograph(make_study(patient=patient, accession_number="SECRET-ACC"))
+    patient = make_patient(name="Quokka^Name", patient_id="QUOKKA-ID")
+    image = make_radiograph(make_study(patient=patient, accession_number="QUOKKA-ACC"))
     row = make_delivery(make_pacs(), prediction=make_prediction(image))
     for page, shown in (("/destinations", "PACS"), ("/destinations/outbox", str(row.pk))):
         text = client.get(page).text
         assert shown in text
-        assert "secret" not in text.lower()
+        assert "quokka" not in text.lower()

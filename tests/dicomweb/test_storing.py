@@ -139,7 +139,7 @@ def test_a_body_has_a_limited_number_of_parts(
     assert Radiograph.objects.count() == 1
     others = response.json()[OTHERS]["Value"]
     assert len(others) == 2
-    assert "Only 2 parts" in others[1]["00091002"]["Value"][0]
+    assert "At most 2 parts" in others[1]["00091002"]["Value"][0]
 
 
 def test_a_header_is_only_parsed_in_the_sandbox(

@@ -171,14 +171,14 @@ def test_polling_gets_only_the_changing_part(client: Client) -> None:
 
 def test_no_patient_data_on_the_page_or_in_the_metrics(client: Client) -> None:
     study = make_study(
-        patient=make_patient(name="Secret^Sophie", patient_id="SECRET-1"),
-        accession_number="SECRET-ACC",
-        indication="Secret cough",
+        patient=make_patient(name="Quokka^Sophie", patient_id="QUOKKA-1"),
+        accession_number="QUOKKA-ACC",
+        indication="Quokka cough",
     )
     for state in JobState:
         make_job(make_radiograph(study), state)
     for address in ("/operations", "/metrics"):
-        assert "secret" not in client.get(address).text.lower()
+        assert "quokka" not in client.get(address).text.lower()
 
 
 def test_all_jobs_in_quarantine_for_a_reason_are_released(client: Client, it_person: User) -> None:
