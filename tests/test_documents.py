@@ -3,6 +3,7 @@
 import ast
 import re
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,9 @@ _PATH = re.compile(
 # Names of what is in the code, and of modules without their folder.
 _NAME = re.compile(r"`(_?[A-Za-z](?:\w*[^\W_])?)`")
 _MODULE = re.compile(r"`(\w+\.py)`")
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.*)", re.MULTILINE)
+_FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
@@ -30,9 +34,37 @@ def _sources() -> dict[str, str]:
     return {each.relative_to(ROOT).as_posix(): each.read_text() for each in files}
 
 
-@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/threat-model.md", "docs/promises.md"])
+DOCUMENTS = sorted(
+    each.relative_to(ROOT).as_posix() for each in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+)
+
+
+@cache
+def _anchors(file: Path) -> frozenset[str]:
+    """The names that GitHub and GitLab give the headings of a file."""
+    text = _FENCED.sub("", file.read_text())
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in _HEADING.findall(text)]
+    return frozenset(each.strip().replace(" ", "-") for each in plain)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_link_leads_to_a_file_and_a_heading(name: str) -> None:
+    file = ROOT / name
+    broken = []
+    for link in _LINK.findall(_FENCED.sub("", file.read_text())):
+        path, _, anchor = link.partition("#")
+        target = (file.parent / path).resolve() if path else file
+        if ":" in link.partition("/")[0]:
+            continue
+        if not target.exists() or (anchor and anchor not in _anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+@pytest.mark.parametrize("name", [each for each in DOCUMENTS if each != "CHANGELOG.md"])
 def test_every_file_that_a_document_names_exists(name: str) -> None:
     named = [path for path in _PATH.findall((ROOT / name).read_text()) if "/" in path]
+    named = [path for path in named if not path.endswith(".env")]  # written by whoever installs
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 

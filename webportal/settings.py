@@ -1,6 +1,6 @@
 """Settings of the portal and of the workers, read from the environment (twelve-factor).
 
-`make run` sets every variable for a single machine; docs/deployment.md lists them all.
+`make run` sets every variable for a single machine; docs/deployment/settings.md lists them all.
 """
 
 import os

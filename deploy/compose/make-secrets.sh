@@ -1,7 +1,7 @@
 #!/bin/sh
 # Generates what compose.yaml reads as secrets, once; what is there already is kept.
 #   make-secrets.sh --new-key audit_key|secret_key    makes another one, and keeps the present one
-#                                                     among the old ones; docs/deployment.md, Keys
+#                                                     among the old ones; docs/deployment/keys.md
 set -eu
 cd "$(dirname "$0")"
 mkdir -p secrets

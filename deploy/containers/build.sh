@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the images with Docker, Podman or Buildah, whichever is there; docs/deployment.md, Images.
+# Builds the images with Docker, Podman or Buildah, whichever is there; docs/deployment/containers.md, Images.
 #   build.sh                     chestline/portal and chestline/worker
 #   build.sh worker-gpu          another one: portal, worker, worker-gpu or worker-tensorflow
 # Read from the environment:

@@ -1,5 +1,5 @@
 # The portal: pages, REST interface, uploads. Also runs the receivers and the one-shot `prepare`.
-# `make images` builds it; docs/deployment.md, Images. By hand, from the root of the checkout:
+# `make images` builds it; docs/deployment/containers.md, Images. By hand, from the root of the checkout:
 #   docker build -f deploy/containers/portal.Dockerfile -t chestline/portal .
 
 # Pinned to digests in deploy/compose/.env.

@@ -1,5 +1,5 @@
 # A worker, with the network in it. Also runs the scheduler, with another command.
-# `make images` builds it; docs/deployment.md, Images. By hand, from the root of the checkout; with TensorFlow
+# `make images` builds it; docs/deployment/containers.md, Images. By hand, from the root of the checkout; with TensorFlow
 # (--build-arg EXTRA=worker-tensorflow), also on NVIDIA GPUs (EXTRA=gpu):
 #   docker build -f deploy/containers/worker.Dockerfile -t chestline/worker .
 

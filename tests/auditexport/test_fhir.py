@@ -126,7 +126,7 @@ def test_it_says_who_did_what_for_which_patient_and_study(
     found = identifiers(event)
     assert found["Patient"] == "P 1"
     assert found["ImagingStudy"] == f"urn:oid:{study.study_instance_uid}"
-    # As docs/deployment.md names it, for receivers to recognise an entry that is sent twice.
+    # As docs/deployment/audit.md names it, for receivers to recognise an entry that is sent twice.
     assert found["urn:uuid:1b1d1365-0f08-5c2b-854f-91d173691796"] == str(entry.sequence)
     assert event["entity"][0]["what"]["identifier"]["system"] == "http://hospital.example/mrn"
     assert patient.display_name not in str(event)

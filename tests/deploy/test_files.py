@@ -83,7 +83,7 @@ def test_every_variable_of_make_run_is_documented() -> None:
     # By which the supervisor knows its own processes, and what belongs to other programs.
     named -= {"CHESTLINE_SUPERVISOR", "PATH", "PIP_INDEX_URL"}
     assert {"CHESTLINE_LISTEN", "CHESTLINE_WORKERS", "ARCHIVE_WAL"} <= named
-    manual = (ROOT / "docs" / "deployment.md").read_text()
+    manual = "".join(each.read_text() for each in (ROOT / "docs" / "deployment").glob("*.md"))
     assert [each for each in sorted(named) if f"`{each}`" not in manual] == []
 
 
@@ -325,7 +325,7 @@ def test_the_environment_example_names_only_settings_that_are_read() -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    text = (ROOT / "docs" / "deployment.md").read_text()
+    text = (ROOT / "docs" / "deployment" / "settings.md").read_text()
     documented = set(re.findall(r"^\| `([A-Z][A-Z0-9_]*)` \|", text, re.MULTILINE))
     assert documented == SETTINGS_READ
 
@@ -342,7 +342,7 @@ DEFAULTS_IN_WORDS = {
 
 
 def test_every_default_is_documented() -> None:
-    text = (ROOT / "docs" / "deployment.md").read_text()
+    text = (ROOT / "docs" / "deployment" / "settings.md").read_text()
     cells = dict(re.findall(r"^\| `([A-Z][A-Z0-9_]*)` \| (.*?) \|", text, re.MULTILINE))
     documented = {name: cell.rstrip(" ¹²").strip("`") for name, cell in cells.items()}
     code = (ROOT / "webportal" / "settings.py").read_text()

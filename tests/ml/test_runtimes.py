@@ -80,12 +80,14 @@ def test_a_runtime_is_known_wherever_it_has_to_be(name: str) -> None:
     is_checked = name in {each.name for each in CHECKED}
     must_be = name in ON_CPU and name != "tensorflow"
     assert is_checked == must_be, "packaging checks those for a CPU in ml/research/export.py"
-    manual = (ROOT / "docs" / "deployment.md").read_text()
+    manual = (ROOT / "docs" / "deployment" / "workers.md").read_text()
     assert (f"| `{name}` | CPU |" in manual) == (name in ON_CPU)
     assert (f"| `{name}` | NVIDIA GPU |" in manual) == (name in ON_GPU)
     measured = (ROOT / "docs" / "benchmarks.md").read_text()
     assert (f"\n| {name}, cpu |" in measured) == (name in ON_CPU), "docs/benchmarks.md"
-    assert f"`{name}`" in next(row for row in manual.splitlines() if "`INFERENCE_RUNTIME` |" in row)
+    settings = (ROOT / "docs" / "deployment" / "settings.md").read_text()
+    rows = settings.splitlines()
+    assert f"`{name}`" in next(row for row in rows if row.startswith("| `INFERENCE_RUNTIME` |"))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class AccessKind(models.TextChoices):
-    """What a response shows, or what happened; docs/architecture.md maps these to ATNA events."""
+    """What a response shows, or what happened; docs/decisions/audit.md maps it to ATNA events."""
 
     LIST = "list", _("In a list")
     PATIENT = "patient", _("Patient’s record")

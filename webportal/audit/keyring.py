@@ -23,8 +23,8 @@ class MissingKeyError(Exception):
         super().__init__(
             f"The audit trail goes on under the key {key_id}, which is neither AUDIT_KEY nor in"
             " AUDIT_OLD_KEYS, so that nothing can be recorded. Give this process the settings that"
-            " the others have, and start it again. If the key is lost, see 'Keys' in"
-            " docs/deployment.md."
+            " the others have, and start it again. If the key is lost, see"
+            " docs/deployment/keys.md."
         )
 
 

@@ -1,8 +1,8 @@
 """Whether this program may work on the database, while programs of two releases do.
 
 During an upgrade programs of the previous release work on a database that the next one has
-migrated, and both at once. That is meant to work: migrations only add (docs/architecture.md). Where
-one cannot, it sets the oldest protocol with which programs may go on, and older ones end
+migrated, and both at once. That is meant to work: migrations only add (docs/decisions/portal.md).
+Where one cannot, it sets the oldest protocol with which programs may go on, and older ones end
 themselves. The other way round, a program does not start before the database has its migrations.
 """
 

@@ -1,7 +1,7 @@
 """Capped counts of studies, so that no page view scans a hundred thousand rows.
 
 Counting stops at CAP, which is as exact as a worklist needs; each count is one index range. See
-docs/architecture.md.
+docs/decisions/reading.md.
 """
 
 from dataclasses import dataclass
