@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from deploy.local.system import ROOT
+from tools.lengths import FOLDERS
 
 _PATH = re.compile(
     r"`((?:webportal|workers|scheduler|ml|deploy|tests|tools|bench|requirements)[\w./-]*)`"
 )
 # Names of what is in the code, and of modules without their folder.
 _NAME = re.compile(r"`(_?[A-Za-z](?:\w*[^\W_])?)`")
+_SCRIPT = re.compile(r"`([\w./-]+\.(?:py|ts|css|sql))`")
 _MODULE = re.compile(r"`(\w+\.py)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.*)", re.MULTILINE)
@@ -41,10 +43,17 @@ DOCUMENTS = sorted(
 
 @cache
 def _anchors(file: Path) -> frozenset[str]:
-    """The names that GitHub and GitLab give the headings of a file."""
+    """The anchors that GitHub gives the headings of a file."""
     text = _FENCED.sub("", file.read_text())
     plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in _HEADING.findall(text)]
-    return frozenset(each.strip().replace(" ", "-") for each in plain)
+    return frozenset(each.replace(" ", "-") for each in plain)
+
+
+@cache
+def _files() -> frozenset[str]:
+    folders = [*FOLDERS, "docs/examples"]
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.*")]
+    return frozenset(str(path) for path in files if "node_modules" not in path.parts)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -66,6 +75,13 @@ def test_every_file_that_a_document_names_exists(name: str) -> None:
     named = [path for path in _PATH.findall((ROOT / name).read_text()) if "/" in path]
     named = [path for path in named if not path.endswith(".env")]  # written by whoever installs
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("name", [each for each in DOCUMENTS if each != "CHANGELOG.md"])
+def test_every_module_that_a_document_names_exists(name: str) -> None:
+    """Also those named without their folder, or by their path below one."""
+    named = _SCRIPT.findall((ROOT / name).read_text())
+    assert [path for path in named if not any(each.endswith(f"/{path}") for each in _files())] == []
 
 
 def test_every_name_in_the_recipes_is_in_the_code() -> None:
