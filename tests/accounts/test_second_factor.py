@@ -295,6 +295,21 @@ def test_no_single_administrator_can_take_over_an_account(
     halves[1](radiologist, other)
 
 
+@pytest.mark.parametrize("accounts", [("it", "puppet"), ("puppet", "it"), ("puppet", "another")])
+def test_a_second_account_of_the_same_administrator_counts_as_theirs(
+    radiologist: User, it_person: User, make_user: Callable[..., User], accounts: tuple[str, str]
+) -> None:
+    colleague = make_user(Role.IT, username="colleague")
+    for name in ("puppet", "another"):
+        services.create_user(name, "", ["it"], it_person)
+    one, other = (User.objects.get(username=name) for name in accounts)
+    services.reset_password(radiologist, one)
+    services.change_own_password(radiologist, "lamp otter gravel")
+    with pytest.raises(services.AccountError, match="another member of IT"):
+        second_factor.reset(radiologist, other)
+    second_factor.reset(radiologist, colleague)
+
+
 def test_secrets_are_encrypted_and_keys_can_be_rotated(
     radiologist: User, secret: str, settings: Settings
 ) -> None:

@@ -98,6 +98,19 @@ def test_a_single_administrator_may_combine_roles(it_person: User, settings: Set
         change(it_person, ["auditor", "it", "radiologist"], it_person)
 
 
+@pytest.mark.parametrize("how", ["deactivated", "removed"])
+def test_nobody_ends_it_by_deactivating_the_others(it_person: User, how: str) -> None:
+    change(it_person, ["it", "uploader"], it_person)
+    second, _ = services.create_user("second", "", ["it"], it_person)
+    is_removed = how == "removed"
+    roles = ["uploader"] if is_removed else ["it"]
+    services.change_user(second, roles=roles, is_active=is_removed, by=it_person)
+    with pytest.raises(AccountError, match="assign roles to themselves"):
+        change(it_person, ["it", "radiologist"], it_person)
+    with pytest.raises(AccountError, match="may not be combined"):
+        change(second, ["auditor", "uploader"], it_person)
+
+
 def test_hospital_it_can_switch_it_off(
     it_person: User, colleague: User, settings: Settings
 ) -> None:

@@ -24,9 +24,6 @@ from webportal.audit.trail import Event, append
 from webportal.refusals import Conflict
 
 USUAL_TOKEN_DAYS = 90
-# Within this time the same administrator cannot both set a one-time password and remove the second
-# factor, which together take over an account.
-APART = timedelta(days=3)
 #: Somebody else has set a one-time password for the user (`user`); sent within the transaction.
 password_reset = Signal()
 #: A user's second factor (`user`) was changed, by `what`: added, removed, reset.
@@ -343,17 +340,22 @@ def revoke_all_tokens(user: User, by: User | str) -> None:
 
 
 def refuse_takeover(user: User, by: User, other: Action) -> None:
-    """Raise AccountError if `by` recently did the other half of taking over this account.
+    """Raise AccountError if `by` may have just done the other half of taking over this account.
 
     A single administrator is exempt (webportal.accounts.separation).
     """
     recent = AuditEntry.objects.filter(
-        action=other, object_id=str(user.pk), actor_id=by.pk, at__gte=timezone.now() - APART
+        action=other, object_id=str(user.pk), at__gte=timezone.now() - separation.APART
     )
-    if separation.is_enforced() and recent.exists():
+    # The owner may have changed their password meanwhile.
+    actors = set(recent.exclude(actor_id=user.pk).values_list("actor_id", flat=True))
+    if separation.is_enforced() and any(
+        separation.may_be_one(by.pk, actor) for actor in actors if actor
+    ):
         raise AccountError(
             _(
                 "Ask another member of IT. Whoever both gives a one-time password and resets the"
-                " second factor within three days could sign in as this person."
+                " second factor within three days could sign in as this person. A colleague whose"
+                " own account you created or reset within these days does not count as another."
             )
         )
