@@ -5,6 +5,7 @@ from datetime import timedelta
 from io import BytesIO
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from pypdf import PdfReader
@@ -14,6 +15,7 @@ from tests.accounts.soft_passkey import SoftPasskey
 from tests.conftest import PASSWORD
 from tests.factories import make_job, make_patient, make_radiograph, make_study
 from webportal.accounts.models import Role, User
+from webportal.accounts.services import create_user
 from webportal.audit.models import AuditEntry
 from webportal.erasure import execution, services, views
 from webportal.erasure import plan as plans
@@ -244,7 +246,7 @@ def old_study(**fields: object) -> Study:
     return made
 
 
-def confirm_due(client: Client, **more: str) -> str:
+def erase_due(client: Client, **more: str) -> str:
     given = {"digest": services.digest_of_due(), "password": PASSWORD, "reason": "Ten years"}
     return client.post("/erasures/due", given | more, follow=True).content.decode()
 
@@ -260,13 +262,13 @@ def test_what_is_due_goes_once_it_is_confirmed(
     assert "Erase all 4 studies that are due" in office.get("/retention").content.decode()
     seen = services.digest_of_due()
     later = old_study()
-    assert "The list has changed" in confirm_due(office, digest=seen)
+    assert "The list has changed" in erase_due(office, digest=seen)
     later.performed_at = timezone.now()
     later.save()
-    assert "That is not your password." in confirm_due(office, password="wrong")
-    assert "Give the reason" in confirm_due(office, reason="")
+    assert "That is not your password." in erase_due(office, password="wrong")
+    assert "Give the reason" in erase_due(office, reason="")
     assert not Erasure.objects.exists()
-    assert "erased one after the other" in confirm_due(office)
+    assert "erased one after the other" in erase_due(office)
     hold(held, uploader)
 
     # As often as it is broken off, it goes on.
@@ -282,6 +284,60 @@ def test_what_is_due_goes_once_it_is_confirmed(
     shown = page(erasure, office)
     assert "What was not erased" in shown
     assert "A study has not been read." in shown
+
+
+def test_what_is_due_takes_two_where_there_are_two(
+    rule: None,
+    it_person: User,
+    make_user: Callable[..., User],
+    sign_in: SignIn,
+    uploader: User,
+) -> None:
+    """Otherwise one of them could lift a legal hold and erase what it kept."""
+    due, kept = old_study(), old_study()
+    hold = holds.place(kept, "A lawsuit", uploader)
+    colleague = make_user(Role.IT, username="colleague")
+    alone = sign_in(it_person)
+    alone.post(f"/retention/holds/{hold.pk}/lift")
+    assert "Request erasure" in alone.get("/retention").text
+    assert "Somebody else in hospital IT has to confirm it." in erase_due(alone)
+    erasure = Erasure.objects.get()
+    digest = services.digest_of_due()
+    for _again in range(2):
+        assert "ask somebody else" in confirm(erasure, alone, digest=digest)
+        assert "has been requested already" in erase_due(alone)
+    assert "Erase all" not in alone.get("/retention").text
+    execution.carry_out_confirmed(60)
+    assert set(Study.objects.all()) == {due, kept}
+    other = sign_in(colleague)
+    shown = page(erasure, other)
+    assert str(kept.pk) in shown
+    assert "The list has changed" in confirm(erasure, other, digest="0" * 64)
+    holds.place(kept, "The lawsuit goes on", uploader)
+    assert "Confirmed." in confirm(erasure, other, digest=digest)
+    execution.carry_out_confirmed(60)
+    assert set(Study.objects.all()) == {kept}
+    assert list(
+        AuditEntry.objects.filter(action__startswith="erasure.")
+        .order_by("sequence")
+        .values_list("action", "actor")
+    ) == [("erasure.requested", "it"), ("erasure.confirmed", "colleague")]
+
+
+@pytest.mark.parametrize("days", [0, 4])
+def test_a_second_account_of_the_same_person_does_not_confirm(
+    days: int, study: Study, it_person: User, make_user: Callable[..., User], sign_in: SignIn
+) -> None:
+    make_user(Role.IT, username="colleague")
+    puppet, _ = create_user("puppet", "", ["uploader"], it_person)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_auditentry DISABLE TRIGGER USER")
+        cursor.execute("UPDATE audit_auditentry SET at = at - make_interval(days => %s)", [days])
+        cursor.execute("ALTER TABLE audit_auditentry ENABLE TRIGGER USER")
+    asked = services.request(study.patient, "Request", "", puppet)
+    said = confirm(asked, sign_in(it_person))
+    assert ("ask somebody else to confirm it" in said) is (days == 0)
+    assert ("Confirmed." in said) is (days > 0)
 
 
 def test_files_wait_for_a_backup_and_the_register_for_its_place(

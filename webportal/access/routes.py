@@ -250,7 +250,7 @@ _ROUTES: dict[str, Declaration | AccessKind | None] = {
     "erasure:erasure": AccessKind.OPERATION,
     "erasure:certificate": AccessKind.OPERATION,
     "erasure:confirm": None,
-    "erasure:confirm-due": None,
+    "erasure:erase-due": None,
     "erasure:decline": None,
     "erasure:passkey": None,
     # It redirects to the patient's page, which reports the patient.

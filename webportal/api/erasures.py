@@ -109,7 +109,8 @@ class ErasureWithPlan(ErasureSerializer):
     """An erasure and, until somebody has decided on it, what it would erase."""
 
     plan = serializers.SerializerMethodField(
-        help_text="Null once it has been decided on, or if the patient no longer exists."
+        help_text="Null once it has been decided on, if the patient no longer exists, and for"
+        " studies that are due by age, whose erasure is confirmed on the page."
     )
 
     class Meta(ErasureSerializer.Meta):

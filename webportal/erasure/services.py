@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from webportal.accounts import separation
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -66,23 +67,47 @@ def confirm(erasure: Erasure, digest: str, secret: Secret, by: User) -> None:
     """Confirm an erasure requested by someone else; the scheduler carries it out.
 
     `digest` is that of the list shown to the person. Raises ErasureError if the list has changed
-    since, the same person requested the erasure, or there are obstacles, and AccountError if the
-    password is wrong, or the passkey is somebody else's.
+    since, the same person requested the erasure or may have done so by another account, or there
+    are obstacles, and AccountError if the password is wrong, or the passkey is somebody else's.
     """
-    if erasure.requested_by_id == by.pk:
-        raise ErasureError(_("Whoever requested an erasure cannot confirm it: ask somebody else."))
+    _refuse_requester(erasure, by)
     confirm_signer(by, secret, pin_is_open=False)
     with transaction.atomic():
         locked = _lock(erasure)
-        plan = plan_of(locked)
-        if plan is None:
-            raise ErasureError(_("The patient is gone already. Decline the erasure."))
-        refuse_obstacles(plan)
-        if plan.digest != digest:
+        if _digest_to_confirm(locked) != digest:
             raise ErasureError(_("The list has changed since it was shown. Look at it again."))
         _confirm(locked, digest, by)
         locked.save()
         _record(Action.ERASURE_CONFIRMED, locked, by)
+
+
+def _refuse_requester(erasure: Erasure, by: User) -> None:
+    """Raise ErasureError for whoever requested it, and may have done so by another account."""
+    requester = erasure.requested_by_id
+    if requester == by.pk:
+        raise ErasureError(_("Whoever requested an erasure cannot confirm it: ask somebody else."))
+    if requester and separation.is_enforced() and separation.may_be_one(by.pk, requester):
+        raise ErasureError(
+            _(
+                "Somebody has created or reset your account and that of whoever requested the"
+                " erasure within three days, or you have theirs: ask somebody else to confirm it."
+            )
+        )
+
+
+def _digest_to_confirm(erasure: Erasure) -> str:
+    """The digest of what would be erased now; raises ErasureError if nothing may be.
+
+    Of studies that are due the list stays as it was requested: those that are due no more when
+    their turn comes are left.
+    """
+    if not erasure.is_of_patient:
+        return digest_of(erasure.studies)
+    plan = plan_of(erasure)
+    if plan is None:
+        raise ErasureError(_("The patient is gone already. Decline the erasure."))
+    refuse_obstacles(plan)
+    return plan.digest
 
 
 @transaction.atomic
@@ -109,27 +134,39 @@ def certificate_of(erasure: Erasure, by: User) -> bytes:
 
 def digest_of_due() -> str:
     """Digest of the list of studies due for erasure."""
-    return _digest([str(key) for key in rule.due().values_list("pk", flat=True)])
+    return digest_of([str(key) for key in rule.due().values_list("pk", flat=True)])
 
 
-def confirm_due(digest: str, secret: Secret, reason: str, reference: str, by: User) -> Erasure:
-    """Confirm the list of studies due for erasure; the scheduler erases them one by one.
+def erase_due(digest: str, secret: Secret, reason: str, reference: str, by: User) -> Erasure:
+    """Request the erasure of the studies that are due, for another member of IT to confirm.
 
-    Raises ErasureError if the list is empty or has changed since it was shown, and AccountError if
-    the password is wrong, or the passkey is somebody else's.
+    A single administrator (webportal.accounts.separation) confirms it by the request. The scheduler
+    then erases them one by one. Raises ErasureError if the list is empty or has changed since it
+    was shown, or an erasure of due studies is to be confirmed already, and AccountError if the
+    password is wrong, or the passkey is somebody else's.
     """
     confirm_signer(by, secret, pin_is_open=False)
+    if due_to_confirm() is not None:
+        raise ErasureError(_("The erasure of studies that are due has been requested already."))
     with transaction.atomic():
         studies = [str(key) for key in rule.due().values_list("pk", flat=True)]
         if not studies:
             raise ErasureError(_("No study is due."))
-        if _digest(studies) != digest:
+        if digest_of(studies) != digest:
             raise ErasureError(_("The list has changed since it was shown. Look at it again."))
         erasure = _new(reason, reference, by, studies=studies)
-        _confirm(erasure, digest, by)
+        takes_two = separation.is_enforced()
+        if not takes_two:
+            _confirm(erasure, digest, by)
         erasure.save()
-        _record(Action.ERASURE_CONFIRMED, erasure, by)
+        _record(Action.ERASURE_REQUESTED if takes_two else Action.ERASURE_CONFIRMED, erasure, by)
     return erasure
+
+
+def due_to_confirm() -> Erasure | None:
+    """The erasure of due studies that somebody has requested and nobody has decided on."""
+    requested = Erasure.objects.filter(state=ErasureState.REQUESTED, patient=None)
+    return requested.order_by("requested_at").first()
 
 
 def _new(reason: str, reference: str, by: User | None, **what: object) -> Erasure:
@@ -158,7 +195,8 @@ def _lock(erasure: Erasure) -> Erasure:
     return locked
 
 
-def _digest(keys: list[str]) -> str:
+def digest_of(keys: list[str]) -> str:
+    """Digest of a list of studies, whatever their order."""
     return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
 
 

@@ -7,7 +7,7 @@ from webportal.erasure import views
 app_name = "erasure"
 urlpatterns = [
     path("erasures", views.erasures, name="erasures"),
-    path("erasures/due", views.confirm_due, name="confirm-due"),
+    path("erasures/due", views.erase_due, name="erase-due"),
     path("erasures/passkey", views.passkey_options, name="passkey"),
     path("erasures/<uuid:erasure_id>", views.erasure, name="erasure"),
     path("erasures/<uuid:erasure_id>/confirm", views.confirm, name="confirm"),

@@ -50,18 +50,27 @@ def erasure(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse:
         "waits_for": WAITING.get(erasure.waits_for, ""),
         "skipped": [(key, OBSTACLES.get(code, code)) for key, code in erasure.skipped],
     }
-    plan = services.plan_of(erasure) if erasure.state == ErasureState.REQUESTED else None
-    if plan is not None:
-        context |= {
-            "plan": plan,
-            "counts": in_words(plan.counts),
-            "studies": sorted(plan.studies),
-            "kept": sorted(plan.kept),
-            "unreadable": sorted(plan.unreadable),
-            "obstacles": [OBSTACLES[code] for code in obstacles(plan)],
-            "is_own": erasure.requested_by_id == request.user.pk,
-        }
+    if erasure.state == ErasureState.REQUESTED:
+        context |= _to_confirm(erasure) | {"is_own": erasure.requested_by_id == request.user.pk}
     return render(request, "erasure/erasure.html", context)
+
+
+def _to_confirm(erasure: Erasure) -> dict[str, Any]:
+    """What the page shows of an erasure that nobody has decided on; empty if nothing is left."""
+    if not erasure.is_of_patient:
+        return {"digest": services.digest_of(erasure.studies), "studies": sorted(erasure.studies)}
+    plan = services.plan_of(erasure)
+    if plan is None:
+        return {}
+    return {
+        "digest": plan.digest,
+        "plan": plan,
+        "counts": in_words(plan.counts),
+        "studies": sorted(plan.studies),
+        "kept": sorted(plan.kept),
+        "unreadable": sorted(plan.unreadable),
+        "obstacles": [OBSTACLES[code] for code in obstacles(plan)],
+    }
 
 
 def in_words(counts: dict[str, int]) -> list[tuple[str, int]]:
@@ -99,11 +108,14 @@ def decline(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse:
 
 @allow(Role.IT)
 @require_POST
-def confirm_due(request: SignedInRequest) -> HttpResponse:
-    """Confirm the list of studies due for erasure with the password or a passkey."""
+def erase_due(request: SignedInRequest) -> HttpResponse:
+    """Request the erasure of the studies that are due, with the password or a passkey.
+
+    A single administrator confirms it by this.
+    """
     given = request.POST
     try:
-        confirmed = services.confirm_due(
+        erasure = services.erase_due(
             given.get("digest", ""),
             _secret(request),
             given.get("reason", ""),
@@ -113,8 +125,12 @@ def confirm_due(request: SignedInRequest) -> HttpResponse:
     except Refusal as error:
         messages.error(request, str(error))
         return redirect("retention:retention")
-    messages.success(request, _("Confirmed. The studies are erased one after the other."))
-    return redirect("erasure:erasure", confirmed.pk)
+    if erasure.state == ErasureState.CONFIRMED:
+        messages.success(request, _("Confirmed. The studies are erased one after the other."))
+    else:
+        words = _("The erasure has been requested. Somebody else in hospital IT has to confirm it.")
+        messages.success(request, words)
+    return redirect("erasure:erasure", erasure.pk)
 
 
 def _secret(request: SignedInRequest) -> Secret:
