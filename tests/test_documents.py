@@ -53,6 +53,7 @@ def _anchors(file: Path) -> frozenset[str]:
 def _files() -> frozenset[str]:
     folders = [*FOLDERS, "docs/examples"]
     files = [path for folder in folders for path in (ROOT / folder).rglob("*.*")]
+    files += ROOT.glob("*.py")
     return frozenset(str(path) for path in files if "node_modules" not in path.parts)
 
 
