@@ -46,6 +46,21 @@ def test_a_session_without_a_user_is_stored_for_minutes(radiologist: User) -> No
     assert Session.objects.get(user=radiologist).expire_date > soon
 
 
+def test_a_session_ends_in_time_however_often_it_is_saved(radiologist: User) -> None:
+    """Whoever has a copied cookie could otherwise keep it open for ever."""
+    browser = signed_in(radiologist)
+    began = timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE - 60)
+    session = browser.session
+    session["signed_in"] |= {"at": began.isoformat()}
+    session.save()
+    browser.post("/worklist/results", {"open": "on"})
+    assert is_signed_in(browser)
+    assert Session.objects.get().expire_date < timezone.now() + timedelta(seconds=61)
+    session["signed_in"] |= {"at": (began - timedelta(seconds=61)).isoformat()}
+    session.save()
+    assert not is_signed_in(browser)
+
+
 def test_users_see_only_their_own_sessions(radiologist: User, uploader: User) -> None:
     here = signed_in(radiologist)
     signed_in(radiologist, EDGE, "192.0.2.2")

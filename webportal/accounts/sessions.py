@@ -4,10 +4,11 @@ Django's database sessions do not reference their user; these do.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from django.conf import settings
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
@@ -55,10 +56,7 @@ class SessionStore(db.SessionStore):
         """The row to save."""
         row: Session = super().create_model_instance(data)  # type: ignore[assignment]
         row.user_id = data.get("_auth_user_id")
-        if row.user_id is None:
-            # Anybody can have any number of them stored, and needs one for a few minutes.
-            end = timezone.now() + timedelta(seconds=ANONYMOUS_SECONDS)
-            row.expire_date = min(row.expire_date, end)
+        row.expire_date = min([row.expire_date, *_latest_ends(data)])
         row.provider_sid = data.get(FEDERATED, {}).get("sid", "")
         return row
 
@@ -73,6 +71,19 @@ class SessionStore(db.SessionStore):
                 Session.objects.filter(pk=self.session_key).update(
                     locked_at=before.locked_at, unlocked_at=before.unlocked_at
                 )
+
+
+def _latest_ends(data: dict[str, Any]) -> list[datetime]:
+    """When a session of these data ends at the latest, however often it is saved."""
+    if data.get("_auth_user_id") is None:
+        # Anybody can have any number of them stored, and needs one for a few minutes.
+        return [timezone.now() + timedelta(seconds=ANONYMOUS_SECONDS)]
+    ends = []
+    if since := parse_datetime(data.get(_ABOUT, {}).get("at", "")):
+        ends.append(since + timedelta(seconds=settings.SESSION_COOKIE_AGE))
+    if until := data.get(FEDERATED, {}).get("until", 0):
+        ends.append(datetime.fromtimestamp(until, UTC))
+    return ends
 
 
 @dataclass(frozen=True)

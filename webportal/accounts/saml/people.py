@@ -38,7 +38,9 @@ def person_of(assertion: VerifiedAssertion) -> User:
 def session_data(assertion: VerifiedAssertion) -> dict[str, Any]:
     """What our session keeps about the provider's, which is never refreshed."""
     sid = _sid(assertion.session_index) if assertion.session_index else ""
-    return {"sub": assertion.subject, "sid": sid, "refresh": "", "due": 0}
+    longest = timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    until = min(assertion.session_until, longest.timestamp())
+    return {"sub": assertion.subject, "sid": sid, "refresh": "", "due": 0, "until": until}
 
 
 def sign_out(asked: LogoutRequest) -> None:

@@ -45,6 +45,8 @@ class VerifiedAssertion:
     until: datetime
     #: When the provider authenticated the person, perhaps for another service (Unix time).
     authenticated_at: int
+    #: When our session has to end (SessionNotOnOrAfter, Unix time); 0 if it does not say.
+    session_until: int
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ def _assertion_in(made: Any, request_id: str) -> VerifiedAssertion:
         assertion_id=made.get_last_assertion_id(),
         until=_valid_until(made, assertion, request_id),
         authenticated_at=_authenticated_at(assertion),
+        session_until=made.get_session_expiration() or 0,
     )
 
 
