@@ -106,7 +106,10 @@ GROUP_DEPARTMENTS = accounts.names_by_group(env.dict("GROUP_DEPARTMENTS", defaul
 # Whether accounts are created for everybody known there, or only people added by hospital IT can
 # sign in.
 CREATE_USERS = env.bool("CREATE_USERS", default=False)
-GROUP_REFRESH_MINUTES = env.float("GROUP_REFRESH_MINUTES", default=10)
+GROUP_REFRESH_MINUTES = env.float("GROUP_REFRESH_MINUTES", default=1)
+# For how long API tokens are accepted after the identity provider has last confirmed their owner, 0
+# for until they expire.
+API_TOKEN_CONFIRM_DAYS = env.int("API_TOKEN_CONFIRM_DAYS", default=30)
 # The hospital's identity provider (OpenID Connect, webportal.accounts.oidc), if there is one.
 OIDC_ISSUER = env.str("OIDC_ISSUER", default="")
 OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")

@@ -16,6 +16,7 @@ from tests.accounts.ldap_server import (
 )
 from webportal.accounts import provider_sessions
 from webportal.accounts.directory import people
+from webportal.accounts.oidc import sessions as oidc_sessions
 from webportal.minute_counter import MinuteCounter
 
 
@@ -54,8 +55,11 @@ def provider_process() -> Iterator[IdentityProvider]:
 
 
 @pytest.fixture
-def provider(provider_process: IdentityProvider, settings: Settings) -> IdentityProvider:
+def provider(
+    provider_process: IdentityProvider, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> IdentityProvider:
     """The hospital's identity provider, and the portal set to it."""
+    monkeypatch.setattr(oidc_sessions, "_silent_until", 0.0)
     settings.OIDC_ISSUER = provider_process.url
     settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET = CLIENT_ID, "secret"
     settings.OIDC_NAME = "Bir Hospital"

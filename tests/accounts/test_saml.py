@@ -34,7 +34,7 @@ from tests.accounts.saml_provider import (
 from tests.helpers import audit_actions, is_signed_in
 from webportal import logs
 from webportal.accounts import provider_sessions
-from webportal.accounts.models import Role, User
+from webportal.accounts.models import Role, Session, User
 from webportal.accounts.saml import views
 from webportal.audit.models import Action, AuditEntry
 from webportal.minute_counter import MinuteCounter
@@ -155,6 +155,41 @@ def refused(client: Client, provider: SamlProvider, response: str) -> None:
     assert answer.status_code == 422, answer.content
     assert not is_signed_in(client)
     assert not User.objects.filter(username="asha").exists()
+
+
+@pytest.mark.parametrize(("minutes_ago", "unlocks"), [(0, True), (15, False)])
+def test_a_locked_session_is_unlocked_by_authenticating_anew(
+    minutes_ago: int, unlocks: bool, client: Client, provider: SamlProvider
+) -> None:
+    provider.sign_in(client, "asha", groups=["readers"])
+    client.post("/lock", secure=True)
+    page = client.get("/worklist", headers={"Accept": "text/html"}, secure=True)
+    assert page.status_code == 423
+    assert "Your password" not in page.text
+    assert "/sign-in/saml?next=%2Fworklist" in page.text
+    asked = begin(client)
+    assert _asks_anew(asked)
+    at = (timezone.now() - timedelta(minutes=minutes_ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Browsers send no session cookie with what another site has them post.
+    del client.cookies["sessionid"]
+    response = provider.response(asked, "asha", authenticated_at=at, groups=["readers"])
+    assert provider.post(client, response).status_code == 302
+    answer = client.get("/worklist", headers={"Accept": "text/html"}, secure=True)
+    assert answer.status_code == (200 if unlocks else 423)
+
+
+def test_the_provider_says_when_a_session_ends(client: Client, provider: SamlProvider) -> None:
+    end = timezone.now() + timedelta(minutes=20)
+
+    def limit(assertion: Any) -> None:
+        for statement in assertion.iter("{*}AuthnStatement"):
+            statement.set("SessionNotOnOrAfter", end.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+    provider.sign_in(client, "asha", groups=["readers"], change=limit)
+    for _again in range(2):
+        assert client.get("/worklist", secure=True).status_code == 200
+        assert end - timedelta(seconds=1) <= Session.objects.get().expire_date <= end
+        client.post("/worklist/results", {"open": "on"}, secure=True)
 
 
 def test_what_is_not_signed_signs_nobody_in(client: Client, provider: SamlProvider) -> None:

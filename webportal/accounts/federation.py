@@ -8,10 +8,12 @@ that system's own identifier, not by the name.
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from webportal.accounts import separation, services
@@ -95,6 +97,7 @@ def update_roles(user: User, groups: Sequence[str], source: IdentitySource) -> N
     account is a break-glass account, which no other system controls.
     """
     _refuse_break_glass(user)
+    FederatedIdentity.objects.filter(user=user).update(confirmed_at=timezone.now())
     _update_departments(user, groups, source)
     if not settings.GROUP_ROLES:
         return
@@ -105,6 +108,18 @@ def update_roles(user: User, groups: Sequence[str], source: IdentitySource) -> N
         _set_roles(user, [], source)
         raise
     _set_roles(user, roles, source)
+
+
+def is_long_unconfirmed(user: User) -> bool:
+    """Whether the identity provider has not confirmed a user for API_TOKEN_CONFIRM_DAYS.
+
+    It is asked only while they have a session. Whoever has left has none, but may have API tokens.
+    The directory is asked about tokens, too.
+    """
+    if not settings.API_TOKEN_CONFIRM_DAYS or not (settings.OIDC_ISSUER or settings.SAML_METADATA):
+        return False
+    since = timezone.now() - timedelta(days=settings.API_TOKEN_CONFIRM_DAYS)
+    return FederatedIdentity.objects.filter(user=user, confirmed_at__lt=since).exists()
 
 
 @transaction.atomic

@@ -348,6 +348,9 @@ class FederatedIdentity(models.Model):
     refresh_at = models.DateTimeField(
         null=True, blank=True, help_text="When to ask the directory again; no provider is."
     )
+    confirmed_at = models.DateTimeField(
+        db_default=Now(), help_text="When provider or directory last gave the user's groups."
+    )
 
     class Meta:
         constraints = [

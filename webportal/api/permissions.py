@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from django.conf import settings
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from webportal.accounts import second_factor
+from webportal.accounts import federation, second_factor
 from webportal.accounts.models import ApiToken, Role, TokenScope, User
 
 EVERYONE = tuple(Role)
@@ -40,6 +41,12 @@ class ByRole(BasePermission):
             raise PermissionDenied(
                 "Sign in to the portal and add a second factor first.",
                 code="second_factor_required",
+            )
+        if isinstance(request.auth, ApiToken) and federation.is_long_unconfirmed(user):
+            raise PermissionDenied(
+                "Sign in to the portal again: the identity provider has not confirmed your groups"
+                f" for {settings.API_TOKEN_CONFIRM_DAYS} days.",
+                code="provider_sign_in_required",
             )
         if view.action in (None, "metadata"):
             # The endpoint does not support the method; the answer to that is 405.

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from webportal.accounts import sessions
+from webportal.accounts import hashing, sessions
 from webportal.accounts.encryption import UnreadableSecretError, decrypt, encrypt
 from webportal.accounts.federation import FederatedRefusal, RefusedByProviderError
 from webportal.accounts.models import Session, User
@@ -28,6 +28,10 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 
 RETRY_SECONDS = 60
+#: A provider that does not respond holds up only this many requests, and is then left alone for
+#: RETRY_SECONDS.
+turns = hashing.Turns(max(1, settings.PORTAL_THREADS // 4), patience_seconds=2)
+_silent_until = 0.0
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +55,7 @@ def refresh_claims_when_due(
         # Health checks have no session, and these URLs load none.
         if not request.path.startswith(("/health/", "/static/", "/metrics")):
             noted = request.session.get(sessions.FEDERATED)
-            if noted and noted["refresh"] and noted["due"] < time.time():
+            if noted and noted["refresh"] and noted["due"] <= time.time():
                 _refresh_claims(request)
         return get_response(request)
 
@@ -62,15 +66,22 @@ def _refresh_claims(request: HttpRequest) -> None:
     # Here, because this is in the middleware of portals that have no provider, too.
     from webportal.accounts.oidc import client
 
+    global _silent_until
     user = request.user
+    if not isinstance(user, User) or time.monotonic() < _silent_until:
+        return
     noted = _take_turn(request.session)
-    if noted is None or not isinstance(user, User):
+    if noted is None:
         return
     try:
-        verified = client.refreshed_claims(noted["sub"], decrypt(noted["refresh"]))
+        with turns.take():
+            verified = client.refreshed_claims(noted["sub"], decrypt(noted["refresh"]))
         people.update_roles(user, verified.claims)
     except provider.ProviderUnreachableError:
+        _silent_until = time.monotonic() + RETRY_SECONDS
         logger.warning("the identity provider does not respond; sessions continue meanwhile")
+        return
+    except hashing.BusyError:
         return
     except (RefusedByProviderError, FederatedRefusal, UnreadableSecretError):
         detail = {"identity_provider": True}
@@ -91,7 +102,7 @@ def _take_turn(session: SessionBase) -> dict[str, Any] | None:
     """
     row = Session.objects.select_for_update().filter(pk=session.session_key).first()
     noted: dict[str, Any] | None = row.get_decoded().get(sessions.FEDERATED) if row else None
-    if noted is None or noted["due"] >= time.time():
+    if noted is None or noted["due"] > time.time():
         return None
     noted["due"] = time.time() + RETRY_SECONDS
     session[sessions.FEDERATED] = noted

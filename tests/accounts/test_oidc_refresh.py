@@ -1,0 +1,93 @@
+"""What the identity provider says of people is asked again, and costs nobody their work."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from tests.accounts.identity_provider import IdentityProvider
+from tests.accounts.test_oidc import make_due
+from webportal.accounts import services
+from webportal.accounts.models import FederatedIdentity, User
+from webportal.accounts.oidc import client as oidc_client
+
+pytestmark = pytest.mark.django_db
+
+
+@contextmanager
+def silent_provider() -> Iterator[tuple[str, socket.socket]]:
+    """The address of a provider that accepts connections and never answers, and its socket."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        listener.settimeout(0.2)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", listener
+
+
+def connections_to(listener: socket.socket) -> int:
+    """How many connections there have been since the last call."""
+    count = 0
+    while True:
+        try:
+            listener.accept()[0].close()
+        except TimeoutError:
+            return count
+        count += 1
+
+
+def test_a_provider_that_never_answers_holds_up_one_request_in_a_minute(
+    provider: IdentityProvider, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browsers = [Client(), Client(), Client()]
+    for number, browser in enumerate(browsers):
+        provider.knows(f"asha{number}", groups=["readers"])
+        provider.sign_in(browser, f"asha{number}")
+        make_due(browser)
+    monkeypatch.setattr(oidc_client, "TIMEOUT_SECONDS", 0.5)
+    with silent_provider() as (address, listener):
+        settings.OIDC_ISSUER = address
+        assert browsers[0].get("/worklist").status_code == 200
+        assert connections_to(listener) == 1
+        for browser in browsers[1:]:
+            assert browser.get("/worklist").status_code == 200
+        assert connections_to(listener) == 0
+
+
+def test_at_a_refresh_of_zero_minutes_a_removed_group_is_gone_at_the_next_request(
+    client: Client, provider: IdentityProvider, settings: Settings
+) -> None:
+    settings.GROUP_REFRESH_MINUTES = 0
+    provider.knows("asha", groups=["readers", "informatics"])
+    provider.sign_in(client, "asha")
+    assert client.get("/worklist").status_code == 200
+    provider.knows("asha", groups=["informatics"])
+    assert client.get("/worklist").status_code == 403
+    provider.knows("asha", groups=["readers", "informatics"])
+    assert client.get("/worklist").status_code == 200
+
+
+@pytest.mark.parametrize("address", ["/api/v1/studies", "/dicom-web/studies"])
+def test_a_token_ends_with_the_last_word_of_the_provider_about_its_owner(
+    address: str, client: Client, provider: IdentityProvider, settings: Settings
+) -> None:
+    """Nobody asks the provider about somebody who has left and does not sign in any more."""
+    provider.knows("asha", groups=["readers"])
+    provider.sign_in(client, "asha")
+    token = services.create_token(User.objects.get(), "export")
+    program = Client(headers={"Authorization": f"Token {token}"})
+    long_ago = timezone.now() - timedelta(days=settings.API_TOKEN_CONFIRM_DAYS, minutes=1)
+    FederatedIdentity.objects.update(confirmed_at=long_ago + timedelta(minutes=2))
+    assert program.get(address).status_code in (200, 204)
+    FederatedIdentity.objects.update(confirmed_at=long_ago)
+    refused = program.get(address)
+    assert refused.status_code == 403
+    assert "Sign in to the portal again" in refused.text
+    settings.API_TOKEN_CONFIRM_DAYS = 0
+    assert program.get(address).status_code in (200, 204)
+    settings.API_TOKEN_CONFIRM_DAYS = 30
+    make_due(client)
+    assert client.get("/worklist").status_code == 200
+    assert program.get(address).status_code in (200, 204)
