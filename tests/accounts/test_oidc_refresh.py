@@ -1,6 +1,7 @@
 """What the identity provider says of people is asked again, and costs nobody their work."""
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
@@ -11,7 +12,10 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from tests.accounts.identity_provider import IdentityProvider
-from tests.accounts.test_oidc import make_due
+from tests.accounts.soft_passkey import SoftPasskey
+from tests.accounts.test_oidc import make_due, sign_in_by_password
+from tests.conftest import PASSWORD
+from tests.helpers import is_signed_in
 from webportal.accounts import services
 from webportal.accounts.models import FederatedIdentity, User
 from webportal.accounts.oidc import client as oidc_client
@@ -67,6 +71,35 @@ def test_at_a_refresh_of_zero_minutes_a_removed_group_is_gone_at_the_next_reques
     assert client.get("/worklist").status_code == 403
     provider.knows("asha", groups=["readers", "informatics"])
     assert client.get("/worklist").status_code == 200
+
+
+def test_who_has_left_does_not_come_back_by_a_passkey_or_password(
+    provider: IdentityProvider, settings: Settings, it_person: User
+) -> None:
+    """The provider is asked only in sessions that it has started."""
+    browser = Client(headers={"Host": "localhost"})
+    provider.knows("asha", groups=["readers"], auth_time=int(time.time()))
+    provider.sign_in(browser, "asha")
+    passkey, add = SoftPasskey(), "/account/second-factor/passkeys"
+    made = passkey.make(browser.post(f"{add}/options").json())
+    browser.post(add, {"name": "Laptop", "passkey": made})
+    asha = User.objects.get(username="asha")
+    asha.set_password(PASSWORD)
+    asha.save()
+    browser.post("/sign-out")
+
+    def by_passkey() -> bool:
+        asked = browser.post("/sign-in/passkey/options").json()
+        browser.post("/sign-in/passkey", {"passkey": passkey.answer(asked)})
+        return is_signed_in(browser)
+
+    assert not by_passkey()
+    refused = sign_in_by_password(browser, "asha")
+    assert (refused.status_code, "Sign in with Bir Hospital instead" in refused.text) == (403, True)
+    with pytest.raises(services.AccountError, match="signs in with Bir Hospital"):
+        services.reset_password(asha, it_person)
+    settings.BREAK_GLASS_USERS = ["asha"]
+    assert by_passkey()
 
 
 @pytest.mark.parametrize("address", ["/api/v1/studies", "/dicom-web/studies"])

@@ -12,7 +12,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from webportal.accounts import separation, sessions, throttle
+from webportal.accounts import providers, separation, sessions, throttle
 from webportal.accounts.departments import memberships_of
 from webportal.accounts.devices import forget_devices
 from webportal.accounts.directory import passwords
@@ -169,12 +169,18 @@ def reset_password(user: User, by: User) -> str:
     """Set a new one-time password for a user and return it; sessions and tokens end.
 
     The user is notified (`password_reset`), so that nobody takes over their account unnoticed.
-    Raises AccountError for one's own account, if `by` has just reset the user's second factor, and
-    for passwords that are not kept here.
+    Raises AccountError for one's own account, if `by` has just reset the user's second factor, for
+    passwords that are not kept here, and for users of the identity provider.
     """
     if user == by:
         raise AccountError(_("Choose a new password in the menu under your name, top right."))
     _refuse_password(user)
+    if providers.is_of_provider(user) and user.username not in settings.BREAK_GLASS_USERS:
+        raise AccountError(
+            _("This person signs in with {name}, and with no other password.").format(
+                name=providers.name()
+            )
+        )
     refuse_takeover(user, by, Action.FACTORS_RESET)
     password = one_time_password()
     user.set_password(password)

@@ -30,7 +30,7 @@ _PATIENCE_SECONDS = 600
 
 
 class LocalSignInError(Refusal):
-    """Sign-in by password or passkey is restricted to BREAK_GLASS_USERS."""
+    """This user may not sign in by password or passkey."""
 
     status = HTTPStatus.FORBIDDEN
 
@@ -95,8 +95,14 @@ def record_password(request: HttpRequest, user: User) -> None:
 
 
 def refuse_local(user: User) -> None:
-    """Raise LocalSignInError if this user may not sign in by a local password or a passkey."""
-    if not settings.LOCAL_SIGN_IN and user.username not in settings.BREAK_GLASS_USERS:
+    """Raise LocalSignInError if this user may not sign in by a local password or a passkey.
+
+    Those of the identity provider may not: they would keep the roles of groups that they have lost,
+    and come back after they have left, because it is only asked in sessions that it has started.
+    """
+    if user.username in settings.BREAK_GLASS_USERS:
+        return
+    if not settings.LOCAL_SIGN_IN or providers.is_of_provider(user):
         raise LocalSignInError
 
 
