@@ -6,7 +6,7 @@ LOCAL := $(VENV_PYTHON) -m deploy.local
 INSTALL := $(PYTHON) -m deploy.local.install
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop worker demo manage restore recover new-key test test-peers coverage mutants chaos fuzz check format openapi screenshots bench messages lock images pin-images sbom audit python install install-dev
+.PHONY: help run stop worker demo manage restore recover new-key test test-peers coverage mutants chaos fuzz check format openapi conformance screenshots bench messages lock images pin-images sbom audit python install install-dev
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /    make \1\t/p' Makefile | expand -t 24
@@ -81,6 +81,9 @@ format: install-dev  ## format the code
 
 openapi: install-dev  ## write docs/openapi.yaml
 	@$(VENV_PYTHON) -m tools.checks --write-openapi
+
+conformance: install-dev  ## write the tables of docs/dicom.md, docs/orders.md and docs/research.md
+	@$(VENV_PYTHON) -m tools.conformance
 
 messages: install-dev  ## collect the texts for translation and compile the catalogues
 	@$(VENV_PYTHON) -m tools.messages

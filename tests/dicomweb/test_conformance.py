@@ -13,7 +13,7 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "dicom.md"
 
 def test_the_document_has_the_present_tables() -> None:
     text = DOCUMENT.read_text()
-    assert fill_in(text) == text, "write webportal.dicomweb.conformance.fill_in of it"
+    assert fill_in(text) == text, "make conformance"
 
 
 def test_every_compression_that_is_stored_has_a_media_type() -> None:

@@ -12,7 +12,7 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "dicom.md"
 
 def test_the_document_has_the_current_tables() -> None:
     text = DOCUMENT.read_text()
-    assert fill_in(text) == text, "write webportal.network.conformance.fill_in of it"
+    assert fill_in(text) == text, "make conformance"
 
 
 def test_reports_are_offered_only_if_they_are_kept(settings: Settings) -> None:

@@ -9,4 +9,4 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "orders.md"
 
 def test_the_document_has_the_current_tables() -> None:
     text = DOCUMENT.read_text()
-    assert fill_in(text) == text, "write webportal.orders.conformance.fill_in of it"
+    assert fill_in(text) == text, "make conformance"

@@ -9,4 +9,4 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "research.md"
 
 def test_the_lists_are_those_of_the_code() -> None:
     text = DOCUMENT.read_text()
-    assert fill_in(text) == text, "write webportal.research.conformance.fill_in of it"
+    assert fill_in(text) == text, "make conformance"
