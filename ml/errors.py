@@ -15,19 +15,19 @@ def translatable(message: str) -> str:
 
 MESSAGES = {
     "contradictory_pixels": translatable(
-        "The file holds more pixels than its header describes, so that the picture would be cut or"
-        " torn. Export the image again."
+        "The file contains more pixels than its header describes, so that the image would be"
+        " cropped or distorted. Export it again."
     ),
     "contradictory_pixels.frames": translatable(
         "The header says that the file holds {said} frames (Number of Frames), but there are pixels"
         " of {found}. Frames may be missing: export the image again, as a single frame."
     ),
     "contradictory_pixels.photometric": translatable(
-        "The file does not say whether its picture is grey or in colour, and which values are"
+        "The file does not say whether its image is greyscale or colour and which values are"
         " bright (Photometric Interpretation), or contradicts itself. Export the image again."
     ),
     "damaged_jpeg": translatable(
-        "The image data is damaged in the middle of the file, so that part of the picture would be"
+        "The image data is damaged in the middle of the file, so that part of the image would be"
         " missing. Copy or export it again."
     ),
     "empty": translatable(
@@ -38,22 +38,22 @@ MESSAGES = {
         " 'for presentation' image of the same exposure."
     ),
     "multi_frame": translatable(
-        "The file holds several frames. Send every radiograph as a single-frame image."
+        "The file contains several frames. Send every radiograph as a single-frame image."
     ),
     "multi_frame.pictures": translatable(
-        "The file holds several pictures. Save each picture as a file of its own."
+        "The file contains several images. Save each image as a separate file."
     ),
     "multi_frame.unannounced": translatable(
-        "The file holds {found} pictures, but its header describes one. Export each picture as a"
-        " file of its own."
+        "The file contains {found} images, but its header describes one. Export each image as a"
+        " separate file."
     ),
     "no_image": translatable(
-        "The DICOM object holds no image, or ends before it. Send the images of the study, not its"
-        " reports or other objects."
+        "The DICOM object contains no image, or ends before it. Send the images of the study, not"
+        " its reports or other objects."
     ),
     "no_image.dicomdir": translatable(
-        "This is a DICOMDIR, the index of a disc or folder, and holds no image itself. Send the"
-        " images that it lists."
+        "This is a DICOMDIR, the index of a disc or folder, and contains no image itself. Send"
+        " the images that it lists."
     ),
     "not_an_image": translatable(
         "The file is not a DICOM, JPEG or PNG image. Send the radiograph itself, exported as one"
@@ -92,8 +92,8 @@ MESSAGES = {
         " after its pixels, where other programs overlook them. Export the image again."
     ),
     "undecodable.twice": translatable(
-        "The file gives an element of its header twice, with different values, so it is not certain"
-        " whose image this is or how it is to be shown. Export the image again."
+        "An element occurs twice in the file's header, with different values, so it is not"
+        " certain whose image this is or how it is to be shown. Export the image again."
     ),
     "unsupported_compression": translatable(
         "The image is written or compressed in a way (its transfer syntax) that is not supported."

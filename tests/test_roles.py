@@ -168,7 +168,7 @@ NOT_IN_THE_NAVIGATION = {
     "destinations/outbox": "*Outbox*",
     "dicom/inbox": "inbox",
     "dicom/commitments": "storage commitment",
-    "dicom/priors": "earlier studies",
+    "dicom/priors": "prior studies",
     "operations/jobs": "**Queue",
     "operations/capacity": "**Capacity**",
     "models/shadow": "**Shadow trials**",

@@ -218,7 +218,7 @@ STORAGE_CHECK_MEGABYTES = env.float("STORAGE_CHECK_MEGABYTES", default=5)
 # that minors must have reached before their studies are due.
 RETENTION_YEARS = env.int("RETENTION_YEARS", default=0)
 RETENTION_MINORS_UNTIL = env.int("RETENTION_MINORS_UNTIL", default=0)
-# How long the file of an export for research is kept.
+# How long the file of a research export is kept.
 RESEARCH_EXPORT_DAYS = env.int("RESEARCH_EXPORT_DAYS", default=7)
 # Where the portal's server spools request and response bodies: on disk, not in memory.
 UPLOAD_TEMP_DIR = Path(env.str("UPLOAD_TEMP_DIR", default=str(VAR_DIR / "incoming")))

@@ -27,8 +27,8 @@ RESCALE_TWICE = translatable("The file has several rescale slopes or intercepts;
 VOI_LUT_UNUSABLE = translatable("The file's display table (VOI LUT) cannot be used.")
 NEXT_VOI_LUT_SHOWN = translatable("The file's next display table is shown.")
 VOI_FUNCTION_UNKNOWN = translatable(
-    "The file's window function (VOI LUT Function) is not known; its window is shown as a linear"
-    " one."
+    "The file's window function (VOI LUT Function) is not known; its window is applied as a"
+    " linear one."
 )
 WINDOW_UNUSABLE = translatable("The file's window cannot be used.")
 WINDOW_SHOWN = translatable("The file's window is shown instead.")
@@ -198,11 +198,11 @@ def _padding(
 
     Padding that would leave nothing of the image is ignored.
     """
-    given = numbers(dataset, "PixelPaddingValue")
-    if not given:
+    values = numbers(dataset, "PixelPaddingValue")
+    if not values:
         return None
     limits = numbers(dataset, "PixelPaddingRangeLimit")
-    first, last = given[0], limits[0] if limits else given[0]
+    first, last = values[0], limits[0] if limits else values[0]
     if first is None or last is None:
         notes.append(PADDING_UNUSABLE)
         return None

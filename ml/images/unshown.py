@@ -1,4 +1,4 @@
-"""What a file brings for the display of its picture that is not applied, said to its readers."""
+"""Display attributes of a file that are not applied, and the notes that tell its readers so."""
 
 from pydicom.dataset import FileDataset
 
@@ -6,11 +6,11 @@ from ml.errors import translatable
 from ml.images.elements import texts
 
 SHUTTER = translatable(
-    "The file hides what lies beside the exposed field (Display Shutter); here the whole picture is"
-    " shown."
+    "The file masks what lies outside the exposed field (Display Shutter); here the whole image"
+    " is shown."
 )
 DRAWINGS = translatable(
-    "The file draws lines or text over its picture (curves or graphic annotations), which are not"
+    "The file draws lines or text over its image (curves or graphic annotations), which are not"
     " shown."
 )
 POLARITY = translatable(
@@ -19,21 +19,21 @@ POLARITY = translatable(
 )
 
 _CURVES, _CURVE_DATA = range(0x5000, 0x5100, 2), 0x3000
-#: What Presentation LUT Shape says of the same inversion (PS3.3 C.8.11.3).
+#: The Presentation LUT Shape that matches each Photometric Interpretation (PS3.3 C.8.11.3).
 _SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
 
 
 def notes(dataset: FileDataset) -> tuple[str, ...]:
-    """Return sentences in English for a person, to be translated; mostly none."""
-    found = []
+    """Return notes for the reader, in English, to be translated; usually none."""
+    sentences = []
     if texts(dataset, "ShutterShape"):
-        found.append(SHUTTER)
+        sentences.append(SHUTTER)
     if "GraphicAnnotationSequence" in dataset or any(
         (group, _CURVE_DATA) in dataset for group in _CURVES
     ):
-        found.append(DRAWINGS)
+        sentences.append(DRAWINGS)
     shape = next(iter(texts(dataset, "PresentationLUTShape")), "")
     usual = _SHAPES.get(next(iter(texts(dataset, "PhotometricInterpretation")), ""), shape)
     if shape in _SHAPES.values() and shape != usual:
-        found.append(POLARITY)
-    return tuple(found)
+        sentences.append(POLARITY)
+    return tuple(sentences)

@@ -3,11 +3,11 @@
 from ml.errors import translatable
 
 MESSAGES = {
-    "cropped": translatable("The picture seems to show only a part of the chest"),
-    "inverted": translatable("The picture seems to be inverted: what should be bright is dark"),
-    "no_contrast": translatable("The picture is blank or has almost no contrast"),
+    "cropped": translatable("The image seems to show only part of the chest"),
+    "inverted": translatable("The image seems to be inverted: what should be bright is dark"),
+    "no_contrast": translatable("The image is blank or has almost no contrast"),
     "not_frontal_chest": translatable(
-        "The picture does not look like an upright frontal chest radiograph"
+        "The image does not look like an upright frontal chest radiograph"
     ),
-    "rotated": translatable("The picture seems to be turned on its side or upside down"),
+    "rotated": translatable("The image seems to be rotated onto its side or upside down"),
 }

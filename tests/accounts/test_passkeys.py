@@ -197,7 +197,7 @@ def test_the_same_passkey_is_not_added_twice(client: Client, passkey: SoftPasske
     sign_in_with(client, passkey.answer(options_of(client)))
     page = add(client, passkey)
     assert (page.status_code, Passkey.objects.count()) == (422, 1)
-    assert "in use already" in page.text
+    assert "already in use" in page.text
 
 
 def test_a_passkey_made_for_another_address_is_not_added(client: Client, radiologist: User) -> None:

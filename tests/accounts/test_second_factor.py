@@ -67,7 +67,7 @@ def test_an_app_is_added_with_a_code_and_required_at_the_next_sign_in(
     shown = re.search(r'id="app-secret">([A-Z2-7 ]+)<', page)
     assert shown
     secret = shown[1].replace(" ", "")
-    assert "That is not the code" in client.post(f"{PAGE}/app", {"code": "000000"}).text
+    assert "not this app’s current code" in client.post(f"{PAGE}/app", {"code": "000000"}).text
     code = codes.code_at(secret, now_step())
     recovery = re.findall(r'col">([a-z0-9-]+)<', client.post(f"{PAGE}/app", {"code": code}).text)
     assert len(recovery) == codes.RECOVERY_CODES

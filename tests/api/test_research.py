@@ -1,4 +1,4 @@
-"""Exports for research by REST: asked for, waited for, fetched and removed."""
+"""Research exports by REST: asked for, waited for, fetched and removed."""
 
 import io
 import zipfile

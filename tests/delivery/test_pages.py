@@ -152,7 +152,7 @@ def test_chosen_deliveries_are_sent_again_or_cancelled(client: Client) -> None:
         {"delivery": [str(waiting.pk)], "action": "cancel"},
         follow=True,
     )
-    assert "None of the chosen deliveries" in again.text
+    assert "no longer possible for any of the selected deliveries" in again.text
 
 
 def test_everything_that_a_destination_rejected_is_sent_again_or_cancelled(

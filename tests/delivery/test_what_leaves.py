@@ -166,10 +166,10 @@ def test_what_must_be_checked_about_a_result_leaves_with_it(make_destination: Ma
         model_version=make_model_version("for-children", population=population),
     )
     assert result.purpose == Purpose.UNCONFIRMED
-    turned = "Assessed after turning it by 180°: check that this was right."
+    turned = "Assessed after rotating it by 180°: check that this was right."
     told = [
-        "This view is PA; the model was made for AP.",
-        "The patient’s age is not known; the model was made for 1 to 5 years.",
+        "This view is PA; the model is intended for AP.",
+        "The patient’s age is not known; the model is intended for ages 1 to 5 years.",
         "Check this before relying on the result.",
     ]
     texts = texts_of(result_in(DocumentKind.RESULT))

@@ -74,7 +74,7 @@ def test_a_passkey_is_created_and_signs_in(page: Page, radiologist: User) -> Non
 def test_the_page_says_if_there_is_none(page: Page, radiologist: User) -> None:
     page.goto("/sign-in")
     page.get_by_role("button", name="Use a passkey").click()
-    expect(page.get_by_text("The browser gave no passkey")).to_be_visible()
+    expect(page.get_by_text("The browser returned no passkey")).to_be_visible()
     expect(page.get_by_role("button", name="Use a passkey")).to_be_enabled()
 
 

@@ -104,7 +104,7 @@ def open_results(page: Page, message: str) -> None:
 def open_worst(page: Page) -> None:
     page.get_by_role("link", name="Worklist").click()
     page.locator(".worklist-row").first.get_by_role("link").click()
-    expect(page.get_by_role("heading", name="Model’s result")).to_be_visible()
+    expect(page.get_by_role("heading", name="Model result")).to_be_visible()
     expect(page.locator("[data-pane=current][data-shown]")).to_be_visible()
 
 
@@ -214,7 +214,7 @@ def test_uploading_a_folder_survives_a_killed_portal_and_a_reload(
     expect(status.get_by_role("link", name="Refused")).to_contain_text("1")
     expect(status).to_contain_text(f"{images} of {images} images analysed", timeout=ANALYSIS)
 
-    open_results(page, "The upload “Night shift” is done")
+    open_results(page, "The upload “Night shift” has finished")
     page.get_by_role("link", name="File", exact=True).click()
     expect(page.locator(".results tbody tr").first).to_contain_text("000.png")
 

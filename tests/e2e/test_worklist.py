@@ -278,8 +278,8 @@ def test_columns_move_by_keyboard_and_back(page: Page) -> None:
     page.get_by_role("button", name="Move Images earlier").press("Enter")
     page.get_by_role("button", name="Show these").press("Enter")
     page.wait_for_load_state()
-    expect(page.locator("th[data-column]").first).to_have_text("Model’s result")
-    assert headings(page)[:3] == ["Model’s result", "Patient", "Priority"]
+    expect(page.locator("th[data-column]").first).to_have_text("Model result")
+    assert headings(page)[:3] == ["Model result", "Patient", "Priority"]
     assert headings(page).index("Images") == usual.index("Images") - 1
     page.get_by_role("button", name="Columns").press("Enter")
     page.get_by_role("button", name="Default columns").press("Enter")

@@ -90,7 +90,7 @@ def test_a_missing_package_is_not_activated_and_keeps_its_card(
     assert "# Test model" not in page
     assert "Test model" in page
     assert "cannot be run" in page
-    assert "package gone" in client.get("/models").text
+    assert "package missing" in client.get("/models").text
     _, _, shown = client.get(f"/models/{gone.pk}/activate").text.partition("<main")
     assert '<button class="btn btn-primary"' not in shown.partition("</main>")[0]
     answer = client.post(f"/models/{gone.pk}/activate", follow=True).text

@@ -104,7 +104,7 @@ def test_a_duplicate_assigned_to_another_patient_says_so(send: Send, uploader: U
     )
     item = send(data, to=batch)
     assert item.verdict == "duplicate"
-    assert "another patient" in str(item.reason)
+    assert "a different patient" in str(item.reason)
     assert not Patient.objects.filter(patient_id="P-1").exists()
 
 

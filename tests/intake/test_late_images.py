@@ -55,7 +55,7 @@ def test_an_image_added_after_signing_returns_the_study_to_the_worklist(
         "job.queued",
     ]
     page = sign_in(radiologist).get(reverse("review:study", args=[study.pk])).content.decode()
-    assert "An image has joined this study after the signature" in page
+    assert "An image was added to this study after the signature" in page
     # What was signed stays signed: the case record is closed all the same.
     with pytest.raises(RecordError, match="signed"):
         change_case_record(study, {"indication": "Another"}, radiologist)

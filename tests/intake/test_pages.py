@@ -248,7 +248,7 @@ def test_a_sheet_is_checked_without_creating_anything(browser: Client) -> None:
     sheet = SimpleUploadedFile("s.csv", f"file,patient_id\n{lines}bad.png,\n".encode())
     page = browser.post("/uploads/sheet/check", {"sheet": sheet}).text
     assert "1 line to correct" in page
-    assert "600 good lines" in page
+    assert "600 valid lines" in page
     assert "bad.png" in page, "what is to be corrected is never left out"
     assert "101 more lines were checked" in page
     sheet = SimpleUploadedFile("s.csv", b"name\nx\n")

@@ -179,7 +179,7 @@ def test_a_file_that_has_to_wait_its_turn_says_why(page: Page, folder: Path) -> 
     page.route("**/files", lambda route: route.fulfill(status=429, json=busy))
     choose_folder(page, folder)
     said = page.get_by_role("status").filter(has_text="Other ZIP files are being unpacked.")
-    expect(said).to_contain_text("This page sends it again by itself.")
+    expect(said).to_contain_text("This page sends it again automatically.")
     expect(page.locator(".file-row").filter(has_text="Retrying…")).to_have_count(0)
     page.unroute("**/files")
     page.clock.run_for(2000)

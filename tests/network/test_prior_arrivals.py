@@ -1,4 +1,4 @@
-"""What a node sends while earlier studies are fetched from it, and what it sends by itself."""
+"""What a node sends while prior studies are fetched from it, and what it sends by itself."""
 
 import threading
 import time

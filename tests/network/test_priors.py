@@ -1,4 +1,4 @@
-"""Earlier studies, fetched from dcmtk's dcmqrscp and from Orthanc when a study comes in."""
+"""Prior studies, fetched from dcmtk's dcmqrscp and from Orthanc when a study comes in."""
 
 import shutil
 import subprocess
@@ -297,7 +297,7 @@ def test_hospital_it_chooses_what_is_fetched_and_has_it_asked_again(
     assert sources.source_of(node).most_studies == 5
     changed = AuditEntry.objects.get(action="node.changed")
     assert changed.detail["priors"]["is_active"] == {"from": False, "to": True}
-    assert "earlier studies are fetched" in client.get("/dicom").content.decode()
+    assert "prior studies are fetched" in client.get("/dicom").content.decode()
 
     make_study(patient=make_patient(issuer=""))
     planning.plan()
@@ -313,7 +313,7 @@ def test_hospital_it_chooses_what_is_fetched_and_has_it_asked_again(
 
     sources.change_source(node, SET | {"is_active": False}, it_person)
     said = client.post(f"/dicom/priors/{row.pk}/again", follow=True).content.decode()
-    assert "No earlier studies are fetched from this device" in said
+    assert "No prior studies are fetched from this device" in said
     assert audit_actions(action="priors.retried") == ["priors.retried"]
 
 

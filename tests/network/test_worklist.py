@@ -139,7 +139,7 @@ def test_no_order_is_asked_for_a_few_times_and_the_page_says_so(
     client.force_login(make_user(Role.RADIOLOGIST))
     study = arrived()
     address = reverse("review:study", args=[study.pk])
-    assert "RIS1 is being asked." in client.get(address).content.decode()
+    assert "RIS1 is being queried." in client.get(address).content.decode()
     ask(ris)
     asked = OrderQuestion.objects.get()
     assert asked.asked_at is not None
@@ -170,12 +170,12 @@ def test_of_a_study_that_is_read_no_worklist_is_said_to_be_asked(
     order_page = reverse("orders:study-order", args=[study.pk])
     study_page = reverse("review:study", args=[study.pk])
     before = client.get(order_page).content.decode()
-    assert "RIS1 is being asked." in before
+    assert "RIS1 is being queried." in before
     assert 'value="ask"' in before
     Study.objects.filter(pk=study.pk).update(reading_state="signed")
-    assert "is being asked" not in client.get(study_page).content.decode()
+    assert "is being queried" not in client.get(study_page).content.decode()
     after = client.get(order_page).content.decode()
-    assert "is being asked" not in after
+    assert "is being queried" not in after
     assert 'value="ask"' not in after
 
 
@@ -300,7 +300,7 @@ def test_hospital_it_has_a_worklist_asked(
     assert "may send images now" not in added
     node = Node.objects.get()
     assert (node.is_worklist, node.is_active) == (True, False)
-    assert "asked for orders" in client.get(address).content.decode()
+    assert "queried for orders" in client.get(address).content.decode()
     assert "RIS1" not in client.get(reverse("orders:sources")).content.decode()
     test = reverse("network:test-node", args=[node.pk])
     said = client.post(test, follow=True).content.decode()

@@ -31,14 +31,14 @@ SENTENCES = {
     NotificationKind.REPORTS_READY: "2 reports on patients whom you referred are new",
     NotificationKind.PASSWORD_RESET: "Hospital IT gave you a one-time password",
     NotificationKind.FACTOR_ADDED: "A second factor was added to your account",
-    NotificationKind.FACTOR_REMOVED: "A second factor of yours was removed",
+    NotificationKind.FACTOR_REMOVED: "One of your second factors was removed",
     NotificationKind.FACTOR_RESET: "Hospital IT reset your second factor",
     NotificationKind.EMERGENCY: "has opened a patient of another department by emergency access",
     NotificationKind.EMERGENCY_OVERDUE: "The review of an emergency access by ",
     NotificationKind.SYSTEM_ALERT: "An image is in quarantine",
 }
 SUBJECTS = SENTENCES | {
-    NotificationKind.BATCH_DONE: "an upload of yours is done",
+    NotificationKind.BATCH_DONE: "your upload has finished",
     NotificationKind.STAT_UNREAD: "2 stat studies wait unread",
 }
 

@@ -119,7 +119,7 @@ def test_only_kinds_for_the_users_roles_are_offered(
 ) -> None:
     client = sign_in(uploader)
     page = client.get("/notifications/preferences").text
-    assert "An upload of mine is done" in page
+    assert "One of my uploads has finished" in page
     assert "stat study" not in page
     answer = {"email": "u@hospital.example", "kinds": [NotificationKind.STAT_UNREAD.value]}
     client.post("/notifications/preferences", answer)

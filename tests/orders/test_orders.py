@@ -192,7 +192,7 @@ def test_a_message_that_comes_twice_has_no_second_effect(source: OrderSource) ->
     assert Order.objects.get().indication == "Changed"
     assert OrderMessage.objects.get(control_id="M-77").times_received == 3
     code, words = answered(source, order(message_id="M-77", obr={31: "^Other"}))
-    assert (code, words) == ("AE", "MSH-10 is that of an earlier message with other content.")
+    assert (code, words) == ("AE", "MSH-10 is that of an earlier message with different content.")
     assert Order.objects.get().indication == "Changed"
 
 

@@ -82,7 +82,7 @@ def test_the_worklist_says_that_images_differ_and_that_one_is_a_lateral(browser:
     assert "images differ" in shown
     assert "1 not assessable" in shown
     page = browser.get(f"/studies/{study.pk}").text
-    assert "The model’s results of the images differ" in page
+    assert "The model results of the images differ" in page
     assert "1 image of this study is not assessable" in page
 
 
@@ -201,7 +201,7 @@ def test_upload_results_follow_the_rule(both: User, sign_in: Callable[[User], Cl
         None,
     )
     assert rows["adult.dcm"]["doubts"] == [
-        "The patient was 46 years old; the model was made for 1 to 5."
+        "The patient was 46 years old; the model is intended for ages 1 to 5."
     ]
 
 

@@ -256,7 +256,7 @@ def test_correction_and_pattern_are_recorded(engine: Engine, stand_in: type[Stan
         0.7,
         "inverted+rotated_180",
     )
-    assert prediction.correction_text == "inverting the grey values and turning it by 180°"
+    assert prediction.correction_text == "inverting the grey values and rotating it by 180°"
     detail = AuditEntry.objects.get(action="job.finished").detail
     assert (detail["bacterial_probability"], detail["correction"]) == (0.7, "inverted+rotated_180")
 

@@ -14,7 +14,7 @@ class AccessKind(models.TextChoices):
     PATIENT = "patient", _("Patient’s record")
     STUDY = "study", _("Study")
     IMAGE = "image", _("Image")
-    RESULT = "result", _("Model’s result")
+    RESULT = "result", _("Model result")
     REPORT = "report", _("Report")
     EXPORT = "export", _("Export")
     HELD_FILE = "held_file", _("Held file")

@@ -102,7 +102,7 @@ class PasskeyForm(forms.Form):
     )
     passkey = forms.JSONField(
         widget=forms.HiddenInput,
-        error_messages={"required": _("The browser made no passkey. Try again.")},
+        error_messages={"required": _("The browser created no passkey. Try again.")},
     )
 
 
@@ -190,7 +190,7 @@ class UserForm(forms.ModelForm[User]):
 
     departments = _choose_departments(_("Departments"), _("Whose studies the person sees."))
     heads = _choose_departments(
-        _("Head of"), _("Is told of emergency access to patients of these departments.")
+        _("Head of"), _("Is notified of emergency access to patients of these departments.")
     )
 
     class Meta:

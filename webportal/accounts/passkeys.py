@@ -92,7 +92,7 @@ def finish_making(
     credential = made.credential_data
     assert credential is not None, "register_complete makes sure of it"
     if Passkey.objects.filter(credential_id=credential.credential_id).exists():
-        raise PasskeyError(_("That passkey is in use already."))
+        raise PasskeyError(_("That passkey is already in use."))
     return Passkey.objects.create(
         user=user,
         name=name,

@@ -66,8 +66,8 @@ def use_code(request: HttpRequest, user: User, typed: str) -> str:
     except UnreadableSecretError as error:
         raise AccountError(
             _(
-                "The portal cannot read the secret of your app, because one of its keys was taken"
-                " away. Use a recovery code or a passkey, and tell hospital IT."
+                "The portal cannot read the secret of your app, because one of the portal’s keys"
+                " was removed. Use a recovery code or a passkey, and tell hospital IT."
             )
         ) from error
     if is_right:
@@ -86,7 +86,7 @@ def add_app(user: User, secret: str, typed: str) -> list[str]:
     step = codes.step_of(secret, codes.as_typed(typed))
     if step is None:
         raise AccountError(
-            _("That is not the code of this app now. Check that the device’s clock is right.")
+            _("That is not this app’s current code. Check that the device’s clock is right.")
         )
     codes.set_app(user, secret, step)
     return _added(user, {"kind": APP})

@@ -360,8 +360,9 @@ def refuse_takeover(user: User, by: User, other: Action) -> None:
     ):
         raise AccountError(
             _(
-                "Ask another member of IT. Whoever both gives a one-time password and resets the"
-                " second factor within three days could sign in as this person. A colleague whose"
-                " own account you created or reset within these days does not count as another."
+                "Ask another member of IT. Anyone who both gives a one-time password and resets"
+                " the second factor within three days could sign in as this person. A colleague"
+                " whose own account you created or reset within these days does not count as"
+                " another."
             )
         )

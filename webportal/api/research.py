@@ -1,4 +1,4 @@
-"""Exports for research: a researcher's own, without anything that leads back to a patient."""
+"""Research exports: a researcher's own, without anything that leads back to a patient."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ class ExportSerializer(serializers.ModelSerializer[ResearchExport]):
 
 
 class ResearchExportEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ResearchExport]):
-    """One's own exports for research."""
+    """One's own research exports."""
 
     queryset = ResearchExport.objects.all()
     serializer_class = ExportSerializer

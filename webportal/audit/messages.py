@@ -22,12 +22,12 @@ OBJECTS = {
     "order": _("order"),
     "order_source": _("source of orders"),
     "patient": _("patient"),
-    "prior_request": _("request for earlier studies"),
+    "prior_request": _("query for prior studies"),
     "queue": _("queue"),
     "radiograph": _("radiograph"),
     "read": _("read"),
     "received_instance": _("received instance"),
-    "research_export": _("export for research"),
+    "research_export": _("research export"),
     "removal_pause": _("pause of the removal of files"),
     "shadow": _("shadow trial of a model version"),
     "study": _("study"),
@@ -59,7 +59,7 @@ PROBLEMS = {
     ),
     "key_change_forged": _(
         "the entry claims that the key of the trail changed, but lacks the signatures for it: it"
-        " was altered, or put in by somebody else"
+        " was altered, or inserted by somebody else"
     ),
     "head_names_other_key": _(
         "the head of the chain names the key {named}, although the trail has {key} according to its"
@@ -147,11 +147,11 @@ PROBLEMS = {
     ),
     "anchor_forged": _(
         "{place}: anchor {number} does not have the signature of the key that the trail had then:"
-        " the line was altered, or put in by somebody else. Compare with the second place."
+        " the line was altered, or inserted by somebody else. Compare with the second place."
     ),
     "anchor_unsigned": _(
         "{place}: line {number} is an anchor without a signature, after anchors were signed:"
-        " somebody put it in. Compare with the second place."
+        " somebody inserted it. Compare with the second place."
     ),
     "anchor_out_of_line": _(
         "{place}: anchor {number} does not follow from the one before it: lines were removed, or"
@@ -167,9 +167,9 @@ PROBLEMS = {
         " anchor_audit --begin-anew’."
     ),
     "state_altered": _(
-        "what the database keeps of the last anchor was altered or reset. Compare the anchors with"
-        " the second place and with backups; when it is clear what happened, go on with ‘manage.py"
-        " anchor_audit --begin-anew’."
+        "what the database records of the last anchor was altered or reset. Compare the anchors"
+        " with the second place and with backups; when it is clear what happened, continue with"
+        " ‘manage.py anchor_audit --begin-anew’."
     ),
 }
 
@@ -180,7 +180,7 @@ REMARKS = {
     ),
     "key_of": _("Entries {first} to {last} and {anchors} anchors were checked with the key {key}."),
     "begun_anew": _(
-        "The anchors were begun anew with number {number}, because: {reason}. Earlier ones are"
-        " not compared."
+        "A new series of anchors was started with number {number}, because: {reason}. Earlier"
+        " ones are not compared."
     ),
 }

@@ -20,13 +20,13 @@ SHOWN = 20
 WORDS: dict[str, str | Promise] = {
     LATE: _(
         "The audit trail does not reach a server that it is sent to. Nothing is lost: it is sent"
-        " once the server confirms what it gets. Check AUDIT_EXPORT, AUDIT_EXPORT_FHIR and the"
-        " server; the page of the queue says why the last attempt failed."
+        " once the server confirms what it receives. Check AUDIT_EXPORT, AUDIT_EXPORT_FHIR and"
+        " the server; the Queue page says why the last attempt failed."
     ),
     LEFT_OUT: _(
-        "A server does not take some entries of the audit trail, which were left out so that those"
-        " after them arrive. Find out why in the log of the server; then send them again on the"
-        " page of the queue, or give them up there."
+        "A server does not accept some entries of the audit trail, which were left out so that"
+        " those after them arrive. Find out why in the log of the server; then send them again on"
+        " the Queue page, or give them up there."
     ),
 }
 

@@ -34,7 +34,7 @@ class DestinationForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
     )
     results_when = forms.ChoiceField(
-        label=_("When to send the model's results"),
+        label=_("When to send model results"),
         choices=ResultsWhen.choices,
         initial=ResultsWhen.CLOSED,
         widget=forms.RadioSelect,

@@ -32,8 +32,8 @@ class Content(models.TextChoices):
     """A kind of content that destinations can get."""
 
     READS = "reads", _("Signed reads")
-    RESULTS = "results", _("The model's results")
-    CAPTURES = "captures", _("The model's heat maps, as images")
+    RESULTS = "results", _("Model results")
+    CAPTURES = "captures", _("Heat maps, as images")
     PRESENTATIONS = "gsps", _("Marks and measurements, as presentation states (GSPS)")
 
 
@@ -52,9 +52,9 @@ class DocumentKind(models.TextChoices):
     REPORT_FHIR = "report_fhir", _("Read (FHIR)")
     REPORT_MARKS = "report_marks", _("Marks of a read")
     PRESENTATION = "presentation", _("Presentation state of a read")
-    RESULT = "result", _("Result of the model")
+    RESULT = "result", _("Model result")
     RESULT_REGION = "result_region", _("Region of the heat map")
-    RESULT_FHIR = "result_fhir", _("Results of the model (FHIR)")
+    RESULT_FHIR = "result_fhir", _("Model results (FHIR)")
     EARLY_FHIR = "early_fhir", _("Preliminary report (FHIR)")
     CAPTURE = "capture", _("Heat map")
     WITHDRAWN = "withdrawn", _("Withdrawal of a result")

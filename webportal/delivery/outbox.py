@@ -77,9 +77,9 @@ def _change(chosen: QuerySet[Delivery], action: Action, fields: dict[str, Any], 
         .select_related("destination", "document")[: MOST_AT_ONCE + 1]
     )
     if not found:
-        raise DeliveryError(_("None of the chosen deliveries is in a state for that any more."))
+        raise DeliveryError(_("This is no longer possible for any of the selected deliveries."))
     if len(found) > MOST_AT_ONCE:
-        raise DeliveryError(_("Choose at most 500 at once."))
+        raise DeliveryError(_("Select at most 500 at once."))
     Delivery.objects.filter(pk__in=[each.pk for each in found]).update(**fields)
     append_all(
         [

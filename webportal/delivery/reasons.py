@@ -90,7 +90,7 @@ register(
             "Its FHIR version is {answer}. Chestline sends FHIR R4 (4.0.1)."
         ),
         "fhir_lacks": gettext_noop(
-            "It says that it does not offer what Chestline needs of it: {what}."
+            "It states that it does not support what Chestline needs: {what}."
         ),
         "internal": gettext_noop("It cannot be sent ({error}). Sending will be retried."),
         "not_made": gettext_noop(

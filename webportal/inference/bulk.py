@@ -30,10 +30,10 @@ _REFUSED_SINCE = timedelta(days=1)
 class BulkChange(models.TextChoices):
     """What can be done to all jobs with the same reason."""
 
-    RELEASE = "release", _("Queue again what is in quarantine")
-    GIVE_UP = "give_up", _("Give up what is in quarantine")
-    CANCEL = "cancel", _("Cancel what is queued and failed before")
-    RERUN = "rerun", _("Analyse again what was not assessable in the last 24 hours")
+    RELEASE = "release", _("Release everything in quarantine")
+    GIVE_UP = "give_up", _("Give up everything in quarantine")
+    CANCEL = "cancel", _("Cancel queued jobs that failed before")
+    RERUN = "rerun", _("Analyse again the images not assessable in the last 24 hours")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from webportal.inference.models import ModelVersion
 
 POINTS = {
     "unlikely": gettext_lazy("Unlikely below"),
-    "decision": gettext_lazy("Yes or no at"),
+    "decision": gettext_lazy("Decision threshold"),
     "likely": gettext_lazy("Likely from"),
 }
 SHARES = {

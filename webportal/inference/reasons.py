@@ -15,15 +15,15 @@ MESSAGES = {
         " changed in the storage of this portal, not in transfer."
     ),
     "not_chest": gettext_noop(
-        "The file says that this shows {part}; the model was made for chests alone."
+        "The file says that this shows {part}; the model is intended for chests only."
     ),
     "not_frontal_view": gettext_noop(
-        "The file says that this is not a frontal view ({view}); the model was made for frontal"
-        " views alone."
+        "The file says that this is not a frontal view ({view}); the model is intended for"
+        " frontal views only."
     ),
     "part_of_chest": gettext_noop(
-        "The file says that this shows a part of the chest ({part}); the model was made for whole"
-        " chests alone."
+        "The file says that this shows part of the chest ({part}); the model is intended for"
+        " whole chests only."
     ),
     "prediction_failed": gettext_noop("The model failed on this image ({error})."),
     "reading_failed": gettext_noop("Reading the image failed ({error})."),

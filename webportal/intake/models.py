@@ -79,7 +79,7 @@ class Verdict(models.TextChoices):
 
     ACCEPTED = "accepted", _("Accepted")
     DUPLICATE = "duplicate", _("Already stored")
-    HELD = "held", _("Held: to be decided")
+    HELD = "held", _("Held: awaiting a decision")
     REFUSED = "refused", _("Refused")
     DISCARDED = "discarded", _("Discarded after review")
 

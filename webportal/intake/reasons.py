@@ -18,28 +18,28 @@ MESSAGES = {
         " by then is stored. Send it again to go on with the rest, or split it into smaller ones."
     ),
     "damaged_archive": gettext_noop(
-        "The ZIP file is damaged or incomplete. Make it again, or send the files without it."
+        "The ZIP file is damaged or incomplete. Create it again, or send the files without it."
     ),
     "damaged_entry": gettext_noop(
-        "The file is damaged inside the ZIP. Make the ZIP again, or send the file without it."
+        "The file is damaged inside the ZIP. Create the ZIP again, or send the file without it."
     ),
-    "empty_archive": gettext_noop("The ZIP file holds no files. Send one that does."),
-    "encrypted": gettext_noop("The file is encrypted. Make the ZIP again without a password."),
+    "empty_archive": gettext_noop("The ZIP file contains no files. Send one that does."),
+    "encrypted": gettext_noop("The file is encrypted. Create the ZIP again without a password."),
     "link": gettext_noop("This is a link, not a file. Put the file itself into the ZIP."),
     "nested_archive": gettext_noop("This is a ZIP inside the ZIP. Unpack it and send its files."),
     "too_many_entries": gettext_noop(
-        "The ZIP file holds more than {files} files. Split it into smaller ones."
+        "The ZIP file contains more than {files} files. Split it into smaller ones."
     ),
     "unsafe_path": gettext_noop(
-        "The name of this file in the ZIP leads outside it. Make the ZIP again from a folder."
+        "The path of this file leads outside the ZIP. Create the ZIP again from a folder."
     ),
     "unsupported_zip": gettext_noop(
-        "The ZIP is compressed in an unusual way. Make it again with the usual one, Deflate."
+        "The ZIP is compressed with an unusual method. Create it again with the usual one, Deflate."
     ),
     # Refused: others
     "ambiguous_sheet_line": gettext_noop(
-        "Two files fit the same line of the sheet. Write the folder before the file's name in the"
-        " sheet, and send the sheet and this file as a new batch."
+        "Two files match the same line of the sheet. Write the folder before the file's name in"
+        " the sheet, and send the sheet and this file as a new upload."
     ),
     "inbox_file_missing": gettext_noop(
         "The received file is missing from the inbox, or damaged. Send the image again from the"
@@ -50,14 +50,14 @@ MESSAGES = {
     ),
     "not_in_sheet": gettext_noop(
         "The sheet has no line for this file. Add the line, and send the sheet and this file as a"
-        " new batch."
+        " new upload."
     ),
     "patient_contradiction": gettext_noop(
-        "The file names another patient than you did. Check which is right, and send the file in a"
-        " new batch with the right patient, or without one."
+        "The file names a different patient from the one you gave. Check which is right, and send"
+        " the file in a new upload with the right patient, or without one."
     ),
     "study_elsewhere": gettext_noop(
-        "The study of this image belongs to another department. Ask somebody of that department to"
+        "The study of this image belongs to another department. Ask someone in that department to"
         " send the file, or to move the study."
     ),
     "too_large": gettext_noop(
@@ -87,9 +87,9 @@ MESSAGES = {
         " leave it out."
     ),
     "instance_exists": gettext_noop(
-        "Another file of this image (the same SOP Instance UID) is stored already, with other"
+        "A file of this image (the same SOP Instance UID) is already stored, with different"
         " content. Compare the two: discard this one, or say whose it is to keep both; it then"
-        " becomes an image of its own with a new SOP Instance UID."
+        " becomes a separate image with a new SOP Instance UID."
     ),
     "letters_in_doubt": gettext_noop(
         "Characters in the {attributes} cannot be decoded with certainty: they are not in "
@@ -109,8 +109,8 @@ MESSAGES = {
         " patients may share it. Say whose image it is."
     ),
     "patient_mismatch": gettext_noop(
-        "The patient record with this Patient ID has another {differences}. Decide on the list of"
-        " held files whose image this is."
+        "The patient record with this Patient ID has a different {differences}. Decide on the"
+        " list of held files whose image this is."
     ),
     "study_date_in_future": gettext_noop(
         "The date of the study is in the future. Say when the study was made, or leave the date"
@@ -126,8 +126,8 @@ MESSAGES = {
         " the right ones."
     ),
     "file_damaged.held": gettext_noop(
-        "The stored file is missing, or not the one that was received. Hospital IT is told. Send"
-        " the same file again to the same upload, which repairs it, or discard it."
+        "The stored file is missing, or not the one that was received. Hospital IT is notified."
+        " Send the same file again to the same upload, which repairs it, or discard it."
     ),
     "nobody_recorded": gettext_noop(
         "Nobody is recorded under what the file says. Correct it, or say that it is another person."
@@ -139,15 +139,13 @@ MESSAGES = {
     # Discarded, or accepted
     "discarded": gettext_noop("A person looked at it and discarded it."),
     "recorded_for_another": gettext_noop(
-        "It is recorded for another patient than you gave. Open that patient and check which is"
-        " right."
+        "It is recorded for a different patient from the one you gave. Open that patient and"
+        " check which is right."
     ),
-    "repaired": gettext_noop(
-        "The stored file was missing or damaged; this one has taken its place."
-    ),
+    "repaired": gettext_noop("The stored file was missing or damaged; this one has replaced it."),
     "stored_elsewhere": gettext_noop(
-        "The image is stored already, in another department, and is not in yours. Where it belongs"
-        " to yours, ask hospital IT who can move the study."
+        "The image is already stored in another department, and is not in yours. If it belongs to"
+        " yours, ask hospital IT who can move the study."
     ),
     "signed_record_kept": gettext_noop(
         "The file also gives the patient’s {missing}, which the record lacks. A study of the"

@@ -45,7 +45,7 @@ class NodeForm(forms.Form):
     )
     is_active = forms.BooleanField(label=_("May send"), required=False, initial=True)
     is_worklist = forms.BooleanField(
-        label=_("Ask it for orders (Modality Worklist)"),
+        label=_("Query it for orders (Modality Worklist)"),
         required=False,
         help_text=_("For each study with an accession number that comes without its order."),
     )

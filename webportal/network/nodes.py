@@ -71,7 +71,7 @@ def create_node(
     title, places = read_ae_title(ae_title), read_addresses(addresses)
     department = department or only_department()
     if department is None:
-        raise NodeError(_("Say to which department the studies of this device belong."))
+        raise NodeError(_("Choose the department to which the studies of this device belong."))
     try:
         with transaction.atomic():
             account = accounts.create_node_account(title, description, by)
@@ -141,7 +141,7 @@ def _set_worklist(node: Node, is_worklist: bool, by: User) -> None:
     """Start or stop querying the node's worklist for orders. Raises NodeError and SourceError."""
     if is_worklist and not (node.host and node.port):
         raise NodeError(
-            _("To ask it for orders, give a single address and the port on which it listens.")
+            _("To query it for orders, give a single address and the port on which it listens.")
         )
     if node.order_source is not None:
         change_worklist(node.order_source, is_active=is_worklist, department=node.department, by=by)

@@ -36,7 +36,7 @@ register(
         "find_not_offered": gettext_noop("The device accepts no queries (C-FIND, Study Root)."),
         "find_refused": gettext_noop("The device answered the query with an error."),
         "find_too_many": gettext_noop(
-            "The device named hundreds of studies, perhaps not of one patient."
+            "The device returned hundreds of studies, perhaps not all of one patient."
         ),
         "retrieve_not_offered": gettext_noop(
             "The device does not offer to send images in this way. Choose C-MOVE in place of C-GET,"

@@ -47,14 +47,14 @@ REMOVAL_ALERTS = {
         _(
             "The database is older than the storage, as after a restore, so no files are removed"
             " from the storage. Upload again what is not in the database, then resume the removal"
-            " on the page of the queue."
+            " on the Queue page."
         ),
     ),
     PauseReason.TOO_MANY: Alert(
         "removal_too_many",
         _(
-            "Far more stored files than usual are in no record, so none are removed. Find out why,"
-            " then resume the removal on the page of the queue."
+            "Far more stored files than usual are unreferenced, so none are removed. Find out"
+            " why, then resume their removal on the Queue page."
         ),
     ),
 }

@@ -15,13 +15,13 @@ from webportal.records.choices import Category
 
 def batch_done(notification: Notification) -> str:
     """Name the upload: only its uploader sees this."""
-    return _("The upload “%(name)s” is done") % {"name": notification.batch}
+    return _("The upload “%(name)s” has finished") % {"name": notification.batch}
 
 
 def mail_of_batch_done(_notification: Notification) -> tuple[str, str]:
     """Do not name the upload: its name may be a patient's."""
     return (
-        _("Chestline: an upload of yours is done"),
+        _("Chestline: your upload has finished"),
         _("All images of one of your uploads have been analysed."),
     )
 
@@ -122,7 +122,7 @@ def factor_added(_notification: Notification) -> str:
 
 def factor_removed(_notification: Notification) -> str:
     """What happened, and what to do if somebody else did it."""
-    return _("A second factor of yours was removed; if it was not you, change your password")
+    return _("One of your second factors was removed; if it was not you, change your password")
 
 
 def factor_reset(_notification: Notification) -> str:

@@ -21,22 +21,22 @@ from webportal.records.models import EmergencyAccess, IdentityCorrection, Study
 class NotificationKind(models.TextChoices):
     """Kinds of notification."""
 
-    BATCH_DONE = "batch_done", _("An upload of mine is done")
+    BATCH_DONE = "batch_done", _("One of my uploads has finished")
     STAT_UNREAD = "stat_unread", _("A stat study waits unread for too long")
     STUDIES_ASSIGNED = "studies_assigned", _("Studies are assigned to me")
-    READ_OVERRULED = "read_overruled", _("An arbitration overrules a read of mine")
+    READ_OVERRULED = "read_overruled", _("An arbitration overrules one of my reads")
     STUDIES_SIGNED = "studies_signed", _("Studies that I uploaded are signed")
     IDENTITY_CORRECTED = (
         "identity_corrected",
         _("The identity under which I signed a read is corrected"),
     )
-    REPORTS_READY = "reports_ready", _("There are reports on patients whom I referred")
+    REPORTS_READY = "reports_ready", _("Reports on patients whom I referred are ready")
     SYSTEM_ALERT = "system_alert", _("The system needs attention")
     PASSWORD_RESET = "password_reset", _("Hospital IT gave me a one-time password")
     FACTOR_ADDED = "factor_added", _("A second factor was added to my account")
-    FACTOR_REMOVED = "factor_removed", _("A second factor of mine was removed")
+    FACTOR_REMOVED = "factor_removed", _("One of my second factors was removed")
     FACTOR_RESET = "factor_reset", _("Hospital IT reset my second factor")
-    EMERGENCY = "emergency", _("Somebody uses an emergency access")
+    EMERGENCY = "emergency", _("Somebody uses emergency access")
     EMERGENCY_OVERDUE = "emergency_overdue", _("The review of an emergency access is overdue")
 
 

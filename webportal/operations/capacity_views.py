@@ -39,5 +39,7 @@ def capacity(request: SignedInRequest) -> HttpResponse:
             finally:
                 _one_at_a_time.release()
         else:
-            form.add_error(None, _("Somebody else is planning just now. Try again in a moment."))
+            form.add_error(
+                None, _("Somebody else is running a simulation just now. Try again in a moment.")
+            )
     return render(request, "operations/capacity.html", context)

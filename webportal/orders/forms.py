@@ -21,13 +21,13 @@ class SourceForm(forms.Form):
         label=_("Character set"),
         choices=CharacterSet.choices,
         required=False,
-        help_text=_("Of messages that name none (MSH-18)."),
+        help_text=_("For messages that name none (MSH-18)."),
     )
     departments = forms.ModelMultipleChoiceField(
         Department.objects.all(),
         label=_("Departments"),
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("Their people see its orders before there is a study."),
+        help_text=_("Their members see its orders before there is a study."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

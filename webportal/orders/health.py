@@ -25,8 +25,9 @@ WORDS: dict[str, str | Promise] = {
         " Correct what sends them, and let it send them again."
     ),
     AWAY: _(
-        "A worklist that is asked for orders has not answered for more than 15 minutes, and studies"
-        " without an order wait for it. Test it on the DICOM page, or ask it no longer."
+        "A worklist that is queried for orders has not responded for more than 15 minutes, and"
+        " studies without an order are waiting for it. Test it on the DICOM page, or stop"
+        " querying it."
     ),
 }
 

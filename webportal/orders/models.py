@@ -42,7 +42,7 @@ class SourceKind(models.TextChoices):
     """How orders come from a system."""
 
     HL7 = "hl7", _("It sends them by HL7")
-    WORKLIST = "worklist", _("It is asked for them (Modality Worklist)")
+    WORKLIST = "worklist", _("It is queried for them (Modality Worklist)")
 
 
 class OrderSource(models.Model):
@@ -64,7 +64,7 @@ class OrderSource(models.Model):
         Department,
         verbose_name=_("departments"),
         related_name="order_sources",
-        help_text=_("Their people see its orders before there is a study."),
+        help_text=_("Their members see its orders before there is a study."),
     )
     accession_in = models.CharField(
         max_length=10, choices=AccessionIn.choices, default=AccessionIn.IHE
@@ -240,7 +240,7 @@ def _links() -> QuerySet[OrderedStudy]:
 class QuestionState(models.TextChoices):
     """What became of a query."""
 
-    WAITING = "waiting", _("To be asked")
+    WAITING = "waiting", _("To be queried")
     FOUND = "found", _("Answered with an order")
     NONE = "none", _("There is no order")
     FAILED = "failed", _("The answer cannot be used")

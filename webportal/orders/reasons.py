@@ -12,18 +12,18 @@ register(
         ),
         "character_set": gettext_noop("The character set in MSH-18 is not supported."),
         "characters": gettext_noop(
-            "The message has bytes that are not in its character set (MSH-18)."
+            "The message contains bytes that are invalid in its character set (MSH-18)."
         ),
         "control_id": gettext_noop("MSH-10 is empty or longer than 199 characters."),
         "control_id_reused": gettext_noop(
-            "MSH-10 is that of an earlier message with other content."
+            "MSH-10 is that of an earlier message with different content."
         ),
         "message_type": gettext_noop("MSH-9 is not ORM^O01, OMI^O23 or OMG^O19."),
         "processing_id": gettext_noop("MSH-11 is not P: only production messages are accepted."),
         "version": gettext_noop("The HL7 version in MSH-12 is not 2.3 to 2.8."),
         "segment_missing": gettext_noop("The segment {segment} is missing."),
         "segment_repeated": gettext_noop("There is more than one segment {segment}."),
-        "segment_misplaced": gettext_noop("A segment {segment} stands before the first ORC."),
+        "segment_misplaced": gettext_noop("A segment {segment} precedes the first ORC."),
         "field_missing": gettext_noop("{field} is empty."),
         "field_invalid": gettext_noop("{field} cannot be used as it is."),
         "several_accessions": gettext_noop("An order has several accession numbers ({field})."),
@@ -45,7 +45,7 @@ register(
         ),
         "worklist_unreadable": gettext_noop("The worklist returned an item that cannot be read."),
         "worklist_unexpected": gettext_noop("The answer of the worklist could not be processed."),
-        "worklist_no_answer": gettext_noop("The worklist did not answer the question."),
+        "worklist_no_answer": gettext_noop("The worklist did not answer the query."),
         "not_now": gettext_noop("It cannot be stored at present. Send it again."),
     }
 )

@@ -104,7 +104,7 @@ def create_worklist(ae_title: str, account: User, department: Department, by: Us
             )
     except IntegrityError:
         raise SourceError(
-            _("A system that sends orders has this name already. Give that another one.")
+            _("A system that sends orders already has this name. Rename that one first.")
         ) from None
     source.departments.set([department])
     detail = _settings_of(source)
@@ -157,7 +157,7 @@ def _departments(given: Iterable[Department]) -> list[Department]:
     only = only_department()
     found = list(given) or ([only] if only else [])
     if not found:
-        raise SourceError(_("Say of which departments people may see its orders."))
+        raise SourceError(_("Choose the departments whose members may see its orders."))
     return found
 
 

@@ -144,7 +144,7 @@ def _decide(request: SignedInRequest, study: Study, step: str) -> HttpResponse:
 def _ask_again(request: SignedInRequest, study: Study) -> HttpResponse:
     with transaction.atomic():
         ask_for(Study.objects.select_for_update(no_key=True).get(pk=study.pk))
-    messages.success(request, _("The worklist is asked again within seconds."))
+    messages.success(request, _("The worklist will be queried again within seconds."))
     return redirect("orders:study-order", study.pk)
 
 

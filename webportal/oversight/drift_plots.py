@@ -49,8 +49,8 @@ def _shares(times: Axis[date], weeks: Sequence[DriftWeek]) -> Plot:
         ChartSeries(_("overruled by the reader"), "kind-3", overruled),
     ]
     note = _(
-        "Shares of the images that the version was made for, and of the signed decisions on its"
-        " results."
+        "Shares of the images that the version is intended for, and of the signed decisions on"
+        " its results."
     )
     return lines(_("Refused and overruled"), times, series, share_text, note, least=0.2)
 

@@ -9,12 +9,12 @@ from webportal.records.models import Radiograph
 from webportal.storage import DamagedFileError, StorageAwayError, read_verified
 
 MISSING = _(
-    "The file of this image is missing from the storage. Hospital IT is told; uploading the same"
-    " file again repairs it."
+    "The file of this image is missing from the storage. Hospital IT is notified; uploading the"
+    " same file again repairs it."
 )
 DAMAGED = _(
     "The stored file of this image is not the one that was received: its checksum differs. It is"
-    " not shown. Hospital IT is told; uploading the same file again repairs it."
+    " not shown. Hospital IT is notified; uploading the same file again repairs it."
 )
 AWAY = _("The storage of the images cannot be reached; tell hospital IT.")
 

@@ -174,7 +174,7 @@ def _refuse_without_right(by: User, reason: str) -> None:
         raise SignedIdentityError(
             _(
                 "Nothing is changed: a study is signed under this identity. Give the reason for"
-                " which it is corrected."
+                " the correction."
             )
         )
 

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class ResearchConfig(AppConfig):
-    """Exports for research."""
+    """Research exports."""
 
     name = "webportal.research"
     label = "research"

@@ -68,7 +68,7 @@ def _take_back_silent() -> None:
         state=ResearchExportState.BUILDING, seen_at__lt=timezone.now() - SILENT
     )
     if silent.update(state=ResearchExportState.WAITING):
-        logger.warning("An export for research ended before it was done; once more")
+        logger.warning("A research export ended before it was done; once more")
 
 
 def make_waiting() -> int:
@@ -79,16 +79,16 @@ def make_waiting() -> int:
         try:
             _make(export)
         except AbandonedError:
-            logger.warning("An export for research was given up meanwhile")
+            logger.warning("A research export was given up meanwhile")
         except ErasedError:
             _own(export).update(state=ResearchExportState.WAITING)
         except FailedError as error:
             _fail(export, error.code)
         except OSError:
-            logger.exception("An export for research could not be stored")
+            logger.exception("A research export could not be stored")
             _fail(export, "storage")
         except Exception:
-            logger.exception("An export for research failed")
+            logger.exception("A research export failed")
             _fail(export, "internal")
     return taken
 

@@ -1,4 +1,4 @@
-"""Exports for research, and the studies in them."""
+"""Research exports, and the studies in them."""
 
 import uuid
 
@@ -30,7 +30,7 @@ class Removal(models.TextChoices):
     """Why the file of an export is gone."""
 
     EXPIRED = "expired", _("expired")
-    BY_PERSON = "by_person", _("by whoever asked for it")
+    BY_PERSON = "by_person", _("by the person who requested it")
     ERASURE = "erasure", _("because a patient was erased")
 
 

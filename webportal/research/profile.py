@@ -1,4 +1,4 @@
-"""The attributes of an image's header that an export for research keeps; all others are removed.
+"""The attributes of an image's header that a research export keeps; all others are removed.
 
 The Basic Application Level Confidentiality Profile (PS3.15 E.2) lists what must be removed. This is
 an allow list instead, so that whatever nobody thought of is removed as well: private and unknown

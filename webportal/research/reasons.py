@@ -18,5 +18,5 @@ FAILURES = {
     "nothing": _("No image could be exported."),
     "storage": _("The storage was full or could not be reached."),
     "internal": _("An error of the portal; hospital IT finds it in the scheduler’s log."),
-    "not_allowed": _("The person who asked for it may no longer export studies."),
+    "not_allowed": _("The person who requested it may no longer export studies."),
 }

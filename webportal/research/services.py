@@ -86,7 +86,7 @@ def open_file(export: ResearchExport, by: User) -> tuple[IO[bytes], list[UUID]]:
     Raises ResearchError as `note_download` does, or if the file is not in the storage.
     """
     if export.state == ResearchExportState.READY and not default_storage.exists(export.key):
-        raise ResearchError(_("The file is not in the storage: ask for the export again."))
+        raise ResearchError(_("The file is not in the storage: request the export again."))
     studies = note_download(export, by)
     return default_storage.open(export.key), studies
 

@@ -1,4 +1,4 @@
-"""URL configuration of exports for research."""
+"""URL configuration of research exports."""
 
 from django.urls import path
 

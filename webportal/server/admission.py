@@ -87,10 +87,7 @@ class DatabaseAwayError(Refusal):
     def __init__(self) -> None:
         super().__init__(
             "service_unavailable",
-            _(
-                "The database is not responding. Nothing of this was stored; send it again in a"
-                " moment."
-            ),
+            _("The database is not responding. Nothing was stored; send it again in a moment."),
         )
 
 
@@ -199,7 +196,7 @@ def body_too_large(environ: Environ, limit: int) -> Refusal:
 
 def no_length() -> BodyRefused:
     """Return the refusal of an upload without a Content-Length."""
-    message = _("The request does not say how long it is.")
+    message = _("The request does not state its length (Content-Length).")
     return BodyRefused(HTTPStatus.LENGTH_REQUIRED, "no_length", message)
 
 

@@ -24,7 +24,7 @@ def test_the_heat_map_is_reset_with_each_study(page: Page, case: Case) -> None:
     expect(opacity).to_have_value("30")
     press(page, "o")
     expect(overlay).to_be_visible()
-    expect(page.get_by_text("a clear place is not a healthy one")).to_be_visible()
+    expect(page.get_by_text("an area without colour is not necessarily healthy")).to_be_visible()
     opacity.fill("60")
     assert overlay.evaluate("image => getComputedStyle(image).opacity") == "0.6"
     page.reload()

@@ -78,7 +78,7 @@ def test_the_zones_follow_a_flipped_image(page: Page) -> None:
     assert is_left_of(right, left)
     expect(page.get_by_text("the patient’s right is on the right")).to_be_hidden()
     press(page, "r")
-    expect(page.get_by_text("The picture lies on its side.")).to_be_visible()
+    expect(page.get_by_text("The image lies on its side.")).to_be_visible()
     press(page, "r")
     assert is_left_of(left, right)
 
@@ -103,7 +103,9 @@ def test_no_sides_are_labelled_if_the_file_names_none(
     note = page.locator("[data-zones-note]")
     assert [side(page, name) for name in ("top", "right", "bottom", "left")] == [""] * 4
     expect(pane(page).get_by_text("sides not named")).to_be_visible()
-    expect(note).to_have_text("The file does not name the sides. Check the marker in the picture.")
+    expect(note).to_have_text(
+        "The file does not say which side is which. Check the side marker in the image."
+    )
     assert is_left_of(right, left)
     press(page, "h")
     expect(badges(page)).to_have_text("Flipped left–right")
@@ -132,7 +134,7 @@ def test_no_text_lies_on_the_image_and_all_of_it_can_be_hidden(page: Page) -> No
     expect(pane(page).locator(".pane-patient")).to_be_visible()
     assert zoom(page) == before
     # The button does the same, and says which way it is.
-    button = page.get_by_role("button", name="Text around the picture on or off")
+    button = page.get_by_role("button", name="Text around the image on or off")
     expect(button).to_have_attribute("title", re.compile(r"\(J\)"))
     expect(button).to_have_attribute("aria-pressed", "true")
     button.click()
@@ -144,5 +146,5 @@ def test_no_text_lies_on_the_image_and_all_of_it_can_be_hidden(page: Page) -> No
     assert pane(page).locator(".pane-view").bounding_box() == view
     press(page, "?")
     listed = page.get_by_role("dialog", name="Keys of the viewer")
-    expect(listed.get_by_text("Text around the picture on or off")).to_be_visible()
+    expect(listed.get_by_text("Text around the image on or off")).to_be_visible()
     expect(listed.get_by_text(re.compile("Overlay of the file"))).to_be_visible()

@@ -48,5 +48,5 @@ def test_two_images_of_a_study_side_by_side(
     press(page, "c")
     await_radiograph(page, case.prior, "prior")
     expect(page.locator(".viewer-toolbar [data-action=link]")).to_be_enabled()
-    page.get_by_role("button", name="Close the picture at the right").click()
+    page.get_by_role("button", name="Close the image on the right").click()
     expect(pane(page, "prior")).to_be_hidden()

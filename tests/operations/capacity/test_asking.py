@@ -113,7 +113,7 @@ def test_one_plan_is_computed_at_a_time(client: Client) -> None:
     with capacity_views._one_at_a_time:
         response = client.get(PAGE, FORM)
     assert "answer" not in response.context
-    assert "Somebody else is planning just now." in response.content.decode()
+    assert "Somebody else is running a simulation just now." in response.content.decode()
     assert "answer" in client.get(PAGE, FORM).context
 
 

@@ -75,7 +75,7 @@ def test_the_page_says_which_read_it_showed(
     address = reverse("review:addendum", args=[study.pk])
     answer = browser.post(address, values)
     assert answer.status_code == 422
-    assert "Another read counts than the one that you had before you" in answer.text
+    assert "The read that you were shown no longer counts" in answer.text
     assert "No pneumonia.</textarea>" in answer.text
     # It can be signed once its author has seen the read that counts.
     assert f'name="read" value="{amended.pk}"' in answer.text

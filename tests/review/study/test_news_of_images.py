@@ -10,8 +10,8 @@ from tests.factories import make_radiograph, make_study
 from webportal.records.models import Study
 
 pytestmark = pytest.mark.django_db
-IMAGE = "Another image has joined this study"
-STUDY = "Another study of this patient has come in"
+IMAGE = "Another image has been added to this study"
+STUDY = "Another study of this patient has arrived"
 
 
 @pytest.fixture

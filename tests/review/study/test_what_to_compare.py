@@ -35,14 +35,14 @@ def test_a_later_study_is_not_among_the_earlier_ones(
     oldest, old, shown, new, newest = (study_of(patient, made(2026, 5, day)) for day in range(1, 6))
     undated = study_of(patient, None)
     assert groups_of(shown, radiologist) == {
-        "Earlier studies": [old, oldest],
+        "Prior studies": [old, oldest],
         "Studies whose order is not known": [undated],
         "Later studies": [new, newest],
     }
     page = open_page(browser, shown)
     # The viewer's key lays the first of them beside the study.
     assert viewer_data(page)["priors"][0]["id"] == str(old.pk)
-    assert page.index("Earlier studies") < page.index("Later studies")
+    assert page.index("Prior studies") < page.index("Later studies")
     only_later = groups_of(oldest, radiologist)
     assert list(only_later) == ["Studies whose order is not known", "Later studies"]
 
@@ -64,7 +64,7 @@ def test_studies_of_one_day_are_told_apart_by_their_time(
     only_day = study_of(patient, datetime(2026, 3, 3, 18, 15, tzinfo=UTC))
     before = study_of(patient, datetime(2026, 3, 1, 6, 0, tzinfo=UTC))
     assert groups_of(shown, radiologist) == {
-        "Earlier studies": [early, before],
+        "Prior studies": [early, before],
         "Studies whose order is not known": [only_day],
         "Later studies": [late],
     }

@@ -46,7 +46,7 @@ def test_assigning_skips_signed_and_already_assigned_studies(
     outcome = bulk.assign(given, coordinator, radiologist)
     assert set(outcome.changed) == {free.pk, taken.pk}
     assert outcome.unchanged == {
-        "It is already assigned like this.": [own.pk],
+        "It already has this assignment.": [own.pk],
         "It is signed already.": [signed.pk],
     }
     assert set(Study.objects.filter(assigned_reader=coordinator)) == {free, taken, own}
@@ -84,7 +84,7 @@ def test_a_second_read_is_assigned_only_to_those_who_may_make_it(
     for person in (radiologist, auditor):
         outcome = bulk.assign([study.pk], person, coordinator)
         assert outcome.changed == []
-        reason = f"{person} may not make the read that it waits for."
+        reason = f"{person} may not do the read that it is waiting for."
         assert outcome.unchanged == {reason: [study.pk]}
     assert bulk.assign([study.pk], coordinator, coordinator).changed == [study.pk]
     assert bulk.assign([study.pk], None, coordinator).changed == [study.pk]
@@ -184,7 +184,7 @@ def test_the_result_says_how_many_changed_and_which_did_not(
         query="state=unread&category=none",
     )
     assert "<strong>3 studies</strong> were changed" in page.text
-    assert "It has that priority already." in page.text
+    assert "It already has this priority." in page.text
     assert "Left, Out" in page.text
     assert "/worklist?state=unread&amp;category=none" in page.text
 

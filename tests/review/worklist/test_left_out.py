@@ -33,7 +33,7 @@ def stat() -> Study:
 def left_out(browser: Client, address: str) -> int:
     answer = browser.get(address, follow=True)
     number: int = answer.context["stat_left_out"]
-    words = f"The filters leave out {number} unread stat stud"
+    words = f"The filters hide {number} unread stat stud"
     assert (words in answer.text) == bool(number)
     assert (words in browser.get(address, follow=True, HTTP_HX_REQUEST="true").text) == bool(number)
     return number

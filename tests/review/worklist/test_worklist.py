@@ -193,7 +193,7 @@ def test_who_belongs_to_no_department_is_told_so(
     for address in (reverse("review:worklist"), reverse("review:worklist") + "?priority=0"):
         page = browser.get(address).content.decode()
         assert "You are not a member of any department" in page
-        assert "Everything is read" not in page
+        assert "All studies have been read" not in page
     start = browser.get("/", follow=True).content.decode()
     assert start.count("You are not a member of any department") == 1
     answer = browser.post(reverse("review:next"), follow=True).content.decode()

@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
                     ("files.removed", "Files without a record removed"),
                     ("batch.exported", "Results of a batch exported"),
                     ("notification.mailed", "Notification sent by e-mail"),
-                    ("notification.chosen", "Choice of notifications changed"),
+                    ("notification.chosen", "Notification settings changed"),
                     ("job.queued", "Inference queued"),
                     ("job.finished", "Inference finished"),
                     ("job.returned", "Inference returned to the queue"),

@@ -56,8 +56,8 @@ class Migration(migrations.Migration):
                         base_field=models.CharField(
                             choices=[
                                 ("reads", "Signed reads"),
-                                ("results", "The model's results"),
-                                ("captures", "The model's heat maps, as images"),
+                                ("results", "Model results"),
+                                ("captures", "Heat maps, as images"),
                             ],
                             max_length=10,
                         ),
@@ -147,7 +147,7 @@ class Migration(migrations.Migration):
                             ("report", "Read"),
                             ("report_hl7", "Read (HL7)"),
                             ("report_marks", "Marks of a read"),
-                            ("result", "Result of the model"),
+                            ("result", "Model result"),
                             ("result_region", "Region of the heat map"),
                             ("capture", "Heat map"),
                         ],

@@ -60,7 +60,7 @@ class Migration(migrations.Migration):
                 choices=[
                     ("report", "Read"),
                     ("report_marks", "Marks of a read"),
-                    ("result", "Result of the model"),
+                    ("result", "Model result"),
                     ("result_region", "Region of the heat map"),
                     ("capture", "Heat map"),
                 ],

@@ -22,8 +22,8 @@ class Migration(migrations.Migration):
                 base_field=models.CharField(
                     choices=[
                         ("reads", "Signed reads"),
-                        ("results", "The model's results"),
-                        ("captures", "The model's heat maps, as images"),
+                        ("results", "Model results"),
+                        ("captures", "Heat maps, as images"),
                         ("gsps", "Marks and measurements, as presentation states (GSPS)"),
                     ],
                     max_length=10,
@@ -41,9 +41,9 @@ class Migration(migrations.Migration):
                     ("report_fhir", "Read (FHIR)"),
                     ("report_marks", "Marks of a read"),
                     ("presentation", "Presentation state of a read"),
-                    ("result", "Result of the model"),
+                    ("result", "Model result"),
                     ("result_region", "Region of the heat map"),
-                    ("result_fhir", "Results of the model (FHIR)"),
+                    ("result_fhir", "Model results (FHIR)"),
                     ("early_fhir", "Preliminary report (FHIR)"),
                     ("capture", "Heat map"),
                     ("withdrawn", "Withdrawal of a result"),

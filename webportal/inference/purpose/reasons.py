@@ -16,29 +16,30 @@ INFANT_MONTHS = 24
 
 LONG = {
     "views_contradict": gettext_lazy(
-        "The file names two different views (%(one)s and %(other)s). Check which it is."
+        "The file names two different views (%(one)s and %(other)s). Check which is right."
     ),
     "view_word": gettext_lazy(
-        "The file calls this view “%(view)s”, a word that is not known. Check whether it"
-        " is frontal."
+        "The file calls this view “%(view)s”, which is not a known term. Check whether it is"
+        " frontal."
     ),
-    "view_other": gettext_lazy("This view is %(view)s; the model was made for %(views)s."),
+    "view_other": gettext_lazy("This view is %(view)s; the model is intended for %(views)s."),
     "view_unknown": gettext_lazy(
-        "The file does not say which view this is; the model was made for %(views)s."
+        "The file does not say which view this is; the model is intended for %(views)s."
     ),
     "bodies_contradict": gettext_lazy(
-        "The file names two different body parts (%(one)s and %(other)s). Check which it is."
+        "The file names two different body parts (%(one)s and %(other)s). Check which is right."
     ),
     "body_word": gettext_lazy(
-        "The file calls the body part “%(part)s”, a word that is not known. Check whether it is a"
-        " whole chest."
+        "The file calls the body part “%(part)s”, which is not a known term. Check whether it is"
+        " a whole chest."
     ),
     "one_side": gettext_lazy(
-        "The file says that one side alone is shown (Image Laterality %(side)s). Check whether it"
+        "The file says that only one side is shown (Image Laterality %(side)s). Check whether it"
         " is a whole chest."
     ),
     "age_unknown": gettext_lazy(
-        "The patient’s age is not known; the model was made for %(youngest)s to %(oldest)s years."
+        "The patient’s age is not known; the model is intended for ages %(youngest)s to"
+        " %(oldest)s years."
     ),
     "age_unreadable": gettext_lazy(
         "The file gives the patient’s age as “%(given)s”, which is not an age: it is not known."
@@ -48,20 +49,21 @@ LONG = {
     ),
     "study_undated": gettext_lazy(
         "The study has no date, so the patient’s age is not known: %(age)s on the day of the"
-        " upload. The model was made for %(youngest)s to %(oldest)s years."
+        " upload. The model is intended for ages %(youngest)s to %(oldest)s years."
     ),
     "ages_contradict": gettext_lazy(
-        "By the birth date the patient was %(one)s old, by the file’s own words %(other)s; the"
-        " model was made for %(youngest)s to %(oldest)s years. Check which is right."
+        "The patient was %(one)s old by the date of birth, but %(other)s by the file’s Patient"
+        " Age; the model is intended for ages %(youngest)s to %(oldest)s years. Check which is"
+        " right."
     ),
 }
 #: Reasons of withheld results, stored with the result like any refusal.
 WITHHELD = ("not_frontal_view", "not_chest", "part_of_chest")
 _OUTSIDE_IN_YEARS = gettext_noop(
-    "The patient was %(age)s years old; the model was made for %(youngest)s to %(oldest)s."
+    "The patient was %(age)s years old; the model is intended for ages %(youngest)s to %(oldest)s."
 )
 _OUTSIDE_AN_INFANT = gettext_noop(
-    "The patient was %(age)s old; the model was made for %(youngest)s to %(oldest)s years."
+    "The patient was %(age)s old; the model is intended for ages %(youngest)s to %(oldest)s years."
 )
 SHORT = {
     "not_frontal_view": gettext_lazy("not a frontal view"),

@@ -16,9 +16,9 @@ from webportal.intake.models import IdentityMode
 from webportal.records.choices import Priority
 
 MODES = [
-    (IdentityMode.TEMPORARY, _("The files say it, or nobody knows yet")),
-    (IdentityMode.FORM, _("All files are of one patient")),
-    (IdentityMode.SHEET, _("A CSV sheet gives it for each file")),
+    (IdentityMode.TEMPORARY, _("As stated in the files, or not known yet")),
+    (IdentityMode.FORM, _("All files belong to one patient")),
+    (IdentityMode.SHEET, _("As listed in a CSV sheet, file by file")),
 ]
 
 
@@ -29,7 +29,7 @@ class BatchForm(forms.Form):
         label=_("Name of the upload"),
         max_length=100,
         required=False,
-        help_text=_("To find it again. Leave patients' names out."),
+        help_text=_("So that you can find it again. Leave out patients' names."),
     )
     priority = forms.TypedChoiceField(
         label=_("Priority"),
@@ -57,7 +57,7 @@ class BatchForm(forms.Form):
     department = forms.ModelChoiceField(
         Department.objects.none(),
         label=_("Department"),
-        help_text=_("New studies belong to it, and its people see them."),
+        help_text=_("New studies belong to it, and its members see them."),
     )
 
     checked_sheet: Sheet | None = None

@@ -22,7 +22,7 @@ def uploader() -> dict[str, str]:
     """Return each text by its name in webportal/frontend/src/upload.ts."""
     return {
         "looking": _("Scanning the folder: {0} files"),
-        "comparing": _("Comparing with what has arrived: {0} of {1}"),
+        "comparing": _("Checking which files have already arrived: {0} of {1}"),
         "progress": _("{0} of {1} files have arrived"),
         "allArrived": _("All {0} files have arrived"),
         "failedCount": _("{0} could not be sent"),
@@ -52,7 +52,7 @@ def uploader() -> dict[str, str]:
         "serverError": _("The server answered with error {0}. Send these files again in a while."),
         "retry": _("Send these again"),
         "more": _("and {0} more"),
-        "nothingFound": _("There is no file in what you chose."),
+        "nothingFound": _("Your selection contains no files."),
         "archive": _("Unpacked: {0} files"),
         **{verdict.value: str(verdict.label) for verdict in Verdict},
     }

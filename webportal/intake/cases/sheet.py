@@ -159,7 +159,8 @@ def _lines(rows: Iterable[tuple[int, list[str]]], columns: dict[int, str]) -> It
             number, first = first_by_patient.setdefault(patient, (line.number, line.record))
             if differences(_identity(first), _identity(line.record)):
                 words = gettext(
-                    "Line %(number)d gives the same Patient ID another name, date of birth or sex."
+                    "Line %(number)d gives the same Patient ID a different name, date of birth or"
+                    " sex."
                 )
                 line.problems.append(SheetProblem("patient_id", words % {"number": number}))
         yield line

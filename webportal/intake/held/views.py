@@ -104,7 +104,7 @@ def held_image(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     try:
         picture = sandbox.run(preview.png, read_verified(item.held_key, item.sha256))
     except (FileNotFoundError, DamagedFileError, ImageError):
-        words = gettext("The picture cannot be shown.")
+        words = gettext("The image cannot be shown.")
         return HttpResponse(words, status=404, content_type="text/plain; charset=utf-8")
     append(Event(Action.IMAGE_VIEWED, "upload_item", item.pk), request.user)
     show_items(request, [item])

@@ -119,7 +119,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("accepted", "Accepted"),
                             ("duplicate", "Already stored"),
-                            ("held", "Held: to be decided"),
+                            ("held", "Held: awaiting a decision"),
                             ("refused", "Refused"),
                             ("discarded", "Discarded after review"),
                         ],

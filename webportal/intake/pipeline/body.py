@@ -44,7 +44,9 @@ def received(request: HttpRequest) -> Iterator[IO[bytes]]:
     length = request.headers.get("Content-Length", "")
     if not length.isdecimal():
         raise BodyError(
-            HTTPStatus.LENGTH_REQUIRED, "no_length", _("The request does not say how long it is.")
+            HTTPStatus.LENGTH_REQUIRED,
+            "no_length",
+            _("The request does not state its length (Content-Length)."),
         )
     limit = max(settings.UPLOAD_MAX_BYTES, settings.UPLOAD_MAX_ARCHIVE_BYTES)
     if int(length) > limit:

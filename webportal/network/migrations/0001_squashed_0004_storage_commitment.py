@@ -219,10 +219,10 @@ class Migration(migrations.Migration):
                         choices=[
                             ("found", "Sender unknown"),
                             ("waiting", "Waiting"),
-                            ("taken", "Taken in"),
-                            ("held", "Held: to be decided"),
+                            ("taken", "Imported"),
+                            ("held", "Held: awaiting a decision"),
                             ("refused", "Refused"),
-                            ("set_aside", "Kept, no image"),
+                            ("set_aside", "Kept, not an image"),
                             ("discarded", "Discarded"),
                         ],
                         default="waiting",

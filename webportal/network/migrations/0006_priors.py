@@ -97,7 +97,7 @@ class Migration(migrations.Migration):
                 (
                     "is_active",
                     models.BooleanField(
-                        default=False, verbose_name="Fetch earlier studies from this device"
+                        default=False, verbose_name="Fetch prior studies from this device"
                     ),
                 ),
                 (

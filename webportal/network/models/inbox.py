@@ -18,10 +18,10 @@ class InboxState(models.TextChoices):
 
     FOUND = "found", _("Sender unknown")
     WAITING = "waiting", _("Waiting")
-    TAKEN = "taken", _("Taken in")
-    HELD = "held", _("Held: to be decided")
+    TAKEN = "taken", _("Imported")
+    HELD = "held", _("Held: awaiting a decision")
     REFUSED = "refused", _("Refused")
-    SET_ASIDE = "set_aside", _("Kept, no image")
+    SET_ASIDE = "set_aside", _("Kept, not an image")
     DISCARDED = "discarded", _("Discarded")
 
 

@@ -25,7 +25,7 @@ class PriorSource(models.Model):
     """Which earlier studies are retrieved from a node; written only by webportal.network.priors."""
 
     node = models.OneToOneField(Node, on_delete=models.PROTECT, related_name="prior_source")
-    is_active = models.BooleanField(_("Fetch earlier studies from this device"), default=False)
+    is_active = models.BooleanField(_("Fetch prior studies from this device"), default=False)
     protocol = models.CharField(
         _("Fetch by"), max_length=4, choices=PriorProtocol.choices, default=PriorProtocol.GET
     )

@@ -37,7 +37,7 @@ def ask_again(row: PriorRequest, by: User) -> None:
     locked = PriorRequest.objects.select_for_update().get(pk=row.pk)
     sources = PriorSource.objects.filter(is_active=True, node__is_active=True)
     if not sources.filter(node=locked.node_id).exists():
-        raise PriorError(_("No earlier studies are fetched from this device; allow it first."))
+        raise PriorError(_("No prior studies are fetched from this device; allow it first."))
     locked.state, locked.attempts, locked.reason_code = PriorRequestState.WAITING, 0, ""
     locked.requested_at = locked.next_attempt_at = clock()
     locked.settled_at = None

@@ -50,7 +50,7 @@ def ask_again(request: SignedInRequest, request_id: uuid.UUID) -> HttpResponse:
     """Query a node again."""
     try:
         prior_requests.ask_again(get_object_or_404(PriorRequest, pk=request_id), request.user)
-        messages.success(request, _("The device will be asked again within seconds."))
+        messages.success(request, _("The device will be queried again within seconds."))
     except Conflict as error:
         messages.warning(request, error.message)
     return redirect("network:priors")

@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                     django.contrib.postgres.fields.ArrayField(
                         base_field=models.CharField(
                             choices=[
-                                ("batch_done", "An upload of mine is done"),
+                                ("batch_done", "One of my uploads has finished"),
                                 ("stat_unread", "A stat study waits unread for too long"),
                             ],
                             max_length=20,
@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
                     "kind",
                     models.CharField(
                         choices=[
-                            ("batch_done", "An upload of mine is done"),
+                            ("batch_done", "One of my uploads has finished"),
                             ("stat_unread", "A stat study waits unread for too long"),
                         ],
                         max_length=20,

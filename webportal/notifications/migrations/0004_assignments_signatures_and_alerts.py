@@ -67,10 +67,10 @@ class Migration(migrations.Migration):
             field=django.contrib.postgres.fields.ArrayField(
                 base_field=models.CharField(
                     choices=[
-                        ("batch_done", "An upload of mine is done"),
+                        ("batch_done", "One of my uploads has finished"),
                         ("stat_unread", "A stat study waits unread for too long"),
                         ("studies_assigned", "Studies are assigned to me"),
-                        ("read_overruled", "An arbitration overrules a read of mine"),
+                        ("read_overruled", "An arbitration overrules one of my reads"),
                         ("studies_signed", "Studies that I uploaded are signed"),
                         ("system_alert", "The system needs attention"),
                     ],
@@ -85,10 +85,10 @@ class Migration(migrations.Migration):
             name="kind",
             field=models.CharField(
                 choices=[
-                    ("batch_done", "An upload of mine is done"),
+                    ("batch_done", "One of my uploads has finished"),
                     ("stat_unread", "A stat study waits unread for too long"),
                     ("studies_assigned", "Studies are assigned to me"),
-                    ("read_overruled", "An arbitration overrules a read of mine"),
+                    ("read_overruled", "An arbitration overrules one of my reads"),
                     ("studies_signed", "Studies that I uploaded are signed"),
                     ("system_alert", "The system needs attention"),
                 ],

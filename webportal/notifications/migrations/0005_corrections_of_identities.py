@@ -40,10 +40,10 @@ class Migration(migrations.Migration):
             field=django.contrib.postgres.fields.ArrayField(
                 base_field=models.CharField(
                     choices=[
-                        ("batch_done", "An upload of mine is done"),
+                        ("batch_done", "One of my uploads has finished"),
                         ("stat_unread", "A stat study waits unread for too long"),
                         ("studies_assigned", "Studies are assigned to me"),
-                        ("read_overruled", "An arbitration overrules a read of mine"),
+                        ("read_overruled", "An arbitration overrules one of my reads"),
                         ("studies_signed", "Studies that I uploaded are signed"),
                         (
                             "identity_corrected",
@@ -62,10 +62,10 @@ class Migration(migrations.Migration):
             name="kind",
             field=models.CharField(
                 choices=[
-                    ("batch_done", "An upload of mine is done"),
+                    ("batch_done", "One of my uploads has finished"),
                     ("stat_unread", "A stat study waits unread for too long"),
                     ("studies_assigned", "Studies are assigned to me"),
-                    ("read_overruled", "An arbitration overrules a read of mine"),
+                    ("read_overruled", "An arbitration overrules one of my reads"),
                     ("studies_signed", "Studies that I uploaded are signed"),
                     ("identity_corrected", "The identity under which I signed a read is corrected"),
                     ("system_alert", "The system needs attention"),

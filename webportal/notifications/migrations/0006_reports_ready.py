@@ -32,16 +32,16 @@ class Migration(migrations.Migration):
             field=django.contrib.postgres.fields.ArrayField(
                 base_field=models.CharField(
                     choices=[
-                        ("batch_done", "An upload of mine is done"),
+                        ("batch_done", "One of my uploads has finished"),
                         ("stat_unread", "A stat study waits unread for too long"),
                         ("studies_assigned", "Studies are assigned to me"),
-                        ("read_overruled", "An arbitration overrules a read of mine"),
+                        ("read_overruled", "An arbitration overrules one of my reads"),
                         ("studies_signed", "Studies that I uploaded are signed"),
                         (
                             "identity_corrected",
                             "The identity under which I signed a read is corrected",
                         ),
-                        ("reports_ready", "There are reports on patients whom I referred"),
+                        ("reports_ready", "Reports on patients whom I referred are ready"),
                         ("system_alert", "The system needs attention"),
                     ],
                     max_length=20,
@@ -55,13 +55,13 @@ class Migration(migrations.Migration):
             name="kind",
             field=models.CharField(
                 choices=[
-                    ("batch_done", "An upload of mine is done"),
+                    ("batch_done", "One of my uploads has finished"),
                     ("stat_unread", "A stat study waits unread for too long"),
                     ("studies_assigned", "Studies are assigned to me"),
-                    ("read_overruled", "An arbitration overrules a read of mine"),
+                    ("read_overruled", "An arbitration overrules one of my reads"),
                     ("studies_signed", "Studies that I uploaded are signed"),
                     ("identity_corrected", "The identity under which I signed a read is corrected"),
-                    ("reports_ready", "There are reports on patients whom I referred"),
+                    ("reports_ready", "Reports on patients whom I referred are ready"),
                     ("system_alert", "The system needs attention"),
                 ],
                 max_length=20,

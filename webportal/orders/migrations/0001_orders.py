@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
                 (
                     "departments",
                     models.ManyToManyField(
-                        help_text="Their people see its orders before there is a study.",
+                        help_text="Their members see its orders before there is a study.",
                         related_name="order_sources",
                         to="accounts.department",
                         verbose_name="departments",

@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                     "state",
                     models.CharField(
                         choices=[
-                            ("waiting", "To be asked"),
+                            ("waiting", "To be queried"),
                             ("found", "Answered with an order"),
                             ("none", "There is no order"),
                             ("failed", "The answer cannot be used"),
@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 choices=[
                     ("hl7", "It sends them by HL7"),
-                    ("worklist", "It is asked for them (Modality Worklist)"),
+                    ("worklist", "It is queried for them (Modality Worklist)"),
                 ],
                 default="hl7",
                 max_length=10,

@@ -87,7 +87,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         choices=[
                             ("expired", "expired"),
-                            ("by_person", "by whoever asked for it"),
+                            ("by_person", "by the person who requested it"),
                             ("erasure", "because a patient was erased"),
                         ],
                         max_length=10,

@@ -72,7 +72,7 @@ def as_pdf(export: Export) -> bytes:
         text = words % {"sign": UNKNOWN}
         document.multi_cell(w=0, text=text, new_x="LMARGIN", new_y="NEXT")
     document.ln(2)
-    results = [_("Model’s result")] if export.with_results else []
+    results = [_("Model result")] if export.with_results else []
     names = [_("File"), _("Patient"), _("Patient ID"), _("Study"), _("Priority"), _("Read")]
     widths = (34, 24, 18, 12, 11) + ((26, 22) if export.with_results else (16,))
     document.set_font("noto", size=8)

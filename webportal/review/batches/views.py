@@ -29,7 +29,7 @@ COLUMNS = [
     ("date", _("Study")),
     ("priority", _("Priority")),
     ("read", _("Read")),
-    ("result", _("Model’s result")),
+    ("result", _("Model result")),
 ]
 
 

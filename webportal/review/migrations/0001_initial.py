@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                             ("confirm", "Confirm"),
                             ("overrule", "Overrule"),
                             ("not_interpretable", "Not interpretable"),
-                            ("unaided", "Read without a result of the model"),
+                            ("unaided", "Read without a model result"),
                         ],
                         max_length=20,
                     ),

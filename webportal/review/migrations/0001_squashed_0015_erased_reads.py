@@ -125,7 +125,7 @@ class Migration(migrations.Migration):
                             ("confirm", "Confirm"),
                             ("overrule", "Overrule"),
                             ("not_interpretable", "Not interpretable"),
-                            ("unaided", "Read without a result of the model"),
+                            ("unaided", "Read without a model result"),
                         ],
                         max_length=20,
                     ),
@@ -506,7 +506,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("drawn", "Drawn at random"),
-                            ("overruled", "A positive result of the model was overruled"),
+                            ("overruled", "A positive model result was overruled"),
                         ],
                         max_length=10,
                     ),

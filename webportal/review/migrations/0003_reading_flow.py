@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("drawn", "Drawn at random"),
-                            ("overruled", "A positive result of the model was overruled"),
+                            ("overruled", "A positive model result was overruled"),
                         ],
                         max_length=10,
                     ),

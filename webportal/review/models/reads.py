@@ -19,7 +19,7 @@ class Decision(models.TextChoices):
     CONFIRM = "confirm", _("Confirm")
     OVERRULE = "overrule", _("Overrule")
     NOT_INTERPRETABLE = "not_interpretable", _("Not interpretable")
-    UNAIDED = "unaided", _("Read without a result of the model")
+    UNAIDED = "unaided", _("Read without a model result")
 
 
 class Pneumonia(models.TextChoices):
@@ -78,7 +78,7 @@ class SecondReadingReason(models.TextChoices):
     """Why a study goes to a second reader."""
 
     DRAWN = "drawn", _("Drawn at random")
-    OVERRULED = "overruled", _("A positive result of the model was overruled")
+    OVERRULED = "overruled", _("A positive model result was overruled")
 
 
 class Read(OfStudy):

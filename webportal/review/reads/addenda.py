@@ -114,8 +114,8 @@ def _another_counts() -> ReadingError:
     return ReadingError(
         "reading_changed",
         _(
-            "Another read counts than the one that you had before you: it has been amended or taken"
-            " back, or another reader has signed. Look at what counts now, check your addendum and"
+            "The read that you were shown no longer counts: it has been amended or taken back, or"
+            " another reader has signed. Look at the one that counts now, check your addendum and"
             " sign again; your text is kept."
         ),
     )

@@ -43,8 +43,8 @@ def refuse_changed_images(study: Study, images: int | None) -> None:
         raise ReadingError(
             "images_changed",
             _(
-                "Another image has joined this study since you opened the page. Look at it below,"
-                " check what you wrote and sign again; your text is kept."
+                "Another image has been added to this study since you opened the page. Look at it"
+                " below, check what you wrote and sign again; your text is kept."
             ),
         )
 

@@ -112,7 +112,7 @@ def raise_priority(request: SignedInRequest, study_id: uuid.UUID) -> HttpRespons
     wanted = {str(priority.value): priority for priority in Priority if priority < study.priority}
     priority = wanted.get(request.POST.get("priority", ""))
     if priority is None:
-        messages.warning(request, _("The study has that priority, or a higher one, already."))
+        messages.warning(request, _("The study already has this priority, or a higher one."))
         return redirect("review:study", study.pk)
     try:
         change_case_record(study, {"priority": priority.value}, request.user)

@@ -146,9 +146,9 @@ def _refuse_mismatch(patient: Patient, identity: Identity) -> None:
     recorded = ", ".join([patient.display_name, *born])
     raise RecordError(
         _(
-            "The patient recorded under this Patient ID has another {differences}: {recorded}. If"
-            " it is another person, correct the Patient ID. If it is the same person, correct"
-            " whichever record is wrong, then save again."
+            "The patient recorded under this Patient ID has a different {differences}:"
+            " {recorded}. If it is another person, correct the Patient ID. If it is the same"
+            " person, correct whichever record is wrong, then save again."
         ).format(differences=f" {_('and')} ".join(_(name) for name in unlike), recorded=recorded)
     )
 

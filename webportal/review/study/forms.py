@@ -239,7 +239,7 @@ class StudyCaseRecordForm(forms.ModelForm[Study]):
             "history": forms.Textarea(attrs={"rows": 3}),
         }
         help_texts = {
-            "referrer": _("Clinicians with an account are told when the study is signed."),
+            "referrer": _("Clinicians with an account are notified when the study is signed."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -34,21 +34,20 @@ _MEASURED_ON = gettext_lazy(
 # What a reader can do about an image that the gate refused, by reason.
 NEXT_STEPS = {
     "no_contrast": gettext_lazy(
-        "Look at the picture: if it is blank, ask for the file again and upload it."
+        "Look at the image: if it is blank, request the file again and upload it."
     ),
     "not_frontal_view": gettext_lazy(
-        "If the file names the wrong view, have it corrected where it was taken, and upload it "
-        "again."
+        "If the file names the wrong view, have it corrected at the source, and upload it again."
     ),
     "not_chest": gettext_lazy(
-        "If the file names the wrong body part, have it corrected where it was taken, and upload "
-        "it again."
+        "If the file names the wrong body part, have it corrected at the source, and upload it"
+        " again."
     ),
     "part_of_chest": gettext_lazy(
-        "If the whole chest was taken, have the file corrected where it was taken, and upload it "
-        "again."
+        "If the whole chest was exposed, have the file corrected at the source, and upload it"
+        " again."
     ),
-    "cropped": gettext_lazy("If the whole chest was taken, upload the whole picture."),
+    "cropped": gettext_lazy("If the whole chest was exposed, upload the whole image."),
     "inverted": gettext_lazy("Upload it with bone bright and air dark to have it assessed."),
     "rotated": gettext_lazy("Upload it upright to have it assessed."),
     "not_frontal_chest": gettext_lazy(

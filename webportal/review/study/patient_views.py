@@ -48,7 +48,7 @@ class MoveForm(forms.Form):
     checked = forms.BooleanField(
         label=gettext_lazy("I have checked this: the study does belong to the other patient"),
         error_messages={
-            "required": gettext_lazy("Check what contradicts it, and say that you have.")
+            "required": gettext_lazy("Check what contradicts it, and confirm that you have.")
         },
     )
 

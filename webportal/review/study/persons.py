@@ -119,7 +119,9 @@ def _contradictions(study: Study, other: Patient, files: list[Identity]) -> list
     if on and other.birth_date and other.birth_date > on:
         found.append(_("The other patient was born after the study."))
     elif on and other.birth_date and age_in_months(other.birth_date, on) is None:
-        found.append(_("The other patient would have been older than anybody at the study."))
+        found.append(
+            _("The other patient would have been impossibly old at the time of the study.")
+        )
     months = [age_in_months(each.birth_date, on) for each in (former, other)]
     known = [each for each in months if each is not None]
     if len(known) == 2 and abs(known[0] - known[1]) > FAR_APART_MONTHS:
@@ -137,12 +139,12 @@ def _contradicting_file(named: Identity, other: Patient) -> list[str]:
     found = []
     if named.patient_id and named.patient_id != other.patient_id:
         found.append(
-            _("The file itself names another Patient ID: {id}.").format(id=named.patient_id)
+            _("The file itself contains a different Patient ID: {id}.").format(id=named.patient_id)
         )
     unlike = differences(other, named)
     if unlike:
         found.append(
-            _("The file itself names another {differences}.").format(
+            _("The file itself contains a different {differences}.").format(
                 differences=f" {_('and')} ".join(_(name) for name in unlike)
             )
         )

@@ -122,7 +122,7 @@ def to_compare(entries: list[TimelineEntry]) -> list[tuple[str, list[TimelineEnt
     """
     others = [entry for entry in entries if entry.can_be_compared]
     groups = [
-        (_("Earlier studies"), [entry for entry in others if entry.order < 0]),
+        (_("Prior studies"), [entry for entry in others if entry.order < 0]),
         (_("Studies whose order is not known"), [entry for entry in others if entry.order == 0]),
         (_("Later studies"), [entry for entry in reversed(others) if entry.order > 0]),
     ]

@@ -52,7 +52,7 @@ STATES = [
         JobState.CANCELLED,
         gettext_lazy("Analysis cancelled"),
         gettext_lazy(
-            "The model will not look at this image. Read it without the model, or queue it again."
+            "This image will not be analysed. Read it without the model, or queue it again."
         ),
     ),
     Progress(JobState.REFUSED, gettext_lazy("Not assessable"), ""),
@@ -62,13 +62,15 @@ BY_STATE = {progress.state: progress for progress in STATES}
 NOTHING = Progress(
     "",
     gettext_lazy("Not in the queue"),
-    gettext_lazy("No analysis of this image was ordered. Queue it, or read it unaided."),
+    gettext_lazy(
+        "No analysis of this image was requested. Queue it, or read it without the model."
+    ),
 )
 
 NOT_ANALYSED = Progress(
     "",
     gettext_lazy("Not analysed"),
-    gettext_lazy("Earlier studies that are here for comparison are not analysed."),
+    gettext_lazy("Prior studies that are here for comparison are not analysed."),
 )
 
 # In place of *Queued* while hospital IT has paused the priority of the job.
@@ -76,8 +78,8 @@ PAUSED = Progress(
     JobState.QUEUED,
     gettext_lazy("Queued"),
     gettext_lazy(
-        "Hospital IT has paused the analysis of such images for now. It goes on by itself; read the"
-        " image without the model if it cannot wait."
+        "Hospital IT has paused the analysis of such images for now. It will continue without any"
+        " action of yours; read the image without the model if it cannot wait."
     ),
 )
 

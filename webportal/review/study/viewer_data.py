@@ -118,7 +118,7 @@ def viewer_context(
                 **{str(kind): str(label) for kind, label in MeasurementKind.choices},
                 "overlayHidden": _("Overlay hidden"),
                 "overlayUnreadable": _("An overlay of this file cannot be shown"),
-                "overlayCut": _("The overlay reaches beyond the picture"),
+                "overlayCut": _("The overlay extends beyond the image"),
             },
         },
     }
@@ -134,9 +134,11 @@ def _orientation_texts() -> dict[str, str]:
         "flippedVertically": _("Flipped top–bottom"),
         "flippedRotated90": _("Flipped and rotated 90° right"),
         "flippedRotated270": _("Flipped and rotated 90° left"),
-        "zonesMirrored": _("As in the picture: the patient’s right is on the right."),
-        "zonesLying": _("The picture lies on its side. Here the patient’s right is on the left."),
-        "zonesUnnamed": _("The file does not name the sides. Check the marker in the picture."),
+        "zonesMirrored": _("As in the image: the patient’s right is on the right."),
+        "zonesLying": _("The image lies on its side. Here the patient’s right is on the left."),
+        "zonesUnnamed": _(
+            "The file does not say which side is which. Check the side marker in the image."
+        ),
     }
 
 

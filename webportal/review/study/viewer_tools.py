@@ -27,7 +27,7 @@ GROUP_LABELS = {
     Group.VIEW: _("View"),
     Group.WINDOW: _("Brightness and contrast"),
     Group.MEASUREMENT: _("Measurements"),
-    Group.COMPARISON: _("Marks, overlay, heat map and earlier studies"),
+    Group.COMPARISON: _("Marks, overlay, heat map and prior studies"),
     Group.IMAGE: _("Images and help"),
 }
 
@@ -70,7 +70,7 @@ KEY_LABELS: dict[str, str | Promise] = {
 ACTIONS = [
     ViewerAction("tool-window", _("Brightness and contrast"), "w", Group.TOOL, "window"),
     ViewerAction("tool-zoom", _("Zoom"), "z", Group.TOOL, "zoom"),
-    ViewerAction("tool-pan", _("Move"), "p", Group.TOOL, "pan"),
+    ViewerAction("tool-pan", _("Pan"), "p", Group.TOOL, "pan"),
     ViewerAction("tool-magnify", _("Magnifying glass"), "m", Group.TOOL, "magnify"),
     ViewerAction("tool-length", _("Length"), "d", Group.TOOL, "length"),
     ViewerAction("tool-angle", _("Angle"), "a", Group.TOOL, "angle"),
@@ -88,7 +88,7 @@ ACTIONS = [
     ViewerAction("reset", _("Reset the view"), " ", Group.VIEW, "reset"),
     ViewerAction("zoom-in", _("Zoom in"), "+", Group.VIEW, "zoom-in"),
     ViewerAction("zoom-out", _("Zoom out"), "-", Group.VIEW, "zoom-out"),
-    ViewerAction("texts", _("Text around the picture on or off"), "j", Group.VIEW, "texts"),
+    ViewerAction("texts", _("Text around the image on or off"), "j", Group.VIEW, "texts"),
     ViewerAction("window-1", _("As the file says"), "Shift+1", Group.WINDOW),
     ViewerAction("window-2", _("Lungs"), "Shift+2", Group.WINDOW),
     ViewerAction("window-3", _("Mediastinum and bone"), "Shift+3", Group.WINDOW),
@@ -103,10 +103,8 @@ ACTIONS = [
     ViewerAction(
         "two-up", _("Another image of the study beside this one"), ".", Group.COMPARISON, "two-up"
     ),
-    ViewerAction("compare", _("Earlier study beside this one"), "c", Group.COMPARISON, "compare"),
-    ViewerAction(
-        "link", _("Zoom, place and window of both together"), "k", Group.COMPARISON, "link"
-    ),
+    ViewerAction("compare", _("Prior study beside this one"), "c", Group.COMPARISON, "compare"),
+    ViewerAction("link", _("Zoom, pan and window of both together"), "k", Group.COMPARISON, "link"),
     ViewerAction("next-pane", _("Go to the image on the right"), "ArrowRight", Group.COMPARISON),
     ViewerAction("previous-pane", _("Go to the image on the left"), "ArrowLeft", Group.COMPARISON),
     ViewerAction("next-image", _("Next image of the study"), "PageDown", Group.IMAGE),

@@ -307,8 +307,8 @@ def _is_same_reader(request: SignedInRequest) -> bool:
 
 def _text_on_another_reader(request: SignedInRequest) -> str:
     return _(
-        "Not saved: {reader} has signed in since this page was opened. Sign in under your own name"
-        " in another tab, and it goes on."
+        "Not saved: {reader} has signed in since this page was opened. Sign in under your own"
+        " name in another tab to continue."
     ).format(reader=request.user)
 
 

@@ -75,12 +75,13 @@ def assign(study_ids: Collection[uuid.UUID], reader: User | None, by: User) -> B
         elif study.pk in not_theirs:
             outcome.leave(
                 study.pk,
-                gettext("%(reader)s may not make the read that it waits for.") % {"reader": reader},
+                gettext("%(reader)s may not do the read that it is waiting for.")
+                % {"reader": reader},
             )
         elif study.assigned_reader_id == (reader.pk if reader else None):
             outcome.leave(
                 study.pk,
-                gettext("It is already assigned like this.")
+                gettext("It already has this assignment.")
                 if reader
                 else gettext("It is assigned to nobody."),
             )
@@ -124,7 +125,7 @@ def prioritise(study_ids: Collection[uuid.UUID], priority: Priority, by: User) -
         elif study.reading_state == ReadingState.PRIOR:
             outcome.leave(study.pk, gettext("It is a prior, which is not on the worklist."))
         elif study.priority == priority:
-            outcome.leave(study.pk, gettext("It has that priority already."))
+            outcome.leave(study.pk, gettext("It already has this priority."))
         else:
             detail = {
                 "fields": ["priority"],

@@ -14,7 +14,7 @@ from webportal.review.models import SavedView, WorklistPreference
 # In the order offered. The patient column is mandatory: it links to the study.
 COLUMNS: Mapping[str, str | Promise] = {
     "priority": _("Priority"),
-    "result": _("Model’s result"),
+    "result": _("Model result"),
     "patient": _("Patient"),
     "patient_id": _("Patient ID"),
     "accession": _("Accession no."),

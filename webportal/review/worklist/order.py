@@ -126,7 +126,7 @@ ORDERS: Mapping[str, SortOrder] = {
         is_falling=True,
     ),
     "probability": SortOrder(
-        _("Most probable by the model first"),
+        _("Highest probability by the model first"),
         (KNOWN_PROBABILITY, F("id")),
         ("probability", "id"),
         (float, uuid.UUID),

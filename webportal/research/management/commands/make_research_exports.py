@@ -10,7 +10,7 @@ from webportal.research import building
 class Command(BaseCommand):
     """Create the waiting exports, and exit."""
 
-    help = "Create the waiting exports for research."
+    help = "Create the waiting research exports."
     # As for the receivers: `migrate` has run them.
     requires_system_checks = []
 
