@@ -43,8 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     package = load_package(arguments.package)
     if arguments.out.exists():
         raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
-    found = find_images(arguments.data)
-    cases, _ = read_cases(found, Predictor(package, device=arguments.device))
+    labelled = find_images(arguments.data)
+    cases, _ = read_cases(labelled, Predictor(package, device=arguments.device))
     thresholds = {name: point.threshold for name, point in package.thresholds.items()}
     figures = {"source": arguments.of, **measure(cases, thresholds)}
     facts = json.loads((package.path / FACTS_FILE).read_text())

@@ -7,7 +7,7 @@ import numpy as np
 
 from ml.commands.common import add_package_arguments, print_figures
 from ml.research.dataset import find_images, labels, load_inputs, make_folds
-from ml.research.shortcuts import lend_shortcuts
+from ml.research.shortcuts import measure_shortcuts
 from ml.serving.package import load_package
 from ml.serving.runtimes.choice import choose_runtime
 
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
             [runtime.outputs(images[start : start + BATCH])["logit"] for start in batches]
         )
 
-    figures = lend_shortcuts(inputs, labels(held_out), logits_of)
+    figures = measure_shortcuts(inputs, labels(held_out), logits_of)
     print_figures(
         {"package": package.version, "n": len(held_out), **figures}, as_json=arguments.json
     )

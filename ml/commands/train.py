@@ -40,19 +40,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train on everything but the held-out folds, and package."""
-    found = find_images(arguments.data)
+    images = find_images(arguments.data)
     # Imports needed only for training are not loaded for the other commands.
     from ml.research.acquisition import acquisition_fold
     from ml.research.packaging import Responses, build_package
     from ml.research.training import TrainingOptions, start_from_imagenet, train
 
-    given = {
+    overrides = {
         name: value
         for name in ("backbone", "input_size", "epochs", "seed")
         if (value := getattr(arguments, name)) is not None
     }
-    options = TrainingOptions(**given)
-    folds = make_folds(found, seed=options.seed)
+    options = TrainingOptions(**overrides)
+    folds = make_folds(images, seed=options.seed)
     training = folds.training
     held_out = {"random": folds.random, "pessimistic": folds.pessimistic}
     inputs = load_inputs(training, options.input_size, "training images")
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         options,
         arguments.checkpoints or arguments.out.with_name(f"{arguments.out.name}.checkpoints"),
     )
-    changed = "".join(f" --{name.replace('_', '-')} {value}" for name, value in given.items())
+    changed = "".join(f" --{name.replace('_', '-')} {value}" for name, value in overrides.items())
     package = build_package(
         arguments.out,
         network,

@@ -27,18 +27,18 @@ def header_codes(dataset: Dataset) -> tuple[HeaderCode, ...]:
     `described`.
     """
     across, down = orientation(dataset)
-    found = [HeaderCode("orientation", f"{across}\\{down}", "", "")] if across else []
+    codes = [HeaderCode("orientation", f"{across}\\{down}", "", "")] if across else []
     texts = dict.fromkeys(_text(dataset, keyword) for keyword in _DESCRIPTIONS)
-    found += [HeaderCode("described", "", "", text) for text in texts]
+    codes += [HeaderCode("described", "", "", text) for text in texts]
     for view in _items(dataset, "ViewCodeSequence"):
-        found.append(_code("view", view))
-        found += [_code("view_modifier", m) for m in _items(view, "ViewModifierCodeSequence")]
+        codes.append(_code("view", view))
+        codes += [_code("view_modifier", m) for m in _items(view, "ViewModifierCodeSequence")]
     for region in _items(dataset, "AnatomicRegionSequence"):
         modifiers = _items(region, "AnatomicRegionModifierSequence")
-        found.append(_code("region", region, *modifiers))
+        codes.append(_code("region", region, *modifiers))
     for keyword in _PROCEDURES:
-        found += [_code("procedure", procedure) for procedure in _items(dataset, keyword)]
-    return tuple(code for code in found if code.value or code.meaning)[:MAX_CODES]
+        codes += [_code("procedure", procedure) for procedure in _items(dataset, keyword)]
+    return tuple(code for code in codes if code.value or code.meaning)[:MAX_CODES]
 
 
 def _code(of: str, item: Dataset, *modifiers: Dataset) -> HeaderCode:

@@ -57,7 +57,7 @@ def decode(
         if stream.precision == 12:
             return _decode_12_bits(data, dataset, develop)
         photometric = str(dataset.PhotometricInterpretation)
-        # The others cannot be, with these codestreams; RGB may have luma in fact.
+        # Only RGB may in fact contain luma with these codestreams.
         if photometric != "RGB":
             return _decode_8_bits(data, dataset, develop, side)
     # The codestream takes precedence over the header (PS3.5 8.2).
@@ -67,24 +67,24 @@ def decode(
     return _decode_by_pydicom(dataset, develop, has_more_bits=more)
 
 
-def check_frames(dataset: FileDataset, said: int) -> None:
+def check_frames(dataset: FileDataset, declared: int) -> None:
     """Raise ImageError unless the pixels are those of one frame, as the header says.
 
-    `said`: Number of Frames, 1 where it is absent. A file with fewer frames than it says is refused
-    although one can be shown: nobody knows which one it is, and what became of the others.
+    `declared`: Number of Frames, 1 if absent. A file with fewer frames than it declares is refused
+    although one could be shown: it is unknown which one it is, and what became of the others.
     """
-    found = _frames(dataset)
-    if said > 1 and found not in (0, said):
-        raise ImageError("contradictory_pixels", variant="frames", said=said, found=found)
-    if said > 1 and found:
+    actual = _frames(dataset)
+    if declared > 1 and actual not in (0, declared):
+        raise ImageError("contradictory_pixels", variant="frames", said=declared, found=actual)
+    if declared > 1 and actual:
         raise ImageError("multi_frame")
-    # Uncompressed, they may as well be those of one larger picture, see `_check_length`.
-    if found > 1 and is_encapsulated(dataset):
-        raise ImageError("multi_frame", variant="unannounced", found=found)
+    # Uncompressed, they may equally belong to one larger image, see `_check_length`.
+    if actual > 1 and is_encapsulated(dataset):
+        raise ImageError("multi_frame", variant="unannounced", found=actual)
 
 
 def _frames(dataset: FileDataset) -> int:
-    """How many frames the pixels are of; 0 where they are less than one, or cannot be told."""
+    """The number of frames in the pixel data; 0 if there is less than one, or it is uncertain."""
     if not is_encapsulated(dataset):
         is_native = dataset.file_meta.TransferSyntaxUID in NATIVE
         length = uncompressed_length(dataset)
@@ -99,24 +99,27 @@ def _check_length(dataset: FileDataset) -> None:
 
     A smaller excess is padding, as left by older programs (PS3.5 8.1.1).
     """
-    given, length = len(dataset.PixelData), uncompressed_length(dataset)
-    if "YBR_FULL_422" in texts(dataset, "PhotometricInterpretation") and given >= length * 3 // 2:
-        # Written whole, whatever its name says.
+    actual, expected = len(dataset.PixelData), uncompressed_length(dataset)
+    if (
+        "YBR_FULL_422" in texts(dataset, "PhotometricInterpretation")
+        and actual >= expected * 3 // 2
+    ):
+        # Not subsampled, contrary to its name.
         dataset.PhotometricInterpretation = "YBR_FULL"
-        length = uncompressed_length(dataset)
-    if given < length:
+        expected = uncompressed_length(dataset)
+    if actual < expected:
         raise truncated()
-    if given >= 2 * length or _is_of_another_size(dataset, length):
+    if actual >= 2 * expected or _is_of_another_size(dataset, expected):
         raise ImageError("contradictory_pixels")
 
 
-def _is_of_another_size(dataset: FileDataset, length: int) -> bool:
+def _is_of_another_size(dataset: FileDataset, expected: int) -> bool:
     """Whether the excess is image: whole additional rows or columns, and not all the same value."""
-    given, excess = len(dataset.PixelData), dataset.PixelData[length:]
+    length, excess = len(dataset.PixelData), dataset.PixelData[expected:]
     if len(excess) < 2 or len(set(excess)) < 3:
         return False
     pixel = dataset.SamplesPerPixel * dataset.BitsAllocated // 8
-    return bool(given % (dataset.Rows * pixel) == 0 or given % (dataset.Columns * pixel) == 0)
+    return bool(length % (dataset.Rows * pixel) == 0 or length % (dataset.Columns * pixel) == 0)
 
 
 def cosine_stream(dataset: FileDataset) -> bytes | None:
@@ -223,7 +226,7 @@ def _has_luma(samples: NDArray[np.uint8]) -> bool:
 
 
 def _in_planes_that_agree(samples: NDArray[np.uint8], planar: int) -> NDArray[np.uint8]:
-    """Return rows × columns × 3 samples of a grey picture, even if Planar Configuration is wrong.
+    """Return rows × columns × 3 samples of a grey image, even if Planar Configuration is wrong.
 
     In the right order the samples of a pixel are the same, in the wrong one those of neighbours.
     """
@@ -231,11 +234,11 @@ def _in_planes_that_agree(samples: NDArray[np.uint8], planar: int) -> NDArray[np
         return samples
     shape = samples.shape
     if planar:
-        other = samples.transpose(2, 0, 1).reshape(shape)
+        reordered = samples.transpose(2, 0, 1).reshape(shape)
     else:
-        other = samples.reshape(shape[2], *shape[:2]).transpose(1, 2, 0)
-    is_grey = _colour_of(other) < _GREY and _roughness(other) < _roughness(samples)
-    return np.ascontiguousarray(other) if is_grey else samples
+        reordered = samples.reshape(shape[2], *shape[:2]).transpose(1, 2, 0)
+    is_grey = _colour_of(reordered) < _GREY and _roughness(reordered) < _roughness(samples)
+    return np.ascontiguousarray(reordered) if is_grey else samples
 
 
 def _colour_of(samples: NDArray[np.uint8]) -> float:

@@ -307,23 +307,23 @@ def _time(dataset: Dataset, keyword: str) -> time | None:
 
 
 def _date_and_time(dataset: Dataset, keyword: str) -> tuple[date | None, time | None]:
-    found = _DATE_TIME.fullmatch(_identifier(dataset, keyword))
-    return (_as_date(found[1]), _as_time(found[2])) if found else (None, None)
+    match = _DATE_TIME.fullmatch(_identifier(dataset, keyword))
+    return (_as_date(match[1]), _as_time(match[2])) if match else (None, None)
 
 
 def _as_date(text: str) -> date | None:
-    found = _DATE.fullmatch(text)
+    match = _DATE.fullmatch(text)
     try:
-        return date(*map(int, found.groups())) if found else None
+        return date(*map(int, match.groups())) if match else None
     except ValueError:
         return None
 
 
 def _as_time(text: str) -> time | None:
-    found = _TIME.fullmatch(text)
-    if found is None:
+    match = _TIME.fullmatch(text)
+    if match is None:
         return None
-    hour, minute, second, fraction = (part or "0" for part in found.groups())
+    hour, minute, second, fraction = (part or "0" for part in match.groups())
     try:
         # 60 is a leap second.
         return time(int(hour), int(minute), min(int(second), 59), int(fraction.ljust(6, "0")))

@@ -47,8 +47,8 @@ def unused_bits(dataset: Dataset) -> int:
 def items(dataset: Dataset, keyword: str) -> list[Dataset] | None:
     """Return the items of a sequence, empty if absent, None if unreadable."""
     try:
-        found = list(dataset.get(keyword) or ())
-        return found if all(isinstance(item, Dataset) for item in found) else None
+        sequence = list(dataset.get(keyword) or ())
+        return sequence if all(isinstance(item, Dataset) for item in sequence) else None
     except Exception:  # pydicom raises many kinds for a broken sequence
         return None
 
@@ -62,12 +62,12 @@ def words(item: Dataset, keyword: str, *, little_endian: bool = True) -> NDArray
         value = item.get(keyword)
         if isinstance(value, bytes):
             order = "<" if little_endian else ">"
-            found = np.frombuffer(value + b"\0" * (len(value) % 2), f"{order}u2")
+            values = np.frombuffer(value + b"\0" * (len(value) % 2), f"{order}u2")
         else:
-            found = np.atleast_1d(np.asarray(value if value is not None else [], np.int64))
+            values = np.atleast_1d(np.asarray(value if value is not None else [], np.int64))
     except Exception:
         return None
-    return found.astype(np.uint16) if found.size else None
+    return values.astype(np.uint16) if values.size else None
 
 
 def _values(dataset: Dataset, keyword: str) -> list[Any]:

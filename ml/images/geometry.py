@@ -78,7 +78,7 @@ def _is_same(spacing: tuple[float, float], at_detector: tuple[float, float]) -> 
 
 def _pair(dataset: Dataset, keyword: str) -> tuple[float, float] | None:
     """Return two positive numbers of consistent magnitude, or None."""
-    given = [value for value in numbers(dataset, keyword) if value and value >= _SMALLEST_MM]
-    if len(given) != 2 or max(given) > _GREATEST_ASPECT * min(given):
+    pair = [value for value in numbers(dataset, keyword) if value and value >= _SMALLEST_MM]
+    if len(pair) != 2 or max(pair) > _GREATEST_ASPECT * min(pair):
         return None
-    return given[0], given[1]
+    return pair[0], pair[1]

@@ -110,11 +110,11 @@ def decode(raw: bytes, declared: Sequence[str]) -> Letters:
     if first == "ascii" and not any(declared):
         # Other programs use this too if nothing is declared; no character is lost.
         first = "latin_1"
-    found = _checked(raw.decode(first, "replace"))
-    is_another = first in _WESTERN and _NOT_WESTERN.search(found.text) is not None
-    if is_another or (first == "utf_8" and _is_twice_utf_8(found.text)):
-        return Letters(found.text, are_sure=False)
-    return found
+    letters = _checked(raw.decode(first, "replace"))
+    is_another = first in _WESTERN and _NOT_WESTERN.search(letters.text) is not None
+    if is_another or (first == "utf_8" and _is_twice_utf_8(letters.text)):
+        return Letters(letters.text, are_sure=False)
+    return letters
 
 
 def known_terms(declared: Sequence[str]) -> str:
@@ -184,5 +184,5 @@ def _name(term: str) -> str:
         return "192"
     if term in ("GB2312", "ISO 2022 58"):
         return "58"
-    found = _TERM.fullmatch(term)
-    return found[1] if found and found[1] in _ENCODINGS else ""
+    match = _TERM.fullmatch(term)
+    return match[1] if match and match[1] in _ENCODINGS else ""

@@ -152,10 +152,10 @@ def _lacks_delimiter(data: bytes) -> bool:
     """Whether the file ends with a complete fragment but no sequence delimiter (PS3.5 A.4)."""
     if data.endswith(_SEQUENCE_DELIMITER):
         return False
-    found = _FRAGMENTS_BEGIN.search(data)
-    if found is None:
+    match = _FRAGMENTS_BEGIN.search(data)
+    if match is None:
         return False
-    at = found.end()
+    at = match.end()
     while data[at : at + 4] == _ITEM_TAG:
         at += 8 + int.from_bytes(data[at + 4 : at + 8], "little")
     return at == len(data)
@@ -176,18 +176,18 @@ def _read(data: bytes, stop_before_pixels: bool) -> FileDataset:
         return stop_before_pixels and tag == _PIXEL_DATA
 
     try:
-        found = read_partial(source, is_end, force=True)
+        dataset = read_partial(source, is_end, force=True)
     except EOFError:
         raise truncated() from None
     except MemoryError:
         raise
     except Exception as error:  # pydicom raises many kinds for broken files
         raise undecodable(error) from None
-    if any(len(given) > 1 for given in values.values()):
+    if any(len(distinct) > 1 for distinct in values.values()):
         raise ImageError("undecodable", variant="twice")
     if _PIXEL_DATA in tags and _follows_pixels(tags):
         raise ImageError("undecodable", variant="order")
-    return found
+    return dataset
 
 
 def _follows_pixels(tags: list[int]) -> bool:

@@ -1,6 +1,6 @@
 """Completeness check for PNG image data: whether there is a line for every row of the header.
 
-Pillow fills the rest with black where the compressed data ends early but in good order.
+Pillow fills the rest with black where the compressed data ends early but validly.
 """
 
 import zlib

@@ -126,10 +126,10 @@ def luma(image: Image.Image) -> GreyImage:
 
 
 def fit(picture: Image.Image, aspect: float, longest: int) -> Image.Image:
-    """Return a picture in its true proportions, at most `longest` pixels a side.
+    """Return an image in its true proportions, at most `longest` pixels a side.
 
-    `aspect`: the height of a pixel beside its width. Pixels that are square within a hundredth are
-    left where they are.
+    `aspect`: the height of a pixel divided by its width. Pixels that are square within a hundredth
+    are left as they are.
     """
     if abs(aspect - 1) < 0.01:
         picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)

@@ -21,7 +21,7 @@ class GreyImage:
     `pixels`: rows × columns, C-contiguous, uint8 with `max_value` 255 or uint16 with `max_value`
     65535; a bigger value is brighter on screen (bone bright, air dark: MONOCHROME2), with the
     rescale, the VOI LUT or window and the photometric inversion of a DICOM file already applied.
-    `aspect`: the height of a pixel beside its width.
+    `aspect`: the height of a pixel divided by its width.
     """
 
     pixels: NDArray[Any]
@@ -33,9 +33,9 @@ class GreyImage:
 class Overlay:
     """The overlay of a file.
 
-    `mask`: rows × columns of the picture, true where any plane draws. `planes`: how many of them
+    `mask`: rows × columns of the image, true where any plane draws. `planes`: how many of them
     are in the mask. `unreadable`: how many the file announces and does not hold as it should.
-    `is_cut`: something of them lies beside the picture and is not in the mask.
+    `is_cut`: part of them lies outside the image and is not in the mask.
     """
 
     mask: NDArray[np.bool_]
@@ -56,9 +56,9 @@ class StoredImage:
     between rows and between columns, None when the file does not say; `is_calibrated` when it was
     corrected for magnification, so that it holds in the patient and not only at the detector.
     `orientation`: towards which of the patient's sides rows and columns run (Patient Orientation),
-    or two empty texts. `overlay`: what the file lays over the picture, None when it lays nothing.
-    `aspect`: the height of a pixel beside its width. `notes`: what of the file's display could not
-    be used, and what is shown instead; sentences in English for a person, to be translated.
+    or two empty texts. `overlay`: what the file draws over the image, None if nothing.
+    `aspect`: the height of a pixel divided by its width. `notes`: which display attributes of the
+    file could not be used, and what is shown instead; sentences in English, to be translated.
     """
 
     pixels: NDArray[Any]

@@ -75,7 +75,7 @@ def check(stream: bytes) -> None:
 def _with_end(body: bytes) -> Iterator[bytes]:
     """Yield a JPEG that has no end with one, after its last byte, or before zeros that fill up.
 
-    The last byte of the picture may itself be zero.
+    The last byte of the image may itself be zero.
     """
     yield body + _END
     picture = body.rstrip(b"\0")
@@ -108,8 +108,8 @@ def _segments(stream: bytes) -> Iterator[tuple[int, bytes]]:
             break
         end = at + 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
         if marker == _START_OF_SCAN:
-            found = _NEXT_MARKER.search(stream, end)
-            end = found.start() if found else len(stream)
+            match = _NEXT_MARKER.search(stream, end)
+            end = match.start() if match else len(stream)
         yield marker, stream[at:end]
         at = end
     if stream[at : at + 2] == _END:
@@ -134,7 +134,7 @@ def _decoded(
 ) -> NDArray[np.uint8] | None:
     """Return the first channel of a JPEG; None if libjpeg does not decode it without a warning.
 
-    All of the code is read, whatever the size of the picture that is made of it: the smallest with
+    All of the code is read, whatever the size of the decoded image: the smallest with
     at least `rows` and `columns` that libjpeg can make, an eighth of the frame's or more.
     """
     colours = "CMYK" if frame.components == 4 else "GRAY"

@@ -29,9 +29,9 @@ def augment(pixels: np.ndarray, donor: np.ndarray, rng: Rng) -> np.ndarray:
     if rng.random() < 0.5:
         changed = _cut_frame(changed, rng)
     if rng.random() < 0.5:
-        changed = lend_grey_levels(changed, donor, rng)
+        changed = transfer_grey_levels(changed, donor, rng)
     if rng.random() < 0.5:
-        changed = lend_sharpness(changed, donor)
+        changed = transfer_sharpness(changed, donor)
     return _spoil(changed, rng)
 
 
@@ -43,7 +43,7 @@ def _cut_frame(pixels: np.ndarray, rng: Rng) -> np.ndarray:
     return np.asarray(inner.resize((size, size), Image.Resampling.BILINEAR))
 
 
-def lend_grey_levels(pixels: np.ndarray, donor: np.ndarray, rng: Rng) -> np.ndarray:
+def transfer_grey_levels(pixels: np.ndarray, donor: np.ndarray, rng: Rng) -> np.ndarray:
     """Match the histogram to the donor's, in part."""
     ours, theirs = (
         np.bincount(p.ravel(), minlength=256).cumsum() / p.size for p in (pixels, donor)
@@ -54,11 +54,11 @@ def lend_grey_levels(pixels: np.ndarray, donor: np.ndarray, rng: Rng) -> np.ndar
     return np.asarray(matched.astype(np.uint8)[pixels])
 
 
-def lend_sharpness(pixels: np.ndarray, donor: np.ndarray) -> np.ndarray:
+def transfer_sharpness(pixels: np.ndarray, donor: np.ndarray) -> np.ndarray:
     """Give each octave of fine detail the energy that it has in the donor."""
     details, coarse = _octaves(pixels)
-    for detail, lent in zip(details, _octaves(donor)[0], strict=True):
-        coarse = coarse + detail * np.clip(lent.std() / (detail.std() + 0.05), 0.3, 3)
+    for detail, target in zip(details, _octaves(donor)[0], strict=True):
+        coarse = coarse + detail * np.clip(target.std() / (detail.std() + 0.05), 0.3, 3)
     return np.asarray(coarse.clip(0, 255), np.uint8)
 
 

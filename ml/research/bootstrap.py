@@ -28,13 +28,13 @@ def intervals(
     """
     drawn = [figures(positions) for positions in resamples(patients, replicates, seed)]
     tail = (1 - CONFIDENCE) / 2
-    found = {}
+    bounds = {}
     for name in figures(np.arange(len(patients))):
         values = np.array([replicate[name] for replicate in drawn])
         values = values[~np.isnan(values)]
         low, high = np.quantile(values, (tail, 1 - tail)) if len(values) else (np.nan, np.nan)
-        found[name] = (float(low), float(high))
-    return found
+        bounds[name] = (float(low), float(high))
+    return bounds
 
 
 def resamples(patients: NDArray[np.str_], replicates: int, seed: int) -> Iterator[NDArray[np.intp]]:

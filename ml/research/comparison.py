@@ -17,7 +17,7 @@ from ml.research.evaluation import auroc
 from ml.research.export import export_network
 from ml.research.heatmap import rim_share
 from ml.research.packaging import Responses
-from ml.research.shortcuts import lend_shortcuts, specificity_at_sensitivity
+from ml.research.shortcuts import measure_shortcuts, specificity_at_sensitivity
 from ml.research.training import TrainingOptions, start_from_imagenet, train
 from ml.serving.calibration import Floats
 from ml.serving.runtimes.onnxruntime import ONNXRuntime
@@ -31,9 +31,10 @@ class Trial:
     """How a short training did on the patients that it never saw.
 
     ``acquisition`` is the fold of the misleading patients (``ml.research.acquisition``),
-    ``pooled`` all three folds together, ``shortcuts`` these with all of
-    ``ml.research.shortcuts`` lent by the other class; specificities are at a sensitivity of 97 %.
-    ``rim_share`` is that of the evidence for pneumonia, before calibration.
+    ``pooled`` all three folds together, ``shortcuts`` these with all the properties of
+    ``ml.research.shortcuts`` transferred from the other class; specificities are at a sensitivity
+    of 97 %. ``rim_share`` is the share of the evidence for pneumonia that lies on the rim, before
+    calibration.
     """
 
     acquisition_auroc: float
@@ -80,7 +81,9 @@ def measure_trial(network: keras.Model, folds: Sequence[Responses], seconds: flo
     def logits_of(pictures: NDArray[np.uint8]) -> Floats:
         return np.asarray(network.predict(pictures, batch_size=32, verbose=0)["logit"])
 
-    shortcuts = lend_shortcuts(np.concatenate([fold.inputs for fold in folds]), targets, logits_of)
+    shortcuts = measure_shortcuts(
+        np.concatenate([fold.inputs for fold in folds]), targets, logits_of
+    )
     return Trial(
         acquisition_auroc=round(float(auroc(folds[0].targets, folds[0].logits)), 4),
         acquisition_specificity=specificity_at_sensitivity(folds[0].targets, folds[0].logits),

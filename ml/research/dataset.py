@@ -53,19 +53,19 @@ def find_images(folder: Path) -> list[LabelledImage]:
 
     Raises ``DatasetError`` if either class has no file.
     """
-    found = [
+    images = [
         _labelled(path, label)
         for label in (NORMAL, PNEUMONIA)
         for path in sorted(folder.glob(f"**/{label}/*"))
         if path.is_file() and not path.name.startswith(".")
     ]
     for label, wanted in ((NORMAL, False), (PNEUMONIA, True)):
-        if not any(image.is_pneumonia == wanted for image in found):
+        if not any(image.is_pneumonia == wanted for image in images):
             raise DatasetError(
                 f"No file in a folder named {label} under {folder}. "
                 f"Expected folders {NORMAL} and {PNEUMONIA} with one image a file."
             )
-    return found
+    return images
 
 
 def _labelled(path: Path, label: str) -> LabelledImage:

@@ -299,7 +299,7 @@ def _scores(cases: Cases) -> bootstrap.Figures:
     def scores(positions: NDArray[np.intp]) -> dict[str, float]:
         counted = positions[assessed[positions]]
         labels, probabilities = targets[counted], cases.probabilities[counted]
-        found = {
+        figures = {
             "auroc": auroc(labels, probabilities),
             "average_precision": average_precision(labels, probabilities),
             "ece": expected_calibration_error(labels, probabilities),
@@ -307,9 +307,9 @@ def _scores(cases: Cases) -> bootstrap.Figures:
         if cases.bacterial_probabilities is not None:
             counted = positions[known[positions]]
             labels, probabilities = is_bacterial[counted], cases.bacterial_probabilities[counted]
-            found["subtype auroc"] = auroc(labels, probabilities)
-            found["subtype ece"] = expected_calibration_error(labels, probabilities)
-        return found
+            figures["subtype auroc"] = auroc(labels, probabilities)
+            figures["subtype ece"] = expected_calibration_error(labels, probabilities)
+        return figures
 
     return scores
 

@@ -107,6 +107,6 @@ def _age_group(value: str) -> str:
 
 def check_column(images: Sequence[LabelledImage], column: str) -> None:
     """Raise ``DatasetError`` if the sheet has no such column."""
-    found = images[0].columns
-    if column not in found:
-        raise DatasetError(f"There is no column '{column}'; there are: {', '.join(found)}.")
+    columns = images[0].columns
+    if column not in columns:
+        raise DatasetError(f"There is no column '{column}'; there are: {', '.join(columns)}.")

@@ -1,4 +1,4 @@
-"""What all trainings share: optimizer, schedule, penalty, checkpoints and averaging."""
+"""Shared by all training runs: optimiser, schedule, penalty, checkpoints and averaging."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ml.serving.network import JIT_COMPILE, backbone_of, build_network
 
 @dataclass(frozen=True)
 class LearningOptions:
-    """The options that all trainings have; each kind has defaults of its own."""
+    """Options shared by all training runs; each kind has its own defaults."""
 
     batch_size: int = 32
     learning_rate: float = 1e-3

@@ -96,13 +96,13 @@ def summarise(pointed: Sequence[Pointed]) -> dict[str, dict[str, Any]]:
             hit, energy, area = values[positions].mean(axis=0)
             return {"pointed": float(hit), "energy": float(energy), "area": float(area)}
 
-        found = bootstrap.intervals(means, patients, replicates=bootstrap.REPLICATES)
+        intervals = bootstrap.intervals(means, patients, replicates=bootstrap.REPLICATES)
         n_patients = len(np.unique(patients))
         line: dict[str, Any] = {"n": len(chosen), "n_patients": n_patients}
         for name, value in means(np.arange(len(chosen))).items():
             line[name] = round(value, 4)
             if name != "area":
-                interval = found[name]
+                interval = intervals[name]
                 if name == "pointed":
                     interval = bootstrap.widened(interval, value, n_patients)
                 line[f"{name}_interval"] = [round(end, 4) for end in interval]

@@ -11,41 +11,41 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.research.augmentation import lend_grey_levels, lend_sharpness
+from ml.research.augmentation import transfer_grey_levels, transfer_sharpness
 from ml.research.evaluation import auroc
 from ml.serving.calibration import Floats
 
 Pixels = NDArray[np.uint8]
-Lend = Callable[[Pixels, Pixels, np.random.Generator], Pixels]
+Transfer = Callable[[Pixels, Pixels, np.random.Generator], Pixels]
 CORNER = 0.2
 SENSITIVITY = 0.97
 
 
-def lend_corners(pixels: Pixels, donor: Pixels) -> Pixels:
+def transfer_corners(pixels: Pixels, donor: Pixels) -> Pixels:
     """Replace the four corners, each a fifth of the side, with those of the donor."""
     side = round(len(pixels) * CORNER)
-    lent = pixels.copy()
+    copy = pixels.copy()
     for rows in (slice(side), slice(-side, None)):
         for columns in (slice(side), slice(-side, None)):
-            lent[rows, columns] = donor[rows, columns]
-    return lent
+            copy[rows, columns] = donor[rows, columns]
+    return copy
 
 
-LENT: Mapping[str, Lend] = {
+TRANSFERS: Mapping[str, Transfer] = {
     "nothing": lambda pixels, donor, rng: pixels,
-    "corners": lambda pixels, donor, rng: lend_corners(pixels, donor),
-    "greys": lend_grey_levels,
-    "sharpness": lambda pixels, donor, rng: lend_sharpness(pixels, donor),
-    "all three": lambda pixels, donor, rng: lend_sharpness(
-        lend_grey_levels(lend_corners(pixels, donor), donor, rng), donor
+    "corners": lambda pixels, donor, rng: transfer_corners(pixels, donor),
+    "greys": transfer_grey_levels,
+    "sharpness": lambda pixels, donor, rng: transfer_sharpness(pixels, donor),
+    "all three": lambda pixels, donor, rng: transfer_sharpness(
+        transfer_grey_levels(transfer_corners(pixels, donor), donor, rng), donor
     ),
 }
 
 
-def lend_shortcuts(
+def measure_shortcuts(
     inputs: Pixels, targets: Floats, logits_of: Callable[[Pixels], Floats], seed: int = 0
 ) -> dict[str, dict[str, float]]:
-    """Measure AUROC, and specificity at a sensitivity of 97 %, with each thing lent.
+    """Measure AUROC, and specificity at a sensitivity of 97 %, with each property transferred.
 
     ``inputs`` is (n, size, size) with ``targets`` (n,) of both classes; ``logits_of`` returns (n,)
     log-odds.
@@ -53,9 +53,9 @@ def lend_shortcuts(
     rng = np.random.default_rng(seed)
     donors = _donors(inputs, targets, rng)
     figures = {}
-    for name, lend in LENT.items():
+    for name, transfer in TRANSFERS.items():
         pairs = zip(inputs, donors, strict=True)
-        logits = logits_of(np.stack([lend(pixels, donor, rng) for pixels, donor in pairs]))
+        logits = logits_of(np.stack([transfer(pixels, donor, rng) for pixels, donor in pairs]))
         figures[name] = {
             "auroc": round(float(auroc(targets, logits)), 4),
             "specificity": specificity_at_sensitivity(targets, logits),
@@ -67,7 +67,7 @@ def with_all_lent(inputs: Pixels, targets: Floats, seed: int = 0) -> Pixels:
     """Return inputs (n, size, size), each with all three properties of the other class."""
     rng = np.random.default_rng(seed)
     pairs = zip(inputs, _donors(inputs, targets, rng), strict=True)
-    return np.stack([LENT["all three"](pixels, donor, rng) for pixels, donor in pairs])
+    return np.stack([TRANSFERS["all three"](pixels, donor, rng) for pixels, donor in pairs])
 
 
 def _donors(inputs: Pixels, targets: Floats, rng: np.random.Generator) -> Pixels:

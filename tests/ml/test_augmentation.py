@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ml.research.augmentation import augment, lend_grey_levels, lend_sharpness
+from ml.research.augmentation import augment, transfer_grey_levels, transfer_sharpness
 
 
 def test_augmented_images_differ_but_are_reproducible_by_seed() -> None:
@@ -30,11 +30,11 @@ def test_a_donor_transfers_greys_and_sharpness_but_not_content() -> None:
     image = np.tile(np.linspace(20, 120, 224), (224, 1)).astype(np.uint8)
     donor = rng.integers(100, 256, (224, 224)).astype(np.uint8)
 
-    greys = lend_grey_levels(image, donor, rng).astype(float)
-    sharp = lend_sharpness(image, donor).astype(float)
+    greys = transfer_grey_levels(image, donor, rng).astype(float)
+    sharp = transfer_sharpness(image, donor).astype(float)
 
     assert greys.mean() > image.mean() + 20
     assert (np.diff(greys, axis=1) >= 0).all()
     assert np.corrcoef(sharp.ravel(), image.ravel())[0, 1] > 0.95
     smooth = np.tile(np.linspace(0, 255, 224), (224, 1)).astype(np.uint8)
-    assert lend_sharpness(donor, smooth).std() < 0.7 * donor.std()
+    assert transfer_sharpness(donor, smooth).std() < 0.7 * donor.std()

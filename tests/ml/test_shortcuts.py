@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ml.research.shortcuts import lend_shortcuts
+from ml.research.shortcuts import measure_shortcuts
 
 
 def taken_and_ill(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -17,8 +17,8 @@ def taken_and_ill(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 def test_a_model_that_uses_the_lungs_is_not_misled_but_one_that_uses_the_marker_is() -> None:
     inputs, targets = taken_and_ill(np.random.default_rng(0))
 
-    lungs = lend_shortcuts(inputs, targets, lambda x: x[:, 24:40, 24:40].mean(axis=(1, 2)))
-    marker = lend_shortcuts(inputs, targets, lambda x: x[:, :8, :8].mean(axis=(1, 2)))
+    lungs = measure_shortcuts(inputs, targets, lambda x: x[:, 24:40, 24:40].mean(axis=(1, 2)))
+    marker = measure_shortcuts(inputs, targets, lambda x: x[:, :8, :8].mean(axis=(1, 2)))
 
     assert lungs["nothing"] == lungs["corners"] == {"auroc": 1.0, "specificity": 1.0}
     assert marker["nothing"]["auroc"] == 1.0
@@ -32,8 +32,8 @@ def test_greys_and_sharpness_are_transferred_too() -> None:
     sharper = (120 + detail).astype(np.uint8)
     brighter = (100 + detail[::2].repeat(2, axis=0) + 60 * targets[:, None, None]).astype(np.uint8)
 
-    by_grey = lend_shortcuts(brighter, targets, lambda x: x.mean(axis=(1, 2)))
-    by_detail = lend_shortcuts(sharper, targets, lambda x: x.std(axis=(1, 2)))
+    by_grey = measure_shortcuts(brighter, targets, lambda x: x.mean(axis=(1, 2)))
+    by_detail = measure_shortcuts(sharper, targets, lambda x: x.std(axis=(1, 2)))
 
     assert by_grey["nothing"]["auroc"] == by_detail["nothing"]["auroc"] == 1.0
     assert by_grey["greys"]["auroc"] < 0.8

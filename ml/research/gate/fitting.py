@@ -55,8 +55,8 @@ def fit_gate(
 ) -> Gate:
     """Fit the gate; ``layouts_of`` gives the network's layouts (n, p, p, c) of any inputs.
 
-    From each source there are ``varied`` changed radiographs beside its own, and OOD pictures that
-    are made from it, ``per_kind`` of each kind. ``others`` are real pictures without a chest.
+    Each source contributes ``varied`` augmented radiographs beside its own, and OOD images made
+    from it, ``per_kind`` of each kind. ``others`` are real images without a chest.
     """
     rng = np.random.default_rng(seed)
     everybody = np.concatenate([source.fitted for source in sources])
@@ -114,8 +114,8 @@ def _fit_classifier(
     classes = [CHEST] * len(chests) + [_class_of(name, kind) for name, kind in made]
     importance = [SIDELONG_WEIGHT if name == ood_samples.SIDELONG else 1.0 for name, _ in made]
     # Chests have the same total weight as all OOD images.
-    others = np.dot(importance, sizes[len(chests) :])
-    importance = [others / sum(sizes[: len(chests)])] * len(chests) + importance
+    ood_weight = np.dot(importance, sizes[len(chests) :])
+    importance = [ood_weight / sum(sizes[: len(chests)])] * len(chests) + importance
     weighed = np.concatenate([features(part, layouts_of(part)) for part in parts])
     places = layouts_of(parts[0][:1]).size
     numbers, layouts = weighed[:, :-places], weighed[:, -places:]
@@ -123,12 +123,12 @@ def _fit_classifier(
     layouts -= means
     layouts /= deviations
     directions = min(DIRECTIONS, *layouts.shape)
-    found = PCA(directions, svd_solver="randomized", random_state=0).fit(layouts)
-    strengths = np.sqrt(found.explained_variance_)
-    axes = found.components_.T / np.sqrt(strengths * strengths[0])
+    pca = PCA(directions, svd_solver="randomized", random_state=0).fit(layouts)
+    strengths = np.sqrt(pca.explained_variance_)
+    axes = pca.components_.T / np.sqrt(strengths * strengths[0])
     number_means, number_deviations = _spread(numbers)
     weighed = np.concatenate(
-        [(numbers - number_means) / number_deviations, (layouts - found.mean_) @ axes], axis=1
+        [(numbers - number_means) / number_deviations, (layouts - pca.mean_) @ axes], axis=1
     )
     fitted = LogisticRegression(C=REGULARISATION, max_iter=500).fit(
         weighed, np.repeat(classes, sizes), np.repeat(importance, sizes)
@@ -138,16 +138,14 @@ def _fit_classifier(
     of_numbers = fitted.coef_[:, :split] / number_deviations
     of_places = fitted.coef_[:, split:] @ axes.T / deviations
     biases = (
-        fitted.intercept_
-        - of_numbers @ number_means
-        - of_places @ (means + found.mean_ * deviations)
+        fitted.intercept_ - of_numbers @ number_means - of_places @ (means + pca.mean_ * deviations)
     )
     weights = np.concatenate([of_numbers, of_places], axis=1)
     return Classifier(weights.astype(np.float32), biases.astype(np.float32), -np.inf, -np.inf)
 
 
 def _class_of(name: str, kind: ood_samples.Samples) -> int:
-    """Return the class of a kind of OOD pictures.
+    """Return the class of a kind of OOD images.
 
     Those that lie nearest to chests, each on a side of its own, have classes of their own.
     """

@@ -52,9 +52,9 @@ class Sheet(NamedTuple):
 
 @dataclass(frozen=True)
 class Sheets:
-    """Radiographs of another hospital, real pictures without a chest, and some only to measure.
+    """Radiographs of another hospital, real images without a chest, and some only for measuring.
 
-    The sheets of ``measure_only`` have pictures that must not pass as they are.
+    The sheets of ``measure_only`` have images that must not pass as they are.
     """
 
     chests: Sheet
@@ -64,8 +64,8 @@ class Sheets:
     @classmethod
     def read(cls, chests: Path, others: Path, measure_only: Sequence[Path], size: int) -> Self:
         """Read all sheets and their images."""
-        rest = [Sheet.read(path, size) for path in measure_only]
-        return cls(Sheet.read(chests, size), Sheet.read(others, size), rest)
+        further = [Sheet.read(path, size) for path in measure_only]
+        return cls(Sheet.read(chests, size), Sheet.read(others, size), further)
 
 
 def refit(

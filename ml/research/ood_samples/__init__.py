@@ -22,7 +22,7 @@ SIDELONG = "two halves over each other"
 
 
 class Samples(NamedTuple):
-    """Pictures of one kind, (n, size, size) uint8; ``unseen`` when nothing was fitted to it."""
+    """Images of one kind, (n, size, size) uint8; ``unseen`` if nothing was fitted to it."""
 
     group: Group
     pictures: NDArray[np.uint8]

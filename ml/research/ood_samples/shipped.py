@@ -52,22 +52,22 @@ def sources() -> list[Source]:
     def shipped(name: str) -> NDArray[np.generic]:
         return np.asarray(getattr(data, name)())
 
-    found = [
+    images = [
         Source(kind, name, _grey(shipped(name)))
         for kind, names in SCIKIT_IMAGE.items()
         for name in names.split()
     ]
-    found += [
+    images += [
         Source("photographs", name, _grey(picture))
         for name, picture in zip(("china", "flower"), load_sample_images().images, strict=True)
     ]
-    found += [
+    images += [
         Source("faces", str(i), _grey(face)) for i, face in enumerate(shipped("lfw_subset")[:FACES])
     ]
-    found += [
+    images += [
         Source(kind, name, _dicom(name)) for kind, names in DICOM.items() for name in names.split()
     ]
-    return found
+    return images
 
 
 def vary(greys: NDArray[np.float32], rng: Rng) -> Picture:

@@ -17,7 +17,7 @@ from ml.serving.gate.measures import contrast, statistics, thumbnails
 from ml.serving.gate.orientation import Turn, upright_turns
 from ml.serving.refusals import MESSAGES
 
-# The first rows of the classifier's weights; the rest are other kinds of OOD pictures.
+# The first rows of the classifier's weights; the rest are other kinds of OOD images.
 CHEST, CROPPED_CHEST, OTHER = range(3)
 # Odds of e^5 to 1, about 150, for part of a chest rather than anything else.
 CERTAINLY_CROPPED = 5.0
