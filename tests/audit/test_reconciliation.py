@@ -15,7 +15,10 @@ from pytest_django.fixtures import Settings
 
 from tests import dicom_files
 from tests.audit import day
-from webportal.accounts.models import User
+from tests.conftest import PASSWORD
+from webportal.accounts.departments import create_department
+from webportal.accounts.models import Role, User
+from webportal.accounts.services import create_user
 from webportal.audit import reconciliation
 from webportal.audit.findings import Finding
 from webportal.audit.models import Action
@@ -25,7 +28,9 @@ from webportal.audit.verification import verify
 from webportal.intake.batches.services import create_batch
 from webportal.intake.pipeline import receive_file
 from webportal.records.identity import identity_version
-from webportal.records.models import Patient
+from webportal.records.models import Patient, ReviewOutcome, Study
+from webportal.retention import holds
+from webportal.review.emergency import services as emergency
 from webportal.review.study.case_records import assign_known_patient
 from webportal.storage import storage_from_url
 
@@ -86,6 +91,22 @@ VOUCHED_FOR = {
     ],
     "review_addendum": ["read_id", "author_id", "reason", "text", "signed_at"],
     "review_imageview": ["reader_id", "radiograph_id"],
+    "records_emergencyaccess": [
+        "person_id",
+        "patient_id",
+        "reason",
+        "ends_at",
+        "outcome",
+        "remark",
+        "reviewed_by_id",
+    ],
+    "retention_legalhold": [
+        "patient_id",
+        "reason",
+        "placed_by_id",
+        "lifted_at",
+        "lifted_by_id",
+    ],
 }
 # A view that is gone has only to be seen again; a token that is gone opens nothing.
 MAY_GO = {"review_imageview", "accounts_apitoken"}
@@ -96,7 +117,7 @@ KEYS = {"accounts_apitoken": "digest"}
 def spent_day(settings: Settings, tmp_path: Path) -> None:
     settings.STORAGES = settings.STORAGES | {"default": storage_from_url(f"file://{tmp_path}/s")}
     settings.UPLOAD_MIN_FREE_BYTES = 0
-    day.spend(tmp_path)
+    spend_evening(day.spend(tmp_path))
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
@@ -109,6 +130,22 @@ def spent_day(settings: Settings, tmp_path: Path) -> None:
             )
             for (name,) in cursor.fetchall():
                 cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+
+
+def spend_evening(people: day.People) -> None:
+    """Place holds, and let somebody of another department see a patient in an emergency."""
+    kept, other = Study.objects.order_by("created_at")[:2]
+    holds.place(kept, "A lawsuit", people.reader)
+    holds.lift(holds.place(other.patient, "A complaint", people.uploader), people.it)
+    holds.place(other.patient, "The complaint goes on", people.uploader)
+    elsewhere = create_department("Elsewhere", people.it)
+    outsider, _ = create_user("outsider", "", [Role.RADIOLOGIST], people.it, [elsewhere])
+    outsider.set_password(PASSWORD)
+    outsider.save()
+    access = emergency.begin(outsider, "P0", "Trauma", PASSWORD)
+    emergency.begin(outsider, "P2", "Trauma, too", PASSWORD)
+    emergency.end(access)
+    emergency.review(access, ReviewOutcome.JUSTIFIED, "As the ward says", people.reader)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ OBJECTS = {
     "emergency": _("emergency access"),
     "erasure": _("erasure"),
     "file": _("stored file"),
+    "hold": _("legal hold"),
     "job": _("job"),
     "model": _("model version"),
     "node": _("DICOM node"),

@@ -79,6 +79,8 @@ AUDIT_CHECKS = [
     "webportal.inference.reconciliation.CHECKS",
     "webportal.orders.reconciliation.CHECKS",
     "webportal.review.reads.reconciliation.CHECKS",
+    "webportal.review.emergency.reconciliation.CHECKS",
+    "webportal.retention.reconciliation.CHECKS",
 ]
 
 CONTENT_SECURITY_POLICY = {
