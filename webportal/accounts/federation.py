@@ -158,8 +158,8 @@ def _roles_of(groups: Sequence[str]) -> list[str]:
 
 
 def _refuse_conflict(roles: Collection[str]) -> None:
-    found = separation.conflict(roles) if separation.is_enforced() else None
-    if found:
+    found = separation.conflict(roles)
+    if found and separation.is_enforced():
         first, second = (str(Role(role).label) for role in found)
         raise FederatedRefusal(
             _(

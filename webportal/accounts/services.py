@@ -201,8 +201,8 @@ def _one_time_end() -> datetime:
 
 
 def _refuse_conflict(roles: Collection[str]) -> None:
-    found = separation.conflict(roles) if separation.is_enforced() else None
-    if found is not None:
+    found = separation.conflict(roles)
+    if found and separation.is_enforced():
         first, second = (str(role.label) for role in found)
         raise AccountError(
             _(
