@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
@@ -71,6 +72,31 @@ def test_at_a_refresh_of_zero_minutes_a_removed_group_is_gone_at_the_next_reques
     assert client.get("/worklist").status_code == 403
     provider.knows("asha", groups=["readers", "informatics"])
     assert client.get("/worklist").status_code == 200
+
+
+@pytest.mark.parametrize(("minutes_ago", "opens"), [(0, True), (60, False), (None, True)])
+def test_signing_out_and_in_does_not_open_what_was_locked(
+    minutes_ago: int | None, opens: bool, client: Client, provider: IdentityProvider
+) -> None:
+    """The provider may still know who has left the browser, and ask nobody anything."""
+    provider.knows("asha", groups=["readers"])
+    provider.sign_in(client, "asha")
+    client.post("/lock")
+    client.post("/sign-out")
+    assert not is_signed_in(client)
+    address = client.get("/sign-in/provider").headers["Location"]
+    assert parse_qs(urlsplit(address).query)["prompt"] == ["login"]
+    said = None if minutes_ago is None else int(time.time()) - minutes_ago * 60
+    provider.knows("asha", groups=["readers"], auth_time=said)
+    provider.sign_in(client, "asha")
+    assert client.get("/worklist").status_code == (200 if opens else 423)
+    # Once somebody has proved who they are, the provider is asked as usual again.
+    provider.knows("asha", groups=["readers"], auth_time=int(time.time()))
+    provider.sign_in(client, "asha")
+    assert client.get("/worklist").status_code == 200
+    client.post("/sign-out")
+    address = client.get("/sign-in/provider").headers["Location"]
+    assert "prompt" not in parse_qs(urlsplit(address).query)
 
 
 def test_who_has_left_does_not_come_back_by_a_passkey_or_password(

@@ -178,6 +178,21 @@ def test_a_locked_session_is_unlocked_by_authenticating_anew(
     assert answer.status_code == (200 if unlocks else 423)
 
 
+def test_signing_out_and_in_does_not_open_what_was_locked(
+    client: Client, provider: SamlProvider
+) -> None:
+    provider.sign_in(client, "asha", groups=["readers"])
+    client.post("/lock", secure=True)
+    client.post("/sign-out", secure=True)
+    long_ago = (timezone.now() - timedelta(minutes=15)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for at, status in ((long_ago, 423), ("", 200)):
+        asked = begin(client)
+        assert _asks_anew(asked)
+        response = provider.response(asked, "asha", authenticated_at=at, groups=["readers"])
+        assert provider.post(client, response).status_code == 302
+        assert client.get("/worklist", secure=True).status_code == status
+
+
 def test_the_provider_says_when_a_session_ends(client: Client, provider: SamlProvider) -> None:
     end = timezone.now() + timedelta(minutes=20)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import login
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -16,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from webportal.access.shown import sign_in_tried
-from webportal.accounts import confirmation, locking, services, sessions
+from webportal.accounts import confirmation, locking, providers, services, sessions
 from webportal.accounts.devices import remember_device
 from webportal.accounts.federation import FederatedRefusal, RefusedByProviderError
 from webportal.accounts.models import FederatedIdentity, UsedLogoutToken, User
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 #: The actor in the audit trail for changes that the provider causes.
 PROVIDER = "identity provider"
 ENTRIES_A_MINUTE = 60
+# Of a browser in which somebody has signed out of a locked session.
+_LEFT_LOCKED = "chestline_left_locked"
 _failures = MinuteCounter()
 
 
@@ -46,6 +49,28 @@ class ProviderSignIn:
     authenticated_at: float
 
 
+def note_locked(response: HttpResponse) -> None:
+    """Note in the browser that a locked session was signed out in it.
+
+    The provider may still know whoever left it, and sign in anybody else as them.
+    """
+    if providers.name():
+        response.set_cookie(
+            _LEFT_LOCKED,
+            "yes",
+            max_age=settings.SESSION_COOKIE_AGE,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+            path=settings.SESSION_COOKIE_PATH,
+        )
+
+
+def was_left_locked(request: HttpRequest) -> bool:
+    """Whether somebody has signed out of a locked session in this browser."""
+    return bool(request.COOKIES.get(_LEFT_LOCKED))
+
+
 def begin(
     request: HttpRequest,
     read: Callable[[], ProviderSignIn],
@@ -53,6 +78,7 @@ def begin(
     *,
     reauthenticated: bool,
     was_locked: bool,
+    left_locked: bool,
 ) -> HttpResponse:
     """Sign in the person whom the provider has identified, and redirect them to `target`.
 
@@ -61,7 +87,8 @@ def begin(
     just now, this session may not change second factors: somebody else may be using the browser.
     `reauthenticated` means that the person was signed in here already, and that the provider was
     told to authenticate them again. `was_locked` means that their session was locked: it is
-    unlocked only if the provider has authenticated them just now.
+    unlocked only if the provider has authenticated them just now. So it is with `left_locked`, if
+    the provider says when it has authenticated them: a locked session was signed out before.
     """
     try:
         signed_in = read()
@@ -77,15 +104,18 @@ def begin(
     login(request, user, BACKEND)
     request.session[sessions.FEDERATED] = signed_in.session_data
     confirmation.withdraw_if_old(request.session, at, was_asked=reauthenticated)
-    if was_locked and confirmation.is_confirmed(request.session):
+    is_confirmed = confirmation.is_confirmed(request.session)
+    if was_locked and is_confirmed:
         locking.unlock(request.session, user)
-    elif was_locked:
+    elif was_locked or (left_locked and at > 0 and not is_confirmed):
         locking.lock(request.session, user)
     if confirmation.is_unproven(request.session):
         # It says so, and what to do.
         target = reverse("accounts:confirm")
     response = HttpResponseRedirect(safe_target(request, target))
     remember_device(request, response, user)
+    if left_locked and is_confirmed:
+        response.delete_cookie(_LEFT_LOCKED, path=settings.SESSION_COOKIE_PATH)
     return response
 
 

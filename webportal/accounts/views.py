@@ -12,13 +12,22 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from webportal.accounts import departments, providers, second_factor, separation, services, sessions
+from webportal.accounts import (
+    departments,
+    locking,
+    provider_sessions,
+    providers,
+    second_factor,
+    separation,
+    services,
+    sessions,
+)
 from webportal.accounts.devices import remember_device
 from webportal.accounts.directory.passwords import is_of_directory
 from webportal.accounts.forms import NewUserForm, PasswordForm, SignInForm, TokenForm, UserForm
@@ -69,7 +78,17 @@ class SignIn(LoginView):
 
 
 sign_in = require_http_methods(["GET", "POST"])(login_not_required(SignIn.as_view()))
-sign_out = allow()(LogoutView.as_view())
+_sign_out = LogoutView.as_view()
+
+
+@allow()
+def sign_out(request: SignedInRequest) -> HttpResponseBase:
+    """Sign out; if the session was locked, the browser notes that for the identity provider."""
+    was_locked = locking.is_locked(request.session)
+    response = _sign_out(request)
+    if was_locked and isinstance(response, HttpResponse):
+        provider_sessions.note_locked(response)
+    return response
 
 
 @allow()

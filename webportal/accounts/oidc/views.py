@@ -38,7 +38,8 @@ def start(request: HttpRequest) -> HttpResponse:
         return client.redirect_to_provider(
             request,
             federated.callback_address(request),
-            reauthenticate=request.user.is_authenticated,
+            reauthenticate=request.user.is_authenticated
+            or provider_sessions.was_left_locked(request),
         )
     except provider.ProviderUnreachableError:
         return _unreachable(request)
@@ -61,6 +62,7 @@ def callback(request: HttpRequest) -> HttpResponse:
             target,
             reauthenticated=request.user.is_authenticated,
             was_locked=locking.is_locked(request.session),
+            left_locked=provider_sessions.was_left_locked(request),
         )
     except provider.ProviderUnreachableError:
         return _unreachable(request)

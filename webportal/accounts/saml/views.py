@@ -38,14 +38,18 @@ def start(request: HttpRequest) -> HttpResponse:
     _require_provider()
     target = safe_target(request, request.GET.get("next", ""))
     # Users who are signed in already come from the page that asks them to confirm who they are.
-    reauthenticate = request.user.is_authenticated
-    address, request_id = provider.authentication_request(reauthenticate=reauthenticate)
+    is_signed_in = request.user.is_authenticated
+    left_locked = provider_sessions.was_left_locked(request)
+    address, request_id = provider.authentication_request(
+        reauthenticate=is_signed_in or left_locked
+    )
     response = HttpResponseRedirect(address)
     # SameSite=None requires Secure; browsers send such a cookie to localhost without HTTPS, too.
     response.set_cookie(
         COOKIE,
         signing.dumps(
-            [request_id, target, reauthenticate, locking.is_locked(request.session)], salt=_SALT
+            [request_id, target, is_signed_in, locking.is_locked(request.session), left_locked],
+            salt=_SALT,
         ),
         max_age=PATIENCE_SECONDS,
         path=provider.PATH,
@@ -70,7 +74,7 @@ def consume(request: HttpRequest) -> HttpResponse:
 
 def _consume(request: HttpRequest) -> HttpResponse:
     try:
-        request_id, target, reauthenticate, was_locked = signing.loads(
+        request_id, target, reauthenticate, was_locked, left_locked = signing.loads(
             request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=PATIENCE_SECONDS
         )
     except (signing.BadSignature, ValueError):
@@ -82,6 +86,7 @@ def _consume(request: HttpRequest) -> HttpResponse:
         target,
         reauthenticated=reauthenticate,
         was_locked=was_locked,
+        left_locked=left_locked,
     )
 
 
