@@ -57,8 +57,8 @@ def assess_files(paths: Sequence[Path], predictor: Predictor) -> list[Outcome]:
 
 def read_cases(
     found: Sequence[LabelledImage], predictor: Predictor
-) -> tuple[Cases, list[LabelledImage]]:
-    """Assess labelled images; return the assessments of the readable ones, and which these are.
+) -> tuple[Cases, list[tuple[LabelledImage, Assessment]]]:
+    """Assess labelled images; return the cases of the readable ones, and these as assessed.
 
     Prints the names of the others to standard error. Raises CommandError if none can be read.
     """
@@ -76,7 +76,7 @@ def read_cases(
         bacterial = np.array([_number(each.bacterial_probability) for _, each in read])
     labelled = [image for image, _ in read]
     probabilities = np.array([_number(each.probability) for _, each in read])
-    return Cases.of(labelled, probabilities, bacterial), labelled
+    return Cases.of(labelled, probabilities, bacterial), read
 
 
 def _number(probability: float | None) -> float:

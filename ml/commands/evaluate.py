@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 
 from ml.commands.common import add_package_arguments, print_figures, read_cases
@@ -57,7 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     package = load_package(arguments.package)
     found, unlabelled = _labelled(arguments)
     predictor = Predictor(package, device=arguments.device, ignore_gate=arguments.ignore_gate)
-    cases, labelled = read_cases(found, predictor)
+    cases, read = read_cases(found, predictor)
+    labelled = [image for image, _ in read]
     thresholds = {name: point.threshold for name, point in package.thresholds.items()}
     figures: dict[str, object] = {
         "package": package.version,
@@ -67,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
         **measure(cases, thresholds),
         "method": METHOD,
     }
+    if package.adult:
+        figures["assessed_as"] = Counter(each.assessed_as or "refused" for _, each in read)
     groups: list[str] = []
     if arguments.by:
         figures["by"] = arguments.by

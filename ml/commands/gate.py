@@ -8,17 +8,19 @@ from pathlib import Path
 from ml.commands.errors import CommandError
 from ml.research.dataset import find_images, load_inputs, make_folds
 from ml.serving.package import (
+    BRANCHED_FORMAT,
     FACTS_FILE,
     FORMAT,
     GATE_FILE,
+    HASHES_FILE,
     NETWORK_FILE,
     REFITTABLE,
     SHIPPED_PACKAGE,
-    WEIGHTS_FILE,
     load_package,
 )
 
 HELP = "fit a new gate to radiographs of several hospitals, as a new version of a package"
+BATCH = 32
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
         refused_by,
         write_package,
     )
+    from ml.serving.runtimes.branched import as_children
+    from ml.serving.runtimes.choice import start_runtime
     from ml.serving.runtimes.onnxruntime import ONNXRuntime
     from ml.serving.runtimes.tensorflow import load_network
 
@@ -92,10 +96,12 @@ def run(arguments: argparse.Namespace) -> int:
     sheets = Sheets.read(arguments.chests, arguments.others, arguments.measure_only, size)
     folds = make_folds(find_images(arguments.data), seed=package.training["options"]["seed"])
 
-    arguments.out.mkdir(parents=True)
-    export(load_network(package.weights_path, package.backbone, size), arguments.out)
-    shutil.copy(package.weights_path, arguments.out / WEIGHTS_FILE)
-    network = ONNXRuntime(arguments.out / NETWORK_FILE)
+    shutil.copytree(package.path, arguments.out, ignore=shutil.ignore_patterns(HASHES_FILE))
+    if package.adult:
+        network = as_children(start_runtime("onnxruntime", package, "cpu", BATCH))
+    else:
+        export(load_network(package), arguments.out)
+        network = ONNXRuntime(arguments.out / NETWORK_FILE)
     held_out = {
         name: Responses.of_runtime(network, load_inputs(fold, size, name), fold)
         for name, fold in (("random", folds.random), ("pessimistic", folds.pessimistic))
@@ -117,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         of_folds = cross_measured(folds.training, held_out, refused)
     facts = before | {
-        "format": FORMAT,
+        "format": BRANCHED_FORMAT if package.adult else FORMAT,
         "version": arguments.out.name,
         "figures": of_folds,
         "gate": figures,

@@ -133,9 +133,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.start:
         package = load_package(arguments.start)
         given["start"] = package.version
-        start = load_network(package.weights_path, package.backbone, package.input_size)
+        start = load_network(package)
     options = options_of(taught_by, given)
-    teacher = load_network(taught_by.weights_path, taught_by.backbone, taught_by.input_size)
+    teacher = load_network(taught_by)
     first = start or fold(begin(options, None))
     if not has_same_trunk(first, teacher, options.frozen_stages):
         raise CommandError(

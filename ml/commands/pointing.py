@@ -7,7 +7,9 @@ from ml.commands.common import add_package_arguments, print_figures
 from ml.commands.errors import CommandError
 from ml.research.dataset import load_inputs
 from ml.research.label_sheet import read_pictures
+from ml.serving.chooser import ADULT
 from ml.serving.package import load_package
+from ml.serving.runtimes.branched import BranchedRuntime
 from ml.serving.runtimes.choice import choose_runtime
 
 HELP = "compare the heat map with bounding boxes"
@@ -34,7 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure on every image with a box, whatever the gate says of it."""
+    """Measure on every image with a box, whatever the gate says of it.
+
+    Of a package with two sets of upper stages that for adults, in whose images boxes were drawn.
+    """
     from ml.research.packaging import Responses
     from ml.research.pointing import measure_pointing, read_boxes
 
@@ -45,7 +50,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError(f"No image of {arguments.images} has a box in {arguments.boxes}.")
     inputs = load_inputs(images, package.input_size, "images with boxes")
     runtime = choose_runtime(package, BATCH, device=arguments.device)
+    calibration = package.calibration
+    if package.adult and isinstance(runtime, BranchedRuntime):
+        runtime, calibration = runtime.only(ADULT), package.adult.calibration
     responses = Responses.of_runtime(runtime, inputs, images)
-    figures = measure_pointing(responses, package.calibration, arguments.boxes)
+    figures = measure_pointing(responses, calibration, arguments.boxes)
     print_figures({"package": package.version, **figures}, as_json=arguments.json)
     return 0

@@ -50,6 +50,7 @@ def _row(outcome: Outcome, package: ModelPackage) -> dict[str, object]:
             "pneumonia_at_decision": None,
             "bacterial_probability": None,
             "correction": "",
+            "assessed_as": "",
             **shared,
             "heatmap": None,
         }

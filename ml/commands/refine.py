@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"{arguments.out.name}.checkpoints"
     )
     refined = refine_in_parts(
-        load_network(start.weights_path, start.backbone, size),
+        load_network(start),
         sources.material,
         options,
         checkpoints,

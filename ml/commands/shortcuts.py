@@ -9,6 +9,7 @@ from ml.commands.common import add_package_arguments, print_figures
 from ml.research.dataset import find_images, labels, load_inputs, make_folds
 from ml.research.shortcuts import measure_shortcuts
 from ml.serving.package import load_package
+from ml.serving.runtimes.branched import as_children
 from ml.serving.runtimes.choice import choose_runtime
 
 HELP = "measure held-out images made to look as if acquired like the other class"
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     folds = make_folds(found, seed=package.training["options"]["seed"])
     held_out = folds.random + folds.pessimistic
     inputs = load_inputs(held_out, package.input_size, "held-out images")
-    runtime = choose_runtime(package, BATCH, device=arguments.device)
+    runtime = as_children(choose_runtime(package, BATCH, device=arguments.device))
 
     def logits_of(images: np.ndarray) -> np.ndarray:
         batches = range(0, len(images), BATCH)

@@ -39,7 +39,7 @@ def write_card(facts: Mapping[str, Any]) -> str:
     training = facts["training"]
     population = facts["population"]
     places = facts["heatmap_places"]
-    calibration = facts["calibration"]
+    calibration, stages = facts["calibration"], facts.get("adult_stages")
     return Template(TEMPLATE.read_text()).substitute(
         name=facts["name"],
         version=facts["version"],
@@ -58,13 +58,15 @@ def write_card(facts: Mapping[str, Any]) -> str:
         points_by_fold=_points_by_fold(facts["figures"]),
         thresholds=_thresholds_table(facts["thresholds"]),
         independent=_independent(facts.get("independent", [])),
-        adults=_adults(facts.get("adults"), training["options"].get("left_out", ())),
+        stages=_stages(facts),
+        adults=_adults(facts),
+        adult_scale=f", in adults' images {stages['heatmap_full_scale']:.1f}" if stages else "",
+        adult_range=f" ({_range(stages['calibration'])} in adults' images)" if stages else "",
         refined=_refined(training),
         pointing=_pointing(facts.get("pointing")),
         subtypes=_subtypes(facts),
         prevalence=f"{calibration['prevalence']:.0%}",
-        lowest=f"{calibration['margin']:.2g}",
-        highest=f"{1 - calibration['margin']:.4g}",
+        range=_range(calibration),
         full_scale=f"{facts['heatmap_full_scale']:.1f}",
         rim=f"{facts['heatmap_rim_share']:.0%}",
         rim_area=f"{rim_area(places):.0%}",
@@ -74,6 +76,10 @@ def write_card(facts: Mapping[str, Any]) -> str:
         command=training["command"],
         options=", ".join(f"{name} {value}" for name, value in training["options"].items()),
     )
+
+
+def _range(calibration: Mapping[str, Any]) -> str:
+    return f"{calibration['margin']:.2g} and {1 - calibration['margin']:.4g}"
 
 
 def _folds_table(figures: Mapping[str, Any], labels: Mapping[str, str]) -> str:
@@ -128,13 +134,27 @@ def _independent(sets: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _adults(figures: Mapping[str, Any] | None, left_out: Sequence[int]) -> str:
-    """Return the figures for adults, for whom the package is not intended.
+def _stages(facts: Mapping[str, Any]) -> str:
+    """Return what the card says of upper stages for adults, a line of its list."""
+    if not facts.get("adult_stages"):
+        return ""
+    return (
+        "\n- The network's upper stages exist twice, on one trunk: an image that looks like an"
+        " adult's is assessed by those for adults, with their own calibration, and each result"
+        " says which assessed it (`assessed_as`). The image decides, not the age that its file"
+        " states. Of adults no pattern, bacterial or viral, is given. The operating points are the"
+        " same for both. Unless it says otherwise, this card is about the stages for children."
+    )
 
-    ``left_out`` are the parts of the patients that a training each left out.
-    """
+
+def _adults(facts: Mapping[str, Any]) -> str:
+    """Return the figures for adults, for whom the package is not intended."""
+    figures = facts.get("adults")
     if not figures:
         return "Not measured: this version has seen no adult."
+    stages = facts.get("adult_stages")
+    # The parts of the patients that a training each left out.
+    left_out = (stages or facts["training"])["options"].get("left_out", ())
     # The gate was bypassed.
     shares = {name: SHARES[name] for name in ("accuracy", "sensitivity", "specificity")}
     assessed_by = (
@@ -143,14 +163,38 @@ def _adults(figures: Mapping[str, Any] | None, left_out: Sequence[int]) -> str:
         else "Each image was assessed by the network that was trained without its patient; the"
         " network that ships is the mean of these networks."
     )
-    return (
+    calibrated = "Calibration and thresholds are this version's"
+    if stages:
+        calibrated = (
+            "All of them by the upper stages for adults, with their calibration and the thresholds"
+            " of this version"
+        )
+    text = (
         "Adults and adolescents of the NIH Clinical Center (ChestX-ray14), as radiologists read"
-        f" them (RSNA Pneumonia Detection Challenge and others). {assessed_by} Calibration and"
-        " thresholds are this version's. Those with an opacity or a normal chest took part in the"
-        " calibration. *Normal* means a normal chest in the first two columns, and no opacity in"
-        " the others, where most are ill in another way. Within a view, because the view alone"
-        " tells much of the class.\n\n"
+        f" them (RSNA Pneumonia Detection Challenge and others). {assessed_by} {calibrated}. Those"
+        " with an opacity or a normal chest took part in the calibration. *Normal* means a normal"
+        " chest in the first two columns, and no opacity in the others, where most are ill in"
+        " another way. Within a view, because the view alone tells much of the class.\n\n"
         f"{_folds_table(figures, {**SCORES, **shares})}"
+    )
+    if stages:
+        text += f"\n\nAt every operating point:\n\n{_points_by_fold(figures, 'images')}"
+        text += f"\n\n{_choice(stages)}"
+    return text
+
+
+def _choice(stages: Mapping[str, Any]) -> str:
+    """Return how often an image is taken for an adult's."""
+    lines = [
+        (group, found["n"], found["n_patients"], _figure(found, "as_adults"))
+        for group, found in stages["chooser"].items()
+    ]
+    heads = ["images", "n", "patients", "taken for an adult's"]
+    return (
+        "Which stages assess an image is decided from the features of the trunk. The groups below"
+        " took no part in fitting what decides. Children and adults come from different hospitals"
+        " here, so that elsewhere it may be wrong more often; a result then comes from stages that"
+        f" were trained on other ages.\n\n{_table(heads, lines)}"
     )
 
 

@@ -7,6 +7,7 @@ the original.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,21 @@ import onnx
 from keras import layers
 from onnx import TensorProto, helper, numpy_helper
 
-from ml.serving.package import NETWORK_FILE, PROBES_FILE
+from ml.serving.chooser import ADULT, CHILD, Chooser
+from ml.serving.network import divide
+from ml.serving.package import CHOOSER_FILE, NETWORK_FILE, PROBES_FILE, TRUNK
+from ml.serving.runtimes.branched import BranchedRuntime
+from ml.serving.runtimes.interface import Runtime
 from ml.serving.runtimes.onnxruntime import ONNXRuntime
 from ml.serving.runtimes.openvino import OpenVINORuntime
 from ml.serving.runtimes.probes import TOLERANCE, probe_inputs, worst_difference, write_probes
+from ml.serving.runtimes.tensorflow import TensorFlowRuntime
 
 OPSET = 18
 # The ONNX file format that came with the opset, so that older runtimes read it too.
 IR_VERSION = 8
 BATCH = "n"
-CHANNELS_LAST = (0, 2, 3, 1)
+CHANNELS_LAST, CHANNELS_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
 class ExportError(Exception):
@@ -170,20 +176,66 @@ def export(network: keras.Model, package: Path) -> None:
     inputs = probe_inputs(network.input_shape[1])
     write_probes(package / PROBES_FILE, inputs, network.predict_on_batch(inputs))
     for runtime in CHECKED:
-        started = runtime(package / NETWORK_FILE)
-        output, difference = worst_difference(started, package / PROBES_FILE)
-        if not difference <= TOLERANCE:
-            raise ExportError(f"In {runtime.name} {output} differs from Keras by {difference:.2g}.")
+        _check(runtime(package / NETWORK_FILE), package)
+
+
+def export_branches(
+    child: keras.Model, adult: keras.Model, chooser: Chooser, package: Path
+) -> None:
+    """Write a network with two sets of upper stages into a package's folder, and the probes.
+
+    ``child`` and ``adult`` are folded networks with the same trunk. Raises ``ExportError`` when it
+    is not, beyond rounding, and as ``export`` does.
+    """
+    trunk, upper = divide(child)
+    other_trunk, other_upper = divide(adult)
+    both = zip(trunk.get_weights(), other_trunk.get_weights(), strict=True)
+    if not all(np.allclose(one, other, atol=1e-5) for one, other in both):
+        raise ExportError("The networks for children and for adults have different trunks.")
+    parts = {TRUNK: trunk, CHILD: upper, ADULT: other_upper}
+    for part, network in parts.items():
+        export_network(network, package / f"{part}.onnx")
+    chooser.save(package / CHOOSER_FILE)
+
+    inputs = probe_inputs(child.input_shape[1])
+    in_keras = _branched(
+        {
+            part: TensorFlowRuntime(partial(parts.__getitem__, part), "cpu", (len(inputs),))
+            for part in parts
+        },
+        chooser,
+    )
+    write_probes(package / PROBES_FILE, inputs, in_keras.of_each(inputs))
+    for runtime in CHECKED:
+        started = {part: runtime(package / f"{part}.onnx") for part in parts}
+        _check(_branched(started, chooser), package)
+
+
+def _branched(parts: Mapping[str, Runtime], chooser: Chooser) -> BranchedRuntime:
+    return BranchedRuntime(parts[TRUNK], {CHILD: parts[CHILD], ADULT: parts[ADULT]}, chooser)
+
+
+def _check(started: Runtime, package: Path) -> None:
+    output, difference = worst_difference(started, package / PROBES_FILE)
+    if not difference <= TOLERANCE:
+        raise ExportError(f"In {started.name} {output} differs from Keras by {difference:.2g}.")
 
 
 def export_network(network: keras.Model, path: Path) -> None:
-    """Write a folded network as an ONNX model with a batch of any size.
+    """Write a folded network, or a part of one, as an ONNX model with a batch of any size.
 
-    The input ``image`` is (n, size, size) uint8; the outputs have the names and shapes of the
-    network's, float32. Raises ``ExportError`` for a layer that has no translation.
+    The input ``image`` is (n, size, size) uint8; that of upper stages is ``features``, float32 as
+    in ``divide``. The outputs have the names and shapes of the network's, float32. Raises
+    ``ExportError`` for a layer that has no translation.
     """
     graph = _Graph()
-    names = {id(network.input): graph.node("Cast", ["image"], "as_float", to=TensorProto.FLOAT)}
+    if len(network.input.shape) == 3:
+        source, dtype = "image", TensorProto.UINT8
+        given = graph.node("Cast", [source], "as_float", to=TensorProto.FLOAT)
+    else:
+        source, dtype = "features", TensorProto.FLOAT
+        given = graph.node("Transpose", [source], "channels_first", perm=CHANNELS_FIRST)
+    names = {id(network.input): given}
     for layer in network.layers:
         if isinstance(layer, layers.InputLayer):
             continue
@@ -204,10 +256,10 @@ def export_network(network: keras.Model, path: Path) -> None:
         graph.nodes.append(last)
         shape = [BATCH, *tensor.shape[1:]]
         outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
-    size = network.input.shape[1]
-    image = helper.make_tensor_value_info("image", TensorProto.UINT8, [BATCH, size, size])
+    shape = [BATCH, *network.input.shape[1:]]
+    inputs = [helper.make_tensor_value_info(source, dtype, shape)]
     model = helper.make_model(
-        helper.make_graph(graph.nodes, network.name, [image], outputs, graph.constants),
+        helper.make_graph(graph.nodes, network.name, inputs, outputs, graph.constants),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="chestline",

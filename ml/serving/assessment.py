@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.serving.chooser import Stages
+
 Category = Literal["likely", "indeterminate", "unlikely", "not_assessable"]
 
 
@@ -31,6 +33,9 @@ class Assessment:
     ``correction`` states how the image was altered before assessment: '' if it was not, or
     'inverted' and one of 'rotated_90_clockwise', 'rotated_180', 'rotated_90_counterclockwise',
     either or both, joined by '+'. The heat map is in the frame of the image as received.
+
+    ``assessed_as`` is 'child' or 'adult', the set of upper stages that assessed it; '' if the
+    image is not assessable or the package has one set.
     """
 
     probability: float | None
@@ -40,6 +45,7 @@ class Assessment:
     heatmap: NDArray[np.uint8]
     bacterial_probability: float | None = None
     correction: str = ""
+    assessed_as: Stages | Literal[""] = ""
 
 
 def categorise(probability: float, *, unlikely_below: float, likely_from: float) -> Category:

@@ -8,6 +8,8 @@ Discriminative Localization* (CVPR 2016).
 Uses only ``keras``, so that it runs on TensorFlow, JAX and PyTorch.
 """
 
+from dataclasses import dataclass
+
 import keras
 import numpy as np
 from keras import layers
@@ -30,6 +32,103 @@ CLASSIFIERS = ("classifier", "subtype")
 LATERAL_STAGE = 4
 # The width of the gate's cells in cells of the map: 7 x 7 for a 224-pixel image.
 LAYOUT_POOL = 2
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """Makes the network's layers; the options are those of ``build_network``."""
+
+    backbone: str
+    head_dropout: float = 0.0
+    stochastic_depth: float = 0.0
+    batch_norm_momentum: float = 0.99
+    folded: bool = False
+
+    def trunk(self, image: keras.KerasTensor) -> keras.KerasTensor:
+        """Return the features up to LATERAL_STAGE of a batch of images."""
+        size = image.shape[1]
+        x = layers.Reshape((size, size, 1), name="channel")(image)
+        # The mean and scale with which the ImageNet weights were trained.
+        x = layers.Rescaling(1 / 128, offset=-127 / 128, name="scale")(x)
+        x = layers.Conv2D(STEM_FILTERS, 3, 2, padding="same", use_bias=self.folded, name="stem")(x)
+        x = self._normalised(x, "stem", activate=True)
+        return self._stages(x, range(LATERAL_STAGE + 1))
+
+    def layout(self, features: keras.KerasTensor) -> keras.KerasTensor:
+        """Return the output ``layout`` of the trunk's features."""
+        pooled = layers.AveragePooling2D(LAYOUT_POOL, name="layout_pool")(features)
+        return layers.Identity(name="layout", dtype="float32")(pooled)
+
+    def upper(self, finer: keras.KerasTensor) -> dict[str, keras.KerasTensor]:
+        """Return the outputs of the upper stages and the head, from the trunk's features."""
+        x = self._stages(finer, range(LATERAL_STAGE + 1, len(scaled_stages(self.backbone))))
+        x = layers.Conv2D(EMBEDDING_SIZE, 1, use_bias=self.folded, name="head")(x)
+        x = self._normalised(x, "head", activate=False)
+        enlarged = TOTAL_STRIDE // MAP_STRIDE
+        x = layers.UpSampling2D(enlarged, interpolation="bilinear", name="enlarge")(x)
+        finer = layers.Conv2D(EMBEDDING_SIZE, 1, use_bias=self.folded, name="lateral")(finer)
+        finer = self._normalised(finer, "lateral", activate=False)
+        x = layers.Add(name="join")([x, finer])
+        features = layers.ReLU(max_value=6.0, name="join_relu6")(x)
+        embedding = layers.GlobalAveragePooling2D(name="pool")(features)
+        if self.head_dropout > 0:
+            # Dropping whole feature maps equals dropping components of the pooled vector.
+            features = layers.SpatialDropout2D(self.head_dropout, name="dropout")(features)
+        local = layers.Conv2D(1, 1, name="classifier")(features)
+        pooled = layers.GlobalAveragePooling2D(name="dropped_pool")(features)
+        subtype = layers.Dense(1, name="subtype")(pooled)
+        places = local.shape[1]
+        as_float = {"dtype": "float32"}
+        activation_map = layers.Reshape((places, places), name="activation_map", **as_float)(local)
+        logit = layers.GlobalAveragePooling2D(name="logit_pool", **as_float)(local)
+        return {
+            "logit": layers.Reshape((), name="logit", **as_float)(logit),
+            "subtype_logit": layers.Reshape((), name="subtype_logit", **as_float)(subtype),
+            "activation_map": activation_map,
+            "embedding": layers.Identity(name="embedding", **as_float)(embedding),
+        }
+
+    def _stages(self, x: keras.KerasTensor, numbers: range) -> keras.KerasTensor:
+        stages = scaled_stages(self.backbone)
+        blocks = sum(stage.repeats for stage in stages)
+        index = sum(stage.repeats for stage in stages[: numbers.start])
+        for number in numbers:
+            for repeat in range(stages[number].repeats):
+                stride = stages[number].stride if repeat == 0 else 1
+                drop_rate = self.stochastic_depth * index / blocks
+                x = self._block(x, f"block{index}", stages[number], stride, drop_rate)
+                index += 1
+        return x
+
+    def _block(
+        self, x: keras.KerasTensor, name: str, stage: Stage, stride: int, drop_rate: float
+    ) -> keras.KerasTensor:
+        skip = x
+        channels = x.shape[-1]
+        if stage.expansion != 1:
+            x = layers.Conv2D(
+                channels * stage.expansion, 1, use_bias=self.folded, name=f"{name}_expand"
+            )(x)
+            x = self._normalised(x, f"{name}_expand", activate=True)
+        x = layers.DepthwiseConv2D(
+            stage.kernel, stride, padding="same", use_bias=self.folded, name=f"{name}_depthwise"
+        )(x)
+        x = self._normalised(x, f"{name}_depthwise", activate=True)
+        x = layers.Conv2D(stage.filters, 1, use_bias=self.folded, name=f"{name}_project")(x)
+        x = self._normalised(x, f"{name}_project", activate=False)
+        if stride != 1 or channels != stage.filters:
+            return x
+        if drop_rate > 0:
+            # One decision per image: the whole branch is kept or dropped.
+            x = layers.Dropout(drop_rate, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(x)
+        return layers.Add(name=f"{name}_add")([skip, x])
+
+    def _normalised(self, x: keras.KerasTensor, name: str, *, activate: bool) -> keras.KerasTensor:
+        if not self.folded:
+            x = layers.BatchNormalization(
+                epsilon=BATCH_NORM_EPSILON, momentum=self.batch_norm_momentum, name=f"{name}_bn"
+            )(x)
+        return layers.ReLU(max_value=6.0, name=f"{name}_relu6")(x) if activate else x
 
 
 def build_network(
@@ -67,86 +166,38 @@ def build_network(
     if input_size % TOTAL_STRIDE:
         raise ValueError(f"input_size must be a multiple of {TOTAL_STRIDE}, not {input_size}")
 
-    def normalised(x: keras.KerasTensor, name: str, *, activate: bool) -> keras.KerasTensor:
-        if not folded:
-            x = layers.BatchNormalization(
-                epsilon=BATCH_NORM_EPSILON, momentum=batch_norm_momentum, name=f"{name}_bn"
-            )(x)
-        return layers.ReLU(max_value=6.0, name=f"{name}_relu6")(x) if activate else x
-
-    def block(
-        x: keras.KerasTensor, name: str, stage: Stage, stride: int, drop_rate: float
-    ) -> keras.KerasTensor:
-        skip = x
-        channels = x.shape[-1]
-        if stage.expansion != 1:
-            x = layers.Conv2D(
-                channels * stage.expansion, 1, use_bias=folded, name=f"{name}_expand"
-            )(x)
-            x = normalised(x, f"{name}_expand", activate=True)
-        x = layers.DepthwiseConv2D(
-            stage.kernel, stride, padding="same", use_bias=folded, name=f"{name}_depthwise"
-        )(x)
-        x = normalised(x, f"{name}_depthwise", activate=True)
-        x = layers.Conv2D(stage.filters, 1, use_bias=folded, name=f"{name}_project")(x)
-        x = normalised(x, f"{name}_project", activate=False)
-        if stride != 1 or channels != stage.filters:
-            return x
-        if drop_rate > 0:
-            # One decision per image: the whole branch is kept or dropped.
-            x = layers.Dropout(drop_rate, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(x)
-        return layers.Add(name=f"{name}_add")([skip, x])
-
+    made = _Layers(backbone, head_dropout, stochastic_depth, batch_norm_momentum, folded)
     image = keras.Input((input_size, input_size), name="image", dtype="float32")
-    x = layers.Reshape((input_size, input_size, 1), name="channel")(image)
-    # The mean and scale with which the ImageNet weights were trained.
-    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="scale")(x)
-    x = layers.Conv2D(STEM_FILTERS, 3, 2, padding="same", use_bias=folded, name="stem")(x)
-    x = normalised(x, "stem", activate=True)
-
-    stages = scaled_stages(backbone)
-    blocks = sum(stage.repeats for stage in stages)
-    index = 0
-    for number, stage in enumerate(stages):
-        for repeat in range(stage.repeats):
-            stride = stage.stride if repeat == 0 else 1
-            x = block(x, f"block{index}", stage, stride, stochastic_depth * index / blocks)
-            index += 1
-        if number == LATERAL_STAGE:
-            finer = x
-    layout = layers.AveragePooling2D(LAYOUT_POOL, name="layout_pool")(finer)
-
-    x = layers.Conv2D(EMBEDDING_SIZE, 1, use_bias=folded, name="head")(x)
-    x = normalised(x, "head", activate=False)
-    x = layers.UpSampling2D(TOTAL_STRIDE // MAP_STRIDE, interpolation="bilinear", name="enlarge")(x)
-    finer = layers.Conv2D(EMBEDDING_SIZE, 1, use_bias=folded, name="lateral")(finer)
-    finer = normalised(finer, "lateral", activate=False)
-    x = layers.Add(name="join")([x, finer])
-    features = layers.ReLU(max_value=6.0, name="join_relu6")(x)
-    embedding = layers.GlobalAveragePooling2D(name="pool")(features)
-    if head_dropout > 0:
-        # Dropping whole feature maps equals dropping components of the pooled vector.
-        features = layers.SpatialDropout2D(head_dropout, name="dropout")(features)
-    local = layers.Conv2D(1, 1, name="classifier")(features)
-    pooled = layers.GlobalAveragePooling2D(name="dropped_pool")(features)
-    subtype = layers.Dense(1, name="subtype")(pooled)
-    places = input_size // MAP_STRIDE
-    as_float = {"dtype": "float32"}
-    activation_map = layers.Reshape((places, places), name="activation_map", **as_float)(local)
-    logit = layers.GlobalAveragePooling2D(name="logit_pool", **as_float)(local)
-    network = keras.Model(
-        image,
-        {
-            "logit": layers.Reshape((), name="logit", **as_float)(logit),
-            "subtype_logit": layers.Reshape((), name="subtype_logit", **as_float)(subtype),
-            "activation_map": activation_map,
-            "embedding": layers.Identity(name="embedding", **as_float)(embedding),
-            "layout": layers.Identity(name="layout", **as_float)(layout),
-        },
-        name=f"{NAME_PREFIX}{backbone}",
-    )
+    features = made.trunk(image)
+    layout = made.layout(features)
+    outputs = {**made.upper(features), "layout": layout}
+    network = keras.Model(image, outputs, name=f"{NAME_PREFIX}{backbone}")
     network.compile(jit_compile=JIT_COMPILE)
     return network
+
+
+def divide(network: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """Return a network's trunk and its upper stages as networks of their own, for serving.
+
+    The trunk has the outputs ``features`` (n, s, s, channels), those up to LATERAL_STAGE, and
+    ``layout``; the upper stages take ``features`` and have the network's other outputs.
+    """
+    names = {layer.name for layer in network.layers}
+    backbone = backbone_of(network)
+    made = _Layers(backbone, folded="stem_bn" not in names)
+    image = keras.Input(network.input_shape[1:], name="image", dtype="float32")
+    features = made.trunk(image)
+    trunk = keras.Model(
+        image, {"features": features, "layout": made.layout(features)}, name=f"{backbone}_trunk"
+    )
+    given = keras.Input(features.shape[1:], name="features", dtype="float32")
+    upper = keras.Model(given, made.upper(given), name=f"{backbone}_upper")
+    for part in (trunk, upper):
+        for layer in part.layers:
+            if layer.weights:
+                layer.set_weights(network.get_layer(layer.name).get_weights())
+        part.compile(jit_compile=JIT_COMPILE)
+    return trunk, upper
 
 
 def backbone_of(network: keras.Model) -> str:

@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from ml.serving.calibration import Calibration
+from ml.serving.chooser import ADULT, CHILD
 
 FORMAT = 3
+#: Of a package with upper stages for adults.
+BRANCHED_FORMAT = 4
+FORMATS = (FORMAT, BRANCHED_FORMAT)
 # Formats for which a gate can be refitted: those from before the network provided its layout.
-REFITTABLE = (2, FORMAT)
+REFITTABLE = (2, *FORMATS)
 FACTS_FILE = "package.json"
 CARD_FILE = "card.md"
 WEIGHTS_FILE = "network.weights.h5"
@@ -23,7 +27,12 @@ NETWORK_FILE = "network.onnx"
 PROBES_FILE = "probes.npz"
 GATE_FILE = "gate.npz"
 HASHES_FILE = "SHA256SUMS"
-FILES = (CARD_FILE, GATE_FILE, NETWORK_FILE, WEIGHTS_FILE, FACTS_FILE, PROBES_FILE)
+CHOOSER_FILE = "chooser.npz"
+WHOLE, TRUNK = "network", "trunk"
+# In every package; the rest depends on whether it has upper stages for adults.
+COMMON_FILES = (CARD_FILE, GATE_FILE, FACTS_FILE, PROBES_FILE)
+FILES = (*COMMON_FILES, NETWORK_FILE, WEIGHTS_FILE)
+BRANCHED_FILES = (*COMMON_FILES, CHOOSER_FILE, *(f"{part}.onnx" for part in (TRUNK, CHILD, ADULT)))
 
 SHIPPED_PACKAGE = Path(__file__).parents[1] / "packages" / "effnetlite0-2026.11.7"
 
@@ -60,6 +69,18 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True)
+class AdultStages:
+    """What a package says of its upper stages for adults; see ``ModelPackage``.
+
+    The operating points are the package's.
+    """
+
+    calibration: Calibration
+    bacterial_calibration: Calibration | None
+    heatmap_full_scale: float
+
+
+@dataclass(frozen=True)
 class ModelPackage:
     """A package whose hashes have been verified.
 
@@ -71,10 +92,12 @@ class ModelPackage:
     map shows as 255. ``figures`` and ``training`` are facts for people, as in package.json.
     ``population`` is what the probability assumes: ``prevalence`` (share with pneumonia it was
     calibrated on, or None), ``youngest_years``, ``oldest_years`` and ``views`` (View Position), as
-    far as they are given. ``independent`` are figures from images that took no part in training the
+    far as they are given, and ``adult_stages`` where ``adult`` is given. ``independent`` are figures from images that took no part in training the
     version or in choosing its calibration and thresholds: for each set those of
     ``ml.research.evaluation.measure``, at the version's own thresholds, and its ``source`` in
-    words. Older packages have none.
+    words. Older packages have none. ``adult`` is of a package whose upper stages exist twice, on
+    one trunk: these assess what looks like an adult's image, with a calibration of their own; what
+    the package says besides is of the others.
     """
 
     path: Path
@@ -92,16 +115,21 @@ class ModelPackage:
     card: str
     population: Mapping[str, Any] = field(default_factory=dict)
     independent: Sequence[Mapping[str, Any]] = ()
+    adult: AdultStages | None = None
 
     @property
     def weights_path(self) -> Path:
-        """Return the file with the network's weights, for Keras."""
+        """Return the file with the weights of a network with one set of stages, for Keras."""
         return self.path / WEIGHTS_FILE
 
+    def part_path(self, part: str) -> Path:
+        """Return the file with the whole network, its trunk or a set of upper stages, in ONNX."""
+        return self.path / f"{part}.onnx"
+
     @property
-    def network_path(self) -> Path:
-        """Return the file with the whole network, in the ONNX format."""
-        return self.path / NETWORK_FILE
+    def chooser_path(self) -> Path:
+        """Return the file with what chooses between two sets of stages."""
+        return self.path / CHOOSER_FILE
 
     @property
     def probes_path(self) -> Path:
@@ -114,20 +142,22 @@ class ModelPackage:
         return self.path / GATE_FILE
 
 
-def load_package(path: Path, formats: Sequence[int] = (FORMAT,)) -> ModelPackage:
+def load_package(path: Path, formats: Sequence[int] = FORMATS) -> ModelPackage:
     """Read a package of one of the formats after verifying the hash of every file in it.
 
     Raises ``PackageError`` when a file is missing, altered or not listed in SHA256SUMS, and when
     package.json is of another format.
     """
-    sha256 = _verify(path)
+    sha256 = _verify(path, COMMON_FILES)
     try:
         facts = json.loads((path / FACTS_FILE).read_text())
         if facts["format"] not in formats:
+            readable = ", ".join(map(str, formats))
             raise PackageError(
                 "Model package {path} has format {found}; this version reads {readable}.",
-                {"path": path, "found": facts["format"], "readable": FORMAT},
+                {"path": path, "found": facts["format"], "readable": readable},
             )
+        _verify(path, _files_of(facts))
         return ModelPackage(
             path=path,
             name=facts["name"],
@@ -137,11 +167,7 @@ def load_package(path: Path, formats: Sequence[int] = (FORMAT,)) -> ModelPackage
             input_size=facts["input"]["size"],
             thresholds={n: _operating_point(p) for n, p in facts["thresholds"].items()},
             calibration=_calibration(facts["calibration"]),
-            bacterial_calibration=(
-                _calibration(facts["bacterial_calibration"])
-                if facts["bacterial_calibration"]
-                else None
-            ),
+            bacterial_calibration=_bacterial(facts),
             heatmap_full_scale=facts["heatmap_full_scale"],
             figures=facts["figures"],
             training=facts["training"],
@@ -149,8 +175,10 @@ def load_package(path: Path, formats: Sequence[int] = (FORMAT,)) -> ModelPackage
             population={
                 "prevalence": facts["calibration"].get("prevalence"),
                 **facts.get("population", {}),
+                **({"adult_stages": True} if facts["format"] == BRANCHED_FORMAT else {}),
             },
             independent=facts.get("independent", []),
+            adult=_adult_stages(facts),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PackageError(
@@ -163,13 +191,31 @@ def _calibration(facts: Mapping[str, Any]) -> Calibration:
     return Calibration(facts["slope"], facts["offset"], facts["margin"])
 
 
+def _bacterial(facts: Mapping[str, Any]) -> Calibration | None:
+    found = facts["bacterial_calibration"]
+    return _calibration(found) if found else None
+
+
+def _adult_stages(facts: Mapping[str, Any]) -> AdultStages | None:
+    if facts["format"] != BRANCHED_FORMAT:
+        return None
+    said = facts["adult_stages"]
+    return AdultStages(
+        _calibration(said["calibration"]), _bacterial(said), said["heatmap_full_scale"]
+    )
+
+
+def _files_of(facts: Mapping[str, Any]) -> Sequence[str]:
+    return BRANCHED_FILES if facts["format"] == BRANCHED_FORMAT else FILES
+
+
 def _operating_point(facts: Mapping[str, Any]) -> OperatingPoint:
     low_high = {key: tuple(facts[key]) for key in ("sensitivity_interval", "specificity_interval")}
     return OperatingPoint(**{**facts, **low_high})
 
 
-def _verify(path: Path) -> str:
-    """Compare every file with its hash and return the package's."""
+def _verify(path: Path, files: Sequence[str]) -> str:
+    """Compare files with their hashes and return the package's."""
     try:
         listing = (path / HASHES_FILE).read_bytes()
     except OSError as error:
@@ -179,7 +225,7 @@ def _verify(path: Path) -> str:
         ) from error
     lines = (line.split("  ", 1) for line in listing.decode().splitlines() if "  " in line)
     listed = {name: digest for digest, name in lines}
-    for name in FILES:
+    for name in files:
         values = {"path": path, "file": name}
         if name not in listed:
             raise PackageError(
@@ -214,5 +260,6 @@ def sha256_of(file: Path) -> str:
 
 def seal_package(path: Path) -> None:
     """Write SHA256SUMS over a package's files. Raises OSError when one is missing."""
-    lines = [f"{sha256_of(path / name)}  {name}\n" for name in FILES]
+    files = sorted(_files_of(json.loads((path / FACTS_FILE).read_text())))
+    lines = [f"{sha256_of(path / name)}  {name}\n" for name in files]
     (path / HASHES_FILE).write_text("".join(lines))

@@ -3,15 +3,19 @@
 Importing this module is cheap; the inference library is imported when a ``Predictor`` is created.
 """
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.serving.assessment import Assessment, categorise
+from ml.serving.chooser import ADULT, ADULT_LOG_ODDS, CHILD, Stages, taken_for_adults
 from ml.serving.gate.decision import Gate, Refusal
 from ml.serving.gate.orientation import UPRIGHT, Turn
 from ml.serving.gate.reorientation import Judged, judge
-from ml.serving.package import ModelPackage
+from ml.serving.package import AdultStages, ModelPackage
 from ml.serving.runtimes.choice import AUTO, choose_runtime
+from ml.serving.runtimes.interface import Outputs
 
 
 class Predictor:
@@ -53,17 +57,9 @@ class Predictor:
 
     def _predict_some(self, inputs: NDArray[np.uint8]) -> list[Assessment]:
         outputs, refusals, turns = self._judged(inputs)
-        probabilities = self.package.calibration.probabilities(outputs["logit"])
-        heatmaps = self._heatmaps(outputs["activation_map"])
-        bacterial: list[float | None] = [None] * len(inputs)
-        if self.package.bacterial_calibration:
-            logits = outputs["subtype_logit"]
-            bacterial = self.package.bacterial_calibration.probabilities(logits).tolist()
         return [
-            self._assessment(*results)
-            for results in zip(
-                probabilities.tolist(), bacterial, heatmaps, refusals, turns, strict=True
-            )
+            self._assessment({name: values[i] for name, values in outputs.items()}, refusal, turn)
+            for i, (refusal, turn) in enumerate(zip(refusals, turns, strict=True))
         ]
 
     def _judged(self, inputs: NDArray[np.uint8]) -> Judged:
@@ -73,17 +69,22 @@ class Predictor:
             return Judged(outputs, [None] * len(inputs), [UPRIGHT] * len(inputs))
         return judge(self._gate, inputs, outputs, forward)
 
-    def _assessment(
-        self,
-        probability: float,
-        bacterial_probability: float | None,
-        heatmap: NDArray[np.uint8],
-        refusal: Refusal | None,
-        turn: Turn,
-    ) -> Assessment:
+    def _assessment(self, outputs: Outputs, refusal: Refusal | None, turn: Turn) -> Assessment:
+        """Return the assessment of one image from its outputs, which have no first dimension."""
         if refusal:
-            nothing = np.zeros_like(heatmap)
+            nothing = np.zeros(outputs["activation_map"].shape, np.uint8)
             return Assessment(None, "not_assessable", refusal.code, refusal.reason, nothing)
+        said_by: ModelPackage | AdultStages = self.package
+        assessed_as: Stages | Literal[""] = ""
+        if self.package.adult:
+            as_adult = taken_for_adults(outputs[ADULT_LOG_ODDS])
+            said_by, assessed_as = (self.package.adult, ADULT) if as_adult else (said_by, CHILD)
+        probability = float(said_by.calibration.probabilities(outputs["logit"]))
+        bacterial = None
+        if said_by.bacterial_calibration:
+            bacterial = float(said_by.bacterial_calibration.probabilities(outputs["subtype_logit"]))
+        evidence = said_by.calibration.log_odds(outputs["activation_map"])
+        heatmap = np.round((evidence / said_by.heatmap_full_scale).clip(0, 1) * 255)
         thresholds = self.package.thresholds
         category = categorise(
             probability,
@@ -91,11 +92,12 @@ class Predictor:
             likely_from=thresholds["likely"].threshold,
         )
         return Assessment(
-            probability, category, "", "", heatmap, bacterial_probability, correction=turn.name
+            probability,
+            category,
+            "",
+            "",
+            heatmap.astype(np.uint8),
+            bacterial,
+            correction=turn.name,
+            assessed_as=assessed_as,
         )
-
-    def _heatmaps(self, activation_maps: NDArray[np.float32]) -> NDArray[np.uint8]:
-        evidence = (
-            self.package.calibration.log_odds(activation_maps) / self.package.heatmap_full_scale
-        )
-        return np.round(evidence.clip(0, 1) * 255).astype(np.uint8)

@@ -12,6 +12,7 @@ from ml.serving.package import SHIPPED_PACKAGE, load_package
 from tests.factories import make_model_version
 from webportal.accounts.models import User
 from webportal.inference import card_summary, registry
+from webportal.inference.figures import describe_calibration, describe_population
 from webportal.inference.models import ModelVersion
 
 pytestmark = pytest.mark.django_db
@@ -84,3 +85,14 @@ def test_names_of_models_are_marked_as_english(
     assert f'<td lang="en">{shipped.name}</td>' in listed
     compared = client.get(reverse("inference:compare"), headers={"Accept-Language": "ne"}).text
     assert compared.count('lang="en"') == 2
+
+
+def test_a_version_with_stages_for_adults_says_on_which_images_it_was_calibrated() -> None:
+    of_children = {"youngest_years": 1, "oldest_years": 5}
+    one, both = (
+        ModelVersion(population=population)
+        for population in (of_children, {**of_children, "adult_stages": True})
+    )
+    assert describe_calibration(one) == "images of patients of 1 to 5 years"
+    assert describe_calibration(both).startswith(f"{describe_calibration(one)}, and separately on")
+    assert describe_population(both) == describe_population(one)

@@ -14,7 +14,7 @@ from ml.research.export import export
 from ml.research.packaging import write_package
 from ml.serving.gate.decision import Classifier, Gate
 from ml.serving.network import build_network
-from ml.serving.package import FACTS_FILE, GATE_FILE, WEIGHTS_FILE, ModelPackage
+from ml.serving.package import FACTS_FILE, FORMAT, GATE_FILE, WEIGHTS_FILE, ModelPackage
 
 
 @contextmanager
@@ -33,9 +33,9 @@ def uncompiled() -> Iterator[None]:
         tf.config.run_functions_eagerly(False)
 
 
-def random_network(input_size: int) -> keras.Model:
+def random_network(input_size: int, seed: int = 0) -> keras.Model:
     """Return a folded network of random weights whose signal does not fade on the way."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     network = build_network(input_size, folded=True)
     for layer in network.layers:
         if not layer.weights:
@@ -62,4 +62,5 @@ def write_open_package(network: keras.Model, like: ModelPackage, folder: Path) -
     Gate(0.0, passes_all, np.zeros(196, np.float32)).save(folder / GATE_FILE)
     facts = json.loads((like.path / FACTS_FILE).read_text())
     facts["input"] |= {"size": int(network.input_shape[1])}
-    return write_package(folder, facts | {"version": folder.name})
+    facts.pop("adult_stages", None)
+    return write_package(folder, facts | {"format": FORMAT, "version": folder.name})

@@ -244,3 +244,28 @@ def test_the_card_says_how_adults_were_trained_on_and_who_measured_them(
     card = write_card(given | {"adults": given["figures"], "training": training})
     for expected in words:
         assert expected in card
+
+
+def test_a_version_with_stages_for_adults_tells_both_apart() -> None:
+    given = facts(
+        adults=facts()["figures"],
+        adult_stages={
+            "calibration": {**CALIBRATION, "margin": 0.004},
+            "heatmap_full_scale": 7.89,
+            "options": {"left_out": [0, 1, 2]},
+            "chooser": {
+                "held-out children": {
+                    "n": 1063,
+                    "n_patients": 563,
+                    "as_adults": 0.012,
+                    "as_adults_interval": [0.005, 0.02],
+                }
+            },
+        },
+    )
+    card = write_card(given)
+    assert "between 0.001 and 0.999 (0.004 and 0.996 in adults' images)" in card
+    assert "12.3 or more, in adults' images 7.9" in card
+    assert "upper stages exist twice" in card
+    assert "| held-out children | 1063 | 563 | 1.2% (0.5% to 2.0%) |" in card
+    assert "upper stages" not in write_card(facts())

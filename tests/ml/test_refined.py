@@ -83,7 +83,7 @@ def test_calibration_includes_adults_and_sensitivities_only_children() -> None:
 def test_a_refined_package_keeps_the_gate_and_reports_figures_for_adults(
     tmp_path: Path, shipped: ModelPackage
 ) -> None:
-    network = load_network(shipped.weights_path, shipped.backbone, shipped.input_size)
+    network = load_network(shipped)
     classifier = network.get_layer("classifier")
     kernel, bias = classifier.get_weights()
     classifier.set_weights([kernel * 0.9, bias])

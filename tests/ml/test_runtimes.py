@@ -13,14 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from ml.research.export import CHECKED, export
-from ml.serving.package import (
-    NETWORK_FILE,
-    SHIPPED_PACKAGE,
-    WEIGHTS_FILE,
-    ModelPackage,
-    seal_package,
-)
+from ml.research.export import CHECKED
+from ml.serving.package import NETWORK_FILE, ModelPackage, seal_package
 from ml.serving.package import load_package as load
 from ml.serving.runtimes import choice
 from ml.serving.runtimes.choice import (
@@ -36,22 +30,17 @@ from ml.serving.runtimes.choice import (
 )
 from ml.serving.runtimes.interface import Outputs
 from ml.serving.runtimes.probes import TOLERANCE, probe_inputs
-from tests.ml.networks import random_network
+from tests.ml.networks import random_network, write_open_package
 
 ROOT = Path(__file__).resolve().parents[2]
 Pictures = NDArray[np.uint8]
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
+def package(tmp_path_factory: pytest.TempPathFactory, shipped: ModelPackage) -> ModelPackage:
     """A package with a network of random weights, whose answers vary with the picture."""
     folder = tmp_path_factory.mktemp("package") / "random"
-    shutil.copytree(SHIPPED_PACKAGE, folder)
-    network = random_network(load(folder).input_size)
-    network.save_weights(folder / WEIGHTS_FILE)
-    export(network, folder)
-    seal_package(folder)
-    return load(folder)
+    return write_open_package(random_network(shipped.input_size), shipped, folder)
 
 
 @pytest.fixture

@@ -27,7 +27,8 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
         ),
     )
     population = serializers.DictField(
-        help_text="The intended population, for which its probability is calibrated."
+        help_text="The intended population, for which its probability is calibrated;"
+        " `adult_stages` if images that look like an adult's are assessed by stages of their own."
     )
 
     class Meta:

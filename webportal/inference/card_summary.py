@@ -16,7 +16,7 @@ from webportal.inference.figures import (
     POINTS,
     SCORES,
     SHARES,
-    describe_population,
+    describe_calibration,
     figure,
     percent,
 )
@@ -76,7 +76,7 @@ def card_summary(model: ModelVersion) -> CardSummary:
     """Return the summary of a version's card."""
     return CardSummary(
         _sentences_in_card(model, INTENDED_USE),
-        describe_population(model),
+        describe_calibration(model),
         _sentences_in_card(model, OUT_OF_SCOPE),
         [_measured(each) for each in model.independent_figures] or [str(NOT_MEASURED)],
         _points(model),

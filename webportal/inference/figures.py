@@ -100,8 +100,18 @@ def independent_points(model: ModelVersion, name: str) -> list[dict[str, Any]]:
     ]
 
 
+def describe_calibration(model: ModelVersion) -> str:
+    """The images the probability was calibrated on, as text; '' if not stated."""
+    population = describe_population(model)
+    if population and model.population.get("adult_stages"):
+        return _(
+            "%(population)s, and separately on adults’ images for what looks like one of those"
+        ) % {"population": population}
+    return population
+
+
 def describe_population(model: ModelVersion) -> str:
-    """The population the probability was calibrated on, as text; '' if not stated."""
+    """The population the version was made for, as text; '' if not stated."""
     given = model.population
     parts = [_("images")]
     if given.get("youngest_years") is not None and given.get("oldest_years") is not None:
@@ -128,7 +138,7 @@ def _points(models: Sequence[ModelVersion]) -> FigureSection:
 
 
 def _population(models: Sequence[ModelVersion]) -> FigureSection:
-    words = [describe_population(model) or "–" for model in models]
+    words = [describe_calibration(model) or "–" for model in models]
     rows = [FigureRow(_("Images"), words)] if any(model.population for model in models) else []
     return FigureSection(_("Calibrated on"), rows)
 

@@ -15,7 +15,7 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.inference import registry
 from webportal.inference.card import card_html
 from webportal.inference.card_summary import card_summary
-from webportal.inference.figures import describe_population, sections
+from webportal.inference.figures import describe_calibration, sections
 from webportal.inference.forms import ComparisonForm
 from webportal.inference.models import Job, JobState, ModelVersion
 
@@ -94,6 +94,6 @@ def activate(request: SignedInRequest, model_id: uuid.UUID) -> HttpResponse:
         "sections": sections(compared),
         "has_package": registry.has_package(chosen),
         "waiting": Job.objects.filter(state=JobState.QUEUED).count(),
-        "population": describe_population(chosen),
+        "population": describe_calibration(chosen),
     }
     return render(request, "inference/activate.html", context)

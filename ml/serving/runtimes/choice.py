@@ -5,7 +5,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from ml.serving.package import ModelPackage
+from ml.serving.chooser import ADULT, CHILD, Chooser, Stages
+from ml.serving.package import TRUNK, WHOLE, ModelPackage
+from ml.serving.runtimes.branched import BranchedRuntime
 from ml.serving.runtimes.interface import Runtime
 from ml.serving.runtimes.probes import TOLERANCE, worst_difference
 
@@ -85,40 +87,48 @@ def start_runtime(name: str, package: ModelPackage, device: str, batch_size: int
 
     ``name`` is one of STARTS. What a library raises is not caught.
     """
-    return STARTS[name](name, package, device, batch_size)
+
+    def start(part: str) -> Runtime:
+        return STARTS[name](name, package, part, device, batch_size)
+
+    if package.adult is None:
+        return start(WHOLE)
+    upper: dict[Stages, Runtime] = {stages: start(stages) for stages in (CHILD, ADULT)}
+    return BranchedRuntime(start(TRUNK), upper, Chooser.load(package.chooser_path))
 
 
 # Each imports its library only if used: a worker on ONNX Runtime never loads TensorFlow.
-def _start_openvino(_name: str, package: ModelPackage, _device: str, _batch_size: int) -> Runtime:
+def _start_openvino(
+    _name: str, package: ModelPackage, part: str, _device: str, _batch_size: int
+) -> Runtime:
     from ml.serving.runtimes.openvino import OpenVINORuntime
 
-    return OpenVINORuntime(package.network_path)
+    return OpenVINORuntime(package.part_path(part))
 
 
 def _start_onnxruntime(
-    _name: str, package: ModelPackage, _device: str, _batch_size: int
+    _name: str, package: ModelPackage, part: str, _device: str, _batch_size: int
 ) -> Runtime:
     from ml.serving.runtimes.onnxruntime import ONNXRuntime
 
-    return ONNXRuntime(package.network_path)
+    return ONNXRuntime(package.part_path(part))
 
 
-def _start_tensorflow(name: str, package: ModelPackage, device: str, batch_size: int) -> Runtime:
-    from ml.serving.runtimes.tensorflow import TensorFlowRuntime
+def _start_tensorflow(
+    name: str, package: ModelPackage, part: str, device: str, batch_size: int
+) -> Runtime:
+    from ml.serving.runtimes.tensorflow import TensorFlowRuntime, load_part
 
     shapes = (*(n for n in BATCH_SHAPES if n < batch_size), batch_size)
+    options = dict(TENSORFLOW_OPTIONS[name])
+    folded = options.pop("folded", True)
     return TensorFlowRuntime(
-        package.weights_path,
-        package.backbone,
-        package.input_size,
-        device,
-        shapes,
-        **TENSORFLOW_OPTIONS[name],
+        lambda: load_part(package, part, folded=folded), device, shapes, **options
     )
 
 
-#: What starts each runtime, and each way of TensorFlow.
-STARTS: Mapping[str, Callable[[str, ModelPackage, str, int], Runtime]] = {
+#: What starts each runtime, and each way of TensorFlow, for a part of a package's network.
+STARTS: Mapping[str, Callable[[str, ModelPackage, str, str, int], Runtime]] = {
     "openvino": _start_openvino,
     "onnxruntime": _start_onnxruntime,
     **dict.fromkeys(TENSORFLOW_OPTIONS, _start_tensorflow),

@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+# Images, or features of them for what runs the upper stages alone.
+Inputs = NDArray[np.uint8] | NDArray[np.float32]
 Outputs = Mapping[str, NDArray[np.float32]]
 # On a CPU larger chunks exceed its caches: no faster, and more memory.
 CPU_CHUNK = 8
@@ -23,8 +25,8 @@ class Runtime(Protocol):
     name: str
     device_name: str
 
-    def outputs(self, inputs: NDArray[np.uint8]) -> Outputs:
-        """Run the network over (n, size, size), n at least 1.
+    def outputs(self, inputs: Inputs) -> Outputs:
+        """Run the network over images (n, size, size) uint8, n at least 1.
 
         Returns the network's outputs by name, each float32 with n as its first dimension.
         """
@@ -38,9 +40,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def in_chunks(
-    run: Callable[[NDArray[np.uint8]], Outputs], inputs: NDArray[np.uint8], chunk: int
-) -> Outputs:
+def in_chunks(run: Callable[[Inputs], Outputs], inputs: Inputs, chunk: int) -> Outputs:
     """Run the network over at most ``chunk`` images at a time."""
     parts = [run(inputs[start : start + chunk]) for start in range(0, len(inputs), chunk)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 
-from ml.serving.runtimes.interface import CPU_CHUNK, Outputs, cores, in_chunks
+from ml.serving.runtimes.interface import CPU_CHUNK, Inputs, Outputs, cores, in_chunks
 
 
 class ONNXRuntime:
-    """The package's ONNX model in a session of its own."""
+    """One of the package's ONNX models in a session of its own."""
 
     name = "onnxruntime"
 
@@ -22,13 +20,14 @@ class ONNXRuntime:
         self._session = onnxruntime.InferenceSession(
             network_path, options, providers=["CPUExecutionProvider"]
         )
+        (self._input,) = (each.name for each in self._session.get_inputs())
         self._names = [output.name for output in self._session.get_outputs()]
         self.device_name = "cpu, onnxruntime"
 
-    def outputs(self, inputs: NDArray[np.uint8]) -> Outputs:
+    def outputs(self, inputs: Inputs) -> Outputs:
         """Run the network; see ``Runtime``."""
         return in_chunks(self._run, inputs, CPU_CHUNK)
 
-    def _run(self, inputs: NDArray[np.uint8]) -> Outputs:
-        values = self._session.run(self._names, {"image": inputs})
+    def _run(self, inputs: Inputs) -> Outputs:
+        values = self._session.run(self._names, {self._input: inputs})
         return dict(zip(self._names, values, strict=True))

@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
 import openvino
-from numpy.typing import NDArray
 
-from ml.serving.runtimes.interface import CPU_CHUNK, Outputs, cores, in_chunks
+from ml.serving.runtimes.interface import CPU_CHUNK, Inputs, Outputs, cores, in_chunks
 
 
 class OpenVINORuntime:
-    """The package's ONNX model, compiled for this machine's CPU."""
+    """One of the package's ONNX models, compiled for this machine's CPU."""
 
     name = "openvino"
 
@@ -32,10 +30,10 @@ class OpenVINORuntime:
         ]
         self.device_name = "cpu, openvino"
 
-    def outputs(self, inputs: NDArray[np.uint8]) -> Outputs:
+    def outputs(self, inputs: Inputs) -> Outputs:
         """Run the network; see ``Runtime``."""
         return in_chunks(self._run, inputs, CPU_CHUNK)
 
-    def _run(self, inputs: NDArray[np.uint8]) -> Outputs:
+    def _run(self, inputs: Inputs) -> Outputs:
         values = self._compiled(inputs).values()
         return dict(zip(self._names, values, strict=True))

@@ -12,37 +12,34 @@ os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 # Silence TensorFlow's log messages except errors.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
-from ml.serving.network import build_network, unfold
-from ml.serving.runtimes.interface import Outputs, in_chunks
+from ml.serving.chooser import ADULT, CHILD, Stages
+from ml.serving.network import build_network, divide, unfold
+from ml.serving.package import TRUNK, WHOLE, ModelPackage
+from ml.serving.runtimes.interface import Inputs, Outputs, in_chunks
 
 
 class TensorFlowRuntime:
-    """The package's Keras network.
+    """A Keras network, or a part of one.
 
-    ``device`` is 'cpu' or 'gpu'; raises ``RuntimeError`` when no GPU is visible. A batch is padded
-    to one of ``shapes``, in rising order, so that no more graphs are traced than it has. Not
-    ``folded`` is the network as it was trained; ``xla`` compiles it by XLA; ``mixed_precision``
-    computes in float16, for other answers.
+    ``start`` builds it. ``device`` is 'cpu' or 'gpu'; raises ``RuntimeError`` when no GPU is
+    visible. A batch is padded to one of ``shapes``, in rising order, so that no more graphs are
+    traced than it has. ``xla`` compiles it by XLA; ``mixed_precision`` computes in float16, for
+    other answers.
     """
 
     name = "tensorflow"
 
     def __init__(
         self,
-        weights_path: Path,
-        backbone: str,
-        input_size: int,
+        start: Callable[[], keras.Model],
         device: str,
         shapes: Sequence[int],
         *,
-        folded: bool = True,
         xla: bool = False,
         mixed_precision: bool = False,
     ) -> None:
@@ -54,38 +51,71 @@ class TensorFlowRuntime:
         policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy("mixed_float16" if mixed_precision else "float32")
         try:
-            self._network = load_network(weights_path, backbone, input_size, self._keras_device)
-            if not folded:
-                with keras.device(self._keras_device):
-                    self._network = unfold(self._network)
+            with keras.device(self._keras_device):
+                self._network = start()
         finally:
             keras.config.set_dtype_policy(policy)
         if xla:
             self._network.compile(jit_compile=True)
+        size = self._network.input_shape[1:]
+        dtype = np.uint8 if len(size) == 2 else np.float32
         for shape in shapes:
-            self.outputs(np.zeros((shape, input_size, input_size), np.uint8))
+            self.outputs(np.zeros((shape, *size), dtype))
 
-    def outputs(self, inputs: NDArray[np.uint8]) -> Outputs:
+    def outputs(self, inputs: Inputs) -> Outputs:
         """Run the network; see ``Runtime``."""
         return in_chunks(self._run, inputs, max(self._shapes))
 
-    def _run(self, inputs: NDArray[np.uint8]) -> Outputs:
+    def _run(self, inputs: Inputs) -> Outputs:
         n = len(inputs)
-        padded = np.zeros((min(s for s in self._shapes if s >= n), *inputs.shape[1:]), np.uint8)
+        padded = np.zeros((min(s for s in self._shapes if s >= n), *inputs.shape[1:]), inputs.dtype)
         padded[:n] = inputs
         with keras.device(self._keras_device):
             outputs = self._network.predict_on_batch(padded)
         return {name: np.asarray(output)[:n] for name, output in outputs.items()}
 
 
-def load_network(
-    weights_path: Path, backbone: str, input_size: int, keras_device: str = "cpu:0"
-) -> keras.Model:
-    """Build the folded network on a device of Keras and load its weights."""
-    with keras.device(keras_device):
-        network = build_network(input_size, backbone=backbone, folded=True)
-        network.load_weights(weights_path)
+def load_network(package: ModelPackage, stages: Stages = CHILD) -> keras.Model:
+    """Build a package's folded network and load its weights.
+
+    ``stages`` are those of a package with two sets of upper stages.
+    """
+    network = build_network(package.input_size, backbone=package.backbone, folded=True)
+    if package.adult is None:
+        network.load_weights(package.weights_path)
+        return network
+    # Imported here, because a worker on ONNX Runtime or OpenVINO has no use for it.
+    import onnx
+
+    constants = {
+        constant.name: onnx.numpy_helper.to_array(constant)
+        for part in (TRUNK, stages)
+        for constant in onnx.load(package.part_path(part)).graph.initializer
+    }
+    for layer in network.layers:
+        if layer.weights:
+            kernel = constants[f"{layer.name}_kernel"]
+            # From ONNX's (out, in, rows, columns), the depthwise ones (channels, 1, rows, columns).
+            if isinstance(layer, keras.layers.DepthwiseConv2D):
+                kernel = kernel.transpose(2, 3, 0, 1)
+            elif isinstance(layer, keras.layers.Conv2D):
+                kernel = kernel.transpose(2, 3, 1, 0)
+            layer.set_weights([kernel, constants[f"{layer.name}_bias"]])
     return network
+
+
+def load_part(package: ModelPackage, part: str, *, folded: bool = True) -> keras.Model:
+    """Load a package's network, or its trunk or one of its sets of upper stages.
+
+    Not ``folded`` is the network as it was trained.
+    """
+    network = load_network(package, ADULT if part == ADULT else CHILD)
+    if not folded:
+        network = unfold(network)
+    if part == WHOLE:
+        return network
+    trunk, upper = divide(network)
+    return trunk if part == TRUNK else upper
 
 
 def sees_gpu() -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from webportal.inference.figures import NOT_MEASURED, describe_population, independent_points
+from webportal.inference.figures import NOT_MEASURED, describe_calibration, independent_points
 from webportal.inference.models import ModelVersion, Prediction
 from webportal.inference.purpose.reasons import sentences
 from webportal.records.choices import Category
@@ -122,7 +122,7 @@ def opinion(results: Sequence[Prediction], active: ModelVersion | None) -> Opini
         points=[_point(model, name) for name in DECIDED_BY[category]],
         other_points=[_point(model, name) for name in LABELS if name not in DECIDED_BY[category]],
         in_a_thousand=_in_a_thousand(prediction),
-        population=describe_population(model),
+        population=describe_calibration(model),
         warnings=[] if prediction.reason else sentences(prediction.purpose_reasons),
         next_step=str(NEXT_STEPS.get(prediction.reason_code, "")),
         newer=active if is_older else None,
