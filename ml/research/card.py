@@ -63,7 +63,7 @@ def write_card(facts: Mapping[str, Any]) -> str:
         adult_scale=f", in adults' images {stages['heatmap_full_scale']:.1f}" if stages else "",
         adult_range=f" ({_range(stages['calibration'])} in adults' images)" if stages else "",
         refined=_refined(training),
-        pointing=_pointing(facts.get("pointing")),
+        pointing=_pointing((stages or facts).get("pointing")),
         subtypes=_subtypes(facts),
         prevalence=f"{calibration['prevalence']:.0%}",
         range=_range(calibration),
@@ -163,18 +163,21 @@ def _adults(facts: Mapping[str, Any]) -> str:
         else "Each image was assessed by the network that was trained without its patient; the"
         " network that ships is the mean of these networks."
     )
-    calibrated = "Calibration and thresholds are this version's"
+    calibrated = (
+        "Calibration and thresholds are this version's. Those with an opacity or a normal chest"
+        " took part in the calibration."
+    )
     if stages:
         calibrated = (
-            "All of them by the upper stages for adults, with their calibration and the thresholds"
-            " of this version"
+            "All of them by the upper stages for adults, with their calibration, in which all took"
+            " part, and the thresholds of this version."
         )
     text = (
         "Adults and adolescents of the NIH Clinical Center (ChestX-ray14), as radiologists read"
-        f" them (RSNA Pneumonia Detection Challenge and others). {assessed_by} {calibrated}. Those"
-        " with an opacity or a normal chest took part in the calibration. *Normal* means a normal"
-        " chest in the first two columns, and no opacity in the others, where most are ill in"
-        " another way. Within a view, because the view alone tells much of the class.\n\n"
+        f" them (RSNA Pneumonia Detection Challenge and others). {assessed_by} {calibrated}"
+        " *Normal* means a normal chest in the first two columns, and no opacity in the others,"
+        " where most are ill in another way. Within a view, because the view alone tells much of"
+        " the class.\n\n"
         f"{_folds_table(figures, {**SCORES, **shares})}"
     )
     if stages:
@@ -194,7 +197,19 @@ def _choice(stages: Mapping[str, Any]) -> str:
         "Which stages assess an image is decided from the features of the trunk. The groups below"
         " took no part in fitting what decides. Children and adults come from different hospitals"
         " here, so that elsewhere it may be wrong more often; a result then comes from stages that"
-        f" were trained on other ages.\n\n{_table(heads, lines)}"
+        f" were trained on other ages.\n\n{_table(heads, lines)}{_children_as_adults(stages)}"
+    )
+
+
+def _children_as_adults(stages: Mapping[str, Any]) -> str:
+    """Return how good the upper stages for adults are on children who are sent to them."""
+    if not stages.get("children"):
+        return ""
+    shares = {name: SHARES[name] for name in ("accuracy", "sensitivity", "specificity")}
+    table = _folds_table(stages["children"], {**SCORES, **shares})
+    return (
+        "\n\nA child whose image is taken for an adult's is assessed by the stages for adults. Of"
+        f" the held-out children, were all of them taken for adults:\n\n{table}"
     )
 
 

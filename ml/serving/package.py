@@ -92,12 +92,12 @@ class ModelPackage:
     map shows as 255. ``figures`` and ``training`` are facts for people, as in package.json.
     ``population`` is what the probability assumes: ``prevalence`` (share with pneumonia it was
     calibrated on, or None), ``youngest_years``, ``oldest_years`` and ``views`` (View Position), as
-    far as they are given, and ``adult_stages`` where ``adult`` is given. ``independent`` are figures from images that took no part in training the
-    version or in choosing its calibration and thresholds: for each set those of
-    ``ml.research.evaluation.measure``, at the version's own thresholds, and its ``source`` in
-    words. Older packages have none. ``adult`` is of a package whose upper stages exist twice, on
-    one trunk: these assess what looks like an adult's image, with a calibration of their own; what
-    the package says besides is of the others.
+    far as they are given, and ``adult_stages`` where ``adult`` is given. ``independent`` are
+    figures from images that took no part in training the version or in choosing its calibration and
+    thresholds: for each set those of ``ml.research.evaluation.measure``, at the version's own
+    thresholds, and its ``source`` in words. Older packages have none. ``adult`` is of a package
+    whose upper stages exist twice, on one trunk: these assess what looks like an adult's image,
+    with a calibration of their own; what the package says besides is of the others.
     """
 
     path: Path
