@@ -1,6 +1,7 @@
 """What leaves the portal says no less than what its reader signed, and than the study page says."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
@@ -15,6 +16,7 @@ from pytest_django.fixtures import Settings
 from tests.conftest import PASSWORD
 from tests.delivery.test_documents import made
 from tests.factories import (
+    THRESHOLDS,
     make_model_version,
     make_patient,
     make_prediction,
@@ -204,6 +206,20 @@ def test_a_result_that_nothing_is_to_be_checked_of_says_so_little(
 def test_a_probability_is_as_exact_as_on_the_pages(probability: float, said: float) -> None:
     result = make_prediction(category="indeterminate", probability=probability)
     assert percent(result) == said
+
+
+def test_a_rounded_probability_stays_on_its_side_of_the_threshold(make_destination: Make) -> None:
+    make_destination(results_when="at_once")
+    points = {**THRESHOLDS, "likely": {**THRESHOLDS["likely"], "threshold": 0.737}}
+    model = make_model_version("near", thresholds=points)
+    result = make_prediction(category="indeterminate", probability=0.736, model_version=model)
+    report = result_in(DocumentKind.RESULT)
+    assert [each.value for each in report.iterall() if each.keyword == "NumericValue"] == [73]
+    study = result.radiograph.study
+    fhir = results_transaction(study, [result], with_report=True).decode()
+    assert "probability 73 %" in fhir
+    assert "74" not in re.findall(r'"value": ?(\d+)', fhir)
+    assert captures.result_line(result) == "Pneumonia: indeterminate, 73 %"
 
 
 @pytest.mark.parametrize(

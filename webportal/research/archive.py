@@ -15,6 +15,7 @@ from django.utils import translation
 
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
+from webportal.inference.rounding import Thresholds, rounded, thresholds_of
 from webportal.records.files import StoredFileError, read_dicom
 from webportal.records.models import Radiograph, Study
 from webportal.research import profile
@@ -28,6 +29,7 @@ from webportal.version import VERSION
 
 #: The time stamp of every member: it reveals nothing.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
+_DIGITS = 4
 _LIMITS = [
     "Images are left out where the file says that text is burnt in or, unless with_unstated is"
     " true, does not say that there is none, and where text was found in the pixels. Faint text,"
@@ -106,11 +108,12 @@ class _Archive:
                 self._tables.left_out.append(left | {"reason": error.code})
         if not rows:
             return
+        thresholds = thresholds_of([study.pk]).get(study.pk, {})
         self._tables.images += rows
         self._tables.studies.append(
             [
                 *(patient, name, self._images.uid_for(study.study_instance_uid), len(rows)),
-                *(study.shown_category, _figure(study.shown_probability)),
+                *(study.shown_category, _figure(study.shown_probability, thresholds)),
                 "yes" if study.reading_state == "signed" else "no",
             ]
         )
@@ -134,9 +137,11 @@ class _Archive:
         result = Prediction.objects.filter(radiograph=image, is_current=True).first()
         if result is None:
             return [*row, "", "", "", "", ""]
+        thresholds = result.model_version.thresholds
         pattern = result.bacterial_probability if result.shown_probability is not None else None
         return [
-            *(*row, result.shown_category, _figure(result.shown_probability), _figure(pattern)),
+            *(*row, result.shown_category),
+            *(_figure(result.shown_probability, thresholds), _figure(pattern, {})),
             *(result.purpose, result.model_version.version),
         ]
 
@@ -205,8 +210,8 @@ def write(
     return archive.contents
 
 
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+def _figure(value: float | None, thresholds: Thresholds) -> str:
+    return "" if value is None else f"{rounded(value, thresholds, _DIGITS):.{_DIGITS}f}"
 
 
 def _csv(header: Sequence[str], rows: Iterable[list[Any]]) -> bytes:

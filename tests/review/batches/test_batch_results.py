@@ -10,7 +10,14 @@ from django.conf import LazySettings
 from django.test import Client
 from pypdf import PdfReader
 
-from tests.factories import make_patient, make_prediction, make_radiograph, make_study
+from tests.factories import (
+    THRESHOLDS,
+    make_model_version,
+    make_patient,
+    make_prediction,
+    make_radiograph,
+    make_study,
+)
 from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
@@ -147,6 +154,19 @@ def test_a_second_reader_sees_no_result_that_is_hidden_from_them(
     assert page.index("a.png") < page.index("b.png"), "the order tells nothing either"
     assert "hidden until your own read is signed" in page
     assert "Pneumonia likely" not in page + "".join(pdf_pages(client, batch))
+
+
+def test_rounding_does_not_carry_a_result_over_a_threshold(
+    add: Callable[..., UploadItem], batch: UploadBatch, both: User, sign_in: Callable[..., Client]
+) -> None:
+    points = {**THRESHOLDS, "likely": {**THRESHOLDS["likely"], "threshold": 0.73699}}
+    model = make_model_version("near", thresholds=points)
+    image = add("near.dcm").radiograph
+    make_prediction(image, "indeterminate", probability=0.73698, model_version=model)
+    client = sign_in(both)
+    assert [line["probability"] for line in lines(client, batch)] == ["0.7369"]
+    assert "Indeterminate, 73 %" in client.get(f"/uploads/{batch.pk}/results").text
+    assert "Indeterminate, 73 %" in "".join(pdf_pages(client, batch))
 
 
 def test_the_csv_contains_no_spreadsheet_formulas(

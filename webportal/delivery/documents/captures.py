@@ -21,6 +21,7 @@ from webportal.delivery.documents.sources import (
     portal_equipment,
 )
 from webportal.delivery.documents.texts import cautions_in_short
+from webportal.inference import rounding
 from webportal.inference.models import Prediction
 from webportal.records.choices import Category
 from webportal.records.files import read_dicom
@@ -76,10 +77,9 @@ def drawn(prediction: Prediction) -> Image.Image:
     """Return the radiograph with the heat map on it and the model's result above."""
     radiograph = prediction.radiograph
     picture = radiograph_picture(read_dicom(radiograph), LONGEST_SIDE).convert("RGB")
-    category = _CATEGORY_WORDS[Category(prediction.shown_category)]
     lines = [
         ("AI RESULT, NOT VERIFIED BY A RADIOLOGIST", _WARNING),
-        (f"Pneumonia: {category}{_figure(prediction)}", _INK),
+        (result_line(prediction), _INK),
         (f"{prediction.model_version}, {prediction.created_at:%Y-%m-%d %H:%M} UTC", _INK),
     ]
     if cautions := cautions_in_short(prediction):
@@ -103,12 +103,13 @@ def _overlay_heat_map(picture: Image.Image, prediction: Prediction) -> None:
     picture.paste(colours.convert("RGB"), mask=opacity)
 
 
-def _figure(prediction: Prediction) -> str:
-    """The probability in whole per cent; never rounded to 0 or 100."""
+def result_line(prediction: Prediction) -> str:
+    """The result in words, with its probability as on the pages."""
+    words = f"Pneumonia: {_CATEGORY_WORDS[Category(prediction.shown_category)]}"
     if prediction.shown_probability is None:
-        return ""
-    percent = round(100 * prediction.shown_probability)
-    return f", {'< 1' if percent < 1 else '> 99' if percent > 99 else percent} %"
+        return words
+    thresholds = prediction.model_version.thresholds
+    return f"{words}, {rounding.percent(prediction.shown_probability, thresholds)}"
 
 
 def _captioned(lines: list[tuple[str, tuple[int, int, int]]], picture: Image.Image) -> Image.Image:

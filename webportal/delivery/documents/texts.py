@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from django.utils import timezone, translation
 
 from webportal.delivery.documents import coding
+from webportal.inference import rounding
 from webportal.inference.models import Prediction
 from webportal.inference.purpose.reasons import in_short, sentences
 from webportal.records.choices import Purpose
@@ -92,8 +93,4 @@ def percent(prediction: Prediction) -> float | None:
     """
     if prediction.shown_probability is None:
         return None
-    found = 100 * prediction.shown_probability
-    if 1 <= found <= 99:
-        return round(found)
-    # Rounding must not turn a probability into a certainty.
-    return min(max(round(found, 1), 0.1), 99.9)
+    return rounding.percentage(prediction.shown_probability, prediction.model_version.thresholds)

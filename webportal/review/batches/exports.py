@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from webportal.inference import rounding
 from webportal.inference.models import JobState
 from webportal.inference.purpose.reasons import in_short
 from webportal.intake.models import UploadBatch
@@ -17,13 +18,13 @@ from webportal.labels import label_of
 from webportal.records.choices import Category, Priority
 from webportal.review.batches.results import ANALYSED, FileRow
 from webportal.review.reads.headline import stands_to
-from webportal.review.templatetags.review import percent
 
 DISCLAIMER = gettext_lazy(
     "The model assists, it never decides: its result is not a finding. A study counts as read only"
     " where a finding is signed; the signed read in the portal is what holds."
 )
 IDENTITY_CORRECTED = gettext_lazy("identity corrected")
+_DIGITS = 4
 # Prefixes that a spreadsheet would treat as a formula (OWASP, CSV Injection), including full-width
 # ones.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -56,7 +57,7 @@ def as_csv(export: Export) -> str:
     names += ["identity_corrected", *(["finding_remarks"] if export.with_results else [])]
     writer.writerow(names)
     for row in export.rows:
-        probability = "" if row.probability is None else f"{row.probability:.4f}"
+        probability = _share(row)
         found = []
         if export.with_results:
             doubts = "; ".join(in_short(row.purpose_reasons))
@@ -71,6 +72,13 @@ def as_csv(export: Export) -> str:
             cells += ["; ".join(row.finding.remarks) if row.finding else ""]
         writer.writerow(_harmless(cells))
     return buffer.getvalue()
+
+
+def _share(row: FileRow) -> str:
+    """The probability, 0 to 1, on its side of the thresholds; '' if there is none."""
+    if row.probability is None:
+        return ""
+    return f"{rounding.rounded(row.probability, row.thresholds, _DIGITS):.{_DIGITS}f}"
 
 
 def _harmless(cells: Iterable[str]) -> list[str]:
@@ -110,7 +118,9 @@ def describe_result(row: FileRow) -> str:
     """The result of a file as text, or the progress of its analysis if there is none yet."""
     if row.category:
         words = label_of(Category, row.category)
-        return words if row.probability is None else f"{words}, {percent(row.probability)}"
+        if row.probability is None:
+            return words
+        return f"{words}, {rounding.percent(row.probability, row.thresholds)}"
     if row.analysis == ANALYSED:
         return _("hidden until your own read is signed")
     return label_of(JobState, row.analysis) if row.analysis else ""

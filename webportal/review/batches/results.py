@@ -26,6 +26,7 @@ from webportal.access.shown import show
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.inference.purpose.expressions import shown_category, shown_probability
+from webportal.inference.rounding import Thresholds
 from webportal.inference.summary import ENDED_WITHOUT_RESULT
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.reasons import Reason
@@ -57,7 +58,8 @@ _NO_TEXT = (
 class FileRow:
     """One file. `category` is "" and `probability` None where there is no result, or none to see.
 
-    Both are the shown values; `purpose` and its reasons are the result's.
+    Both are the shown values; `thresholds` are the model version's, `purpose` and its reasons the
+    result's.
 
     `analysis` is ANALYSED or the state of its newest job, `reading_state` that of its study; both
     "" for a file that was not accepted. `identity_corrected`: a signed read that the person may see
@@ -83,6 +85,7 @@ class FileRow:
     purpose: str
     purpose_reasons: list[Any]
     model_version: str
+    thresholds: Thresholds
     reading_state: str
     identity_corrected: bool
     result_withheld: bool
@@ -167,6 +170,7 @@ def items_of(
         purpose=Subquery(predictions.values("purpose")[:1]),
         purpose_reasons=Subquery(predictions.values("purpose_reasons")[:1]),
         model_version=Subquery(predictions.values("model_version__version")[:1]),
+        thresholds=Subquery(predictions.values("model_version__thresholds")[:1]),
     ).annotate(concern=Case(*ranks, default=Value(_LAST), output_field=IntegerField()))
     return items.order_by(*_order(sort), "file_name", "pk")
 
@@ -222,6 +226,7 @@ def _row(values: dict[str, Any], names: list[str], findings: dict[uuid.UUID, Fin
         name: values[name] if name in _NO_TEXT else values[name] or "" for name in names
     }
     known["purpose_reasons"] = known["purpose_reasons"] or []
+    known["thresholds"] = known["thresholds"] or {}
     known["reason_params"] = known["reason_params"] or {}
     # 'Not assessable' is itself a result, which not everybody may see.
     if known["analysis"] in (JobState.DONE, JobState.REFUSED):

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from webportal.inference.figures import NOT_MEASURED, describe_calibration, independent_points
 from webportal.inference.models import ModelVersion, Prediction
 from webportal.inference.purpose.reasons import sentences
+from webportal.inference.rounding import threshold_percent
 from webportal.records.choices import Category
 
 SCALE_WIDTH = 320
@@ -70,10 +71,10 @@ class ProbabilityScale:
 
 @dataclass(frozen=True)
 class Point:
-    """An operating point: its threshold, 0 to 1."""
+    """An operating point: its threshold as a percentage."""
 
     label: str
-    threshold: float
+    threshold: str
 
 
 @dataclass(frozen=True)
@@ -146,10 +147,7 @@ def _scale(prediction: Prediction) -> ProbabilityScale | None:
 
 
 def _point(model: ModelVersion, name: str) -> Point:
-    return Point(
-        str(LABELS[name]),
-        model.thresholds[name]["threshold"],
-    )
+    return Point(str(LABELS[name]), threshold_percent(name, model.thresholds))
 
 
 def _in_a_thousand(prediction: Prediction) -> list[str]:

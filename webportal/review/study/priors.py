@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from webportal.accounts.models import User
+from webportal.inference.rounding import Thresholds, thresholds_of
 from webportal.records.ages import examined_on
 from webportal.records.models import NEWEST_FIRST, Radiograph, Study
 from webportal.review.models import Read
@@ -31,7 +32,7 @@ class TimelineEntry:
 
     `at` is None and `interval` empty if it has no date. `time` is the time of day where the day is
     that of another study, too. `order` is less than 0 for a study before the current one, greater
-    for one after it, and 0 where that is not known.
+    for one after it, and 0 where that is not known. `thresholds` are those of its result.
     """
 
     study: Study
@@ -43,6 +44,7 @@ class TimelineEntry:
     hides_result: bool
     reads: list[Read] = field(default_factory=list)
     finding: Finding | None = None
+    thresholds: Thresholds = field(default_factory=dict)
 
     @property
     def radiographs(self) -> list[Radiograph]:
@@ -77,8 +79,12 @@ def timeline(study: Study, reader: User, *, is_open: bool = False) -> list[Timel
     hidden |= studies_with_hidden_results(reader, [study.pk])
     findings = findings_of([each.pk for each in studies], reader)
     days = Counter(examined_on(each) for each in studies)
+    thresholds = thresholds_of([each.pk for each in studies])
     entries = [
-        _entry(each, study, each.pk in hidden, is_alone=days[examined_on(each)] == 1)
+        replace(
+            _entry(each, study, each.pk in hidden, is_alone=days[examined_on(each)] == 1),
+            thresholds=thresholds.get(each.pk, {}),
+        )
         for each in studies
     ]
     return [_with_finding(entry, findings.get(entry.study.pk)) for entry in entries]

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
 from webportal.accounts.models import User
+from webportal.inference import rounding
 from webportal.inference.models import Prediction
 from webportal.inference.purpose.ages import StatedAge, by_header
 from webportal.inference.purpose.reasons import in_short
@@ -28,15 +29,15 @@ register = template.Library()
 
 
 @register.filter
-def percent(probability: float | None) -> str:
-    """A probability as a percentage; never 0 % or 100 %, which would claim certainty."""
-    if probability is None:
-        return ""
-    if probability < 0.01:
-        return "< 1 %"
-    if probability > 0.99:
-        return "> 99 %"
-    return f"{probability * 100:.0f} %"
+def percent(probability: float | None, thresholds: rounding.Thresholds) -> str:
+    """A probability of pneumonia as a percentage, on its side of its version's thresholds."""
+    return "" if probability is None else rounding.percent(probability, thresholds)
+
+
+@register.filter
+def percent_of_pattern(probability: float) -> str:
+    """The probability of a pattern as a percentage; no threshold applies to it."""
+    return rounding.percent(probability, {})
 
 
 @register.filter

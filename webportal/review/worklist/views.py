@@ -14,6 +14,7 @@ from webportal.access.shown import show
 from webportal.accounts.departments import departments_of
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
+from webportal.inference.rounding import thresholds_of
 from webportal.intake.file_names import file_names
 from webportal.records import searches
 from webportal.records.choices import Priority, ReadingState
@@ -195,6 +196,7 @@ def _rows(page: WorklistPage, reader: User, *, is_closed: bool) -> list[dict[str
     ids = [study.pk for study in page.studies]
     ages = stated_ages(ids)
     progress, reservations = progress_of(ids), reservations_of(ids)
+    thresholds = thresholds_of(ids)
     hidden = studies_with_withheld_results(reader, ids, is_open=not is_closed)
     corrected = studies_with_corrected_reads(reader, ids)
     unknown = [study.pk for study in page.studies if study.patient.is_temporary]
@@ -206,6 +208,7 @@ def _rows(page: WorklistPage, reader: User, *, is_closed: bool) -> list[dict[str
             "progress": progress.get(study.pk) or progress_without_job(study),
             "reservation": reservations.get(study.pk),
             "hides_result": study.pk in hidden,
+            "thresholds": thresholds.get(study.pk, {}),
             "is_corrected": study.pk in corrected,
             "files": files.get(study.pk, []),
             "patient_age": ages.get(study.pk, ""),
