@@ -7,13 +7,21 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from tests.delivery.conftest import send_all
+from tests.delivery.conftest import StoreScp, send_all
 from tests.factories import make_prediction
 from tests.helpers import audit_actions, wait_until
 from webportal.accounts.models import User
-from webportal.delivery import attempts, outbox
-from webportal.delivery.models import Content, Delivery, DeliveryState, Destination, Protocol
+from webportal.delivery import attempts, health, outbox
+from webportal.delivery.models import (
+    Content,
+    Delivery,
+    DeliveryState,
+    Destination,
+    Document,
+    Protocol,
+)
 from webportal.records.choices import ReadingState
+from webportal.records.models import Radiograph
 from webportal.review.models import Decision, Pneumonia, Read, ReadState
 
 pytestmark = pytest.mark.django_db
@@ -79,3 +87,34 @@ def test_what_cannot_be_made_for_another_reason_is_rejected_too(make_destination
     row = rejected(destination)
     assert row.reason_code == "not_made"
     assert "ValueError" in row.reason.english
+
+
+def test_a_fault_of_the_sender_is_rejected_in_the_end(
+    make_destination: Make, it_person: User, store_scp: StoreScp
+) -> None:
+    store_scp.start()
+    destination = make_destination(store_scp.port, sends=[Content.RESULTS], results_when="at_once")
+    make_prediction(category="unlikely")
+    (row,) = send_all(destination)
+    # It has left, and nobody can read it any more.
+    Document.objects.update(content=b"damaged")
+    outbox.send_again([row.pk], it_person)
+    row = rejected(destination)
+    assert (row.reason_code, row.refusals) == ("not_sent", attempts.MOST_REFUSALS - 1)
+    assert "send it again" in row.reason.english
+    assert health.problems() == [health.REJECTED]
+    outbox.send_rejected_again(destination, it_person)
+    row.refresh_from_db()
+    assert (row.state, row.refusals) == (DeliveryState.WAITING, 0)
+
+
+def test_an_image_whose_file_stays_away_is_rejected_in_the_end(
+    make_destination: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "MOST_UNREADABLE", 3)
+    destination = make_destination(sends=[Content.RESULTS], results_when="at_once")
+    image = make_prediction(category="unlikely").radiograph
+    Radiograph.objects.filter(pk=image.pk).update(dicom_sha256="0" * 64)
+    row = rejected(destination)
+    assert (row.reason_code, row.refusals, row.attempts) == ("file_stays_away", 2, 0)
+    assert health.problems() == [health.REJECTED]

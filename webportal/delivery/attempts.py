@@ -37,6 +37,10 @@ LONGEST_WAIT_SECONDS = 3600.0
 # A doubtful rejection stands once it has been repeated for most of an hour, and so does it that a
 # document cannot be made: until then an upgrade may end that brings what is missing.
 MOST_REFUSALS = 12
+# About a day: hospital IT is alerted of the file meanwhile, or of the storage.
+MOST_UNREADABLE = 160
+# What the reason becomes once nothing is retried any more.
+_IN_THE_END = {"internal": "not_sent", "file_away": "file_stays_away"}
 _LOOK_AGAIN_SECONDS = 60.0
 _DELAY_NOTHING = {DocumentKind.RETRACTION, DocumentKind.PRESENTATION, DocumentKind.CAPTURE}
 #: How long after a document was sent a PACS is asked to confirm it.
@@ -117,7 +121,7 @@ def _prepare(delivery: Delivery) -> Delivery | None:
         _postpone(locked, error.code, _LOOK_AGAIN_SECONDS)
         return None
     except StoredFileError:
-        _postpone(locked, "file_away", _LOOK_AGAIN_SECONDS)
+        _refuse(locked, "file_away", {}, MOST_UNREADABLE)
         return None
     except UnknownFindingError as error:
         _refuse(locked, "finding_unknown", {"finding": error.name})
@@ -157,10 +161,12 @@ def _record(delivery: Delivery, outcome: SendOutcome) -> None:
     append(event_of(delivery, Action.DELIVERY_SENT))
 
 
-def _refuse(delivery: Delivery, code: str, params: dict[str, object]) -> None:
-    """Reject a delivery once this has been repeated for most of an hour; until then try again."""
-    if delivery.refusals + 1 >= MOST_REFUSALS:
-        _reject(delivery, code, params)
+def _refuse(
+    delivery: Delivery, code: str, params: dict[str, object], most: int = MOST_REFUSALS
+) -> None:
+    """Reject a delivery once it has failed so often in a row; until then try again."""
+    if delivery.refusals + 1 >= most:
+        _reject(delivery, _IN_THE_END.get(code, code), params)
         return
     delivery.refusals += 1
     waiting_code = "busy" if code == "rejected_by_destination" else code

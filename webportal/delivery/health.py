@@ -17,8 +17,8 @@ LONGEST_AWAY = timedelta(minutes=15)
 WORDS: dict[str, str | Promise] = {
     REJECTED: _(
         "A destination has rejected reports or results or has not confirmed that they are stored,"
-        " or they cannot be created. The reason is in the outbox, under Destinations. Fix the"
-        " cause, then send them again or cancel them."
+        " or they cannot be created or sent. The reason is in the outbox, under Destinations."
+        " Correct the cause, then send them again or cancel them."
     ),
     AWAY: _(
         "A destination of reports or results has been unreachable for more than 15 minutes, and"

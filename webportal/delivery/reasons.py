@@ -92,7 +92,15 @@ register(
         "fhir_lacks": gettext_noop(
             "It states that it does not support what Chestline needs: {what}."
         ),
+        "file_stays_away": gettext_noop(
+            "The image's file could not be read for about a day. Upload the same file again, or"
+            " restore it from a backup; then send the delivery again."
+        ),
         "internal": gettext_noop("It cannot be sent ({error}). Sending will be retried."),
+        "not_sent": gettext_noop(
+            "It cannot be sent ({error}); the log of the sending process says where. Report it as a"
+            " fault of Chestline, and send it again once that is corrected."
+        ),
         "not_made": gettext_noop(
             "The document cannot be created ({error}); the log of the sending process says where."
             " Report it as a fault of Chestline, and send it again once that is corrected."

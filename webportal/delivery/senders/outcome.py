@@ -16,7 +16,8 @@ class SendResult(Enum):
     DELIVERED = auto()
     #: Permanently refused: sending again would not help.
     REJECTED = auto()
-    #: Refused, perhaps by a fault of the destination: repeated for a while, then rejected.
+    #: Refused, perhaps by a fault of the destination, or not sent because of one of Chestline's:
+    #: repeated for a while, then rejected.
     DOUBTFUL = auto()
     #: Temporarily refused, or the outcome is unknown; sending it again is harmless.
     AGAIN = auto()
@@ -64,7 +65,7 @@ def of_error(error: Exception) -> SendOutcome:
         return SendOutcome(SendResult.AWAY, "host_invalid")
     if isinstance(error, OSError):  # in reading a certificate
         return SendOutcome(SendResult.AWAY, "certificate_unreadable")
-    return SendOutcome(SendResult.AGAIN, "internal", {"error": type(error).__name__})
+    return SendOutcome(SendResult.DOUBTFUL, "internal", {"error": type(error).__name__})
 
 
 NO_ANSWER = SendOutcome(SendResult.AGAIN, "no_answer")
