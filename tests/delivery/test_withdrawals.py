@@ -13,14 +13,20 @@ from tests.conftest import PASSWORD
 from tests.delivery.conftest import StoreScp, send_all
 from tests.delivery.fhir_peer import FhirServer, faults
 from tests.delivery.test_documents import check
-from tests.factories import make_prediction, make_radiograph, make_study
+from tests.factories import (
+    make_model_version,
+    make_patient,
+    make_prediction,
+    make_radiograph,
+    make_study,
+)
 from tests.helpers import let_time_pass
 from tests.reading import read, sign
 from webportal.accounts.models import User
 from webportal.delivery import outbox, planning
 from webportal.delivery.models import Content, DeliveryState, Destination, Document, DocumentKind
 from webportal.inference.models import Prediction
-from webportal.records.choices import Category
+from webportal.records.choices import Category, Purpose
 from webportal.records.models import Patient, Radiograph
 from webportal.review.reads.services import Entry
 
@@ -220,3 +226,84 @@ def test_results_sent_again_by_fhir_do_not_bring_back_what_was_withdrawn(
     now = [each["id"] for each in server.of("Observation") if each["status"] == IN_ERROR]
     assert now == withdrawn
     assert next(row for row in rows if row.pk == before.pk).state == DeliveryState.CANCELLED
+
+
+@pytest.fixture
+def of_unknown_age() -> Prediction:
+    """A result that is to be checked, because the patient's age is not known."""
+    population = {"youngest_years": 1, "oldest_years": 5, "views": ["AP"]}
+    study = make_study(patient=make_patient(birth_date=None), performed_at=timezone.now())
+    return make_prediction(
+        make_radiograph(study, view_position="AP"),
+        model_version=make_model_version("for-children", population=population),
+    )
+
+
+def become_three(prediction: Prediction) -> None:
+    """The patient's age becomes known, and one that the model was made for."""
+    study = prediction.radiograph.study
+    study.patient.birth_date = timezone.localdate() - timedelta(days=3 * 366)
+    study.patient.save(update_fields=["birth_date"])
+    prediction.refresh_from_db()
+    assert prediction.purpose == Purpose.WITHIN
+
+
+def cautions_in(report: FileDataset) -> list[str]:
+    texts = [str(each.value) for each in report.iterall() if each.keyword == "TextValue"]
+    return [text for text in texts if "age is not known" in text or "Check this" in text]
+
+
+def test_documents_leave_again_when_only_the_cautions_change(
+    make_destination: Make, store_scp: StoreScp, of_unknown_age: Prediction
+) -> None:
+    store_scp.start()
+    sends = [Content.RESULTS, Content.CAPTURES]
+    destination = make_destination(store_scp.port, sends=sends, results_when="at_once")
+    sent = [row.document.kind for row in send_all(destination)]
+    assert sent == [DocumentKind.RESULT, DocumentKind.RESULT_REGION, DocumentKind.CAPTURE]
+    assert len(send_all(destination)) == 3
+    become_three(of_unknown_age)
+    rows = send_all(destination)
+    assert [(row.document.kind, row.document.revision) for row in rows[3:]] == [
+        (kind, 1) for kind in sent
+    ]
+    assert {row.state for row in rows} == {DeliveryState.DELIVERED}
+    assert len(send_all(destination)) == 6
+    reports = [each for each in instances(store_scp.folder) if each.Modality == "SR"]
+    # The region says what must be checked, too: some viewers show nothing else.
+    assert [len(cautions_in(each)) for each in reports] == [2, 2, 0, 0]
+    for former, later in zip(reports[:2], reports[2:], strict=True):
+        (study,) = later.PredecessorDocumentsSequence
+        ((item,),) = [each.ReferencedSOPSequence for each in study.ReferencedSeriesSequence]
+        assert item.ReferencedSOPInstanceUID == former.SOPInstanceUID
+
+
+def test_by_fhir_the_results_leave_again_when_only_the_cautions_change(
+    make_ehr: Make, make_fhir_server: MakeServer, of_unknown_age: Prediction
+) -> None:
+    server = make_fhir_server()
+    destination = make_ehr(server)
+    send_all(destination)
+    (observation,) = server.of("Observation")
+    assert any("age is not known" in note["text"] for note in observation["note"])
+    become_three(of_unknown_age)
+    rows = send_all(destination)
+    assert [row.document.revision for row in rows] == [0, 1]
+    (observation,) = server.of("Observation")
+    assert "note" not in observation
+    assert len(send_all(destination)) == 2
+
+
+def test_a_result_that_waits_leaves_once_with_the_cautions_of_then(
+    make_destination: Make, store_scp: StoreScp, of_unknown_age: Prediction
+) -> None:
+    destination = make_destination(store_scp.port, results_when="at_once")
+    send_all(destination)
+    become_three(of_unknown_age)
+    store_scp.start()
+    Destination.objects.update(retry_at=None)
+    destination.deliveries.update(next_attempt_at=timezone.now())
+    send_all(destination)
+    reports = instances(store_scp.folder)
+    assert len(reports) == 2
+    assert not any(cautions_in(each) for each in reports)

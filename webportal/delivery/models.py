@@ -191,7 +191,8 @@ class Document(models.Model):
 
     It is created when it is first sent, and does not change afterwards: a destination that gets it
     twice sees the same bytes with the same UID. `addendum` is the last addendum that it contains.
-    `revision` counts how often its result was withdrawn, or its study moved, before; of a
+    `revision` counts how often its result was withdrawn, its study moved, or the result's cautions
+    changed, before; of a
     presentation state it says which image of the read it is for (documents/drawn.py), of a read
     whether it names a result (predecessors.py).
     """

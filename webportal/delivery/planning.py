@@ -32,7 +32,7 @@ from webportal.delivery.models import (
     Protocol,
     document_of,
 )
-from webportal.delivery.predecessors import revision_to_send
+from webportal.delivery.predecessors import revision_of_read
 from webportal.delivery.release import (
     is_reported,
     last_addendum,
@@ -40,7 +40,7 @@ from webportal.delivery.release import (
     results_to_send,
 )
 from webportal.delivery.retractions import times_moved, to_retract
-from webportal.delivery.withdrawals import left, times_withdrawn, to_withdraw
+from webportal.delivery.withdrawals import left, revision_to_send, to_withdraw
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.records.models import Study
 from webportal.review.models import Addendum, Read
@@ -169,7 +169,7 @@ def _of_read(destination: Destination, study: Study) -> Iterator[Document]:
         of_read = {"study": study, "read": report.read, "addendum": addendum}
         for kind in _kinds_of_read(destination, report):
             is_report = kind == DocumentKind.REPORT
-            revision = revision_to_send(destination, report.read, addendum) if is_report else 0
+            revision = revision_of_read(destination, report.read, addendum) if is_report else 0
             yield document_of(kind=kind, revision=revision, **of_read)
     if Content.PRESENTATIONS in destination.sends:
         yield from _presentations(destination, report.read)
@@ -244,13 +244,13 @@ def _of_results(destination: Destination, study: Study) -> Iterator[Document]:
         return
     if destination.protocol == Protocol.FHIR:
         newest = results[-1]
-        revision = times_moved(study) + times_withdrawn(destination, study, newest)
+        revision = revision_to_send(destination, study, results, *OF_ALL_RESULTS)
         if kind_of_all := _kind_of_all(destination, study, newest, revision):
             yield document_of(kind=kind_of_all, study=study, prediction=newest, revision=revision)
         return
     for result in results:
-        revision = times_moved(study) + times_withdrawn(destination, study, result)
         for kind in _kinds_of(destination, result):
+            revision = revision_to_send(destination, study, [result], kind)
             yield document_of(kind=kind, study=study, prediction=result, revision=revision)
 
 

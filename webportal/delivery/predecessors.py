@@ -19,6 +19,7 @@ from webportal.delivery.models import (
     DocumentKind,
 )
 from webportal.delivery.retractions import times_moved
+from webportal.delivery.withdrawals import revision_with_cautions
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
 from webportal.review.models import Addendum, Decision, Read
@@ -33,7 +34,7 @@ _SUPERSEDES: dict[DocumentKind, list[list[DocumentKind]]] = {
 _NOT_THERE = (DeliveryState.REJECTED, DeliveryState.CANCELLED)
 
 
-def revision_to_send(destination: Destination, read: Read, addendum: Addendum | None) -> int:
+def revision_of_read(destination: Destination, read: Read, addendum: Addendum | None) -> int:
     """Which document of a read a destination is sent; the one that it has, or that waits.
 
     A result that waits leaves before the read, which is after it in the outbox.
@@ -64,8 +65,8 @@ def revision_to_retrieve(read: Read, addendum: Addendum | None) -> int:
     return NAMES_RESULT if result is not None and _made_of(result) is not None else NAMES_NONE
 
 
-def revision_of_result(study: Study, result: Prediction) -> int:
-    """Which revision of a result holds, whichever destination has it.
+def revision_of_result(study: Study, result: Prediction, kind: DocumentKind) -> int:
+    """Which revision of a result's document holds, whichever destination has it.
 
     A withdrawal that has left, or may have, names the former ones as superseded.
     """
@@ -75,7 +76,8 @@ def revision_of_result(study: Study, result: Prediction) -> int:
         *own.filter(kind=DocumentKind.RESULT).values_list("revision", flat=True),
         *(revision + 1 for revision in withdrawn.values_list("revision", flat=True)),
     ]
-    return max([times_moved(study), *known])
+    latest = max([times_moved(study), *known])
+    return revision_with_cautions(study, [result], [kind], latest)
 
 
 def previous(document: Document) -> list[Dataset]:

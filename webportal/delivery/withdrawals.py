@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from webportal.delivery.documents.fhir.resources import observation_id
 from webportal.delivery.documents.fhir.results import key_of
@@ -20,6 +20,7 @@ from webportal.delivery.models import (
     Delivery,
     DeliveryState,
     Destination,
+    Document,
     DocumentKind,
     Protocol,
 )
@@ -54,6 +55,36 @@ def times_withdrawn(destination: Destination, study: Study, result: Prediction) 
     if destination.protocol != Protocol.FHIR:
         deliveries = deliveries.filter(document__prediction=result)
     return deliveries.count()
+
+
+def revision_to_send(
+    destination: Destination, study: Study, results: Sequence[Prediction], *kinds: DocumentKind
+) -> int:
+    """Which revision of the document of these results, the newest last, a destination is sent.
+
+    The next one after those whose cautions are no longer those of the results.
+    """
+    newest = results[-1]
+    least = times_moved(study) + times_withdrawn(destination, study, newest)
+    return revision_with_cautions(study, results, kinds, least)
+
+
+def revision_with_cautions(
+    study: Study, results: Sequence[Prediction], kinds: Sequence[DocumentKind], least: int
+) -> int:
+    """The first revision, from `least` on, that has no outdated cautions of the results."""
+    rejudged = max((each.rejudged_at for each in results if each.rejudged_at), default=None)
+    if rejudged is None:
+        return least
+    outdated = Document.objects.filter(
+        study=study,
+        prediction=results[-1],
+        kind__in=kinds,
+        revision__gte=least,
+        made_at__lt=rejudged,
+    )
+    last = outdated.aggregate(last=Max("revision"))["last"]
+    return least if last is None else last + 1
 
 
 def to_withdraw(

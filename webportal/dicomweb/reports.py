@@ -141,11 +141,11 @@ def _of_results(person: User, study: Study) -> Iterator[Document]:
     if studies_with_withheld_results(person, [study.pk], is_open=False):
         return
     for result in results_to_send(study):
-        revision = revision_of_result(study, result)
         kinds = [DocumentKind.RESULT]
         if region_to_send(result) is not None:
             kinds.append(DocumentKind.RESULT_REGION)
         for kind in kinds:
+            revision = revision_of_result(study, result, kind)
             yield document_of(kind=kind, study=study, prediction=result, revision=revision)
 
 

@@ -131,7 +131,8 @@ def result_region(
         algorithm_id=_algorithm(prediction.model_version),
         qualitative_evaluations=[QualitativeEvaluation(coding.PNEUMONIA, assessment)],
     )
-    return _unverified([group], [], prediction, source, place, previous, REGION)
+    told = [_text(coding.COMMENT, caution) for caution in cautions(prediction)]
+    return _unverified([group], told, prediction, source, place, previous, REGION)
 
 
 def withdrawal(
