@@ -137,7 +137,7 @@ def test_the_model_is_hidden_too_if_configured(
         assert '"likely"' not in text, address
         assert "0.93" not in text, address
     chips = browser.get(reverse("review:worklist")).context["chips"]
-    assert [str(chip["count"]) for chip in chips if chip["label"] == "likely"] == ["0"]
+    assert [str(chip.count) for chip, _address in chips if chip.label == "likely"] == ["0"]
     listed = browser.get(reverse("review:worklist") + "?category=likely").content.decode()
     assert str(study.pk) not in listed
     assert program.get("/api/v1/studies?category=likely").json()["count"] == 0

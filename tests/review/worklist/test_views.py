@@ -321,7 +321,7 @@ def test_every_way_out_of_a_default_view_leads_to_the_built_in_list(
     assert "Leave the view" in page.text
     context = browser.get(f"/worklist?{query}").context
     unread = next(tab["address"] for tab in context["tabs"] if tab["name"] == "unread")
-    chosen = [chip["address"] for chip in context["chips"] if chip["is_chosen"]]
+    chosen = [address for chip, address in context["chips"] if chip.is_chosen]
     found = browser.post(f"{reverse('review:search')}?search=x", {"text": ""}).headers["Location"]
     columns = browser.post(
         reverse("review:columns"), {"column": "state", "query": f"view={view.pk}"}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
@@ -56,6 +57,22 @@ def test_filters(browser: Client, radiologist: User) -> None:
     assert found(assigned=str(radiologist.pk)) == {stat}
     assert found(assigned="none") == {unlikely, waiting, stuck, old}
     assert found(state="bogus", priority="x", since="tomorrow", assigned="x") == found()
+
+
+def test_chips_count_what_a_click_on_them_shows(browser: Client, radiologist: User) -> None:
+    study_of("likely", priority=0)
+    study_of("likely", assigned_reader=radiologist)
+    study_of("unlikely", priority=0, hours=24 * 40)
+    study_of("unlikely")
+    yesterday = (timezone.now() - timedelta(days=1)).date().isoformat()
+    # The bare worklist, filters beside the chips, a chip that is on, and two of them.
+    for query in ("", f"since={yesterday}", "priority=0", f"category=likely&until={yesterday}"):
+        chips = browser.get(f"{reverse('review:worklist')}?{query}").context["chips"]
+        assert len(chips) == 7
+        for chip, address in chips:
+            listed = query if chip.is_chosen else urlsplit(address).query
+            found = shown(browser.get(f"{reverse('review:worklist')}?{listed}"))
+            assert chip.count.number == len(found), (query, chip)
 
 
 def test_a_prior_is_not_said_to_be_missing_in_the_queue(browser: Client) -> None:

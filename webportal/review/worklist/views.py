@@ -29,10 +29,10 @@ from webportal.review.reads.corrections import studies_with_corrected_reads
 from webportal.review.reads.headline import findings_of
 from webportal.review.reads.reservation import reservations_of
 from webportal.review.study.progress import progress_of, progress_without_job
+from webportal.review.worklist.chips import chips_of
 from webportal.review.worklist.columns import COLUMNS, DEFAULT, columns_for, offered_columns
 from webportal.review.worklist.counts import Count, count_matches, tab_counts
 from webportal.review.worklist.filters import (
-    MINE,
     WorklistFilter,
     matching,
     order_of,
@@ -110,7 +110,17 @@ def worklist(request: SignedInRequest) -> HttpResponse:
         "state": state,
         "order": order,
         "tabs": _tabs(request, state, counts),
-        "chips": _chips(request, chosen, counts, state, shows_results=shows_results),
+        "chips": [
+            (chip, _address(request, **{chip.field: chip.next_value}))
+            for chip in chips_of(
+                chosen,
+                text,
+                request.user,
+                counts,
+                is_closed=is_closed,
+                shows_results=shows_results,
+            )
+        ],
         "shows_results": shows_results,
         "is_closed": is_closed,
         "may_close": state != ReadingState.SIGNED and is_reading_first,
@@ -272,45 +282,3 @@ def _tabs(request: SignedInRequest, state: str, counts: dict[str, Count]) -> lis
         }
         for name, label in labels
     ]
-
-
-def _chips(
-    request: SignedInRequest,
-    chosen: dict[str, Any],
-    counts: dict[str, Count],
-    state: str,
-    *,
-    shows_results: bool,
-) -> list[dict[str, Any]]:
-    """Quick filters within a reading state; a click toggles them."""
-    offered = [
-        (gettext("assigned to me"), "mine", "assigned", MINE),
-        (gettext("stat"), "stat", "priority", Priority.STAT.value),
-    ]
-    by_result = [
-        (gettext("likely"), "likely", "category", "likely"),
-        (gettext("indeterminate"), "indeterminate", "category", "indeterminate"),
-        (gettext("not assessable"), "not_assessable", "category", "not_assessable"),
-        (gettext("unlikely"), "unlikely", "category", "unlikely"),
-        (gettext("without a result"), "no_result", "category", "none"),
-    ]
-    if state in (ReadingState.SIGNED, EVERY_STATE):
-        # Beside signed findings it must be clear whose results these are.
-        by_result = [
-            (_of_model(label), counted, name, value) for label, counted, name, value in by_result
-        ]
-    if shows_results:
-        offered += by_result
-    return [
-        {
-            "label": label,
-            "count": counts[counted],
-            "is_chosen": chosen.get(name) == value,
-            "address": _address(request, **{name: None if chosen.get(name) == value else value}),
-        }
-        for label, counted, name, value in offered
-    ]
-
-
-def _of_model(label: str) -> str:
-    return gettext("model: %(result)s") % {"result": label}
