@@ -318,6 +318,9 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────
 # How long 'Next' keeps a study for its reader after the open page last reported.
 RESERVATION_SECONDS = env.int("RESERVATION_SECONDS", default=900)
+# How many minutes after a stat study was assigned 'Next' gives it to others, unless its reader has
+# reserved it; 0 for never.
+STAT_ASSIGNED_MINUTES = env.float("STAT_ASSIGNED_MINUTES", default=15)
 # How many minutes after a signature the signing PIN is accepted instead of the password.
 SIGNING_PIN_MINUTES = env.int("SIGNING_PIN_MINUTES", default=15)
 # How many minutes without input until a session is locked; 0 for never.

@@ -9,12 +9,14 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction, make_radiograph, make_study
 from tests.helpers import audit_actions
 from tests.reading import identity_field, look_at, sign
 from webportal.accounts.models import Role, User
+from webportal.audit.models import AuditEntry
 from webportal.records.models import Study
 from webportal.review.models import Reservation
 from webportal.review.reads.reservation import (
@@ -25,6 +27,7 @@ from webportal.review.reads.reservation import (
     reserve_next,
 )
 from webportal.review.reads.services import Entry, ReadingError
+from webportal.review.worklist.bulk import assign
 
 
 @pytest.fixture
@@ -53,6 +56,38 @@ def test_next_skips_studies_assigned_to_another_reader(radiologist: User, other:
     make_study(priority=0, assigned_reader=other)
     mine = make_study(assigned_reader=radiologist)
     assert reserve_next(radiologist) == mine
+
+
+@pytest.mark.django_db
+def test_a_stat_assignment_yields_unless_its_reader_begins(
+    radiologist: User, other: User, sign_in: Callable[[User], Client]
+) -> None:
+    stat = make_study(priority=0)
+    routine = make_study(priority=2)
+    assign([stat.pk, routine.pk], other, other)
+    assert reserve_next(radiologist) is None
+    Study.objects.update(assigned_since=timezone.now() - timedelta(minutes=16))
+    # Its reader is at it.
+    reserve(stat, other)
+    assert reserve_next(radiologist) is None
+    give_back(stat, other)
+    page = sign_in(radiologist).post(reverse("review:next"), follow=True)
+    assert page.redirect_chain[-1][0] == reverse("review:study", args=[stat.pk])
+    assert f"This study is assigned to {other}" in page.text
+    entry = AuditEntry.objects.filter(action="study.reserved").latest("pk")
+    assert entry.detail["assigned_to"] == str(other.pk)
+    stat.refresh_from_db()
+    assert stat.assigned_reader == other
+
+
+@pytest.mark.django_db
+def test_a_department_may_keep_stat_assignments(
+    radiologist: User, other: User, settings: Settings
+) -> None:
+    settings.STAT_ASSIGNED_MINUTES = 0
+    make_study(priority=0, assigned_reader=other)
+    Study.objects.update(assigned_since=timezone.now() - timedelta(days=1))
+    assert reserve_next(radiologist) is None
 
 
 def _deactivate(user: User) -> None:

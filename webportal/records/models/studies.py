@@ -141,6 +141,11 @@ class Study(ShownResult, OfStudy):
         blank=True,
         help_text="When somebody else asked that reader; none where they took it themselves.",
     )
+    assigned_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since when it is assigned, also if the reader did it.",
+    )
 
     # Worklist sort keys, denormalised here so that a hundred thousand studies sort by one index.
     # `concern` to `images_withheld` are written only by webportal.inference.summary;

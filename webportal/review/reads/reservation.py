@@ -18,7 +18,7 @@ from django.utils import timezone
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.records.choices import Concern
+from webportal.records.choices import Concern, Priority
 from webportal.records.models import Study
 from webportal.records.visibility import Scope, scope_of
 from webportal.review.models import Reservation
@@ -26,9 +26,9 @@ from webportal.review.reads.blinding import hides_result, reads_without_model
 from webportal.review.reads.second_reading import may_read_blind
 
 # A study that this reader may read, that nobody else is reading, and that is not assigned to
-# another, unless that one may not make the read that is due, by the rule of `may_make`, or can read
-# no study of the department any more. Exclusions are evaluated once, so that the index gives the
-# order.
+# another, unless that one may not make the read that is due, by the rule of `may_make`, can read no
+# study of the department any more, or has not begun with a stat study in time. Exclusions are
+# evaluated once, so that the index gives the order.
 MAY_HAVE = """
     FROM records_study AS study
     LEFT JOIN review_reservation AS other ON other.study_id = study.id
@@ -40,6 +40,8 @@ MAY_HAVE = """
             JOIN review_secondreading AS second ON second.study_id = own.study_id
             WHERE own.reader_id = %(reader)s AND own.state = 'signed' AND second.due <> '')
         AND (study.assigned_reader_id IS NULL OR study.assigned_reader_id = %(reader)s
+            OR study.priority = {stat} AND COALESCE(
+                study.assigned_since, study.assigned_at, study.created_at) <= %(assigned_until)s
             OR NOT EXISTS (
                 SELECT FROM accounts_user AS assigned WHERE assigned.id = study.assigned_reader_id
                 AND assigned.is_active AND 'radiologist' = ANY(assigned.roles)
@@ -95,6 +97,7 @@ class Pool:
         left = "(%(priority)s, %(concern)s, %(created_at)s, %(besides)s::uuid)"
         return template.format(
             which=self.which,
+            stat=Priority.STAT.value,
             of_departments=scope.sql("study.department_id"),
             concern=self.concern,
             order=self.order,
@@ -158,7 +161,7 @@ def reserve(study: Study, reader: User) -> Reservation:
     present.expires_at = now + _duration()
     present.save()
     if is_over:
-        append(Event(Action.STUDY_RESERVED, "study", study.pk, study.pk), reader)
+        _append_reserved(study.pk, reader)
     return present
 
 
@@ -246,6 +249,7 @@ def _values(reader: User, besides: Study | None) -> dict[str, Any]:
         "reader": reader.pk,
         "now": now,
         "until": now + _duration(),
+        "assigned_until": _assigned_until(now),
         "besides": besides.pk if besides else None,
         **scope_of(reader).parameters,
     }
@@ -274,8 +278,21 @@ def _claim_from(
             if study_id is not None:
                 break
     if reserved_at == values["now"]:
-        append(Event(Action.STUDY_RESERVED, "study", study_id, study_id), reader)
+        _append_reserved(uuid.UUID(str(study_id)), reader)
     return uuid.UUID(str(study_id))
+
+
+def _append_reserved(study_id: uuid.UUID, reader: User) -> None:
+    """Append it to the trail, with whom the study is assigned to, if to somebody else."""
+    assigned = Study.objects.values_list("assigned_reader", flat=True).get(pk=study_id)
+    detail = {"assigned_to": str(assigned)} if assigned not in (None, reader.pk) else {}
+    append(Event(Action.STUDY_RESERVED, "study", study_id, study_id, detail), reader)
+
+
+def _assigned_until(now: datetime) -> datetime | None:
+    """Until when a stat study must have been assigned for others to get it; None if never."""
+    minutes = settings.STAT_ASSIGNED_MINUTES
+    return now - timedelta(minutes=minutes) if minutes else None
 
 
 def _duration() -> timedelta:

@@ -52,7 +52,7 @@ def move_to_department(study: Study, department: Department, by: User) -> None:
     if reader is not None and not _sees(reader, department):
         unassigned = {"fields": ["assigned_reader"], "from": str(reader), "to": ""}
         events.append(Event(Action.STUDY_CHANGED, "study", locked.pk, locked.pk, unassigned))
-        locked.assigned_reader, locked.assigned_at = None, None
-        changed += ["assigned_reader", "assigned_at"]
+        locked.assigned_reader = locked.assigned_at = locked.assigned_since = None
+        changed += ["assigned_reader", "assigned_at", "assigned_since"]
     locked.save(update_fields=changed)
     append_all(events, by)

@@ -86,6 +86,13 @@ def _open_next(request: SignedInRequest, left: Study | None) -> HttpResponse:
         if departments_of(request.user).exists():
             messages.success(request, _("There is nothing left for you to read."))
         return redirect("review:worklist")
+    if taken.assigned_reader not in (None, request.user):
+        messages.info(
+            request,
+            _("This study is assigned to {reader}, who has not begun to read it.").format(
+                reader=taken.assigned_reader
+            ),
+        )
     return redirect("review:study", taken.pk)
 
 

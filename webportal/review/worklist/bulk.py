@@ -93,9 +93,11 @@ def assign(study_ids: Collection[uuid.UUID], reader: User | None, by: User) -> B
             }
             events.append(_changed(study, detail))
             outcome.changed.append(study.pk)
+    now = timezone.now()
     Study.objects.filter(pk__in=outcome.changed).update(
         assigned_reader=reader,
-        assigned_at=timezone.now() if reader is not None and reader != by else None,
+        assigned_at=now if reader is not None and reader != by else None,
+        assigned_since=now if reader is not None else None,
     )
     append_all(events, by)
     return outcome
