@@ -36,8 +36,9 @@ def images_not_viewed(study: Study, reader: User) -> list[Radiograph]:
 def refuse_changed_images(study: Study, images: int | None) -> None:
     """Refuse a signature if an image has been added to the study since its page was rendered.
 
-    `images` is how many that page had, None if the client does not say. Raises ReadingError with
-    the code images_changed.
+    `images` is how many that page had, None if the client does not say. The number is enough: an
+    image is never replaced and never leaves its study, so a study's images only become more. Raises
+    ReadingError with the code images_changed.
     """
     if images is not None and study.radiographs.count() != images:
         raise ReadingError(
