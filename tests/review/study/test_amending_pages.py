@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from tests.conftest import PASSWORD
@@ -164,6 +165,13 @@ def test_a_signature_is_taken_back_from_the_next_page(
     assert 27 <= following.context["take_back"]["seconds"] <= 30
     # Neither the offer nor what is kept for it names the patient.
     assert study.patient.display_name not in text
+    # It says which read it is, elsewhere than on the page of its study.
+    signed_at = timezone.localtime(read.signed_at)
+    assert f"Take back “Definite pneumonia” of {signed_at:%H:%M}" in text
+    worklist = browser.get(reverse("review:worklist")).content.decode()
+    assert f'href="{reverse("review:study", args=[study.pk])}">Show it' in worklist
+    own = browser.get(reverse("review:study", args=[study.pk])).content.decode()
+    assert "Take back <span" in own
     # It is on other pages too, and after a reload.
     for again in (reverse("review:worklist"), sent.headers["Location"]):
         assert f'action="{address}"' in browser.get(again).content.decode()

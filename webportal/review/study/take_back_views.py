@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
@@ -14,7 +15,8 @@ from django.views.decorators.http import require_POST
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.database.clock import clock
-from webportal.review.models import Read
+from webportal.labels import label_of
+from webportal.review.models import Pneumonia, Read
 from webportal.review.reads.refusals import ReadingError
 from webportal.review.reads.standing import TAKE_BACK_PERIOD, final_at
 from webportal.review.reads.taking_back import take_back
@@ -24,20 +26,37 @@ OFFER = "signed_just_now"
 
 def offer(session: SessionBase, read: Read) -> None:
     """Offer taking this signature back on the following pages."""
-    session[OFFER] = {"read": str(read.pk), "at": time.time()}
+    session[OFFER] = {
+        "read": str(read.pk),
+        "at": time.time(),
+        "study": str(read.study_id),
+        "pneumonia": read.pneumonia,
+    }
 
 
 def offered(request: HttpRequest) -> dict[str, Any]:
-    """For every page: the read just signed and the seconds left, or nothing.
+    """For every page: the read just signed, what it says, when, and the seconds left; or nothing.
 
-    Kept in the session, so that no page has to query the database.
+    Kept in the session, so that no page has to query the database. It does not name the patient:
+    on the page of the next study that would be a wrong name.
     """
     session = getattr(request, "session", None)
     signed = session.get(OFFER) if session is not None else None
     if signed is None:
         return {}
     left = round(TAKE_BACK_PERIOD.total_seconds() - (time.time() - signed["at"]))
-    return {"take_back": {"read": signed["read"], "seconds": left}} if left > 0 else {}
+    if left <= 0:
+        return {}
+    finding = signed.get("pneumonia")
+    return {
+        "take_back": {
+            "read": signed["read"],
+            "seconds": left,
+            "study": signed.get("study"),
+            "finding": label_of(Pneumonia, finding) if finding else _("Not interpretable"),
+            "signed_at": datetime.fromtimestamp(signed["at"], UTC),
+        }
+    }
 
 
 def offered_for(own: Read | None) -> dict[str, Any]:
