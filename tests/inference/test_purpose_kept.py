@@ -1,10 +1,13 @@
 """The purpose verdict stored with results and studies is kept up to date."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from importlib import import_module
 from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 
 from tests.factories import make_model_version, make_patient, make_study, make_uploader
 from tests.inference.cases import claim_one, likely, make_radiograph, unlikely
@@ -12,9 +15,10 @@ from webportal.audit.models import Action, AuditEntry
 from webportal.inference.claims import JobResult, write_back
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.inference.purpose.keeping import evaluate_unjudged
+from webportal.inference.purpose.rule import KnownFacts, judge
 from webportal.inference.queue import enqueue
 from webportal.records.choices import Category, Concern, Purpose
-from webportal.records.models import Patient, Radiograph, Study
+from webportal.records.models import Patient, Radiograph, Series, Study
 from webportal.records.services import change_patient
 
 pytestmark = pytest.mark.django_db
@@ -193,3 +197,31 @@ def test_results_from_before_the_rule_are_evaluated_by_prepare() -> None:
     assert summary(lateral)[:3] == (Category.NOT_ASSESSABLE, Concern.NOT_ASSESSABLE, None)
     assert summary(child)[:3] == (Category.LIKELY, Concern.LIKELY, 0.9)
     assert evaluate_unjudged() == 0
+
+
+def test_a_series_called_lateral_withholds_results_from_before_descriptions_were_read() -> None:
+    study = study_of()
+    result = assessed(study, view_position="")
+    image = Radiograph.objects.get()
+    image.series = Series.objects.create(
+        study=study, series_instance_uid="2.25.1", description="Thorax lateral"
+    )
+    image.save(update_fields=["series"])
+    Prediction.objects.update(rejudged_at=None)
+    migration = import_module("webportal.inference.migrations.0018_judge_by_series_descriptions")
+    with connection.cursor() as cursor:
+        cursor.execute(migration.DESCRIBED_BY_SERIES)
+    call_command("prepare", verbosity=0)
+    prediction = of(result)
+    assert prediction.purpose == Purpose.WITHHELD
+    assert ["not_frontal_view", {"view": "Thorax lateral"}] in prediction.purpose_reasons
+    assert summary(study)[0] == Category.NOT_ASSESSABLE
+    # What has left of it is withdrawn: destinations are asked about what was judged anew.
+    assert prediction.rejudged_at is not None
+
+
+def test_a_description_of_the_image_itself_counts_rather_than_that_of_its_series() -> None:
+    read = {"of": "described", "value": "", "scheme": "", "meaning": "Thorax"}
+    facts = KnownFacts(received=date(2026, 3, 1), codes=[read], series_description="Thorax lateral")
+    assert judge({}, facts).purpose == Purpose.WITHIN
+    assert judge({}, replace(facts, codes=[])).purpose == Purpose.WITHHELD

@@ -23,12 +23,13 @@ NEEDED = (
     "study__created_at",
     "study__performed_at",
     "study__patient__birth_date",
+    "series__description",
 )
 
 
 def load_known_facts(radiographs: Collection[uuid.UUID]) -> dict[uuid.UUID, KnownFacts]:
     """The known facts of each radiograph."""
-    found = Radiograph.objects.filter(pk__in=radiographs).select_related("study__patient")
+    found = Radiograph.objects.filter(pk__in=radiographs).select_related("study__patient", "series")
     return {radiograph.pk: KnownFacts.of(radiograph) for radiograph in found.only(*NEEDED)}
 
 
@@ -61,7 +62,10 @@ def _write(results: QuerySet[Prediction]) -> int:
         judgement = judge(result.model_version.population, known[result.radiograph_id])
         fields = {"purpose": judgement.purpose.value, "purpose_reasons": judgement.stored}
         if fields != {"purpose": result.purpose, "purpose_reasons": result.purpose_reasons}:
-            again = {"rejudged_at": clock()} if result.purpose else {}
+            # A migration has emptied the purpose of a result that is to be judged anew; what was
+            # known of it has left, perhaps.
+            was_judged = result.purpose or judgement.stored != result.purpose_reasons
+            again = {"rejudged_at": clock()} if was_judged else {}
             Prediction.objects.filter(pk=result.pk).update(**fields, **again)
             changed += 1
     return changed

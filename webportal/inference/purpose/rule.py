@@ -22,6 +22,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from ml.images.codes import MAX_LENGTH
 from webportal.inference.purpose.ages import StatedAge, by_dates, by_header, can_be, contradict
 from webportal.inference.purpose.bodies import Region, bodies_of, one_side
 from webportal.inference.purpose.projections import Projection, View, views_of
@@ -38,6 +39,8 @@ class KnownFacts:
     """What is known of an image, from its header as written and from the case record.
 
     `taken` is the study date, None if not recorded; `received` the upload date.
+    `series_description` stands in for the descriptions in `codes` of an image that was stored
+    before they were read.
     """
 
     received: date
@@ -48,11 +51,12 @@ class KnownFacts:
     body_part: str = ""
     laterality: str = ""
     codes: Sequence[Mapping[str, str]] = ()
+    series_description: str = ""
 
     @classmethod
     def of(cls, radiograph: Radiograph) -> "KnownFacts":
-        """The known facts of a radiograph; loads its study and patient if needed."""
-        study = radiograph.study
+        """The known facts of a radiograph; loads its study, patient and series if needed."""
+        study, series = radiograph.study, radiograph.series
         return cls(
             received=timezone.localtime(study.created_at).date(),
             taken=examined_on(study),
@@ -62,7 +66,16 @@ class KnownFacts:
             body_part=radiograph.body_part,
             laterality=radiograph.laterality,
             codes=radiograph.codes,
+            series_description=series.description if series is not None else "",
         )
+
+    @property
+    def codes_and_descriptions(self) -> Sequence[Mapping[str, str]]:
+        """The codes, with the series' description where those of the image were not read."""
+        if not self.series_description or any(code.get("of") == "described" for code in self.codes):
+            return self.codes
+        text = self.series_description.strip()[:MAX_LENGTH]
+        return [*self.codes, {"of": "described", "value": "", "scheme": "", "meaning": text}]
 
 
 @dataclass(frozen=True)
@@ -95,7 +108,7 @@ def judge(population: Mapping[str, Any], facts: KnownFacts) -> Judgement:
 
 
 def _of_view(population: Mapping[str, Any], facts: KnownFacts) -> list[PurposeDoubt]:
-    views = views_of(facts.view_position, facts.codes, facts.body_part)
+    views = views_of(facts.view_position, facts.codes_and_descriptions, facts.body_part)
     frontal = [view for view in views if view.projection in FRONTAL]
     others = [view for view in views if view.projection is Projection.NOT_FRONTAL]
     if others and not frontal:
