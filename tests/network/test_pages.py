@@ -21,7 +21,7 @@ from webportal.audit.models import AuditEntry
 from webportal.audit.verification import verify
 from webportal.intake.batches import services
 from webportal.intake.errors import StorageFullError
-from webportal.network import importing, inbox, unrecorded
+from webportal.network import health, importing, inbox, unrecorded
 from webportal.network.models import (
     Commitment,
     InboxState,
@@ -275,3 +275,33 @@ def test_what_has_been_given_up_is_not_said_to_be_tried_again(client: Client, pa
     assert "The device does not respond." in given_up
     assert "Next attempt" not in given_up
     assert "tried again" not in given_up
+
+
+def test_objects_of_studies_that_never_come_are_told_and_discarded_alone(
+    it_person: User, sign_in: Callable[[User], Client]
+) -> None:
+    client, node = sign_in(it_person), make_node()
+    long_ago = timezone.now() - 2 * inbox.LONGEST_ALONE
+    here = make_study()
+    make_received(
+        node,
+        InboxState.SET_ASIDE,
+        study_instance_uid=here.study_instance_uid,
+        received_at=long_ago,
+    )
+    # Its images may still come.
+    make_received(node, InboxState.SET_ASIDE)
+    address = "/dicom/inbox?state=set_aside"
+    assert health.problems() == []
+    assert "no image has come" not in client.get(address).text
+    alone = make_received(node, InboxState.SET_ASIDE, received_at=long_ago)
+    assert health.problems() == [health.ALONE]
+    page = client.get(address).text
+    assert f"1 of them, received on {timezone.localtime(long_ago):%Y-%m-%d}" in page
+    assert "Discard 1 object for good?" in client.get(f"{address}&discard=alone").text
+    page = client.post("/dicom/inbox/discard-kept", {"which": "alone"}, follow=True).text
+    assert "1 object has been discarded." in page
+    alone.refresh_from_db()
+    assert alone.state == InboxState.DISCARDED
+    assert ReceivedInstance.objects.filter(state=InboxState.SET_ASIDE).count() == 2
+    assert health.problems() == []

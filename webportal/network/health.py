@@ -7,10 +7,12 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from webportal.network.inbox import kept_alone
 from webportal.network.models import InboxState, ReceivedInstance
 
 REFUSED = "received_refused"
 WAITING = "received_waiting"
+ALONE = "received_alone"
 # Well above the longest time that `importing` waits for a study.
 LONGEST_WAIT = timedelta(minutes=30)
 
@@ -22,6 +24,11 @@ WORDS: dict[str, str | Promise] = {
     WAITING: _(
         "Images that came over the DICOM network have been waiting for more than half an hour."
         " Check that the receiver runs, and that storage and database take files."
+    ),
+    ALONE: _(
+        "Reports, key objects or presentation states are kept in the inbox of whose studies no"
+        " image has come for a month. Find out whether images are missing, then discard them in"
+        " the inbox on the DICOM page."
     ),
 }
 
@@ -35,6 +42,8 @@ def problems() -> list[str]:
     longest = timezone.now() - LONGEST_WAIT
     if rows.filter(state=InboxState.WAITING, received_at__lt=longest).exists():
         found.append(WAITING)
+    if kept_alone().exists():
+        found.append(ALONE)
     return found
 
 

@@ -10,13 +10,14 @@ import re
 import shutil
 import tempfile
 from dataclasses import dataclass
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from pydicom import FileDataset, dcmread
@@ -26,6 +27,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.network.models import InboxState, Node, ReceivedInstance
 from webportal.network.sop_classes import OTHERS
+from webportal.records.models import Study
 from webportal.refusals import Conflict
 from webportal.storage import DamagedFileError
 from webportal.storage.locks import lock_inbox_file
@@ -38,6 +40,8 @@ UNFINISHED = ".incoming-"
 DISCARDABLE = (InboxState.FOUND, InboxState.REFUSED, InboxState.SET_ASIDE)
 #: How many are discarded with one click: each has an entry in the trail.
 MOST_AT_ONCE = 1_000
+#: How long a kept object may be without any image of its study before hospital IT is alerted.
+LONGEST_ALONE = timedelta(days=30)
 _CLEARED_AT_ONCE = 100
 _UID = re.compile(r"[0-9.]{1,64}")
 _NOT_SETTLED: dict[str, Any] = {
@@ -237,13 +241,24 @@ def discard(row: ReceivedInstance, by: User) -> None:
     append(Event(Action.RECEIVED_DISCARDED, "received_instance", row.pk), by)
 
 
+def kept_alone() -> QuerySet[ReceivedInstance]:
+    """The kept objects of studies of which no image has come within LONGEST_ALONE."""
+    studies = Study.objects.filter(study_instance_uid=OuterRef("study_instance_uid"))
+    kept = ReceivedInstance.objects.filter(
+        state=InboxState.SET_ASIDE, received_at__lt=timezone.now() - LONGEST_ALONE
+    )
+    return kept.filter(~Exists(studies))
+
+
 @transaction.atomic
-def discard_kept(by: User) -> int:
+def discard_kept(by: User, *, only_alone: bool = False) -> int:
     """Permanently discard objects that are set aside: the oldest, at most MOST_AT_ONCE.
 
-    Returns their number. Raises InboxError if there is none.
+    `only_alone` leaves those of studies that have come. Returns their number. Raises InboxError if
+    there is none.
     """
-    kept = ReceivedInstance.objects.select_for_update().filter(state=InboxState.SET_ASIDE)
+    chosen = kept_alone() if only_alone else ReceivedInstance.objects.all()
+    kept = chosen.select_for_update(of=("self",)).filter(state=InboxState.SET_ASIDE)
     ids = list(kept.order_by("received_at", "pk").values_list("pk", flat=True)[:MOST_AT_ONCE])
     if not ids:
         raise InboxError(_("There is nothing left to discard."))

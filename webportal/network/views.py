@@ -4,7 +4,7 @@ import uuid
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Min, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -98,11 +98,17 @@ def received(request: SignedInRequest) -> HttpResponse:
     """The inbox: received instances, their senders and states, newest first."""
     rows = ReceivedInstance.objects.select_related("node", "item")
     context = filtered_by_state(request, rows, InboxState)
+    alone = inbox.kept_alone().aggregate(count=Count("pk"), oldest=Min("received_at"))
+    discarding = request.GET.get("discard", "")
+    kept = dict(context["states"])[InboxState.SET_ASIDE]
+    if discarding == "alone":
+        kept = alone["count"]
     context |= {
         "rows": [(row, name_of(row.sop_class_uid)) for row in context["page"]],
-        "discarding": _discarding(request.GET.get("discard", "")),
-        "kept": min(dict(context["states"])[InboxState.SET_ASIDE], inbox.MOST_AT_ONCE),
-        "discarding_kept": request.GET.get("discard") == "kept",
+        "discarding": _discarding(discarding),
+        "kept": min(kept, inbox.MOST_AT_ONCE),
+        "discarding_kept": discarding if discarding in ("kept", "alone") else "",
+        "alone": alone,
         "found": dict(context["states"])[InboxState.FOUND],
         "found_studies": _found_studies(),
         "nodes": Node.objects.all(),
@@ -180,7 +186,8 @@ def discard(request: SignedInRequest, received_id: uuid.UUID) -> HttpResponse:
 def discard_kept(request: SignedInRequest) -> HttpResponse:
     """Discard the oldest objects that are set aside."""
     try:
-        count = inbox.discard_kept(request.user)
+        only_alone = request.POST.get("which") == "alone"
+        count = inbox.discard_kept(request.user, only_alone=only_alone)
         words = ngettext(
             "{count} object has been discarded.", "{count} objects have been discarded.", count
         )
