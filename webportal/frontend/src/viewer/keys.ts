@@ -12,13 +12,14 @@ export function bindKeys(
   stage: HTMLElement,
   { signal }: Life,
   act: (action: string) => void,
+  isOfUse: (action: string) => boolean,
 ): void {
   const pressed = (event: KeyboardEvent): void => {
     const target = event.target as HTMLElement;
     if (event.ctrlKey || event.metaKey || event.altKey || isSwitchedOff(event)) return;
     if (target.closest(`dialog, .modal, ${TYPING}`)) return;
     const action = keys[nameOf(event)];
-    if (!action || !isFree(event.key, target, stage)) return;
+    if (!action || !isFree(event.key, target, stage) || !isOfUse(action)) return;
     event.preventDefault();
     act(action);
   };

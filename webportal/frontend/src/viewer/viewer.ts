@@ -140,7 +140,13 @@ export class Viewer {
       this.measuring.update();
       this.update();
     });
-    bindKeys(this.page.keys, this.stage, this.life, (action) => this.act(action));
+    bindKeys(
+      this.page.keys,
+      this.stage,
+      this.life,
+      (action) => this.act(action),
+      (action) => this.isOfUse(action),
+    );
     this.life.onEnd(() => this.sizes.disconnect());
   }
 
@@ -197,9 +203,19 @@ export class Viewer {
   }
 
   private step(by: number): void {
+    this.neighbour(by)?.click();
+  }
+
+  private neighbour(by: number): HTMLInputElement | undefined {
     const choices = [...this.root.querySelectorAll<HTMLInputElement>("[data-image]")];
-    const next = choices[choices.findIndex((choice) => choice.checked) + by];
-    next?.click();
+    return choices[choices.findIndex((choice) => choice.checked) + by];
+  }
+
+  /** Whether a key does anything here; without a further image the page keys scroll. */
+  private isOfUse(action: string): boolean {
+    if (action === "next-image") return this.neighbour(1) !== undefined;
+    if (action === "previous-image") return this.neighbour(-1) !== undefined;
+    return true;
   }
 
   // ── Actions ───────────────────────────────────────────────────────────────────────────────────
