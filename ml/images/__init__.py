@@ -18,6 +18,7 @@ from ml.images.types import (
     ImageKind,
     Kind,
     Overlay,
+    Shutter,
     StoredImage,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "ImageFacts",
     "Overlay",
     "PixelShape",
+    "Shutter",
     "StoredImage",
     "check",
     "check_decodes",

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.multival import MultiValue
 
 from ml.errors import ImageError
-from ml.images import geometry, grayscale, letters, overlays, raster, unshown
+from ml.images import geometry, grayscale, letters, overlays, raster, shutters, unshown
 from ml.images.codes import header_codes
 from ml.images.decoding import (
     PHOTOMETRIC_GREY,
@@ -95,6 +95,7 @@ def read_stored(data: bytes) -> StoredImage:
         orientation=geometry.orientation(dataset),
         aspect=shape.aspect,
         overlay=overlays.read(dataset),
+        shutter=shutters.read(dataset),
         notes=image.notes + shape.notes + unshown.notes(dataset),
     )
 

@@ -45,6 +45,20 @@ class Overlay:
 
 
 @dataclass(frozen=True)
+class Shutter:
+    """A display shutter: only what lies within all of its shapes is shown.
+
+    Places are from the image's upper left corner, in columns and rows. `rectangle`: left, right,
+    upper and lower edge. `circle`: column and row of the centre, radius in columns. `polygon`:
+    column and row of each vertex.
+    """
+
+    rectangle: tuple[float, float, float, float] | None = None
+    circle: tuple[float, float, float] | None = None
+    polygon: tuple[tuple[float, float], ...] | None = None
+
+
+@dataclass(frozen=True)
 class StoredImage:
     """A radiograph at full bit depth, with the metadata that a viewer needs.
 
@@ -56,7 +70,8 @@ class StoredImage:
     between rows and between columns, None when the file does not say; `is_calibrated` when it was
     corrected for magnification, so that it holds in the patient and not only at the detector.
     `orientation`: towards which of the patient's sides rows and columns run (Patient Orientation),
-    or two empty texts. `overlay`: what the file draws over the image, None if nothing.
+    or two empty texts. `overlay`: what the file draws over the image, None if nothing. `shutter`:
+    what it masks of the image, None if nothing, or if it cannot be applied.
     `aspect`: the height of a pixel divided by its width. `notes`: which display attributes of the
     file could not be used, and what is shown instead; sentences in English, to be translated.
     """
@@ -70,6 +85,7 @@ class StoredImage:
     is_calibrated: bool = False
     orientation: tuple[str, str] = ("", "")
     overlay: Overlay | None = None
+    shutter: Shutter | None = None
     aspect: float = 1.0
     notes: tuple[str, ...] = ()
 

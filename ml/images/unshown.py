@@ -3,11 +3,12 @@
 from pydicom.dataset import FileDataset
 
 from ml.errors import translatable
+from ml.images import shutters
 from ml.images.elements import texts
 
 SHUTTER = translatable(
-    "The file masks what lies outside the exposed field (Display Shutter); here the whole image"
-    " is shown."
+    "The file masks part of the image (Display Shutter) in a way that cannot be applied; the whole"
+    " image is shown."
 )
 DRAWINGS = translatable(
     "The file draws lines or text over its image (curves or graphic annotations), which are not"
@@ -26,7 +27,7 @@ _SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
 def notes(dataset: FileDataset) -> tuple[str, ...]:
     """Return notes for the reader, in English, to be translated; usually none."""
     sentences = []
-    if texts(dataset, "ShutterShape"):
+    if shutters.is_present(dataset) and shutters.read(dataset) is None:
         sentences.append(SHUTTER)
     if "GraphicAnnotationSequence" in dataset or any(
         (group, _CURVE_DATA) in dataset for group in _CURVES

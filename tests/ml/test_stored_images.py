@@ -8,10 +8,21 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from ml import images
-from ml.images import StoredImage, unshown
+from ml.images import Shutter, StoredImage, unshown
 from tests import dicom_files as files
 
 DEEP = files.phantom(12)
+
+#: The edges of a shutter around most of a phantom, and around all of it.
+RECTANGLE = {
+    "ShutterLeftVerticalEdge": 20,
+    "ShutterRightVerticalEdge": 120,
+    "ShutterUpperHorizontalEdge": 10,
+    "ShutterLowerHorizontalEdge": 150,
+}
+WHOLE = dict(zip(RECTANGLE, (1, 136, 1, 160), strict=True))
+CIRCLE = {"CenterOfCircularShutter": [80, 70], "RadiusOfCircularShutter": 60}
+VERTICES = "VerticesOfThePolygonalShutter"
 
 
 def shown(stored: StoredImage) -> Any:
@@ -139,9 +150,42 @@ def test_orientation(value: list[str], expected: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("elements", "shutter"),
+    [
+        ({}, None),
+        ({"ShutterShape": "RECTANGULAR", **RECTANGLE}, Shutter(rectangle=(19, 120, 9, 150))),
+        (
+            {"ShutterShape": "RECTANGULAR", **RECTANGLE, "ShutterRightVerticalEdge": 9000},
+            Shutter(rectangle=(19, 136, 9, 150)),
+        ),
+        # One that hides nothing is no shutter, and none that hides all is applied.
+        ({"ShutterShape": "RECTANGULAR", **WHOLE}, Shutter()),
+        ({"ShutterShape": "RECTANGULAR", **RECTANGLE, "ShutterLeftVerticalEdge": 121}, None),
+        ({"ShutterShape": "RECTANGULAR", **RECTANGLE, "ShutterLeftVerticalEdge": None}, None),
+        (
+            {"ShutterShape": ["RECTANGULAR", "CIRCULAR"], **RECTANGLE, **CIRCLE},
+            Shutter(rectangle=(19, 120, 9, 150), circle=(69.5, 79.5, 60)),
+        ),
+        ({"ShutterShape": "CIRCULAR", **CIRCLE, "CenterOfCircularShutter": [80, -70]}, None),
+        (
+            {"ShutterShape": "POLYGONAL", VERTICES: [10, 20, 100, 20, 50, 130]},
+            Shutter(polygon=((19.5, 9.5), (19.5, 99.5), (129.5, 49.5))),
+        ),
+        ({"ShutterShape": "POLYGONAL", VERTICES: [10, 20, 100, 20]}, None),
+        ({"ShutterShape": "POLYGONAL", VERTICES: [10, 20] * 3}, None),
+    ],
+)
+def test_a_shutter_is_read_or_left_whole(elements: dict[str, Any], shutter: Shutter | None) -> None:
+    assert images.read_stored(files.dicom(files.phantom(), **elements)).shutter == shutter
+
+
+@pytest.mark.parametrize(
     ("elements", "note"),
     [
         ({"ShutterShape": "RECTANGULAR"}, unshown.SHUTTER),
+        ({"ShutterShape": "BITMAP"}, unshown.SHUTTER),
+        ({"ShutterShape": "CIRCULAR", **RECTANGLE}, unshown.SHUTTER),
+        ({"ShutterShape": "RECTANGULAR", **RECTANGLE}, None),
         ({"GraphicAnnotationSequence": Sequence([Dataset()])}, unshown.DRAWINGS),
         ({"PresentationLUTShape": "INVERSE"}, unshown.POLARITY),
         (

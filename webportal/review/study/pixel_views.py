@@ -8,6 +8,8 @@ are on the screen.
 import json
 import logging
 import uuid
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from django.http import HttpResponse, JsonResponse
@@ -18,7 +20,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ml import images
 from ml.errors import ImageError
-from ml.images import Overlay, StoredImage
+from ml.images import Overlay, Shutter, StoredImage
 from webportal.access.shown import show
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
@@ -103,6 +105,7 @@ def pack(image: StoredImage) -> bytes:
             "aspect": image.aspect,
             "orientation": image.orientation,
             "overlay": _overlay_facts(image.overlay),
+            "shutter": _shutter_facts(image.shutter),
             "notes": [_(note) for note in image.notes],
         },
         allow_nan=False,
@@ -113,6 +116,10 @@ def pack(image: StoredImage) -> bytes:
     if image.overlay is not None and image.overlay.planes:
         parts.append(np.packbits(image.overlay.mask, bitorder="little").tobytes())
     return b"".join(parts)
+
+
+def _shutter_facts(shutter: Shutter | None) -> dict[str, Any] | None:
+    return asdict(shutter) if shutter is not None and shutter != Shutter() else None
 
 
 def _overlay_facts(overlay: Overlay | None) -> dict[str, int | bool] | None:

@@ -99,6 +99,9 @@ ACTIONS = [
     ViewerAction("cancel", _("Stop measuring"), "Escape", Group.MEASUREMENT),
     ViewerAction("marks", _("Marked findings on or off"), "s", Group.COMPARISON, "marks"),
     ViewerAction("overlay", _("Overlay of the file on or off"), "y", Group.COMPARISON, "overlay"),
+    ViewerAction(
+        "shutter", _("Display shutter of the file on or off"), ",", Group.COMPARISON, "shutter"
+    ),
     ViewerAction("heatmap", _("Heat map on or off"), "o", Group.COMPARISON),
     ViewerAction(
         "two-up", _("Another image of the study beside this one"), ".", Group.COMPARISON, "two-up"

@@ -18,6 +18,8 @@ export interface Shown {
   isInverted: boolean;
   /** Whether the file has overlay planes that are switched off. */
   isOverlayHidden: boolean;
+  /** Whether the file's shutter covers part of the picture, or is lifted. */
+  shutter: "" | "shutterOn" | "shutterLifted";
 }
 
 export class Corners {
@@ -59,10 +61,11 @@ export class Corners {
   }
 
   /** Prominent warnings that the image is not displayed as acquired, or not completely. */
-  private writeBadges({ header, turn, isOverlayHidden }: Shown): void {
+  private writeBadges({ header, turn, isOverlayHidden, shutter }: Shown): void {
     const { overlay } = header;
     const names = [
       turnName(turn),
+      shutter,
       isOverlayHidden ? "overlayHidden" : "",
       overlay?.unreadable ? "overlayUnreadable" : "",
       overlay?.isCut ? "overlayCut" : "",

@@ -7,7 +7,7 @@ export type Corner = [number, number];
  * `transform-origin: 0 0` and position it at the upper left of the pane.
  */
 export function layBetween(
-  element: HTMLElement,
+  element: HTMLElement | SVGElement,
   [width, height]: Corner,
   topLeft: Corner,
   topRight: Corner,

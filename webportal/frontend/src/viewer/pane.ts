@@ -109,8 +109,8 @@ export class Pane {
     this.onShown(image);
   }
 
-  setOverlay(isShown: boolean): void {
-    this.layers.overlay.set(isShown);
+  setLayer(layer: "overlay" | "shutter", isShown: boolean): void {
+    this.layers[layer].set(isShown);
     if (this.header) this.onRendered();
   }
 
@@ -380,6 +380,7 @@ export class Pane {
       greys: this.greys(),
       isInverted: this.isInverted() !== this.header.isInverted,
       isOverlayHidden: this.layers.overlay.isHidden,
+      shutter: this.layers.shutter.state,
     });
     this.onDrawn();
   }

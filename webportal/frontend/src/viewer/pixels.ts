@@ -3,6 +3,7 @@
 import { cache, Enums, imageLoader, metaData, type Types, utilities } from "@cornerstonejs/core";
 
 import type { OverlayPlanes } from "./overlay";
+import type { Shutter } from "./shutter";
 
 const SCHEME = "chestline";
 /** About twenty large radiographs. The document may stay open all day, so the oldest are evicted. */
@@ -25,6 +26,8 @@ export interface PixelHeader {
   orientation: [string, string];
   /** The file's overlay planes; null if it has none. */
   overlay: OverlayPlanes | null;
+  /** What the file hides of the picture; null if nothing. Headers cached by an earlier version have none. */
+  shutter?: Shutter | null;
   /** Notes for the reader on display attributes of the file that could not be applied. */
   notes: string[];
 }

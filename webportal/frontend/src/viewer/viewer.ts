@@ -52,6 +52,7 @@ export class Viewer {
   private active: Pane;
   private isAhead = false;
   private areOverlaysShown = true;
+  private areShuttersShut = true;
   /** All panes opened so far, visible or not. */
   private readonly opened: Pane[] = [];
   private readonly sizes = new ResizeObserver(() => this.resize());
@@ -101,7 +102,8 @@ export class Viewer {
     watchPinch(pane, () => this.act("cancel"));
     this.opened.push(pane);
     this.sizes.observe(pane.element);
-    pane.setOverlay(this.areOverlaysShown);
+    pane.setLayer("overlay", this.areOverlaysShown);
+    pane.setLayer("shutter", this.areShuttersShut);
     pane.onShown = (image) => this.onImageShown(pane, image);
     pane.onDrawn = () => this.onDrawn(pane);
     root.addEventListener("pointerdown", () => this.activate(pane), { capture: true });
@@ -190,11 +192,19 @@ export class Viewer {
     find(this.root, "[data-action=overlay]").hidden = !this.panes().some(
       ({ layers }) => layers.overlay.exists,
     );
+    find(this.root, "[data-action=shutter]").hidden = !this.panes().some(
+      ({ layers }) => layers.shutter.exists,
+    );
   }
 
   private toggleOverlays(): void {
     this.areOverlaysShown = !this.areOverlaysShown;
-    for (const pane of this.opened) pane.setOverlay(this.areOverlaysShown);
+    for (const pane of this.opened) pane.setLayer("overlay", this.areOverlaysShown);
+  }
+
+  private toggleShutters(): void {
+    this.areShuttersShut = !this.areShuttersShut;
+    for (const pane of this.opened) pane.setLayer("shutter", this.areShuttersShut);
   }
 
   /** Show another image of the study, as a click on its thumbnail would. */
@@ -241,6 +251,7 @@ export class Viewer {
       heatmap: () => this.machine.toggle(),
       marks: () => this.marking.toggle(),
       overlay: () => this.toggleOverlays(),
+      shutter: () => this.toggleShutters(),
       texts: () => this.stage.classList.toggle("hides-texts"),
       compare: () => comparison.toggle(),
       "two-up": () => comparison.toggleOwn(),
@@ -291,6 +302,7 @@ export class Viewer {
       link: canLink && isLinked,
       marks: this.marking.areShown,
       overlay: this.areOverlaysShown,
+      shutter: this.areShuttersShut,
       texts: !this.stage.classList.contains("hides-texts"),
     };
     for (const button of this.root.querySelectorAll<HTMLElement>(".viewer-toolbar [data-action]")) {
