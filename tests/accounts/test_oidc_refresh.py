@@ -18,7 +18,7 @@ from tests.accounts.test_oidc import make_due, sign_in_by_password
 from tests.conftest import PASSWORD
 from tests.helpers import is_signed_in
 from webportal.accounts import services
-from webportal.accounts.models import FederatedIdentity, User
+from webportal.accounts.models import FederatedIdentity, Session, User
 from webportal.accounts.oidc import client as oidc_client
 
 pytestmark = pytest.mark.django_db
@@ -74,15 +74,19 @@ def test_at_a_refresh_of_zero_minutes_a_removed_group_is_gone_at_the_next_reques
     assert client.get("/worklist").status_code == 200
 
 
+@pytest.mark.parametrize("ended", ["signed out", "in time"])
 @pytest.mark.parametrize(("minutes_ago", "opens"), [(0, True), (60, False), (None, True)])
 def test_signing_out_and_in_does_not_open_what_was_locked(
-    minutes_ago: int | None, opens: bool, client: Client, provider: IdentityProvider
+    minutes_ago: int | None, opens: bool, ended: str, client: Client, provider: IdentityProvider
 ) -> None:
     """The provider may still know who has left the browser, and ask nobody anything."""
     provider.knows("asha", groups=["readers"])
     provider.sign_in(client, "asha")
     client.post("/lock")
-    client.post("/sign-out")
+    if ended == "signed out":
+        client.post("/sign-out")
+    else:
+        Session.objects.all().delete()
     assert not is_signed_in(client)
     address = client.get("/sign-in/provider").headers["Location"]
     assert parse_qs(urlsplit(address).query)["prompt"] == ["login"]

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 #: The actor in the audit trail for changes that the provider causes.
 PROVIDER = "identity provider"
 ENTRIES_A_MINUTE = 60
-# Of a browser in which somebody has signed out of a locked session.
+# Of a browser in which a session was locked, and has not been unlocked.
 _LEFT_LOCKED = "chestline_left_locked"
 _failures = MinuteCounter()
 
@@ -50,9 +50,10 @@ class ProviderSignIn:
 
 
 def note_locked(response: HttpResponse) -> None:
-    """Note in the browser that a locked session was signed out in it.
+    """Note in the browser that a session is locked in it.
 
-    The provider may still know whoever left it, and sign in anybody else as them.
+    If it is signed out or ends, the provider may still know whoever left it, and sign in anybody
+    else as them.
     """
     if providers.name():
         response.set_cookie(
@@ -67,8 +68,13 @@ def note_locked(response: HttpResponse) -> None:
 
 
 def was_left_locked(request: HttpRequest) -> bool:
-    """Whether somebody has signed out of a locked session in this browser."""
+    """Whether a session was locked in this browser, and has not been unlocked."""
     return bool(request.COOKIES.get(_LEFT_LOCKED))
+
+
+def note_unlocked(response: HttpResponse) -> None:
+    """Note in the browser that somebody has proved who they are."""
+    response.delete_cookie(_LEFT_LOCKED, path=settings.SESSION_COOKIE_PATH)
 
 
 def begin(
@@ -115,7 +121,7 @@ def begin(
     response = HttpResponseRedirect(safe_target(request, target))
     remember_device(request, response, user)
     if left_locked and is_confirmed:
-        response.delete_cookie(_LEFT_LOCKED, path=settings.SESSION_COOKIE_PATH)
+        note_unlocked(response)
     return response
 
 

@@ -18,7 +18,7 @@ from django.shortcuts import render
 from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
 
-from webportal.accounts import locking, sessions
+from webportal.accounts import locking, provider_sessions, sessions
 from webportal.accounts.models import User
 from webportal.accounts.services import AccountError, PasswordUncheckedError
 from webportal.review.reads import authentication
@@ -69,13 +69,19 @@ def refuse_while_locked(
             return get_response(request)
         if _is_way_out(request):
             return get_response(request)
-        if _is_for_person(request):
-            is_form = request.method not in ("GET", "HEAD")
-            context = {"next": "" if is_form else request.get_full_path(), "is_form": is_form}
-            return render(request, "lock/locked.html", context, status=423)
-        return JsonResponse({"detail": _("This session is locked.")}, status=423)
+        response = _refuse(request)
+        provider_sessions.note_locked(response)
+        return response
 
     return middleware
+
+
+def _refuse(request: HttpRequest) -> HttpResponse:
+    if not _is_for_person(request):
+        return JsonResponse({"detail": _("This session is locked.")}, status=423)
+    is_form = request.method not in ("GET", "HEAD")
+    context = {"next": "" if is_form else request.get_full_path(), "is_form": is_form}
+    return render(request, "lock/locked.html", context, status=423)
 
 
 def lock_seconds() -> int:

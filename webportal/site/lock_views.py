@@ -9,7 +9,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from webportal.accounts import locking, passkey_forms, sessions
+from webportal.accounts import locking, passkey_forms, provider_sessions, sessions
 from webportal.accounts.passkeys import PasskeyError
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.accounts.services import AccountError
@@ -39,7 +39,10 @@ def lock_session(request: SignedInRequest) -> HttpResponse:
     if settings.SESSION_LOCK_MINUTES and not locking.lock(request.session, request.user):
         # It was given another key meanwhile, under which the browser tries again.
         return HttpResponse(status=HTTPStatus.CONFLICT)
-    return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    response = HttpResponse(status=HTTPStatus.NO_CONTENT)
+    if settings.SESSION_LOCK_MINUTES:
+        provider_sessions.note_locked(response)
+    return response
 
 
 @allow()
@@ -62,9 +65,11 @@ def unlock_session(request: SignedInRequest) -> HttpResponse:
             return JsonResponse({"detail": str(error)}, status=422)
         context = {"next": target, "error": str(error)}
         return render(request, "lock/locked.html", context, status=422)
-    if is_program:
-        return HttpResponse(status=HTTPStatus.NO_CONTENT)
-    return redirect(target if url_has_allowed_host_and_scheme(target, None) else "home")
+    response: HttpResponse = HttpResponse(status=HTTPStatus.NO_CONTENT)
+    if not is_program:
+        response = redirect(target if url_has_allowed_host_and_scheme(target, None) else "home")
+    provider_sessions.note_unlocked(response)
+    return response
 
 
 @allow()
