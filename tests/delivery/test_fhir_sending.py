@@ -182,7 +182,7 @@ def test_a_server_that_asks_for_time_is_not_asked_before(
         ({"fhirVersion": "4.0.0"}, "It answered."),
         ({"fhirVersion": "5.0.0"}, "Its FHIR version is 5.0.0. Chestline sends FHIR R4 (4.0.1)."),
         ({"fhirVersion": "4.3.0"}, "Its FHIR version is 4.3.0."),
-        ({"rest": [{"interaction": [{"code": "batch"}]}]}, "what Chestline needs of it: transact"),
+        ({"rest": [{"interaction": [{"code": "batch"}]}]}, "what Chestline needs: transact"),
         ({"rest": [{"resource": [{"type": "Device"}]}]}, "ImagingStudy, Observation, Diagnostic"),
         ({"resourceType": "Basic"}, "like a proxy or some other server"),
     ],

@@ -89,12 +89,12 @@ def test_patients_age_is_read_as_written_and_never_guessed(given: str, months: i
         (
             {"patient_age": "045Y"},
             Purpose.OUTSIDE,
-            "By the birth date the patient was 3 years old, by the file’s own words 45 years",
+            "3 years old by the date of birth, but 45 years by the file’s Patient Age",
         ),
         (
             {"birth_date": date(2024, 12, 1), "patient_age": "005Y"},
             Purpose.UNCONFIRMED,
-            "15 months old, by the file’s own words 5 years",
+            "15 months old by the date of birth, but 5 years by the file’s Patient Age",
         ),
         # What cannot be is not known, whatever number it would make.
         (
@@ -140,18 +140,18 @@ def test_ages(said: dict[str, Any], purpose: Purpose, words: str) -> None:
         ),
         ({"view_position": ""}, Purpose.UNCONFIRMED, "does not say which view"),
         ({"view_position": "FRONTAL"}, Purpose.UNCONFIRMED, "does not say which view"),
-        ({"view_position": "FOO"}, Purpose.UNCONFIRMED, "“FOO”, a word that is not known"),
+        ({"view_position": "FOO"}, Purpose.UNCONFIRMED, "“FOO”, which is not a known term"),
         (
             {"codes": [{"of": "view", "value": "272479007", "scheme": "SCT", "meaning": "PA"}]},
             Purpose.UNCONFIRMED,
             "two different views (AP and PA)",
         ),
         ({"body_part": "HAND"}, Purpose.WITHHELD, "this shows HAND"),
-        ({"body_part": "RIBS"}, Purpose.WITHHELD, "a part of the chest (RIBS)"),
-        ({"body_part": "LEFT LUNG"}, Purpose.WITHHELD, "a part of the chest (LEFT LUNG)"),
+        ({"body_part": "RIBS"}, Purpose.WITHHELD, "shows part of the chest (RIBS)"),
+        ({"body_part": "LEFT LUNG"}, Purpose.WITHHELD, "shows part of the chest (LEFT LUNG)"),
         ({"body_part": "FOO"}, Purpose.UNCONFIRMED, "“FOO”"),
         ({"body_part": ""}, Purpose.WITHIN, ""),
-        ({"body_part": "HALF CHEST"}, Purpose.WITHHELD, "a part of the chest (HALF CHEST)"),
+        ({"body_part": "HALF CHEST"}, Purpose.WITHHELD, "shows part of the chest (HALF CHEST)"),
         ({"laterality": "L"}, Purpose.UNCONFIRMED, "only one side"),
         ({"laterality": "left"}, Purpose.UNCONFIRMED, "(Image Laterality L)"),
         ({"laterality": "RT"}, Purpose.UNCONFIRMED, "(Image Laterality R)"),

@@ -293,8 +293,8 @@ COMPRESSED, NATIVE = True, False
         (2, 2, NATIVE, "multi_frame", "The file contains several frames."),
         (2, 2, COMPRESSED, "multi_frame", "The file contains several frames."),
         (1, 2, NATIVE, "contradictory_pixels", "more pixels than its header describes"),
-        (1, 2, COMPRESSED, "multi_frame", "holds 2 pictures, but its header describes one"),
-        (None, 2, COMPRESSED, "multi_frame", "holds 2 pictures, but its header describes one"),
+        (1, 2, COMPRESSED, "multi_frame", "contains 2 images, but its header describes one"),
+        (None, 2, COMPRESSED, "multi_frame", "contains 2 images, but its header describes one"),
     ],
 )
 def test_what_header_and_pixels_say_of_the_frames_is_named(

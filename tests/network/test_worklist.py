@@ -144,7 +144,7 @@ def test_no_order_is_asked_for_a_few_times_and_the_page_says_so(
     asked = OrderQuestion.objects.get()
     assert asked.asked_at is not None
     at = timezone.localtime(asked.asked_at).strftime("%Y-%m-%d %H:%M")
-    assert f"No order found (asked RIS1 at {at})." in client.get(address).content.decode()
+    assert f"No order found (queried RIS1 at {at})." in client.get(address).content.decode()
     assert ask(ris) == 0
     times = 1
     while asked.state == QuestionState.WAITING:

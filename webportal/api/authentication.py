@@ -2,8 +2,12 @@
 
 from datetime import timedelta
 
+from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from knox.auth import TokenAuthentication
+from knox.crypto import hash_token
+from knox.settings import CONSTANTS
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
@@ -14,28 +18,24 @@ _USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 class APITokenAuthentication(TokenAuthentication):  # type: ignore[misc]
-    """Knox's token authentication; a malformed token is refused like an unknown one."""
+    """Knox's token authentication; a malformed or expired token is refused like an unknown one."""
 
     def authenticate_credentials(self, token: bytes) -> tuple[User, ApiToken]:
-        """Return the token's user and the token; raises AuthenticationFailed."""
-        try:
-            user, found = super().authenticate_credentials(token)
-        except ValueError as error:
-            raise AuthenticationFailed("Invalid token.") from error
+        """Return the token's user and the token; raises AuthenticationFailed.
+
+        Knox would also read all other tokens of the user at each request, to delete those that have
+        expired; `create_token` does that.
+        """
+        found = _valid_token(token)
+        if found is None:
+            raise AuthenticationFailed("Invalid token.")
+        user, _ = self.validate_user(found)
         if not refresh_when_due(user):
             raise AuthenticationFailed("Invalid token.")
         now = timezone.now()
         if found.used_at is None or now - found.used_at > _USE_NOTED_EVERY:
             ApiToken.objects.filter(pk=found.pk).update(used_at=now)
         return user, found
-
-    def _cleanup_token(self, auth_token: ApiToken) -> bool:
-        """Whether the token has expired.
-
-        Knox would also read all other tokens of the user at each request, to delete those that have
-        expired; `create_token` does that.
-        """
-        return auth_token.expiry is not None and auth_token.expiry < timezone.now()
 
 
 class BearerAuthentication(APITokenAuthentication):
@@ -51,3 +51,21 @@ class BearerAuthentication(APITokenAuthentication):
             return self.authenticate_credentials(token.strip().encode())
         except UnicodeError as error:
             raise AuthenticationFailed("Invalid token.") from error
+
+
+def _valid_token(token: bytes) -> ApiToken | None:
+    try:
+        text = token.decode()
+        digest = hash_token(text)
+        found = list(_candidates(text))
+    except ValueError:  # not UTF-8, or a NUL, which PostgreSQL does not accept
+        return None
+    return next((each for each in found if constant_time_compare(digest, each.digest)), None)
+
+
+def _candidates(text: str) -> QuerySet[ApiToken]:
+    """The valid tokens that begin like this one."""
+    is_valid = Q(expiry=None) | Q(expiry__gte=timezone.now())
+    beginning = text[: CONSTANTS.TOKEN_KEY_LENGTH]
+    found: QuerySet[ApiToken] = ApiToken.objects.filter(is_valid, token_key=beginning)
+    return found.select_related("user")

@@ -138,7 +138,7 @@ CHILD = date(2023, 6, 2)
         ({}, CHILD, ""),
         ({"view_position": "PA"}, CHILD, "This view is PA; the model is intended for AP."),
         ({"view_position": ""}, CHILD, "does not say which view this is"),
-        ({"view_position": "FOO"}, CHILD, "“FOO”, a word that is not known"),
+        ({"view_position": "FOO"}, CHILD, "“FOO”, which is not a known term"),
         ({}, None, "age is not known; the model is intended for ages 1 to 5 years."),
         ({}, date(2026, 7, 1), "cannot both be right"),
     ],
@@ -167,7 +167,7 @@ def test_unknown_header_values_are_shown_beside_the_result(
         ),
         ({}, date(2026, 1, 1), "The patient was 5 months old"),
         ({"patient_age": "045Y"}, None, "The patient was 45 years old"),
-        ({"patient_age": "045Y"}, CHILD, "by the file’s own words 45 years"),
+        ({"patient_age": "045Y"}, CHILD, "45 years by the file’s Patient Age"),
     ],
 )
 @pytest.mark.parametrize("category", ["likely", "unlikely"])
@@ -187,7 +187,7 @@ def test_a_result_outside_the_purpose_counts_neither_way(
     [
         ({"view_position": "LAT"}, "not a frontal view (LAT)"),
         ({"body_part": "HAND"}, "this shows HAND"),
-        ({"body_part": "LEFT LUNG"}, "a part of the chest (LEFT LUNG)"),
+        ({"body_part": "LEFT LUNG"}, "shows part of the chest (LEFT LUNG)"),
     ],
 )
 def test_a_withheld_result_shows_no_figure_even_if_one_is_stored(

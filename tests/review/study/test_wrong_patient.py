@@ -147,7 +147,7 @@ def test_the_identity_in_the_file_is_shown_and_compared_with_the_other_patient(
     page = browser.get(address_of(study), {"to": str(other.pk)})
     said = "\n".join(page.context["comparison"].contradictions)
     assert "The file itself contains a different Patient ID: PHANTOM-1." in said
-    assert "The file itself names another name" in said
+    assert "The file itself contains a different name" in said
     assert "The file says" in page.text
 
 
