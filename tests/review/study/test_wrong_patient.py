@@ -199,7 +199,7 @@ def test_a_known_id_opens_that_patient(study: Study, sister: Patient, browser: C
     answer = browser.post(address_of(study), values)
     assert answer.headers["Location"].endswith(f"?to={sister.pk}")
     answer = browser.post(address_of(study), values | {"given_name": "Eva"})
-    assert "has another name" in answer.text
+    assert "has a different name" in answer.text
     assert f"?to={sister.pk}" in answer.text
     answer = browser.post(address_of(study), values | {"patient_id": "H-1"})
     assert "is recorded for this patient already" in answer.text
