@@ -4,10 +4,11 @@ An export is always made from the beginning: its pseudonyms exist only in memory
 one cannot be continued.
 """
 
+import hashlib
 import logging
 import tempfile
 from datetime import timedelta
-from typing import IO
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -131,21 +132,23 @@ def _tell(export: ResearchExport, done: int) -> None:
         raise AbandonedError
 
 
-def _store(export: ResearchExport, contents: ArchiveContents, file: IO[bytes]) -> None:
+def _store(export: ResearchExport, contents: ArchiveContents, file: Any) -> None:
     size = file.tell()
+    file.seek(0)
+    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     file.seek(0)
     # Each attempt has its own file name, so that none removes another's file.
     name = f"{services.FOLDER}/{export.pk}-{export.attempts}.zip"
     key = default_storage.save(name, File(file))
     try:
-        _finish(export, contents, key, size)
+        _finish(export, contents, {"key": key, "size": size, "sha256": sha256})
     except BaseException:
         default_storage.delete(key)
         raise
 
 
 @transaction.atomic
-def _finish(export: ResearchExport, contents: ArchiveContents, key: str, size: int) -> None:
+def _finish(export: ResearchExport, contents: ArchiveContents, stored: dict[str, Any]) -> None:
     # Serialised with erasures: a later one finds the study in the export.
     held = Study.objects.select_for_update(no_key=True).filter(pk__in=contents.studies)
     if len(held.order_by("pk").values_list("pk", flat=True)) != len(contents.studies):
@@ -156,8 +159,7 @@ def _finish(export: ResearchExport, contents: ArchiveContents, key: str, size: i
         state=ResearchExportState.READY,
         finished_at=now,
         expires_at=now + timedelta(days=settings.RESEARCH_EXPORT_DAYS),
-        key=key,
-        size=size,
+        **stored,
         counts=dict(contents.counts),
         left_out=dict(contents.left_out),
         with_text=contents.with_text,

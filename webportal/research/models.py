@@ -66,6 +66,9 @@ class ResearchExport(models.Model):
     removal = models.CharField(max_length=10, choices=Removal.choices, blank=True)
     key = models.CharField(max_length=200, blank=True, help_text="Of the file in the storage.")
     size = models.PositiveBigIntegerField("bytes", default=0)
+    sha256 = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text="Of the file."
+    )
     counts = models.JSONField(default=dict, help_text="Patients, studies, images and reads in it.")
     left_out = models.JSONField(default=dict, help_text="How many images, by a code of REASONS.")
     with_text = ArrayField(

@@ -1,8 +1,10 @@
 """Requests, removes and withdraws exports."""
 
+import hashlib
+import logging
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import IO
+from typing import IO, Any
 from uuid import UUID
 
 from django.core.files.storage import default_storage
@@ -23,6 +25,8 @@ MOST_STUDIES = 500
 FOLDER = "research"
 _OPEN = (ResearchExportState.WAITING, ResearchExportState.BUILDING)
 _LEFT_BEHIND = timedelta(days=1)
+
+logger = logging.getLogger(__name__)
 
 
 class ResearchError(Conflict):
@@ -70,13 +74,13 @@ def note_download(export: ResearchExport, by: User) -> list[UUID]:
     Raises ResearchError if there is no file, or the person no longer sees all of the studies.
     """
     locked = ResearchExport.objects.select_for_update().get(pk=export.pk)
-    if locked.state != ResearchExportState.READY:
-        raise ResearchError(_("This export has no file any more."))
+    _refuse_without_file(locked)
     studies = locked.studies.in_departments_of(by).order_by("study").values_list("study", flat=True)
     seen = list(studies)
     if len(seen) != locked.counts["studies"]:
         raise ResearchError(_("It has studies of departments that you no longer belong to."))
-    append(Event(Action.RESEARCH_DOWNLOADED, "research_export", locked.pk), by)
+    detail = {"sha256": locked.sha256} if locked.sha256 else {}
+    append(Event(Action.RESEARCH_DOWNLOADED, "research_export", locked.pk, detail=detail), by)
     return seen
 
 
@@ -85,10 +89,39 @@ def open_file(export: ResearchExport, by: User) -> tuple[IO[bytes], list[UUID]]:
 
     Raises ResearchError as `note_download` does, or if the file is not in the storage.
     """
-    if export.state == ResearchExportState.READY and not default_storage.exists(export.key):
+    _refuse_without_file(export)
+    if not default_storage.exists(export.key):
         raise ResearchError(_("The file is not in the storage: request the export again."))
-    studies = note_download(export, by)
-    return default_storage.open(export.key), studies
+    # From a bucket it is fetched once, and the copy that was compared is the one that is sent.
+    file = default_storage.open(export.key)
+    try:
+        _refuse_another(export, file)
+        studies = note_download(export, by)
+    except BaseException:
+        file.close()
+        raise
+    return file, studies
+
+
+def _refuse_without_file(export: ResearchExport) -> None:
+    if export.state != ResearchExportState.READY:
+        raise ResearchError(_("This export has no file any more."))
+
+
+def _refuse_another(export: ResearchExport, file: Any) -> None:
+    """Raise ResearchError if the file is not the one that was made.
+
+    Of exports of an earlier release that is not known.
+    """
+    if not export.sha256:
+        return
+    found = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
+    if found != export.sha256:
+        logger.error("The file of the research export %s is not the one that was made", export.pk)
+        raise ResearchError(
+            _("The file in the storage is not the one that was made. Tell hospital IT.")
+        )
 
 
 def file_name(export: ResearchExport) -> str:
