@@ -87,7 +87,10 @@ def test_predict_gives_full_results_for_any_file_format(
         assert result["category"] in ("likely", "indeterminate", "unlikely")
         heatmap = np.array(result["heatmap"])
         assert heatmap.shape[0] == heatmap.shape[1] >= 7
-        assert (result["bacterial_probability"] is None) == (shipped.bacterial_calibration is None)
+        assert (result["assessed_as"] == "") == (shipped.adult is None)
+        if result["assessed_as"] != "adult":
+            patterns = shipped.bacterial_calibration
+            assert (result["bacterial_probability"] is None) == (patterns is None)
     probabilities = [result["probability"] for result in results]
     assert np.ptp(probabilities) < 0.05
 

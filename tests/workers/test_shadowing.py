@@ -109,7 +109,8 @@ def test_a_stat_image_waits_for_no_more_than_one_batch_of_the_shadow(
 def test_a_version_that_cannot_be_loaded_harms_nobody(
     start: Start, trial: Shadow, make_radiographs: MakeRadiographs
 ) -> None:
-    (Path(trial.model_version.package_path) / "network.onnx").write_bytes(b"no network")
+    for network in Path(trial.model_version.package_path).glob("*.onnx"):
+        network.write_bytes(b"no network")
     start()
     enqueue_all(make_radiographs(3))
     wait_until_finished(3)

@@ -219,7 +219,9 @@ def copy_of_the_package(folder: Path, offset: float = 0.0) -> ModelPackage:
     """The package that ships under another version; `offset` shifts its log-odds."""
     shutil.copytree(SHIPPED_PACKAGE, folder)
     facts = json.loads((folder / FACTS_FILE).read_text())
-    facts["calibration"]["offset"] += offset
+    for said in (facts, facts.get("adult_stages")):
+        if said:
+            said["calibration"]["offset"] += offset
     (folder / FACTS_FILE).write_text(json.dumps(facts | {"version": folder.name}))
     seal_package(folder)
     return load_package(folder)
