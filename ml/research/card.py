@@ -73,9 +73,13 @@ def write_card(facts: Mapping[str, Any]) -> str:
         occlusion=_occlusion(facts["occlusion"]),
         consistency=_consistency(facts["sameness"]),
         gate=gate_section(facts["gate"]),
-        command=training["command"],
-        options=", ".join(f"{name} {value}" for name, value in training["options"].items()),
+        command="\n".join(made["command"] for made in (training, stages) if made),
+        options="; for the adults' stages: ".join(_options(m) for m in (training, stages) if m),
     )
+
+
+def _options(training: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in training["options"].items())
 
 
 def _range(calibration: Mapping[str, Any]) -> str:
