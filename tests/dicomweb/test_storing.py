@@ -91,7 +91,7 @@ def test_a_held_instance_is_kept_and_said_to_wait(reader: APIClient) -> None:
     response = stow(reader, phantom(2, PatientName="Somebody^Else"))
     [stored] = response.json()[REFERENCED]["Value"]
     assert (response.status_code, stored[WARNING]["Value"]) == (202, [0xB001])
-    assert "another name" in stored["00091002"]["Value"][0]
+    assert "a different name" in stored["00091002"]["Value"][0]
     assert UploadItem.objects.filter(verdict="held").count() == 1
 
 

@@ -102,7 +102,7 @@ def test_an_error_in_one_row_does_not_prevent_saving_the_others(
         ({"patient_id": "P-2", "age": "3"}, "Enter the age with its unit"),
         ({"patient_id": "P-2", "age": "999 y"}, "No patient is that old."),
         ({"patient_id": "P-3", "birth_date": "04.03.2022"}, "YYYY-MM-DD"),
-        ({"patient_id": "P-9", "family_name": "Doe"}, "has another name"),
+        ({"patient_id": "P-9", "family_name": "Doe"}, "has a different name"),
     ]
     lines = {study: values for study, (values, _) in zip(studies, problems, strict=True)}
     answer = client.post(f"/uploads/{batch.pk}/identify", filled_in(lines))

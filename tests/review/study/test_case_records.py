@@ -167,7 +167,7 @@ def test_a_temporary_patient_is_replaced_by_a_recorded_one(uploader: User) -> No
 )
 def test_a_mismatch_never_merges_patients(claimed: Identity, uploader: User) -> None:
     study, _ = temporary_study(), eva()
-    with pytest.raises(RecordError, match=r"has another .*Müller, Eva"):
+    with pytest.raises(RecordError, match=r"has a different .*Müller, Eva"):
         assign_patient(study, claimed, uploader)
     study.refresh_from_db()
     assert study.patient.is_temporary
@@ -218,7 +218,7 @@ def test_the_forms_shown_to_an_uploader(uploader: User, sign_in: Callable[[User]
     known = eva()
     values = {"patient_id": "H1", "family_name": "Meier", "given_name": "Eva"}
     refused = browser.post(address, values)
-    assert "has another name" in refused.content.decode()
+    assert "has a different name" in refused.content.decode()
     assert "Meier" in refused.content.decode()
     shown = browser.post(address, values | {"family_name": "Müller"}, follow=True)
     study.refresh_from_db()
