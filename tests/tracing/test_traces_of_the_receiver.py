@@ -30,7 +30,7 @@ def test_an_image_from_a_modality_is_traced_from_its_import(
     receiver = start_receiver()
     sent = receiver.call("storescu", tmp_path / "planted.dcm")
     assert sent.returncode == 0, sent.stdout
-    [imported] = collecting.wait_for("import instance")
+    [imported] = collecting.wait_for("import instances")
     assert imported.service == "chestline-receiver"
     trace, span = imported.span.trace_id.hex(), imported.span.span_id.hex()
     wait_until(Job.objects.exists, "the image was queued")

@@ -5,9 +5,10 @@ same verdict for a file it has already seen.
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import groupby
 
 from django.conf import settings
 from django.db import Error, transaction
@@ -15,12 +16,12 @@ from django.db.models import Count, Max, Min, QuerySet
 from django.utils import timezone
 
 from webportal import tracing
-from webportal.accounts.models import User
 from webportal.database.locks import trying_lock
 from webportal.intake import pipeline
 from webportal.intake.batches import services
 from webportal.intake.errors import StorageRefusesError
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
+from webportal.intake.pipeline import group
 from webportal.network import inbox
 from webportal.network.models import InboxState, Node, ReceivedInstance
 from webportal.network.priors.arrivals import department_of
@@ -75,12 +76,13 @@ def import_quiet_studies(should_stop: Callable[[], bool] = lambda: False) -> int
             batch = _batch_for(study)
             # Of two versions of an image, the one that came first is stored, however often it
             # came again since; the other is held.
-            for row in study.waiting().filter(batch=batch).order_by("first_received_at", "pk"):
+            rows = study.waiting().filter(batch=batch).order_by("first_received_at", "pk")
+            for some in _groups(rows):
                 if should_stop():
                     return settled
-                with tracing.span("import instance"):
-                    _import(row, batch, study.node.account)
-                settled += 1
+                with tracing.span("import instances"):
+                    _import(some, batch, study.node)
+                settled += len(some)
         return settled
 
 
@@ -130,40 +132,74 @@ def _batch_for(study: _Study) -> UploadBatch:
     return batch
 
 
-def _import(row: ReceivedInstance, batch: UploadBatch, by: User) -> None:
-    """Import one instance and record its verdict. Raises errors that would affect every file."""
-    attempts = row.attempts + 1
-    ReceivedInstance.objects.filter(pk=row.pk).update(attempts=attempts)
-    if attempts > _MOST_ATTEMPTS:
-        _settle(row, None, InboxState.REFUSED, Reason("internal_error"))
+def _groups(rows: Iterable[ReceivedInstance]) -> Iterator[list[ReceivedInstance]]:
+    """Divide a study into groups that are imported together.
+
+    Instances whose import has begun before are alone: one of them may have killed the process.
+    """
+    for was_begun, some in groupby(rows, key=lambda row: row.attempts > 0):
+        if was_begun:
+            yield from ([row] for row in some)
+        else:
+            yield from group.bounded(some, lambda row: row.size)
+
+
+def _import(rows: Sequence[ReceivedInstance], batch: UploadBatch, node: Node) -> None:
+    """Import a group and record its verdicts. Raises errors that would affect every file."""
+    attempts = rows[0].attempts
+    tried = ReceivedInstance.objects.filter(pk__in=[row.pk for row in rows])
+    tried.update(attempts=attempts + 1)
+    if attempts >= _MOST_ATTEMPTS:
+        _settle([_Outcome(row, None, Reason("internal_error")) for row in rows], node)
         return
+    files: list[tuple[ReceivedInstance, bytes]] = []
+    outcomes: list[_Outcome] = []
+    for row in rows:
+        try:
+            files.append((row, inbox.read(row)))
+        except (FileNotFoundError, DamagedFileError):
+            outcomes.append(_Outcome(row, None, Reason("inbox_file_missing")))
     try:
-        data = inbox.read(row)
-    except (FileNotFoundError, DamagedFileError):
-        _settle(row, None, InboxState.REFUSED, Reason("inbox_file_missing"))
-        return
-    try:
-        name = f"{row.sop_instance_uid}.dcm"
-        [item] = pipeline.receive_file(batch, name, io.BytesIO(data), by)
+        named = [(f"{row.sop_instance_uid}.dcm", io.BytesIO(data)) for row, data in files]
+        items = pipeline.receive_files(batch, named, node.account)
     except (StorageRefusesError, OSError, Error):
-        ReceivedInstance.objects.filter(pk=row.pk).update(attempts=row.attempts)
+        tried.update(attempts=attempts)
         raise
-    _settle(row, item, _STATES[Verdict(item.verdict)], item.reason)
+    outcomes += [
+        _Outcome(row, item, item.reason) for (row, _), item in zip(files, items, strict=True)
+    ]
+    _settle(outcomes, node)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What has become of an instance; `item` is None if it never reached the pipeline."""
+
+    row: ReceivedInstance
+    item: UploadItem | None
+    reason: Reason
+
+    @property
+    def state(self) -> InboxState:
+        return _STATES[Verdict(self.item.verdict)] if self.item else InboxState.REFUSED
 
 
 @transaction.atomic
-def _settle(
-    row: ReceivedInstance, item: UploadItem | None, state: InboxState, reason: Reason
-) -> None:
-    """Record the outcome of an instance, unless the same bytes arrived again and are waiting."""
-    locked = ReceivedInstance.objects.select_for_update().get(pk=row.pk)
-    if locked.times_received != row.times_received:
-        return
-    locked.item, locked.state, locked.settled_at = item, state, timezone.now()
-    locked.attempts = 0
-    locked.reason_code, locked.reason_params = reason.code, dict(reason.params)
-    locked.save()
-    if item is not None and item.radiograph is not None and item.radiograph.series_id:
-        series = Series.objects.filter(pk=item.radiograph.series_id, ae_title="")
-        assert locked.node is not None
-        series.update(ae_title=locked.node.ae_title)
+def _settle(outcomes: Sequence[_Outcome], node: Node) -> None:
+    """Record outcomes, except of instances of which the same bytes came again and are waiting."""
+    known = {outcome.row.pk: outcome for outcome in outcomes}
+    rows = ReceivedInstance.objects.select_for_update().filter(pk__in=known).order_by("pk")
+    settled, now = [], timezone.now()
+    for row in rows:
+        outcome = known[row.pk]
+        if row.times_received != outcome.row.times_received:
+            continue
+        row.item, row.state, row.settled_at = outcome.item, outcome.state, now
+        row.attempts = 0
+        row.reason_code, row.reason_params = outcome.reason.code, dict(outcome.reason.params)
+        settled.append(row)
+    fields = ["item", "state", "settled_at", "attempts", "reason_code", "reason_params"]
+    ReceivedInstance.objects.bulk_update(settled, fields)
+    images = [row.item.radiograph for row in settled if row.item and row.item.radiograph]
+    series = Series.objects.filter(pk__in={image.series_id for image in images}, ae_title="")
+    series.update(ae_title=node.ae_title)
