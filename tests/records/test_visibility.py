@@ -4,12 +4,17 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.factories import make_job, make_patient, make_radiograph, make_study
 from webportal.accounts.models import Department, Role, User
 from webportal.inference.models import Job
 from webportal.records.models import EmergencyAccess, Patient, Radiograph, Study
+from webportal.records.visibility import keep_scopes
 
 MakeUser = Callable[..., User]
 
@@ -85,3 +90,39 @@ def test_new_users_belong_to_the_single_department(
 ) -> None:
     assert [each.name for each in person.departments.all()] == ["General"]
     assert not make_user(Role.UPLOADER).departments.exists()
+
+
+def asked(queries: CaptureQueriesContext) -> int:
+    """How often it was asked to which departments somebody belongs."""
+    return sum("FROM accounts_membership" in each["sql"] for each in queries)
+
+
+def test_a_page_asks_once_what_its_reader_sees(
+    person: User, elsewhere: Department, sign_in: Callable[[User], Client]
+) -> None:
+    make_study()
+    make_study(department=elsewhere)
+    browser = sign_in(person)
+    with CaptureQueriesContext(connection) as queries:
+        assert browser.get("/worklist").text.count('id="row-') == 1
+    assert asked(queries) == 1
+    # Nothing is kept for the next page.
+    person.departments.add(elsewhere)
+    assert browser.get("/worklist").text.count('id="row-') == 2
+    person.departments.clear()
+    assert browser.get("/worklist").text.count('id="row-') == 0
+
+
+def test_a_request_that_changes_departments_sees_the_change(
+    person: User, elsewhere: Department
+) -> None:
+    make_study(department=elsewhere)
+
+    def view(request: HttpRequest) -> HttpResponse:
+        assert not Study.objects.visible_to(person).exists()
+        person.departments.add(elsewhere)
+        return HttpResponse(str(Study.objects.visible_to(person).count()))
+
+    response = keep_scopes(view)(RequestFactory().post("/"))
+    assert isinstance(response, HttpResponse)
+    assert response.text == "1"

@@ -1,7 +1,4 @@
-"""Emergency access: time-limited access to a patient of another department, with a reason.
-
-Outside the package `models`, because `visibility`, on which that is based, needs it.
-"""
+"""Emergency access: time-limited access to a patient of another department, with a reason."""
 
 import uuid
 

@@ -69,6 +69,8 @@ MIDDLEWARE = [
     "webportal.accounts.middleware.SignInMiddleware",
     "webportal.accounts.middleware.require_own_password",
     "webportal.accounts.middleware.require_second_factor",
+    # The last one: those before it may change a person's departments.
+    "webportal.records.visibility.keep_scopes",
 ]
 
 # The comparisons of records with the trail, provided by the apps.
