@@ -17,6 +17,9 @@ from webportal.origin import current_origin
 
 SYSTEM = "system"
 
+_LOCK_HEAD = "SELECT sequence, mac, key_id FROM audit_chainhead WHERE id = 1 FOR UPDATE"
+_MOVE_HEAD = "UPDATE audit_chainhead SET sequence = %s, mac = %s, key_id = %s WHERE id = 1"
+
 
 @dataclass(frozen=True)
 class Event:
@@ -77,8 +80,8 @@ def append_all(
             entry.mac = compute_mac(entry, key)
             sequence, mac = entry.sequence, entry.mac
             entries.append(entry)
-        insert(entries)
-        ChainHead.objects.filter(pk=1).update(sequence=sequence, mac=mac, key_id=key.id)
+        # With the statement that moves the head, because everybody who appends waits meanwhile.
+        insert(entries, then=_MOVE_HEAD, parameters=[sequence, mac, key.id])
     return entries
 
 
@@ -90,8 +93,8 @@ def lock_head() -> tuple[int, str, str]:
     the chain's head: if the head were locked first, that would be a deadlock.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("SELECT sequence, mac, key_id FROM audit_chainhead WHERE id = 1 FOR UPDATE")
+        cursor.execute(f"SET CONSTRAINTS ALL IMMEDIATE; {_LOCK_HEAD}")
+        cursor.nextset()
         head: tuple[int, str, str] | None = cursor.fetchone()
     if head is None:
         raise ChainHead.DoesNotExist

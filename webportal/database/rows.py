@@ -16,8 +16,16 @@ Row = TypeVar("Row", bound=Model)
 _AS_THEY_ARE = {str, uuid.UUID, type(None)}
 
 
-def insert(rows: Sequence[Row], *, ignore_conflicts: bool = False) -> int:
+def insert(
+    rows: Sequence[Row],
+    *,
+    ignore_conflicts: bool = False,
+    then: str = "",
+    parameters: Sequence[Any] = (),
+) -> int:
     """Insert rows of one model with one statement; returns how many.
+
+    `then` is a statement that is sent with it, for whoever cannot wait for another answer.
 
     With `ignore_conflicts`, a row that conflicts with an existing one is left out, after waiting
     for a transaction that is making the same row. The values are those that the rows have:
@@ -31,8 +39,9 @@ def insert(rows: Sequence[Row], *, ignore_conflicts: bool = False) -> int:
     statement, fields = _insert_into(type(rows[0]))
     values = [{field.column: _value(field, row) for field in fields} for row in rows]
     conflict = " ON CONFLICT DO NOTHING" if ignore_conflicts else ""
+    query = f"{statement}{conflict}; {then}" if then else f"{statement}{conflict}"
     with connection.cursor() as cursor:
-        cursor.execute(f"{statement}{conflict}", [json.dumps(values, default=_as_text)])
+        cursor.execute(query, [json.dumps(values, default=_as_text), *parameters])
         inserted: int = cursor.rowcount
     for row in rows:
         row._state.adding = False

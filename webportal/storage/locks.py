@@ -10,11 +10,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 _NUMBER = 0x6368657374  # "chest"
 _BACKUP = 0x6368657375
 
-
-def lock_storing() -> None:
-    """Prevent the removal of files until the transaction, and thus its records, are committed."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_NUMBER])
+#: Prevents the removal of files until the transaction, and thus its records, are committed.
+LOCK_STORING = f"SELECT pg_advisory_xact_lock_shared({_NUMBER})"
 
 
 def lock_removing() -> None:

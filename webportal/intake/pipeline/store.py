@@ -29,7 +29,7 @@ from webportal.reasons import NO_REASON, Reason
 from webportal.records.choices import ReadingState
 from webportal.records.models import Radiograph, Series, Study
 from webportal.records.services import return_to_worklist
-from webportal.storage.locks import lock_storing
+from webportal.storage.locks import LOCK_STORING
 
 MEDIA_TYPES = {"dicom": "application/dicom", "jpeg": "image/jpeg", "png": "image/png"}
 
@@ -344,8 +344,11 @@ def _lock(hashes: Iterable[str], sop_instance_uids: Iterable[str] = ()) -> None:
     """
     numbers = {int.from_bytes(bytes.fromhex(each[:16]), "big", signed=True) for each in hashes}
     instances = list(sop_instance_uids)
+    # Sent together and run one after the other.
+    statements = f"{_LOCK_CONTENTS}; {LOCK_STORING}"
+    parameters: list[list[int] | list[str]] = [sorted(numbers)]
+    if instances:
+        statements += f"; {_LOCK_INSTANCES}"
+        parameters.append(instances)
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK_CONTENTS, [sorted(numbers)])
-        lock_storing()
-        if instances:
-            cursor.execute(_LOCK_INSTANCES, [instances])
+        cursor.execute(statements, parameters)
