@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 import psutil
 
 from deploy.local import recovery
+from deploy.local.devices import device_of, gpus
 from deploy.local.errors import ServiceError
 from deploy.local.processes import find_processes, kill_processes
-from deploy.local.scaling import Scale, worker_numbers
+from deploy.local.scaling import SETTING, Scale, worker_numbers
 from deploy.local.service import Service
 from deploy.local.services import Postgres, Valkey, postgres_programs
 from deploy.local.supervisor import MARKER, STOP_SIGNALS, Program, StartError, Supervisor
@@ -164,7 +165,10 @@ def _run(folders: Folders, running: ExitStack) -> None:
     if scale.most > scale.least:
         running.callback(scale.stop)
         scale.follow(environment["DATABASE_URL"])
-    programs = _programs(listener, scale)
+    devices = gpus()
+    if len(devices) > scale.most:
+        _say(f"There are {len(devices)} GPUs: {SETTING}={len(devices)} uses them all.")
+    programs = _programs(listener, scale, devices)
     if archives and "DATABASE_URL" in services:
         programs.append(_archiver(postgres))
     supervisor = Supervisor(programs, list(services.values()), environment, folders.log)
@@ -186,7 +190,7 @@ def _stop_undisturbed(service: Service) -> None:
     service.stop()
 
 
-def _programs(listener: socket.socket, scale: Scale) -> list[Program]:
+def _programs(listener: socket.socket, scale: Scale, devices: list[str]) -> list[Program]:
     server = [sys.executable, "-m", "webportal.server"]
     # The scheduler is a separate worker, so that no sweep waits behind inference.
     scheduler = ["worker", "--pool", "solo", "--queues", "maintenance", "--beat"]
@@ -194,19 +198,24 @@ def _programs(listener: socket.socket, scale: Scale) -> list[Program]:
     number = listener.fileno()
     return [
         Program("portal", [*server, "--fd", str(number)], pass_fds=(number,)),
-        *_workers(scale),
+        *_workers(scale, devices),
         Program("receiver", [*MANAGE, "receive_dicom"]),
         Program("orders", [*MANAGE, "receive_orders"]),
         Program("scheduler", _celery("scheduler.app", "scheduler", *scheduler)),
     ]
 
 
-def _workers(scale: Scale) -> list[Program]:
+def _workers(scale: Scale, devices: list[str]) -> list[Program]:
     """The programs for the largest number of workers; the first ones run as long as wanted."""
 
     def worker(number: int) -> Program:
         name = "worker" if number == 1 else f"worker-{number}"
-        return Program(name, _worker_command(name), is_wanted=lambda: number <= scale.wanted)
+        return Program(
+            name,
+            _worker_command(name),
+            environment=device_of(number, devices),
+            is_wanted=lambda: number <= scale.wanted,
+        )
 
     return [worker(number) for number in range(1, scale.most + 1)]
 

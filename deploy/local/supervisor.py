@@ -37,7 +37,7 @@ class StartError(Exception):
 
 @dataclass
 class Program:
-    """A process to keep running: its name, its command line, and the sockets passed to it.
+    """A process to keep running: its name, command line, sockets and what only its environment has.
 
     It is started only while it `is_wanted`, and told to stop when it no longer is.
     """
@@ -45,6 +45,7 @@ class Program:
     name: str
     command: Sequence[str]
     pass_fds: tuple[int, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
     is_wanted: Callable[[], bool] = lambda: True
     is_told_to_stop: bool = field(default=False, init=False)
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
@@ -135,7 +136,7 @@ class Supervisor:
         # tells each one to stop, once.
         program.process = subprocess.Popen(
             program.command,
-            env=self.environment,
+            env={**self.environment, **program.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

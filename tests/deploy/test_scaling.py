@@ -53,7 +53,7 @@ def test_more_are_wanted_at_once_and_fewer_only_after_a_while() -> None:
 
 def test_the_first_workers_are_the_wanted_ones() -> None:
     scale = Scale(2, 3)
-    workers = _workers(scale)
+    workers = _workers(scale, [])
     assert [worker.name for worker in workers] == ["worker", "worker-2", "worker-3"]
     assert [worker.is_wanted() for worker in workers] == [True, True, False]
     scale.wanted = 3
