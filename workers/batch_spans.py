@@ -1,4 +1,4 @@
-"""The spans of an inference worker: one for each batch, and one for each image in it.
+"""The spans and times of an inference worker's batches and the images in them.
 
 The span of an image belongs to the trace of the request that queued it, and lasts from the claim
 until its result is stored. The span of a batch, with those of its phases, belongs to no single
@@ -17,6 +17,7 @@ from uuid import UUID
 
 from webportal import tracing
 from webportal.inference.claims import ClaimedJob
+from webportal.inference.measured import Measured
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -29,14 +30,19 @@ class _Batch:
 
 
 class BatchSpans:
-    """The spans of the jobs that an engine holds; nothing while tracing is off. Thread-safe."""
+    """The spans of the jobs that an engine holds, none while tracing is off. Thread-safe.
+
+    `measured` has how long they took, in any case.
+    """
 
     def __init__(self) -> None:
+        self.measured = Measured()
         self._lock = threading.Lock()
         self._open: dict[UUID, tuple[Span, _Batch]] = {}
 
     def claimed(self, jobs: Sequence[ClaimedJob], since_ns: int) -> None:
         """Begin the spans of a batch; its claim began at `since_ns` (`time.time_ns`)."""
+        self.measured.claimed(jobs)
         links = [job.traceparent for job in jobs]
         span = tracing.begin("batch", kind="CONSUMER", parent="", links=links, since_ns=since_ns)
         if span is None:
@@ -56,11 +62,15 @@ class BatchSpans:
 
     @contextmanager
     def phase(self, name: str, jobs: Sequence[ClaimedJob]) -> Iterator[None]:
-        """A span in that of the batch to which these jobs belong."""
-        held = self._open.get(jobs[0].id) if jobs else None
+        """A span in that of the batch to which these jobs belong, if there are any."""
+        if not jobs:
+            yield
+            return
+        held = self._open.get(jobs[0].id)
         span = tracing.begin(name, parent=held[1].span) if held else None
         try:
-            yield
+            with self.measured.phase(name):
+                yield
         except Exception as error:
             if span is not None:
                 tracing.mark_failed(span, type(error).__name__)
@@ -70,11 +80,13 @@ class BatchSpans:
 
     def ended(self, jobs: Sequence[ClaimedJob], outcome: str) -> None:
         """End the spans of jobs, and that of their batch with the last of it."""
+        self.measured.ended([job.id for job in jobs], is_stored=outcome == "stored")
         for job in jobs:
             self._end_job(job.id, outcome)
 
     def abandon(self) -> None:
         """End all open spans: an error has ended the work."""
+        self.measured.abandon()
         for job_id in list(self._open):
             self._end_job(job_id, "abandoned")
 

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from django.conf import settings
@@ -87,6 +87,10 @@ class Engine:
         """Seconds since the last activity; 0 while working."""
         since = self._idle_since
         return 0.0 if since is None else time.monotonic() - since
+
+    def measured(self) -> dict[str, Any]:
+        """What it has measured, see webportal.inference.measured. Thread-safe."""
+        return self._spans.measured.as_json()
 
     def held_jobs(self) -> list[ClaimedJob]:
         """The jobs whose leases need renewing. Thread-safe."""

@@ -105,7 +105,13 @@ class Process:
 
     def _report(self) -> None:
         news = self.log_tail.news()
-        orders = report_alive(self.name, self.engine.device_name, self.engine.model_version, news)
+        orders = report_alive(
+            self.name,
+            self.engine.device_name,
+            self.engine.model_version,
+            self.engine.measured(),
+            news,
+        )
         if news is not None:
             self.log_tail.was_reported(news)
         held = self.engine.held_jobs()
@@ -193,7 +199,7 @@ def serve(name: str) -> None:
     @worker_process_shutdown.connect(weak=False)
     def report_end(**kwargs: Any) -> None:
         shadow_work.give_back(process.name)
-        report_stop(process.name, process.log_tail.news())
+        report_stop(process.name, process.engine.measured(), process.log_tail.news())
         tracing.stop()
 
     @worker_shutting_down.connect(weak=False)

@@ -19,6 +19,9 @@ from webportal.audit.anchors import anchor
 from webportal.audit.models import Action, Verification
 from webportal.audit.trail import Event, append
 from webportal.backups.models import Backup, BackupState
+from webportal.inference.measured import Measured
+from webportal.inference.presence import report_alive
+from webportal.intake import measures
 from webportal.notifications.alerts import ALERTS
 from webportal.oversight.drift.weeks import last_complete_week
 from webportal.oversight.models import DriftWeek
@@ -73,6 +76,9 @@ def scraped(db: None, client: Client, settings: Settings) -> str:
     anchor()
     Verification.objects.create(requested_at=now, finished_at=now)
     _add_week()
+    report_alive("gpu-1", "gpu:0", "1", Measured().as_json())
+    measures.verdicts.labels("accepted")
+    measures.seconds.labels("check")
     client.get("/health/live")
     response = client.get("/metrics", headers={"Authorization": "Bearer of the tests"})
     assert response.status_code == 200
@@ -148,8 +154,8 @@ def test_every_metric_exists(scraped: str) -> None:
     recorded = {rule["record"] for rule in rules("recording.yaml")}
     used = {name for each in expressions() for name in _NAME.findall(_STRING.sub('""', each))}
     assert used - offered - recorded == {UP}
-    # And what is offered is shown, but for the sums that belong to histograms.
-    assert {name for name in offered - used if not name.endswith("_sum")} == set()
+    # And what is offered is shown, but for the sums and numbers that belong to histograms.
+    assert {name for name in offered - used if not name.endswith(("_sum", "_count"))} == set()
 
 
 def test_every_value_of_a_label_exists(scraped: str) -> None:
@@ -187,6 +193,12 @@ def test_every_command_in_the_runbook_exists() -> None:
     assert len(commands) > 3
     for command in commands:
         assert list((ROOT / "webportal").glob(f"*/management/commands/{command}.py")), command
+
+
+def test_every_panel_has_an_id_of_its_own() -> None:
+    """Grafana opens, links and embeds a panel by it."""
+    ids = [panel["id"] for panel in panels()]
+    assert len(ids) == len(set(ids))
 
 
 def test_panels_do_not_overlap() -> None:

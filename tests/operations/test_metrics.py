@@ -1,25 +1,35 @@
 """/metrics in Prometheus' text format, for those allowed to scrape it."""
 
+import io
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from tests import dicom_files
 from tests.delivery.rows import make_delivery, make_pacs
-from tests.factories import make_job
+from tests.factories import make_job, make_worker
 from tests.network.rows import make_node, make_received
 from webportal.accounts.models import User
 from webportal.audit.anchors import anchor
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.delivery.models import Delivery, DeliveryState, Destination
+from webportal.inference.claims import ClaimedJob
+from webportal.inference.measured import Measured
 from webportal.inference.models import JobState, Worker
+from webportal.inference.presence import report_alive
+from webportal.intake.batches.services import create_batch
+from webportal.intake.pipeline import receive_files
 from webportal.network.models import InboxState
 from webportal.notifications.alerts import ALERTS
+from webportal.storage import storage_from_url
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +62,55 @@ def test_values_match_the_database(client: Client, settings: Settings) -> None:
     assert samples["chestline_queue_stuck"] == 1
     assert samples['chestline_workers{state="idle"}'] == 1
     assert samples["chestline_storage_free_bytes"] > 0
+
+
+def test_what_workers_report_is_added_up_as_prometheus_expects(
+    client: Client, settings: Settings, uploader: User
+) -> None:
+    settings.METRICS_TOKEN = "of the tests"
+    measured = Measured()
+    for number, waited in ((1, 0.3), (5, 20.0)):
+        jobs = [ClaimedJob(uuid4(), 1, uuid4(), "", "", 2, "", waited) for _ in range(number)]
+        measured.claimed(jobs)
+        measured.ended([job.id for job in jobs], is_stored=number == 1)
+    with measured.phase("predict"):
+        pass
+    report_alive("a", "cpu", "1", measured.as_json())
+    # One of an earlier release reports nothing.
+    make_worker("b")
+    samples = scrape(client)
+    of_a = 'worker="a"'
+
+    def count_of(until: str, le: str) -> float:
+        return samples[f'chestline_job_seconds_bucket{{le="{le}",until="{until}",{of_a}}}']
+
+    found = [count_of("claimed", le) for le in ("0.25", "0.5", "10", "30", "+Inf")]
+    assert found == [0, 1, 1, 6, 6]
+    assert count_of("stored", "+Inf") == 1
+    assert samples[f'chestline_job_seconds_sum{{until="claimed",{of_a}}}'] == pytest.approx(100.3)
+    assert samples[f'chestline_batch_images_bucket{{le="4",{of_a}}}'] == 1
+    assert samples[f"chestline_batch_images_count{{{of_a}}}"] == 2
+    assert samples[f'chestline_batch_seconds_count{{phase="predict",{of_a}}}'] == 1
+    assert not any('worker="b"' in sample for sample in samples)
+
+
+def test_uploads_are_counted_by_verdict(
+    client: Client, settings: Settings, uploader: User, tmp_path: Path
+) -> None:
+    settings.METRICS_TOKEN = "of the tests"
+    settings.STORAGES = settings.STORAGES | {"default": storage_from_url(f"file://{tmp_path}")}
+    settings.UPLOAD_MIN_FREE_BYTES = 0
+    before = scrape(client)
+    image = io.BytesIO(dicom_files.png(dicom_files.phantom()))
+    files = [("a.png", image), ("b.txt", io.BytesIO(b"no image"))]
+    receive_files(create_batch(uploader), files, uploader)
+    after = scrape(client)
+    for sample in (
+        'chestline_uploaded_files_total{verdict="accepted"}',
+        'chestline_uploaded_files_total{verdict="refused"}',
+        'chestline_upload_seconds_count{step="store"}',
+    ):
+        assert after[sample] - before.get(sample, 0) == 1, sample
 
 
 def test_an_empty_queue_has_every_sample_too(client: Client, settings: Settings) -> None:

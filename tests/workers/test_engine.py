@@ -81,6 +81,25 @@ def test_it_works_until_the_queue_is_empty(engine: Engine) -> None:
     assert engine.held_jobs() == []
 
 
+def test_it_measures_how_long_jobs_and_batches_take(engine: Engine) -> None:
+    broken = make_job(queued_at=timezone.now() - timedelta(seconds=100))
+    spoil(broken, b"no image at all")
+    for _ in range(2):
+        make_job(queued_at=timezone.now() - timedelta(seconds=100))
+    engine.drain()
+    measured = engine.measured()
+    images, since = measured["images"], measured["jobs"]
+    assert (sum(images["counts"]), images["sum"]) == (1, 3)
+    assert (sum(since["claimed"]["counts"]), sum(since["stored"]["counts"])) == (3, 2)
+    assert 300 <= since["claimed"]["sum"] < 400
+    assert 200 <= since["stored"]["sum"] < 300
+    assert {name: sum(phase["counts"]) for name, phase in measured["phases"].items()} == {
+        "read": 1,
+        "predict": 1,
+        "write back": 1,
+    }
+
+
 def test_a_file_that_can_never_be_decoded_is_quarantined_at_once(engine: Engine) -> None:
     broken, _ = make_job(), make_job()
     spoil(broken, b"no image at all")

@@ -67,7 +67,8 @@ FROM numbered, records_radiograph AS radiograph
 WHERE job.id = numbered.id AND radiograph.id = job.radiograph_id
     AND (numbered.retries = 0 OR numbered.number = 1 AND NOT %(busy)s)
 RETURNING job.id, job.attempt, job.radiograph_id, radiograph.dicom_key,
-    radiograph.dicom_sha256, job.priority, job.traceparent
+    radiograph.dicom_sha256, job.priority, job.traceparent,
+    extract(epoch FROM now() - job.queued_at)::float8
 """  # noqa: S608
 
 
@@ -82,6 +83,7 @@ class ClaimedJob:
     dicom_sha256: str
     priority: int
     traceparent: str = ""
+    waited_seconds: float = 0.0
 
     @property
     def is_stat(self) -> bool:

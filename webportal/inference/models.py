@@ -283,6 +283,12 @@ class Worker(models.Model):
     stopped_at = models.DateTimeField(null=True, blank=True)
     finished_jobs = models.PositiveBigIntegerField(default=0)
     log_tail = models.TextField(blank=True, help_text="The last lines of its log.")
+    measured = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        help_text="Its histograms since it started, see webportal.inference.measured.",
+    )
 
     class Meta:
         ordering = ["name"]

@@ -46,8 +46,14 @@ def report_start(name: str) -> None:
     record_start("worker", name)
 
 
-def report_alive(name: str, device: str, model_version: str, log_tail: str | None = None) -> Orders:
-    """Record a worker's heartbeat, what it runs, and the end of its log unless that is unchanged.
+def report_alive(
+    name: str,
+    device: str,
+    model_version: str,
+    measured: dict[str, Any],
+    log_tail: str | None = None,
+) -> Orders:
+    """Record a worker's heartbeat, what it runs and has measured, and a changed end of its log.
 
     Returns what it is to do.
     """
@@ -55,6 +61,7 @@ def report_alive(name: str, device: str, model_version: str, log_tail: str | Non
         "last_seen_at": Now(),
         "device": device,
         "model_version": model_version,
+        "measured": measured,
     }
     if log_tail is not None:
         seen["log_tail"] = log_tail
@@ -86,9 +93,13 @@ def end_loading(name: str) -> None:
     Worker.objects.filter(name=name).update(loading_since=None)
 
 
-def report_stop(name: str, log_tail: str | None = None) -> None:
-    """Record that a worker process has shut down cleanly, and the end of its log."""
+def report_stop(
+    name: str, measured: dict[str, Any] | None = None, log_tail: str | None = None
+) -> None:
+    """Record that a worker process has shut down cleanly, what it measured, and its log's end."""
     seen: dict[str, Any] = {"last_seen_at": Now(), "stopped_at": Now()}
+    if measured is not None:
+        seen["measured"] = measured
     if log_tail is not None:
         seen["log_tail"] = log_tail
     Worker.objects.filter(name=name).update(**seen)

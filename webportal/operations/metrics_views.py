@@ -1,6 +1,6 @@
 """`/metrics`: what Prometheus scrapes, computed from the database at each scrape.
 
-The process itself counts only how long requests took.
+The process itself measures only requests and uploads; workers report theirs with their heartbeats.
 
 deploy/monitoring/ has the alert rules and the dashboard that use it.
 """
@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
@@ -23,7 +23,9 @@ from webportal.accounts.models import Role, User
 from webportal.audit.health import last_anchor_at, last_verified_at
 from webportal.backups.health import latest_complete
 from webportal.delivery.outbox import longest_wait, unsettled_by_state
-from webportal.inference.health import jobs_by_state, queue_health
+from webportal.inference.health import jobs_by_state, queue_health, recent_workers
+from webportal.inference.measured import cumulative
+from webportal.intake import measures
 from webportal.network.health import longest_in_inbox, undecided_by_state
 from webportal.notifications.alerts import ALERTS, current_alerts
 from webportal.operations.health_views import broker_answers
@@ -58,21 +60,24 @@ def _is_hospital_it(request: HttpRequest) -> bool:
 
 
 class DatabaseCollector(Collector):
-    """Gauges of what the database contains."""
+    """What the database contains: gauges, and the histograms of workers."""
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Compute every gauge."""
+    def collect(self) -> Iterator[GaugeMetricFamily | HistogramMetricFamily]:
+        """Compute all of them."""
         yield from _queue()
         yield from _alerts()
         yield from _stored()
         yield from _audit()
         yield from _exchange()
         yield from _model()
+        yield from _workers()
 
 
 _registry = CollectorRegistry()
 _registry.register(DatabaseCollector())
 _registry.register(durations)
+_registry.register(measures.verdicts)
+_registry.register(measures.seconds)
 
 
 def _queue() -> Iterator[GaugeMetricFamily]:
@@ -194,6 +199,35 @@ def _model() -> Iterator[GaugeMetricFamily]:
             "Population stability index of the model's scores in the last complete week.",
             week.psi,
         )
+
+
+def _workers() -> Iterator[HistogramMetricFamily]:
+    """What each worker has measured since it started."""
+    jobs = HistogramMetricFamily(
+        "chestline_job_seconds",
+        "Time since jobs were queued, until a worker claimed them and until their results were"
+        " stored.",
+        labels=["worker", "until"],
+    )
+    phases = HistogramMetricFamily(
+        "chestline_batch_seconds",
+        "How long batches took to read, to predict and to write back.",
+        labels=["worker", "phase"],
+    )
+    images = HistogramMetricFamily(
+        "chestline_batch_images", "How many images batches had.", labels=["worker"]
+    )
+    for worker in recent_workers():
+        measured = worker.measured
+        # A worker of an earlier release measures nothing.
+        if not measured:
+            continue
+        for until, histogram in measured["jobs"].items():
+            jobs.add_metric([worker.name, until], *cumulative(histogram))
+        for phase, histogram in measured["phases"].items():
+            phases.add_metric([worker.name, phase], *cumulative(histogram))
+        images.add_metric([worker.name], *cumulative(measured["images"]))
+    yield from (jobs, phases, images)
 
 
 def _age(name: str, explanation: str, since: datetime | None) -> Iterator[GaugeMetricFamily]:

@@ -11,6 +11,7 @@ from django.db import InterfaceError, OperationalError
 from ml.errors import ImageError
 from webportal.accounts.models import User
 from webportal.database.deadlocks import retried
+from webportal.intake import measures
 from webportal.intake.cases import lookup
 from webportal.intake.checks.doubts import check_certain
 from webportal.intake.errors import (
@@ -52,7 +53,10 @@ def receive_files(
     # Closed at once in any case: a ZIP in progress keeps its user from sending another.
     with closing(receive.uploads(batch, files, by)) as uploads:
         groups = group.bounded(uploads, lambda upload: len(upload.data))
-        return [item for some in groups for item in _verdicts_on(some)]
+        items = [item for some in groups for item in _verdicts_on(some)]
+    for item in items:
+        measures.verdicts.labels(item.verdict).inc()
+    return items
 
 
 def _verdicts_on(uploads: Sequence[Upload]) -> list[UploadItem]:
@@ -87,7 +91,8 @@ def _stored(ready: dict[int, Ready]) -> dict[int, UploadItem]:
     stored: Sequence[UploadItem | None] = [None] * len(ready)
     if len(ready) > 1:
         try:
-            stored = group.store_plain(list(ready.values()))
+            with measures.seconds.labels("store").time():
+                stored = group.store_plain(list(ready.values()))
         except Exception as error:
             # One of the files may be the cause, or another request that has just stored the same;
             # what affects all of them is raised again. The text of the error may quote a patient.
@@ -140,13 +145,15 @@ def _process(upload: Upload) -> UploadItem:
 
 def _ready(upload: Upload) -> Ready:
     record = lookup.record_for(upload.batch, upload.file_name)
-    checked = check.check(upload, record)
+    with measures.seconds.labels("check").time():
+        checked = check.check(upload, record)
     return Ready(upload, record, checked, identify.identify(upload.batch, record, checked.facts))
 
 
 def _store(file: Ready) -> UploadItem:
     """Store a checked file by itself, or hold it."""
-    return retried(partial(_try_to_store, file))
+    with measures.seconds.labels("store").time():
+        return retried(partial(_try_to_store, file))
 
 
 def _try_to_store(file: Ready) -> UploadItem:
