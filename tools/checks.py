@@ -106,6 +106,7 @@ def _start_tests(arguments: list[str]) -> subprocess.Popen[bytes]:
     ensure_directory()
     # The reverse proxy of the containers, and Helm for the chart.
     ensure_program("caddy")
+    ensure_program("nginx", "nginx-light")
     ensure_helm()
     # The alert rules in deploy/monitoring/.
     ensure_program("promtool", "prometheus")

@@ -1,8 +1,9 @@
-"""The reverse proxy of compose.tls.yaml: a real Caddy before a server that mirrors requests."""
+"""The reverse proxies, a real Caddy and a real nginx, before a server that mirrors requests."""
 
 import http.client
 import json
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -14,11 +15,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
+from django.conf import settings
 
 from deploy.local.system import ROOT
+from tests.certificates import certificate
 from tests.helpers import free_port
 
 CADDYFILE = ROOT / "deploy" / "compose" / "Caddyfile"
+NGINX = ROOT / "deploy" / "systemd" / "nginx.conf"
 PATIENCE_SECONDS = 60
 
 
@@ -83,6 +88,46 @@ def proxy(tmp_path: Path) -> Iterator[Proxy]:
         server.server_close()
 
 
+@pytest.fixture
+def nginx(tmp_path: Path) -> Iterator[Proxy]:
+    """An nginx with the example for systemd, on another port and with a certificate of its own."""
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if program is None:
+        pytest.skip("no nginx on this machine")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Mirror)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    certificate(tmp_path, "localhost")
+    port, log = free_port(), tmp_path / "log"
+    text = NGINX.read_text()
+    for ours, here in (
+        ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
+        ("listen 80", f"listen 127.0.0.1:{free_port()}"),
+        ("/etc/nginx/chestline/cert.pem", f"{tmp_path}/localhost.pem"),
+        ("/etc/nginx/chestline/key.pem", f"{tmp_path}/localhost.key"),
+        ("/var/log/nginx/chestline.log", str(log)),
+        ("127.0.0.1:8000", f"127.0.0.1:{server.server_port}"),
+    ):
+        assert text.count(ours) == 1, ours
+        text = text.replace(ours, here)
+    places = "".join(
+        f"{kind}_temp_path {tmp_path}/{kind};\n"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    file = tmp_path / "nginx.conf"
+    file.write_text(
+        f"daemon off; pid {tmp_path}/pid; error_log {log} crit;\n"
+        f"events {{}}\nhttp {{\n{places}{text}}}\n"
+    )
+    process = subprocess.Popen([program, "-c", str(file), "-p", str(tmp_path)])
+    try:
+        yield Proxy(port, log, server)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_SECONDS)
+        server.shutdown()
+        server.server_close()
+
+
 def _ask(port: int, path: str, body: bytes, **headers: str) -> http.client.HTTPResponse:
     # The certificate comes from a CA that the proxy has just made.
     trusting = ssl.create_default_context()
@@ -125,3 +170,25 @@ def test_an_error_is_logged_without_what_was_asked_for(proxy: Proxy) -> None:
     log = proxy.log.read_text()
     assert "connection refused" in log
     assert "Planted" not in log
+
+
+def test_nginx_tells_the_portal_who_asks_and_how_and_logs_no_address(nginx: Proxy) -> None:
+    body = os.urandom(5_000_000)
+    claims = {"X-Forwarded-For": "10.9.9.9", "X-Forwarded-Proto": "http"}
+    seen = json.loads(_ask(nginx.port, "/?patient=Planted", body, **claims).read())
+    assert seen["length"] == len(body)
+    assert seen["headers"]["Host"] == f"localhost:{nginx.port}"
+    assert seen["headers"]["X-Forwarded-Proto"] == "https"
+    # The portal believes the last one, which the proxy has added.
+    assert seen["headers"]["X-Forwarded-For"] == "10.9.9.9, 127.0.0.1"
+    nginx.upstream.server_close()
+    nginx.upstream.shutdown()
+    assert _ask(nginx.port, "/?patient=Planted", b"").status == 502
+    assert "Planted" not in nginx.log.read_text()
+
+
+def test_no_proxy_gives_up_before_the_portal_has_unpacked_a_zip() -> None:
+    [of_nginx] = re.findall(r"proxy_read_timeout (\d+)s;", NGINX.read_text())
+    values = yaml.safe_load((ROOT / "deploy/helm/chestline/values.yaml").read_text())
+    of_ingress = values["ingress"]["annotations"]["nginx.ingress.kubernetes.io/proxy-read-timeout"]
+    assert min(int(of_nginx), int(of_ingress)) > settings.UPLOAD_ARCHIVE_SECONDS
