@@ -21,8 +21,8 @@ from webportal.charts import LEFT, RIGHT
 from webportal.inference import registry
 from webportal.inference.models import ModelVersion, Prediction
 from webportal.oversight.models import Shadow
-from webportal.oversight.plots import score_plot
 from webportal.oversight.shadow.comparison import TrialComparison
+from webportal.oversight.shadow_plots import score_plot
 from webportal.records.choices import Category
 from webportal.review.models import SecondReading
 

@@ -1,4 +1,4 @@
-"""The plots of the oversight pages."""
+"""The plots of the pages about shadow trials."""
 
 from django.utils.translation import gettext as _
 

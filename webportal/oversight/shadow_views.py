@@ -15,9 +15,9 @@ from webportal.inference.fleet import TAKE_JOBS, workers_with_states
 from webportal.inference.registry import active_model
 from webportal.oversight.forms import ShadowForm
 from webportal.oversight.models import Shadow
-from webportal.oversight.plots import score_plot
 from webportal.oversight.shadow import services
 from webportal.oversight.shadow.comparison import CATEGORIES, LEAST_OF_A_CLASS, TrialComparison
+from webportal.oversight.shadow_plots import score_plot
 from webportal.refusals import Refusal
 from webportal.review.reads.authentication import Secret
 
