@@ -1,7 +1,7 @@
 """The scheduler's Celery tasks, each a thin call.
 
-The first ones keep the names from when they belonged to the workers, because messages may be
-waiting in the broker during an upgrade.
+Those named `workers.tasks` keep the name from when they belonged to the workers, because messages
+may be waiting in the broker during an upgrade.
 """
 
 import time
@@ -51,37 +51,37 @@ def verify_audit() -> None:
     runs.start_if_due()
 
 
-@app.task(name="scheduler.tasks.export_audit")
+@app.task
 def export_audit() -> None:
     """Send the next entries of the audit trail to the servers that it is exported to."""
     audit_export.send_some(MOST_EXPORTING_SECONDS)
 
 
-@app.task(name="scheduler.tasks.back_up")
+@app.task
 def back_up() -> None:
     """Start a backup in another process, if one is due."""
     backup_runs.start_if_due()
 
 
-@app.task(name="scheduler.tasks.erase")
+@app.task
 def erase() -> None:
     """Continue confirmed erasures."""
     execution.carry_out_confirmed(MOST_ERASING_SECONDS)
 
 
-@app.task(name="scheduler.tasks.send_results")
+@app.task
 def send_results() -> None:
     """Start the process that sends results if there are destinations and none runs."""
     starting.start_if_needed()
 
 
-@app.task(name="scheduler.tasks.make_research_exports")
+@app.task
 def make_research_exports() -> None:
     """Start the process that makes exports for research if one waits."""
     building.start_if_due()
 
 
-@app.task(name="scheduler.tasks.remove_research_exports")
+@app.task
 def remove_research_exports() -> None:
     """Remove expired exports for research."""
     services.remove_expired()
@@ -104,49 +104,49 @@ def clean_storage() -> None:
     remove_unreferenced(int(time.time() // CLEAN_SECONDS))
 
 
-@app.task(name="scheduler.tasks.summarise_queue")
+@app.task
 def summarise_queue() -> None:
     """Compute the figures of the current hour and day, and missing earlier ones."""
     history.summarise()
 
 
-@app.task(name="scheduler.tasks.plan_shadow")
+@app.task
 def plan_shadow() -> None:
     """Add new images to the running shadow trial; end it when its time is over."""
     planning.plan()
 
 
-@app.task(name="scheduler.tasks.compute_drift")
+@app.task
 def compute_drift() -> None:
     """Start the process that computes complete weeks if one is missing."""
     drift.start_if_due()
 
 
-@app.task(name="scheduler.tasks.watch_database")
+@app.task
 def watch_database() -> None:
     """Record the database's position in the storage; stop removals if the database is older."""
     pauses.watch_database()
 
 
-@app.task(name="scheduler.tasks.seal_access")
+@app.task
 def seal_access() -> None:
     """Put the digests of complete days of the access log into the audit trail."""
     seals.seal()
 
 
-@app.task(name="scheduler.tasks.remove_old_access")
+@app.task
 def remove_old_access() -> None:
     """Remove entries of the access log whose retention period has passed."""
     removal.remove_old()
 
 
-@app.task(name="scheduler.tasks.remove_old_orders")
+@app.task
 def remove_old_orders() -> None:
     """Remove orders that were never linked, and records of messages, when their time is over."""
     cleanup.remove_old()
 
 
-@app.task(name="scheduler.tasks.check_storage")
+@app.task
 def check_storage() -> None:
     """Compare the next stored files with their checksums if a round is due."""
     check = checking.due_round()
