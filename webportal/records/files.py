@@ -44,6 +44,8 @@ def _read(radiograph: Radiograph, key: str, sha256: str) -> bytes:
     except (FileNotFoundError, DamagedFileError):
         _look_again(radiograph, key, sha256)
         return read_verified(key, sha256)
+    except StorageAwayError as error:
+        raise StoredFileError("storage_away", AWAY) from error
 
 
 def _look_again(radiograph: Radiograph, key: str, sha256: str) -> None:

@@ -205,7 +205,7 @@ def storage_from_url(url: str, setting: str = "STORAGE_URL") -> dict[str, Any]:
         }
     if parts.scheme == "s3" and parts.netloc:
         return {
-            "BACKEND": "storages.backends.s3.S3Storage",
+            "BACKEND": "webportal.storage.bucket.BucketStorage",
             "OPTIONS": {
                 "bucket_name": parts.netloc,
                 "location": unquote(parts.path).strip("/"),
