@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import Max, Q, QuerySet
 
+from webportal.database.clock import clock
 from webportal.delivery.documents.fhir.resources import observation_id
 from webportal.delivery.documents.fhir.results import key_of
 from webportal.delivery.documents.fhir.transactions import observations_in
@@ -73,15 +74,17 @@ def revision_with_cautions(
     study: Study, results: Sequence[Prediction], kinds: Sequence[DocumentKind], least: int
 ) -> int:
     """The first revision, from `least` on, that has no outdated cautions of the results."""
-    rejudged = max((each.rejudged_at for each in results if each.rejudged_at), default=None)
-    if rejudged is None:
+    rejudged = [each.rejudged_at for each in results if each.rejudged_at is not None]
+    # A clock that was set back must not make each document outdated as soon as it is made.
+    past = [at for at in rejudged if at <= clock()]
+    if not past:
         return least
     outdated = Document.objects.filter(
         study=study,
         prediction=results[-1],
         kind__in=kinds,
         revision__gte=least,
-        made_at__lt=rejudged,
+        made_at__lt=max(past),
     )
     last = outdated.aggregate(last=Max("revision"))["last"]
     return least if last is None else last + 1
