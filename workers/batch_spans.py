@@ -17,7 +17,7 @@ from uuid import UUID
 
 from webportal import tracing
 from webportal.inference.claims import ClaimedJob
-from webportal.inference.measured import Measured
+from webportal.inference.worker_metrics import Measured
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span

@@ -89,7 +89,7 @@ class Engine:
         return 0.0 if since is None else time.monotonic() - since
 
     def measured(self) -> dict[str, Any]:
-        """What it has measured, see webportal.inference.measured. Thread-safe."""
+        """What it has measured, see webportal.inference.worker_metrics. Thread-safe."""
         return self._spans.measured.as_json()
 
     def held_jobs(self) -> list[ClaimedJob]:

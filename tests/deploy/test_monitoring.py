@@ -19,9 +19,9 @@ from webportal.audit.anchors import anchor
 from webportal.audit.models import Action, Verification
 from webportal.audit.trail import Event, append
 from webportal.backups.models import Backup, BackupState
-from webportal.inference.measured import Measured
 from webportal.inference.presence import report_alive
-from webportal.intake import measures
+from webportal.inference.worker_metrics import Measured
+from webportal.intake import metrics as intake_metrics
 from webportal.notifications.alerts import ALERTS
 from webportal.oversight.drift.weeks import last_complete_week
 from webportal.oversight.models import DriftWeek
@@ -77,8 +77,8 @@ def scraped(db: None, client: Client, settings: Settings) -> str:
     Verification.objects.create(requested_at=now, finished_at=now)
     _add_week()
     report_alive("gpu-1", "gpu:0", "1", Measured().as_json())
-    measures.verdicts.labels("accepted")
-    measures.seconds.labels("check")
+    intake_metrics.verdicts.labels("accepted")
+    intake_metrics.seconds.labels("check")
     client.get("/health/live")
     response = client.get("/metrics", headers={"Authorization": "Bearer of the tests"})
     assert response.status_code == 200

@@ -22,9 +22,9 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.delivery.models import Delivery, DeliveryState, Destination
 from webportal.inference.claims import ClaimedJob
-from webportal.inference.measured import Measured
 from webportal.inference.models import JobState, Worker
 from webportal.inference.presence import report_alive
+from webportal.inference.worker_metrics import Measured
 from webportal.intake.batches.services import create_batch
 from webportal.intake.pipeline import receive_files
 from webportal.network.models import InboxState

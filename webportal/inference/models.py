@@ -287,7 +287,7 @@ class Worker(models.Model):
         default=dict,
         db_default={},
         blank=True,
-        help_text="Its histograms since it started, see webportal.inference.measured.",
+        help_text="Its histograms since it started, see webportal.inference.worker_metrics.",
     )
 
     class Meta:

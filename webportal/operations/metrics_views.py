@@ -24,8 +24,8 @@ from webportal.audit.health import last_anchor_at, last_verified_at
 from webportal.backups.health import latest_complete
 from webportal.delivery.outbox import longest_wait, unsettled_by_state
 from webportal.inference.health import jobs_by_state, queue_health, recent_workers
-from webportal.inference.measured import cumulative
-from webportal.intake import measures
+from webportal.inference.worker_metrics import cumulative
+from webportal.intake import metrics as intake_metrics
 from webportal.network.health import longest_in_inbox, undecided_by_state
 from webportal.notifications.alerts import ALERTS, current_alerts
 from webportal.operations.health_views import broker_answers
@@ -76,8 +76,8 @@ class DatabaseCollector(Collector):
 _registry = CollectorRegistry()
 _registry.register(DatabaseCollector())
 _registry.register(durations)
-_registry.register(measures.verdicts)
-_registry.register(measures.seconds)
+_registry.register(intake_metrics.verdicts)
+_registry.register(intake_metrics.seconds)
 
 
 def _queue() -> Iterator[GaugeMetricFamily]:

@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 db_default={},
                 default=dict,
-                help_text="Its histograms since it started, see webportal.inference.measured.",
+                help_text="Its histograms since it started, see webportal.inference.worker_metrics.",
             ),
         ),
     ]

@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError
 from ml.errors import ImageError
 from webportal.accounts.models import User
 from webportal.database.deadlocks import retried
-from webportal.intake import measures
+from webportal.intake import metrics
 from webportal.intake.cases import lookup
 from webportal.intake.checks.doubts import check_certain
 from webportal.intake.errors import (
@@ -55,7 +55,7 @@ def receive_files(
         groups = group.bounded(uploads, lambda upload: len(upload.data))
         items = [item for some in groups for item in _verdicts_on(some)]
     for item in items:
-        measures.verdicts.labels(item.verdict).inc()
+        metrics.verdicts.labels(item.verdict).inc()
     return items
 
 
@@ -91,7 +91,7 @@ def _stored(ready: dict[int, Ready]) -> dict[int, UploadItem]:
     stored: Sequence[UploadItem | None] = [None] * len(ready)
     if len(ready) > 1:
         try:
-            with measures.seconds.labels("store").time():
+            with metrics.seconds.labels("store").time():
                 stored = group.store_plain(list(ready.values()))
         except Exception as error:
             # One of the files may be the cause, or another request that has just stored the same;
@@ -145,14 +145,14 @@ def _process(upload: Upload) -> UploadItem:
 
 def _ready(upload: Upload) -> Ready:
     record = lookup.record_for(upload.batch, upload.file_name)
-    with measures.seconds.labels("check").time():
+    with metrics.seconds.labels("check").time():
         checked = check.check(upload, record)
     return Ready(upload, record, checked, identify.identify(upload.batch, record, checked.facts))
 
 
 def _store(file: Ready) -> UploadItem:
     """Store a checked file by itself, or hold it."""
-    with measures.seconds.labels("store").time():
+    with metrics.seconds.labels("store").time():
         return retried(partial(_try_to_store, file))
 
 
