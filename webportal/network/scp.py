@@ -21,7 +21,7 @@ from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
 
 from webportal.network import callers, commitment, commitment_scu, inbox
-from webportal.network.files import arrival_of
+from webportal.network.c_store import arrival_of
 from webportal.network.limits import (
     MOST_CONNECTIONS,
     Associations,

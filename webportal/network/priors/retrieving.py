@@ -17,7 +17,7 @@ from pynetdicom.events import Event
 from pynetdicom.presentation import build_role
 
 from webportal.network import scu
-from webportal.network.files import arrival_of
+from webportal.network.c_store import arrival_of
 from webportal.network.inbox import receive
 from webportal.network.limits import Unanswered, size_of
 from webportal.network.models import Node, PriorProtocol, PriorSource, PriorState, PriorStudy
