@@ -1,7 +1,7 @@
 """Training images of several sources: how they are divided, drawn and changed."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import keras
@@ -36,8 +36,13 @@ def part_of(image: LabelledImage) -> int:
     return zlib.crc32(image.patient.encode()) % PARTS
 
 
-def draw_chances(material: Material, acquisition_balance: float, seed: int) -> np.ndarray:
-    """Return how likely each image is to be drawn: (n,), by ``SHARES``.
+def draw_chances(
+    material: Material,
+    acquisition_balance: float,
+    seed: int,
+    shares: Mapping[str, float] = SHARES,
+) -> np.ndarray:
+    """Return how likely each image is to be drawn: (n,), by the ``shares`` of its group.
 
     A child's image is drawn more often the more its acquisition resembles the other class's, as in
     ``training``.
@@ -52,7 +57,7 @@ def draw_chances(material: Material, acquisition_balance: float, seed: int) -> n
     overlap[children] = overlap_weights(
         material.inputs[children], targets.pneumonia[children], patients, seed
     )
-    for name, share in SHARES.items():
+    for name, share in shares.items():
         members = group == name
         if not members.any():
             continue
@@ -86,7 +91,7 @@ def change(pixels: np.ndarray, donor: np.ndarray, rng: Rng) -> np.ndarray:
 
 
 class DrawnBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Draws of rows of a pool, by ``SHARES``, without one part of the patients.
+    """Draws of rows of a pool, by the ``shares`` of groups, without one part of the patients.
 
     ``source`` (m,) is the image that each row of the pool comes from.
     """
@@ -100,6 +105,7 @@ class DrawnBatches(keras.utils.PyDataset):  # type: ignore[misc]
         batch_size: int,
         batches: int,
         seed: int,
+        shares: Mapping[str, float] = SHARES,
     ) -> None:
         super().__init__()
         self.source, self.targets = source, material.targets
@@ -110,11 +116,11 @@ class DrawnBatches(keras.utils.PyDataset):  # type: ignore[misc]
             kept = material.parts[source] != left_out
         self.members = {
             name: members
-            for name in SHARES
+            for name in shares
             if len(members := np.flatnonzero(kept & (group == name)))
         }
-        shares = np.array([SHARES[name] for name in self.members])
-        self.shares = shares / shares.sum()
+        of_members = np.array([shares[name] for name in self.members])
+        self.shares = of_members / of_members.sum()
         self.begin(0)
 
     def begin(self, epoch: int) -> None:

@@ -7,6 +7,7 @@ of the patients, which is how the recipe is evaluated; the mean of all weights i
 et al., *Model Soups*, ICML 2022), mixed with the original weights.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -26,11 +27,14 @@ from ml.research.learning import (
 )
 from ml.research.material import DrawnBatches, Material, Rng, changed_copies, draw_chances
 from ml.research.parts import InParts, train_in_parts
+from ml.research.targets import SHARES
 from ml.serving.network import LATERAL_STAGE
 
 CHUNK = 32
 STEPS_PER_EPOCH = 40
 CUT_OUT = (2, 5)
+# The share of batches whose examples are blended, with ``mixup``.
+MIXED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,12 @@ class RefiningOptions(LearningOptions):
     findings_weight: float = 0.5
     abnormal_weight: float = 0.3
     average_momentum: float = 0.99
+    mixup: float = 0.0
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """Return how often the groups of images are drawn."""
+        return SHARES
 
 
 class Pool(NamedTuple):
@@ -64,7 +74,7 @@ def trunk(network: keras.Model) -> keras.Model:
 def fill_pool(network: keras.Model, material: Material, options: RefiningOptions) -> Pool:
     """Draw images (see ``draw_chances``), change them and keep their features."""
     rng = np.random.default_rng(options.seed)
-    chances = draw_chances(material, options.acquisition_balance, options.seed)
+    chances = draw_chances(material, options.acquisition_balance, options.seed, options.shares)
     source = rng.choice(len(chances), options.pool, p=chances)
     features = trunk(network)
     kept = [
@@ -89,8 +99,9 @@ class PoolBatches(DrawnBatches):
             batch_size=options.batch_size,
             batches=min(STEPS_PER_EPOCH, options.steps),
             seed=options.seed,
+            shares=options.shares,
         )
-        self.features = pool.features
+        self.features, self.mixup = pool.features, options.mixup
 
     def __getitem__(
         self, index: int
@@ -100,7 +111,29 @@ class PoolBatches(DrawnBatches):
         for each in features:
             if rng.random() < 0.3:
                 _cut_out(each, rng)
-        return features, *self.targets.by_output(self.source[chosen])
+        targets, weights = self.targets.by_output(self.source[chosen])
+        if self.mixup and rng.random() < MIXED_SHARE:
+            return _mixed(features, targets, weights, self.mixup, rng)
+        return features, targets, weights
+
+
+def _mixed(
+    features: np.ndarray,
+    targets: dict[str, np.ndarray],
+    weights: dict[str, np.ndarray],
+    concentration: float,
+    rng: Rng,
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Blend each example of a batch with another of it (Zhang et al., *mixup*, ICLR 2018).
+
+    A blend counts for an output as much as the one of the two that counts less.
+    """
+    share, other = rng.beta(concentration, concentration), rng.permutation(len(features))
+    return (
+        (share * features + (1 - share) * features[other]).astype(np.float32),
+        {name: share * each + (1 - share) * each[other] for name, each in targets.items()},
+        {name: np.minimum(each, each[other]) for name, each in weights.items()},
+    )
 
 
 def _cut_out(features: np.ndarray, rng: Rng) -> None:
@@ -151,6 +184,18 @@ def refine(
     return averaged([network])
 
 
+def kept_pool(
+    start: keras.Model, material: Material, options: RefiningOptions, checkpoints: Path
+) -> Pool:
+    """Return the pool that ``checkpoints`` has, or fill one and keep it there."""
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    kept = checkpoints / "pool.npz"
+    if not kept.exists():
+        np.savez(kept, **fill_pool(start, material, options)._asdict())
+    with np.load(kept) as arrays:
+        return Pool(**arrays)
+
+
 def refine_in_parts(
     start: keras.Model, material: Material, options: RefiningOptions, checkpoints: Path
 ) -> InParts:
@@ -158,12 +203,7 @@ def refine_in_parts(
 
     What is done is kept in ``checkpoints``, where an interrupted run with the same options resumes.
     """
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    kept = checkpoints / "pool.npz"
-    if not kept.exists():
-        np.savez(kept, **fill_pool(start, material, options)._asdict())
-    with np.load(kept) as arrays:
-        pool = Pool(**arrays)
+    pool = kept_pool(start, material, options, checkpoints)
     return train_in_parts(
         options.left_out,
         lambda part: refine(start, pool, material, part, options, checkpoints / f"part{part}"),

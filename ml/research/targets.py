@@ -59,6 +59,19 @@ SHARES = {
     "other AP": 0.075,
     UNREAD: 0.18,
 }
+# The same for upper stages that assess adults: also balanced within each view, with many more of
+# the hard negatives, and children to stay right about a child who is taken for an adult.
+ADULTS_SHARES = {
+    "normal": 0.10,
+    "pneumonia": 0.12,
+    "opacity PA": 0.15,
+    "opacity AP": 0.15,
+    "normal PA": 0.12,
+    "normal AP": 0.03,
+    "other PA": 0.13,
+    "other AP": 0.13,
+    UNREAD: 0.20,
+}
 
 
 @dataclass(frozen=True)
