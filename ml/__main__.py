@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from ml.commands import (
+    adults,
     benchmark,
     compare,
     consistency,
@@ -28,6 +29,7 @@ COMMANDS = {
     "train": train,
     "refine": refine,
     "joint": joint,
+    "adults": adults,
     "compare": compare,
     "gate": gate,
     "evaluate": evaluate,

@@ -11,8 +11,10 @@ import pytest
 from ml.__main__ import main
 from ml.research.gate import refitting
 from ml.serving.assessment import Assessment
+from ml.serving.chooser import ADULT
 from ml.serving.package import ModelPackage, load_package
 from ml.serving.predictor import Predictor
+from ml.serving.runtimes.tensorflow import load_network
 from tests.ml.made_up_sources import SIZE, write_adults, write_children, write_hands
 from tests.ml.networks import random_network, write_open_package
 
@@ -72,6 +74,34 @@ def test_refining_makes_another_network_with_the_same_gate(refined: Refined) -> 
     }
     # Those that radiologists read, of the two thirds that a training left out.
     assert 30 < facts_of(package)["adults"]["opacity against all others"]["n"] < 50
+    assert assessed_noise(package).probability is not None
+
+
+def test_adults_get_upper_stages_of_their_own_and_children_keep_theirs(
+    refined: Refined, tmp_path: Path
+) -> None:
+    start, _, children, adults = refined
+    package = made(
+        tmp_path / "made-both",
+        *("adults", "--package", start.path, "--data", children, "--adults", adults),
+        *("--pool", 96, "--steps", 1),
+    )
+    assert package.adult is not None
+    assert package.gate_path.read_bytes() == start.gate_path.read_bytes()
+    before, after = load_network(start), load_network(package)
+    for ours, theirs in zip(before.get_weights(), after.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    of_adults = load_network(package, ADULT)
+    kernels = [each.get_layer("head").get_weights()[0] for each in (after, of_adults)]
+    assert np.abs(kernels[0] - kernels[1]).max() > 1e-6
+
+    facts = facts_of(package)
+    # All that radiologists read: each was left out of a training.
+    assert facts["adults"]["opacity against all others"]["n"] == 54
+    stages = facts["adult_stages"]
+    assert stages["options"]["left_out"] == [0, 1, 2]
+    assert stages["chooser"]["40 to 64 years"]["n"] == 25
+    assert set(stages["children"]) == {"random", "pessimistic"}
     assert assessed_noise(package).probability is not None
 
 

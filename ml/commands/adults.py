@@ -1,0 +1,119 @@
+"""Train a second set of upper stages, for adults, on the trunk of a package."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+from ml.commands.errors import CommandError
+from ml.serving.package import SHIPPED_PACKAGE, load_package
+
+HELP = "train upper stages for adults on a package's trunk, as a new version with both sets"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--data", type=Path, required=True, help="folders NORMAL and PNEUMONIA")
+    parser.add_argument(
+        "--adults",
+        type=Path,
+        required=True,
+        metavar="CSV",
+        help="a sheet (file, patient, view, age, labels, trust, rsna, google_airspace) of adults'"
+        " radiographs, beside it",
+    )
+    parser.add_argument(
+        "--start",
+        type=Path,
+        metavar="DIR",
+        help="a package with the same trunk, to start from; one that has seen none of these adults"
+        " keeps the figures honest (default: that of --package)",
+    )
+    parser.add_argument(
+        "--package",
+        type=Path,
+        default=SHIPPED_PACKAGE,
+        metavar="DIR",
+        help="the package whose upper stages assess children (default: the shipped one)",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="the new package; its name is the version"
+    )
+    parser.add_argument(
+        "--checkpoints",
+        type=Path,
+        metavar="DIR",
+        help="where an interrupted training resumes (default: OUT.checkpoints)",
+    )
+    parser.add_argument("--pool", type=int, metavar="N", help="augmented images (default: 43200)")
+    parser.add_argument("--steps", type=int, help="steps of each training (default: 300)")
+    parser.add_argument(
+        "--boxes",
+        type=Path,
+        metavar="CSV",
+        help="a sheet (file, finding, x, y, width, height) of boxes drawn in the adults'"
+        " radiographs, only for measuring the heat map",
+    )
+    parser.add_argument(
+        "--fullres", type=Path, metavar="DIR", help="full-size files for comparing file formats"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train without each part of the patients in turn, average the networks, and package."""
+    if arguments.out.exists():
+        raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
+    # Imports needed only for training are not loaded for the other commands.
+    from ml.research.adults import AdultsOptions, AdultStages
+    from ml.research.branching import add_adult_stages
+    from ml.research.joint import has_same_trunk
+    from ml.research.refined import training_facts
+    from ml.research.refining import kept_pool, refine_in_parts
+    from ml.research.sources import Sources
+    from ml.serving.network import LATERAL_STAGE
+    from ml.serving.runtimes.tensorflow import load_network
+
+    package = load_package(arguments.package)
+    begun = load_package(arguments.start) if arguments.start else package
+    given = {n: value for n in ("pool", "steps") if (value := getattr(arguments, n)) is not None}
+    # The folds held out from the package's network stay held out.
+    seed = package.training["options"]["seed"]
+    options = AdultsOptions(**given, seed=seed, **_schedule(given))
+    start = load_network(begun)
+    if not has_same_trunk(start, load_network(package), LATERAL_STAGE + 1):
+        raise CommandError(f"{begun.version} has another trunk than {package.version}.")
+    sources = Sources.read(
+        arguments.data, arguments.adults, package.input_size, seed, options.trust
+    )
+    checkpoints = arguments.checkpoints or arguments.out.with_name(
+        f"{arguments.out.name}.checkpoints"
+    )
+    trained = refine_in_parts(start, sources.material, options, checkpoints)
+    pool = kept_pool(start, sources.material, options, checkpoints)
+    stages = AdultStages.of(trained, sources, pool, package, arguments.boxes)
+    facts = training_facts(
+        sources.split.training,
+        sources.adults,
+        options,
+        f"python -m ml adults --data DIR --adults CSV --start {begun.version}"
+        f" --package {package.version} --out {arguments.out.name}"
+        + "".join(f" --{name} {value}" for name, value in given.items()),
+        start=begun.version,
+    )
+    written = add_adult_stages(
+        arguments.out,
+        package,
+        trained.network,
+        stages.chooser,
+        stages.calibration,
+        stages.heatmap_full_scale,
+        stages.figures,
+        {**facts, **stages.about},
+        arguments.fullres,
+    )
+    print(f"Wrote {written.path} (SHA-256 {written.sha256})")
+    return 0
+
+
+def _schedule(given: Mapping[str, int]) -> dict[str, int]:
+    """Return a schedule as long as the training."""
+    return {"decay_steps": given["steps"]} if "steps" in given else {}
