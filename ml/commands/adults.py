@@ -63,11 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out.exists():
         raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
     # Imports needed only for training are not loaded for the other commands.
-    from ml.research.adults import AdultsOptions, AdultStages
+    from ml.research.adults import AdultsOptions, AdultStages, train_for_adults
     from ml.research.branching import add_adult_stages
     from ml.research.joint import has_same_trunk
     from ml.research.refined import training_facts
-    from ml.research.refining import kept_pool, refine_in_parts
+    from ml.research.refining import kept_pool
     from ml.research.sources import Sources
     from ml.serving.network import LATERAL_STAGE
     from ml.serving.runtimes.tensorflow import load_network
@@ -87,8 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
     checkpoints = arguments.checkpoints or arguments.out.with_name(
         f"{arguments.out.name}.checkpoints"
     )
-    trained = refine_in_parts(start, sources.material, options, checkpoints)
     pool = kept_pool(start, sources.material, options, checkpoints)
+    trained = train_for_adults(start, pool, sources.material, options, checkpoints)
     stages = AdultStages.of(trained, sources, pool, package, arguments.boxes)
     facts = training_facts(
         sources.split.training,

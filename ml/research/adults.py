@@ -10,18 +10,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import keras
 import numpy as np
 
 from ml.research.choosing import ADULT_FROM, ages_of, by_age, fit_chooser, measure_choice
 from ml.research.dataset import LabelledImage
 from ml.research.evaluation import Cases, measure
 from ml.research.heatmap import rim_share
+from ml.research.learning import averaged
 from ml.research.material import PARTS, Material
 from ml.research.packaging import ASSUMED_PREVALENCE, Responses, Scale, full_scale
-from ml.research.parts import InParts
+from ml.research.parts import InParts, train_in_parts
 from ml.research.pointing import measure_pointing
 from ml.research.refined import CalibrationData, measure_adults
-from ml.research.refining import Pool, RefiningOptions
+from ml.research.refining import Pool, RefiningOptions, refine
 from ml.research.sources import Sources
 from ml.research.targets import ADULTS_SHARES, OPACITY, OTHER, TRUST, UNREAD, reading_of
 from ml.serving.calibration import Calibration, fit_calibration
@@ -41,6 +43,7 @@ class AdultsOptions(RefiningOptions):
     left_out: tuple[int, ...] = tuple(range(PARTS))
     start_share: float = 0.0
     mixup: float = 0.4
+    trainings: int = 2
 
     @property
     def shares(self) -> Mapping[str, float]:
@@ -51,6 +54,37 @@ class AdultsOptions(RefiningOptions):
     def trust(self) -> dict[str, float]:
         """Return the weight of an adult's image in the loss of the decision: all count fully."""
         return TRUST | {OTHER: 1.0, UNREAD: 1.0}
+
+
+def train_for_adults(
+    start: keras.Model,
+    pool: Pool,
+    material: Material,
+    options: AdultsOptions,
+    checkpoints: Path,
+) -> InParts:
+    """Train without each part of the patients; the mean of several trainings stands for a part.
+
+    Trainings of one part differ in their seeds alone. ``checkpoints`` is as in ``learn``.
+    """
+
+    def trained_without(part: int) -> keras.Model:
+        seeds = range(options.seed, options.seed + options.trainings)
+        return averaged(
+            [
+                refine(
+                    start,
+                    pool,
+                    material,
+                    part,
+                    replace(options, seed=seed),
+                    checkpoints / f"part{part}-{seed}",
+                )
+                for seed in seeds
+            ]
+        )
+
+    return train_in_parts(options.left_out, trained_without)
 
 
 class AdultStages(NamedTuple):
