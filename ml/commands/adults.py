@@ -1,7 +1,6 @@
 """Train a second set of upper stages, for adults, on the trunk of a package."""
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 
 from ml.commands.errors import CommandError
@@ -77,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     given = {n: value for n in ("pool", "steps") if (value := getattr(arguments, n)) is not None}
     # The folds held out from the package's network stay held out.
     seed = package.training["options"]["seed"]
-    options = AdultsOptions(**given, seed=seed, **_schedule(given))
+    options = AdultsOptions(**given, seed=seed)
     start = load_network(begun)
     if not has_same_trunk(start, load_network(package), LATERAL_STAGE + 1):
         raise CommandError(f"{begun.version} has another trunk than {package.version}.")
@@ -112,8 +111,3 @@ def run(arguments: argparse.Namespace) -> int:
     )
     print(f"Wrote {written.path} (SHA-256 {written.sha256})")
     return 0
-
-
-def _schedule(given: Mapping[str, int]) -> dict[str, int]:
-    """Return a schedule as long as the training."""
-    return {"decay_steps": given["steps"]} if "steps" in given else {}
