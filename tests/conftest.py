@@ -3,11 +3,12 @@
 import gc
 import os
 import sys
+import uuid
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils import translation
 from pytest_django.fixtures import Settings
 
@@ -44,13 +45,11 @@ def pytest_collection() -> None:
 def pytest_collection_finish() -> None:
     """Start Playwright before the first test where one of them has imported it.
 
-    And let the garbage collector look through everything less often: it would take a tenth of the
-    time, most of it for modules and tests, which stay to the end.
+    And let the garbage collector leave modules and tests alone, which stay to the end.
     """
     if browser := sys.modules.get("tests.e2e.browser"):
         browser.start_playwright()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 25)
     gc.enable()
 
 
@@ -75,15 +74,23 @@ def _flush_cheaply() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def _own_anchor_file(settings: Settings, tmp_path: Path) -> None:
-    settings.AUDIT_ANCHOR_FILE = tmp_path / "anchors"
+@pytest.fixture(scope="session")
+def _anchor_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("anchors")
 
 
 @pytest.fixture(autouse=True)
-def _cheap_passwords(settings: Settings) -> None:
+def _own_anchor_file(settings: Settings, _anchor_files: Path) -> None:
+    # A folder for each test would take longer the more of them there are.
+    settings.AUDIT_ANCHOR_FILE = _anchor_files / uuid.uuid4().hex
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cheap_passwords() -> Iterator[None]:
     """Hashing a password is slow on purpose, and tests do it hundreds of times."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    cheap = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with override_settings(PASSWORD_HASHERS=cheap):
+        yield
 
 
 @pytest.fixture(autouse=True)
