@@ -137,7 +137,7 @@ FILTERED = [
 def lists(reader: User) -> dict[str, list[uuid.UUID]]:
     """What the worklist lists in every order with every filter.
 
-    Each as a page would take most of the time of all these tests.
+    Each combination as a page would take most of the time of all these tests.
     """
     people, found = list(readers(reader)), {}
     for state, order, each in product(STATES, ORDERED, FILTERED):
@@ -149,11 +149,13 @@ def lists(reader: User) -> dict[str, list[uuid.UUID]]:
 
 
 def pages(blind: list[Study], batch: UploadBatch) -> Iterator[str]:
-    """The worklist in every order and with every filter, and where else these studies are shown."""
+    """The worklist by state, order and filter, and where else these studies are shown."""
     worklist = reverse("review:worklist")
-    yield from (f"{worklist}?state={state}" for state in STATES)
-    for state, each in product(STATES, dict.fromkeys([*ORDERED, *FILTERED])):
-        yield f"{worklist}?state={state}&live&{each}"
+    for state in STATES:
+        yield f"{worklist}?state={state}"
+        yield f"{worklist}?state={state}&live&"
+    # Which studies the other states list by these, `lists` asks.
+    yield from (f"{worklist}?state=all&live&{each}" for each in [*ORDERED[1:], *FILTERED[1:]])
     for study in blind:
         yield reverse("review:study", args=[study.pk])
         yield reverse("review:status", args=[study.pk])
