@@ -76,3 +76,15 @@ window.checks.longLines = (most) => {
   }
   return long;
 };
+
+/** What the parts of the page are, but for what is another in every visit and marks the place. */
+window.checks.parts = () => {
+  const body = document.body.cloneNode(true);
+  const unseen = "input[type=hidden], template, script";
+  for (const element of body.querySelectorAll(unseen)) element.remove();
+  for (const link of body.querySelectorAll("header nav .active")) {
+    link.classList.remove("active");
+    link.removeAttribute("aria-current");
+  }
+  return [document.title, ...[...body.children].map((part) => part.outerHTML)];
+};
