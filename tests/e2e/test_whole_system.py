@@ -88,7 +88,7 @@ def upload(page: Page, folder: Path) -> None:
     expect(status).to_contain_text(
         f"{count} of {count} images analysed", timeout=RESULTS_SECONDS * 1000
     )
-    open_results(page, "is done")
+    open_results(page, "has finished")
 
 
 def open_results(page: Page, message: str) -> None:
