@@ -1,9 +1,12 @@
 """A bucket that does not answer refuses no file for good, and is named as the reason."""
 
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import boto3
 import pytest
+from django.core.files.storage import default_storage
 from django.test import Client
 from django.urls import reverse
 from moto.server import ThreadedMotoServer
@@ -16,7 +19,7 @@ from webportal.accounts.models import Role, User
 from webportal.intake.batches import services
 from webportal.intake.models import UploadItem
 from webportal.records.models import FileFault, Radiograph
-from webportal.storage import storage_from_url
+from webportal.storage import StorageAwayError, storage_from_url
 
 pytestmark = pytest.mark.django_db
 BUCKET = "s3://radiographs/hospital"
@@ -28,6 +31,14 @@ def start(port: int) -> ThreadedMotoServer:
     return server
 
 
+def use_bucket(port: int, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    settings.STORAGES = settings.STORAGES | {"default": storage_from_url(BUCKET)}
+
+
 @pytest.mark.parametrize("count", [1, 2], ids=["one file", "files sent together"])
 def test_uploads_are_to_be_sent_again_and_images_say_why_they_are_not_shown(
     count: int,
@@ -37,11 +48,7 @@ def test_uploads_are_to_be_sent_again_and_images_say_why_they_are_not_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     port = free_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    settings.STORAGES = settings.STORAGES | {"default": storage_from_url(BUCKET)}
+    use_bucket(port, settings, monkeypatch)
     person = make_user(Role.RADIOLOGIST, Role.UPLOADER)
     browser, batch = sign_in(person), services.create_batch(person)
 
@@ -73,3 +80,32 @@ def test_uploads_are_to_be_sent_again_and_images_say_why_they_are_not_shown(
         assert browser.get(pixels).status_code == 200
     finally:
         server.stop()
+
+
+class BreaksOff(BaseHTTPRequestHandler):
+    """An object store that answers, and loses the connection in the middle of each object."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        self.wfile.write(b"half")
+
+    def log_message(self, *_about: object) -> None:
+        """Say nothing."""
+
+
+def test_a_bucket_that_breaks_off_each_download_is_away(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BreaksOff) as server:
+        use_bucket(server.server_port, settings, monkeypatch)
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            with pytest.raises(StorageAwayError):
+                default_storage.open("some file")
+        finally:
+            server.shutdown()

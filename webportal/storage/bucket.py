@@ -12,6 +12,7 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files import File
+from s3transfer.exceptions import RetriesExceededError
 from storages.backends.s3 import S3Storage
 
 from webportal.storage import StorageAwayError
@@ -25,11 +26,12 @@ _LIMITS = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempt
 def _answering() -> Iterator[None]:
     """Turn what the client raises into StorageAwayError: it concerns no single file.
 
-    A file that is not there is FileNotFoundError, which the backend itself raises.
+    A file that is not there is FileNotFoundError, which the backend itself raises. A download that
+    breaks off again and again is RetriesExceededError, which is none of the client's own errors.
     """
     try:
         yield
-    except (BotoCoreError, Boto3Error, ClientError) as error:
+    except (BotoCoreError, Boto3Error, ClientError, RetriesExceededError) as error:
         raise StorageAwayError(type(error).__name__) from error
 
 
