@@ -83,6 +83,8 @@ def test_signing_out_and_in_does_not_open_what_was_locked(
     provider.knows("asha", groups=["readers"])
     provider.sign_in(client, "asha")
     client.post("/lock")
+    # The night after a shift is longer than a session lasts.
+    assert int(client.cookies["chestline_left_locked"]["max-age"]) > 30 * 24 * 3600
     if ended == "signed out":
         client.post("/sign-out")
     else:

@@ -35,6 +35,8 @@ PROVIDER = "identity provider"
 ENTRIES_A_MINUTE = 60
 # Of a browser in which a session was locked, and has not been unlocked.
 _LEFT_LOCKED = "chestline_left_locked"
+# The longest that browsers keep a cookie: a provider may know one beyond the end of our sessions.
+_LEFT_LOCKED_SECONDS = 400 * 24 * 3600
 _failures = MinuteCounter()
 
 
@@ -59,7 +61,7 @@ def note_locked(response: HttpResponse) -> None:
         response.set_cookie(
             _LEFT_LOCKED,
             "yes",
-            max_age=settings.SESSION_COOKIE_AGE,
+            max_age=_LEFT_LOCKED_SECONDS,
             secure=settings.SESSION_COOKIE_SECURE,
             httponly=True,
             samesite="Lax",
