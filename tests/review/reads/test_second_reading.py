@@ -8,6 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.db.models import BooleanField
 from django.test import Client, override_settings
+from django.urls import reverse
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
@@ -297,6 +298,17 @@ def test_a_second_read_assigned_to_somebody_who_may_not_make_it_goes_to_another(
     read(prediction, readers[1], "definite")
     assert reserve_next(person) == (study if is_auditor else None)
     assert reserve_next(readers[2]) == (None if is_auditor else study)
+
+
+def test_next_does_not_call_a_study_unbegun_whose_first_read_its_reader_has_signed(
+    prediction: Prediction, readers: list[User], sign_in: Callable[[User], Client]
+) -> None:
+    study = prediction.radiograph.study
+    Study.objects.filter(pk=study.pk).update(assigned_reader=readers[0])
+    read(prediction, readers[0], "none")
+    page = sign_in(readers[1]).post(reverse("review:next"), follow=True)
+    assert page.redirect_chain[-1][0] == reverse("review:study", args=[study.pk])
+    assert "has not begun" not in page.text
 
 
 def test_a_page_opened_for_a_different_read_has_to_be_opened_again(

@@ -18,7 +18,7 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.records.models import Study
-from webportal.review.models import ReadKind
+from webportal.review.models import Read, ReadKind
 from webportal.review.preferences import results_are_open
 from webportal.review.reads import addenda, authentication, queries, reservation, services
 from webportal.review.reads.blinding import hides_result
@@ -86,11 +86,14 @@ def _open_next(request: SignedInRequest, left: Study | None) -> HttpResponse:
         if departments_of(request.user).exists():
             messages.success(request, _("There is nothing left for you to read."))
         return redirect("review:worklist")
-    if taken.assigned_reader not in (None, request.user):
+    assigned = taken.assigned_reader
+    # Not of one who has signed the first read, or has left off.
+    is_begun = Read.objects.filter(study=taken, reader=assigned).exists()
+    if assigned not in (None, request.user) and not is_begun:
         messages.info(
             request,
             _("This study is assigned to {reader}, who has not begun to read it.").format(
-                reader=taken.assigned_reader
+                reader=assigned
             ),
         )
     return redirect("review:study", taken.pk)
