@@ -220,6 +220,22 @@ def test_a_series_called_lateral_withholds_results_from_before_descriptions_were
     assert prediction.rejudged_at is not None
 
 
+def test_an_adults_result_is_not_shown_while_results_are_judged_by_descriptions() -> None:
+    """The former release shows results, and sends them, until prepare has judged all of them."""
+    study = study_of(ADULT)
+    result = assessed(study)
+    image = Radiograph.objects.get()
+    image.series = Series.objects.create(
+        study=study, series_instance_uid="2.25.1", description="Thorax"
+    )
+    image.save(update_fields=["series"])
+    migration = import_module("webportal.inference.migrations.0018_judge_by_series_descriptions")
+    with connection.cursor() as cursor:
+        cursor.execute(migration.DESCRIBED_BY_SERIES)
+    assert of(result).shown_category == Category.OUTSIDE_PURPOSE
+    assert of(result).shown_probability is None
+
+
 def test_a_description_of_the_image_itself_counts_rather_than_that_of_its_series() -> None:
     read = {"of": "described", "value": "", "scheme": "", "meaning": "Thorax"}
     facts = KnownFacts(received=date(2026, 3, 1), codes=[read], series_description="Thorax lateral")
