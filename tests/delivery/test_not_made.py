@@ -118,3 +118,18 @@ def test_an_image_whose_file_stays_away_is_rejected_in_the_end(
     row = rejected(destination)
     assert (row.reason_code, row.refusals, row.attempts) == ("file_stays_away", 2, 0)
     assert health.problems() == [health.REJECTED]
+
+
+def test_a_file_that_is_back_leaves_the_destination_all_of_its_refusals(
+    make_destination: Make,
+) -> None:
+    destination = make_destination(sends=[Content.RESULTS], results_when="at_once")
+    image = make_prediction(category="unlikely").radiograph
+    Radiograph.objects.filter(pk=image.pk).update(dicom_sha256="0" * 64)
+    (row,) = send_all(destination)
+    assert (row.reason_code, row.refusals) == ("file_away", 1)
+    # After some hours it can be read again.
+    Radiograph.objects.filter(pk=image.pk).update(dicom_sha256=image.dicom_sha256)
+    destination.deliveries.update(refusals=100, next_attempt_at=timezone.now())
+    (row,) = send_all(destination)
+    assert (row.state, row.refusals, row.attempts) == (DeliveryState.WAITING, 0, 1)

@@ -131,9 +131,12 @@ def _prepare(delivery: Delivery) -> Delivery | None:
         _log("A document cannot be made", error)
         _refuse(locked, "not_made", {"error": type(error).__name__})
         return None
+    if locked.reason_code == "file_away":
+        # Far more of these are borne than refusals of the destination, which begin only now.
+        locked.refusals = 0
     locked.attempts += 1
     locked.attempted_at = clock()
-    locked.save(update_fields=["attempts", "attempted_at"])
+    locked.save(update_fields=["attempts", "attempted_at", "refusals"])
     return locked
 
 
