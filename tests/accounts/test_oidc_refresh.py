@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
@@ -16,10 +17,12 @@ from tests.accounts.identity_provider import IdentityProvider
 from tests.accounts.soft_passkey import SoftPasskey
 from tests.accounts.test_oidc import make_due, sign_in_by_password
 from tests.conftest import PASSWORD
+from tests.factories import make_radiograph
 from tests.helpers import is_signed_in
 from webportal.accounts import services
 from webportal.accounts.models import FederatedIdentity, Session, User
 from webportal.accounts.oidc import client as oidc_client
+from webportal.records.models import Radiograph
 
 pytestmark = pytest.mark.django_db
 
@@ -103,6 +106,23 @@ def test_signing_out_and_in_does_not_open_what_was_locked(
     client.post("/sign-out")
     address = client.get("/sign-in/provider").headers["Location"]
     assert "prompt" not in parse_qs(urlsplit(address).query)
+
+
+def test_a_new_refresh_token_is_kept_although_the_response_is_an_error(
+    client: Client, provider: IdentityProvider, settings: Settings
+) -> None:
+    """The former one may be single-use: with it, whoever looks at a damaged image is signed out."""
+    settings.GROUP_REFRESH_MINUTES = 10
+    provider.knows("asha", groups=["readers"])
+    provider.sign_in(client, "asha")
+    image = make_radiograph()
+    before = client.session["federated"]["refresh"]
+    make_due(client)
+    Radiograph.objects.update(dicom_sha256="0" * 64)
+    assert client.get(reverse("review:pixels", args=[image.pk])).status_code == 500
+    after = client.session["federated"]
+    assert after["refresh"] != before
+    assert after["due"] > time.time() + 300
 
 
 def test_who_has_left_does_not_come_back_by_a_passkey_or_password(

@@ -9,11 +9,12 @@ back-channel logout. While the provider is unavailable, sessions continue.
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -92,6 +93,9 @@ def _refresh_claims(request: HttpRequest) -> None:
     due = time.time() + settings.GROUP_REFRESH_MINUTES * 60
     noted |= {"refresh": encrypt(verified.refresh_token), "due": due}
     request.session[sessions.FEDERATED] = noted
+    # At once: a response that is an error would leave the former token, which may be single-use.
+    with suppress(UpdateError):  # ended meanwhile, which Django's middleware answers
+        request.session.save()
 
 
 @transaction.atomic
