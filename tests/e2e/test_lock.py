@@ -177,6 +177,7 @@ def test_a_page_that_refreshes_itself_is_covered_and_keeps_what_was_typed(
     page = open_page(it_person, "/users")
     page.get_by_label("User name").fill("asha")
     queue = page.context.new_page()
+    queue.clock.install()
     with queue.expect_response("**/operations?part=status"):
         queue.goto("/operations")
     for each in (page, queue):
@@ -184,7 +185,7 @@ def test_a_page_that_refreshes_itself_is_covered_and_keeps_what_was_typed(
         expect(each.locator("main")).to_be_hidden()
     asked: list[str] = []
     queue.on("request", lambda request: asked.append(request.url))
-    queue.wait_for_timeout(5000)
+    queue.clock.run_for(60_000)
     assert asked == []
     page.bring_to_front()
     unlock(page)
