@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter
 
 from webportal.accounts.models import Role
 from webportal.api.filters import OPEN, OPENING
@@ -62,18 +62,24 @@ class Schema(AutoSchema):
         is_switched = action in getattr(self.view, "opens_results", ())
         return [*declared, OPENS_RESULTS] if is_switched else declared
 
-    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
-        responses: dict[str, Any] = super()._get_response_bodies(direction)
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        """Add the problems that the operation may answer with."""
+        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
         codes = ["default"]
         if ByRole in self.view.permission_classes:
             codes += ["401", "403"]
         if "{" in self.path:
             codes.append("404")
-        if self.method != "GET" or self._is_list_view():
+        is_list = getattr(self.view, "action", None) == "list"
+        has_query = any(each["in"] == "query" for each in operation.get("parameters", ()))
+        if self.method != "GET" or is_list or has_query:
             codes.append("400")
+        schema = self.resolve_serializer(Problem, "response").ref
         for code in sorted(codes):
-            answer = OpenApiResponse(Problem, DESCRIPTIONS[code])
-            responses[code] = self._get_response_for_code(  # type: ignore[no-untyped-call]
-                answer, code, [MEDIA_TYPE], direction
-            )
-        return responses
+            operation["responses"][code] = {
+                "content": {MEDIA_TYPE: {"schema": schema}},
+                "description": DESCRIPTIONS[code],
+            }
+        return operation
