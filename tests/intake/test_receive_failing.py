@@ -9,9 +9,11 @@ from django.core.files import File
 from pytest_django.fixtures import Settings
 
 from tests import dicom_files as files
+from tests.factories import make_radiograph
 from tests.intake.conftest import Send, counts, stored_files
 from webportal.intake.errors import StorageFullError, StorageNotOursError, StorageReadOnlyError
-from webportal.storage import DurableFileSystemStorage
+from webportal.records import storage_identity
+from webportal.storage import DurableFileSystemStorage, is_storage_away
 
 pytestmark = pytest.mark.django_db
 
@@ -124,3 +126,16 @@ def test_an_internal_error_is_a_verdict_and_logs_nothing_of_the_file(
     assert (item.verdict, item.reason_code) == ("refused", "internal_error")
     assert "RuntimeError" in caplog.text
     assert "Doe" not in caplog.text
+
+
+def test_the_first_image_may_be_stored_while_another_request_looks_at_the_storage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def look_and_be_overtaken() -> bool:
+        was_away = is_storage_away()
+        if was_away:
+            make_radiograph()
+        return was_away
+
+    monkeypatch.setattr(storage_identity, "is_storage_away", look_and_be_overtaken)
+    assert storage_identity.is_our_storage()

@@ -15,4 +15,5 @@ def is_our_storage() -> bool:
     """
     if storage_folder() is None or not is_storage_away():
         return True
-    return not Radiograph.objects.exists()
+    # The first image may be stored and recorded between the look and the question.
+    return not Radiograph.objects.exists() or not is_storage_away()
