@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from django.db import transaction
 from django.utils import timezone
 from pydicom.dataset import FileDataset
 
+from tests.acts import Act
 from tests.conftest import PASSWORD
 from tests.delivery.conftest import StoreScp, send_all
 from tests.delivery.fhir_peer import FhirServer, faults
 from tests.delivery.test_documents import check
+from tests.delivery.test_sending import somebody_waits_for_a_lock
 from tests.factories import (
     make_model_version,
     make_patient,
@@ -20,7 +23,7 @@ from tests.factories import (
     make_radiograph,
     make_study,
 )
-from tests.helpers import let_time_pass
+from tests.helpers import let_time_pass, wait_until
 from tests.reading import read, sign
 from webportal.accounts.models import User
 from webportal.delivery import outbox, planning
@@ -307,3 +310,22 @@ def test_a_result_that_waits_leaves_once_with_the_cautions_of_then(
     reports = instances(store_scp.folder)
     assert len(reports) == 2
     assert not any(cautions_in(each) for each in reports)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_result_sent_while_it_is_judged_anew_does_not_keep_the_former_cautions(
+    make_destination: Make, store_scp: StoreScp, of_unknown_age: Prediction
+) -> None:
+    store_scp.start()
+    destination = make_destination(store_scp.port, results_when="at_once")
+    planning.plan()
+    with transaction.atomic():
+        become_three(of_unknown_age)
+        sending = Act(lambda: send_all(destination))
+        wait_until(
+            lambda: somebody_waits_for_a_lock() or not sending.thread.is_alive(),
+            "the sender waits for the judgement",
+        )
+    assert sending.end() is None
+    assert {row.state for row in send_all(destination)} == {DeliveryState.DELIVERED}
+    assert not cautions_in(instances(store_scp.folder)[-1])

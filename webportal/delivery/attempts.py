@@ -22,11 +22,13 @@ from webportal.delivery.models import (
     Delivery,
     DeliveryState,
     Destination,
+    Document,
     DocumentKind,
 )
 from webportal.delivery.release import NotNowError, ObsoleteError, check
 from webportal.delivery.retractions import record_if_moved
 from webportal.delivery.senders.outcome import Sender, SendOutcome, SendResult, of_error
+from webportal.inference.summary import lock_studies
 from webportal.records.files import StoredFileError
 from webportal.review.reads.codes import UnknownFindingError
 
@@ -100,7 +102,11 @@ def _prepare(delivery: Delivery) -> Delivery | None:
     """Lock a delivery, check that it may be sent, and create its document; None if it may not.
 
     The document is locked, too: otherwise two destinations could get different ones of one UID.
+    Before it the study of a result: one that is being judged anew would leave with the former
+    cautions, and seem to be made after it was judged.
     """
+    of_result = Document.objects.filter(deliveries=delivery, prediction__isnull=False)
+    lock_studies(list(of_result.values_list("study", flat=True)))
     locked = (
         Delivery.objects.select_for_update(of=("self", "document"))
         .select_related("destination", "document__study__patient", "document__read__reader")

@@ -19,6 +19,7 @@ from webportal.delivery.documents.hottest import region_to_send
 from webportal.delivery.models import Document, DocumentKind, document_of
 from webportal.delivery.predecessors import revision_of_result, revision_to_retrieve
 from webportal.delivery.release import last_addendum, results_to_send
+from webportal.inference.summary import lock_studies
 from webportal.records.files import StoredFileError
 from webportal.records.models import Study
 from webportal.review.reads.blinding import studies_with_withheld_results
@@ -157,7 +158,9 @@ def _opened(document: Document, study: Study) -> StructuredReport:
 
     if document.made_at is None:
         with transaction.atomic():
-            # Locked as for sending, so that one UID never has two different contents.
+            # Locked as for sending, so that one UID never has two different contents, and that of
+            # a result never the cautions of before it was judged anew.
+            lock_studies([study.pk])
             document = Document.objects.select_for_update().get(pk=document.pk)
             if document.made_at is None:
                 make(document)
