@@ -236,6 +236,17 @@ def test_an_adults_result_is_not_shown_while_results_are_judged_by_descriptions(
     assert of(result).shown_probability is None
 
 
+def test_an_adults_result_is_not_shown_while_unknown_views_are_judged_anew() -> None:
+    results = [assessed(study_of(born), view_position="OBLONG") for born in (ADULT, CHILD)]
+    migration = import_module("webportal.inference.migrations.0017_judge_unknown_views_anew")
+    with connection.cursor() as cursor:
+        cursor.execute(migration.UNKNOWN_VIEWS)
+    adults, childs = [of(result) for result in results]
+    assert adults.shown_category == Category.OUTSIDE_PURPOSE
+    assert adults.shown_probability is None
+    assert childs.purpose == ""
+
+
 def test_a_description_of_the_image_itself_counts_rather_than_that_of_its_series() -> None:
     read = {"of": "described", "value": "", "scheme": "", "meaning": "Thorax"}
     facts = KnownFacts(received=date(2026, 3, 1), codes=[read], series_description="Thorax lateral")
