@@ -125,6 +125,24 @@ def test_a_new_refresh_token_is_kept_although_the_response_is_an_error(
     assert after["due"] > time.time() + 300
 
 
+def test_a_request_that_ends_later_does_not_bring_a_used_refresh_token_back(
+    client: Client, provider: IdentityProvider, settings: Settings
+) -> None:
+    settings.GROUP_REFRESH_MINUTES = 10
+    provider.knows("asha", groups=["readers"])
+    provider.sign_in(client, "asha")
+    make_due(client)
+    slow = client.session
+    used = slow["federated"]["refresh"]
+    assert client.get("/worklist").status_code == 200
+    refreshed = client.session["federated"]
+    assert refreshed["refresh"] != used
+    slow["said"] = "something else"
+    slow.save()
+    assert client.session["federated"] == refreshed
+    assert client.session["said"] == "something else"
+
+
 def test_who_has_left_does_not_come_back_by_a_passkey_or_password(
     provider: IdentityProvider, settings: Settings, it_person: User
 ) -> None:

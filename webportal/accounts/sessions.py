@@ -47,6 +47,9 @@ _SYSTEMS = (
 class SessionStore(db.SessionStore):
     """Stores the user with the session. Named by SESSION_ENGINE."""
 
+    #: The provider's data as this request has last loaded or saved them.
+    _federated: dict[str, Any] | None = None
+
     @classmethod
     def get_model_class(cls) -> type[Session]:
         """The table."""
@@ -59,6 +62,32 @@ class SessionStore(db.SessionStore):
         row.expire_date = min([row.expire_date, *_latest_ends(data)])
         row.provider_sid = data.get(FEDERATED, {}).get("sid", "")
         return row
+
+    def load(self) -> dict[str, Any]:
+        """The data as stored."""
+        data: dict[str, Any] = super().load()
+        self._note(data.get(FEDERATED))
+        return data
+
+    def save(self, must_create: bool = False) -> None:
+        """Save the data, but those of the provider only if this request has changed them.
+
+        Another may have refreshed them meanwhile: a refresh token may be single-use.
+        """
+        own = None if must_create else self.get(FEDERATED)
+        if own is None or own != self._federated:
+            super().save(must_create)
+        else:
+            with transaction.atomic():
+                row = Session.objects.select_for_update().filter(pk=self.session_key).first()
+                stored = row.get_decoded() if row is not None else {}
+                self[FEDERATED] = own = stored.get(FEDERATED, own)
+                super().save()
+        self._note(own)
+
+    def _note(self, federated: dict[str, Any] | None) -> None:
+        # A copy: the data may be changed in place.
+        self._federated = dict(federated) if federated is not None else None
 
     def cycle_key(self) -> None:
         """Give the session another key; if it is locked, it stays locked."""
