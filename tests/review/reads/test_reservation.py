@@ -17,6 +17,7 @@ from tests.helpers import audit_actions
 from tests.reading import identity_field, look_at, sign
 from webportal.accounts.models import Role, User
 from webportal.audit.models import AuditEntry
+from webportal.records.choices import Priority
 from webportal.records.models import Study
 from webportal.review.models import Reservation
 from webportal.review.reads.reservation import (
@@ -27,7 +28,7 @@ from webportal.review.reads.reservation import (
     reserve_next,
 )
 from webportal.review.reads.services import Entry, ReadingError
-from webportal.review.worklist.bulk import assign
+from webportal.review.worklist.bulk import assign, prioritise
 
 
 @pytest.fixture
@@ -78,6 +79,19 @@ def test_a_stat_assignment_yields_unless_its_reader_begins(
     assert entry.detail["assigned_to"] == str(other.pk)
     stat.refresh_from_db()
     assert stat.assigned_reader == other
+
+
+@pytest.mark.django_db
+def test_whoever_has_a_study_that_becomes_stat_has_time_to_begin(
+    radiologist: User, other: User, make_user: Callable[..., User], settings: Settings
+) -> None:
+    study = make_study(priority=Priority.ROUTINE)
+    assign([study.pk], other, other)
+    Study.objects.update(assigned_since=timezone.now() - timedelta(hours=3))
+    prioritise([study.pk], Priority.STAT, make_user(Role.COORDINATOR))
+    assert reserve_next(radiologist) is None
+    settings.STAT_ASSIGNED_MINUTES = 1e-6
+    assert reserve_next(radiologist) == study
 
 
 @pytest.mark.django_db

@@ -27,8 +27,8 @@ from webportal.review.reads.second_reading import may_read_blind
 
 # A study that this reader may read, that nobody else is reading, and that is not assigned to
 # another, unless that one may not make the read that is due, by the rule of `may_make`, can read no
-# study of the department any more, or has not begun with a stat study in time. Exclusions are
-# evaluated once, so that the index gives the order.
+# study of the department any more, or has not begun with a stat study in time, which counts anew
+# where it becomes stat. Exclusions are evaluated once, so that the index gives the order.
 MAY_HAVE = """
     FROM records_study AS study
     LEFT JOIN review_reservation AS other ON other.study_id = study.id
@@ -42,6 +42,10 @@ MAY_HAVE = """
         AND (study.assigned_reader_id IS NULL OR study.assigned_reader_id = %(reader)s
             OR study.priority = {stat} AND COALESCE(
                 study.assigned_since, study.assigned_at, study.created_at) <= %(assigned_until)s
+                AND NOT EXISTS (
+                    SELECT FROM audit_auditentry AS became WHERE became.study_id = study.id
+                    AND became.at > %(assigned_until)s AND became.action = {changed}
+                    AND became.detail ->> 'priority' = '{stat}')
             OR NOT EXISTS (
                 SELECT FROM accounts_user AS assigned WHERE assigned.id = study.assigned_reader_id
                 AND assigned.is_active AND 'radiologist' = ANY(assigned.roles)
@@ -98,6 +102,7 @@ class Pool:
         return template.format(
             which=self.which,
             stat=Priority.STAT.value,
+            changed=f"'{Action.STUDY_CHANGED.value}'",
             of_departments=scope.sql("study.department_id"),
             concern=self.concern,
             order=self.order,
@@ -290,7 +295,7 @@ def _append_reserved(study_id: uuid.UUID, reader: User) -> None:
 
 
 def _assigned_until(now: datetime) -> datetime | None:
-    """Until when a stat study must have been assigned for others to get it; None if never."""
+    """Until when a study must have been assigned, and stat, for others to get it; None if never."""
     minutes = settings.STAT_ASSIGNED_MINUTES
     return now - timedelta(minutes=minutes) if minutes else None
 
