@@ -29,6 +29,7 @@ from webportal.accounts.models import User
 from webportal.delivery import outbox, planning
 from webportal.delivery.models import Content, DeliveryState, Destination, Document, DocumentKind
 from webportal.inference.models import Prediction
+from webportal.inference.purpose.keeping import evaluate_unjudged
 from webportal.records.choices import Category, Purpose
 from webportal.records.models import Patient, Radiograph
 from webportal.review.reads.services import Entry
@@ -310,6 +311,21 @@ def test_a_result_that_waits_leaves_once_with_the_cautions_of_then(
     reports = instances(store_scp.folder)
     assert len(reports) == 2
     assert not any(cautions_in(each) for each in reports)
+
+
+def test_a_result_that_an_upgrade_has_judged_anew_leaves_with_all_cautions_meanwhile(
+    make_destination: Make, store_scp: StoreScp, of_unknown_age: Prediction
+) -> None:
+    """Where the reasons stay as they were, it does not leave again."""
+    store_scp.start()
+    destination = make_destination(store_scp.port, results_when="at_once")
+    Prediction.objects.update(purpose="")
+    send_all(destination)
+    assert [len(cautions_in(each)) for each in instances(store_scp.folder)] == [2, 2]
+    assert evaluate_unjudged() == 1
+    assert len(send_all(destination)) == 2
+    of_unknown_age.refresh_from_db()
+    assert of_unknown_age.purpose == Purpose.UNCONFIRMED
 
 
 @pytest.mark.django_db(transaction=True)

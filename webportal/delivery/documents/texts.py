@@ -67,7 +67,9 @@ def cautions(prediction: Prediction) -> list[str]:
     """What the study page says must be checked before a result is relied on, as sentences."""
     with translation.override("en"):
         found = sentences(prediction.purpose_reasons)
-        if prediction.purpose == Purpose.UNCONFIRMED:
+        # Until a result is judged anew after an upgrade, its former reasons stand.
+        is_doubted = bool(prediction.purpose_reasons) and not prediction.purpose
+        if is_doubted or prediction.purpose == Purpose.UNCONFIRMED:
             found.append("Check this before relying on the result.")
         if prediction.correction:
             found.append(
