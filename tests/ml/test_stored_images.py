@@ -166,6 +166,16 @@ def test_orientation(value: list[str], expected: tuple[str, str]) -> None:
             {"ShutterShape": ["RECTANGULAR", "CIRCULAR"], **RECTANGLE, **CIRCLE},
             Shutter(rectangle=(19, 120, 9, 150), circle=(69.5, 79.5, 60)),
         ),
+        (
+            {
+                "ShutterShape": ["RECTANGULAR", "POLYGONAL"],
+                **RECTANGLE,
+                VERTICES: [10, 20, 100, 20, 50, 130],
+            },
+            Shutter(
+                rectangle=(19, 120, 9, 150), polygon=((19.5, 9.5), (19.5, 99.5), (129.5, 49.5))
+            ),
+        ),
         ({"ShutterShape": "CIRCULAR", **CIRCLE, "CenterOfCircularShutter": [80, -70]}, None),
         (
             {"ShutterShape": "POLYGONAL", VERTICES: [10, 20, 100, 20, 50, 130]},
@@ -177,6 +187,26 @@ def test_orientation(value: list[str], expected: tuple[str, str]) -> None:
 )
 def test_a_shutter_is_read_or_left_whole(elements: dict[str, Any], shutter: Shutter | None) -> None:
     assert images.read_stored(files.dicom(files.phantom(), **elements)).shutter == shutter
+
+
+@pytest.mark.parametrize(
+    ("shape", "elements"),
+    [
+        ("CIRCULAR", {"CenterOfCircularShutter": [155, 130], "RadiusOfCircularShutter": 12}),
+        ("POLYGONAL", {VERTICES: [10, 124, 130, 134, 150, 118]}),
+    ],
+)
+def test_shapes_with_next_to_nothing_in_common_are_not_applied(
+    shape: str, elements: dict[str, Any]
+) -> None:
+    alone = files.dicom(files.phantom(), ShutterShape=shape, **elements)
+    assert images.read_stored(alone).shutter is not None
+    shapes = ["RECTANGULAR", shape]
+    both = images.read_stored(
+        files.dicom(files.phantom(), ShutterShape=shapes, **RECTANGLE, **elements)
+    )
+    assert both.shutter is None
+    assert unshown.SHUTTER in both.notes
 
 
 @pytest.mark.parametrize(
