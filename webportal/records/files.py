@@ -40,20 +40,21 @@ def read_original(radiograph: Radiograph) -> bytes:
 
 def _read(radiograph: Radiograph, key: str, sha256: str) -> bytes:
     try:
-        return read_verified(key, sha256)
-    except (FileNotFoundError, DamagedFileError):
-        _look_again(radiograph, key, sha256)
-        return read_verified(key, sha256)
+        try:
+            return read_verified(key, sha256)
+        except (FileNotFoundError, DamagedFileError):
+            _look_again(radiograph, key, sha256)
+            return read_verified(key, sha256)
     except StorageAwayError as error:
         raise StoredFileError("storage_away", AWAY) from error
 
 
 def _look_again(radiograph: Radiograph, key: str, sha256: str) -> None:
-    """Report a missing or damaged file to hospital IT; raises StoredFileError then."""
-    try:
-        fault = file_faults.fault_of(key, sha256)
-    except StorageAwayError as error:
-        raise StoredFileError("storage_away", AWAY) from error
+    """Report a missing or damaged file to hospital IT.
+
+    Raises StoredFileError then, and StorageAwayError if the storage cannot be read any more.
+    """
+    fault = file_faults.fault_of(key, sha256)
     if fault is None:
         return
     file_faults.record(key, fault, radiograph.pk)
