@@ -5,13 +5,14 @@ from datetime import timedelta
 from io import BytesIO
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 from pypdf import PdfReader
 from pytest_django.fixtures import Settings
 
 from tests.accounts.soft_passkey import SoftPasskey
+from tests.acts import Act
 from tests.conftest import PASSWORD
 from tests.factories import make_job, make_patient, make_radiograph, make_study
 from webportal.accounts.models import Role, User
@@ -322,6 +323,25 @@ def test_what_is_due_takes_two_where_there_are_two(
         .order_by("sequence")
         .values_list("action", "actor")
     ) == [("erasure.requested", "it"), ("erasure.confirmed", "colleague")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_request_what_is_due_at_once_request_it_once(
+    rule: None, it_person: User, make_user: Callable[..., User]
+) -> None:
+    old_study()
+    colleague = make_user(Role.IT, username="colleague")
+
+    def request(by: User) -> Erasure:
+        digest = services.digest_of_due()
+        return services.erase_due(digest, PASSWORD, "Ten years", "", by)
+
+    with transaction.atomic():
+        request(it_person)
+        other = Act(lambda: request(colleague))
+        assert other.waits()
+    assert isinstance(other.end(), services.ErasureError)
+    assert Erasure.objects.get().requested_by == it_person
 
 
 @pytest.mark.parametrize("days", [0, 4])

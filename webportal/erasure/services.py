@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -20,6 +20,9 @@ from webportal.records.models import Patient
 from webportal.refusals import Conflict
 from webportal.retention import rule
 from webportal.review.reads.authentication import Secret, confirm_signer
+
+# Held while studies that are due are requested, so that two people do not request them at once.
+_REQUESTING = 0x6572617365  # "erase"
 
 
 class ErasureError(Conflict):
@@ -146,9 +149,11 @@ def erase_due(digest: str, secret: Secret, reason: str, reference: str, by: User
     password is wrong, or the passkey is somebody else's.
     """
     confirm_signer(by, secret, pin_is_open=False)
-    if due_to_confirm() is not None:
-        raise ErasureError(_("The erasure of studies that are due has been requested already."))
     with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_REQUESTING])
+        if due_to_confirm() is not None:
+            raise ErasureError(_("The erasure of studies that are due has been requested already."))
         studies = [str(key) for key in rule.due().values_list("pk", flat=True)]
         if not studies:
             raise ErasureError(_("No study is due."))
