@@ -1,6 +1,7 @@
 """Files sent together: stored in one transaction where they are plain, with the same verdicts."""
 
 import errno
+import hashlib
 import io
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -121,6 +122,24 @@ def test_another_content_of_an_image_in_the_group_is_held(
     sent = {f"{seed}.dcm": dicom(seed, SOPInstanceUID=uid) for seed in (1, 2)}
     expected = {"1.dcm": "accepted", "2.dcm": "held instance_exists"}
     assert receive(batch, uploader, sent) == expected
+
+
+def test_a_version_of_an_image_that_is_sent_again_comes_before_a_newer_one(
+    batch: UploadBatch, uploader: User
+) -> None:
+    """The first was refused for a reason that is over."""
+    sent = {f"{seed}.dcm": dicom(seed, SOPInstanceUID="1.2.3.4") for seed in (1, 2)}
+    UploadItem.objects.create(
+        batch=batch,
+        file_name="1.dcm",
+        sha256=hashlib.sha256(sent["1.dcm"]).hexdigest(),
+        size=len(sent["1.dcm"]),
+        verdict="refused",
+        reason_code="internal_error",
+    )
+    first = {"0.dcm": dicom(3)}
+    expected = {"0.dcm": "accepted", "1.dcm": "accepted", "2.dcm": "held instance_exists"}
+    assert receive(batch, uploader, first | sent) == expected
 
 
 def test_images_of_one_study_share_patient_study_and_series(

@@ -60,14 +60,23 @@ def receive_files(
 
 
 def _verdicts_on(uploads: Sequence[Upload]) -> list[UploadItem]:
-    """Accept, hold or refuse files: plain ones together, then each of the others by itself."""
+    """Accept, hold or refuse files: plain ones together, then each of the others by itself.
+
+    One that was refused before has its turn: a newer version of its image may follow.
+    """
     if len(uploads) == 1:
         return [_verdict_on(uploads[0])]
     verdicts: dict[int, UploadItem] = {}
     ready: dict[int, Ready] = {}
     known = store.with_traces(uploads, [""] * len(uploads))
+    refused = store.refused_before(uploads) if known else set()
     hashes: set[str] = set()
     for number, upload in enumerate(uploads):
+        if number in refused:
+            verdicts |= _stored(ready)
+            ready = {}
+            verdicts[number] = _verdict_on(upload)
+            continue
         if number in known or upload.refusal is not None or upload.sha256 in hashes:
             continue
         hashes.add(upload.sha256)

@@ -77,6 +77,14 @@ def with_traces(uploads: Sequence[Upload], sop_instance_uids: Sequence[str]) -> 
         return {position for (position,) in cursor.fetchall()}
 
 
+def refused_before(uploads: Sequence[Upload]) -> set[int]:
+    """The positions of the files of one batch that were refused when they were sent before."""
+    items = UploadItem.objects.filter(batch=uploads[0].batch, verdict=Verdict.REFUSED)
+    of_names = items.filter(file_name__in=[upload.file_name for upload in uploads])
+    found = set(of_names.values_list("file_name", "sha256"))
+    return {n for n, each in enumerate(uploads) if (each.file_name, each.sha256) in found}
+
+
 def settled(upload: Upload) -> UploadItem | None:
     """Return the file's existing verdict; a refusal does not settle it."""
     return UploadItem.objects.filter(**upload.key).exclude(verdict=Verdict.REFUSED).first()
