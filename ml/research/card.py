@@ -144,7 +144,7 @@ def _stages(facts: Mapping[str, Any]) -> str:
         return ""
     return (
         "\n- The network's upper stages exist twice, on one trunk: an image that looks like an"
-        " adult's is assessed by those for adults, with their own calibration, and each result"
+        " adult's is assessed by those for adults, with their own calibration. The command line"
         " says which assessed it (`assessed_as`). The image decides, not the age that its file"
         " states. Of adults no pattern, bacterial or viral, is given. The operating points are the"
         " same for both. Unless it says otherwise, this card is about the stages for children."

@@ -269,6 +269,8 @@ def test_a_version_with_stages_for_adults_tells_both_apart() -> None:
     assert "between 0.001 and 0.999 (0.004 and 0.996 in adults' images)" in card
     assert "12.3 or more, in adults' images 7.9" in card
     assert "upper stages exist twice" in card
+    # The portal does not say it.
+    assert "The command line says which assessed it" in card
     assert "python -m ml train\npython -m ml adults\n" in card
     assert "Options: epochs 12; for the adults' stages: left_out [0, 1, 2]." in card
     assert "were all of them taken for adults" in card
