@@ -10,6 +10,7 @@ from ml.commands import (
     benchmark,
     compare,
     consistency,
+    document,
     evaluate,
     gate,
     independent,
@@ -38,6 +39,7 @@ COMMANDS = {
     "consistency": consistency,
     "shortcuts": shortcuts,
     "pointing": pointing,
+    "document": document,
     "benchmark": benchmark,
 }
 

@@ -26,6 +26,7 @@ from ml.serving.package import (
     FORMAT,
     ModelPackage,
     load_package,
+    plot_file,
     seal_package,
 )
 from webportal.accounts.models import GENERAL, Role, User
@@ -180,6 +181,9 @@ def make_package(folder: Path, **facts: Any) -> ModelPackage:
     for name in FILES:
         (folder / name).write_bytes(b"nothing that could be loaded")
     (folder / CARD_FILE).write_text(f"# Test model\n\nVersion {folder.name}\n")
+    for name in facts.get("plots", ()):
+        (folder / plot_file(name)).parent.mkdir(exist_ok=True)
+        (folder / plot_file(name)).write_bytes(name.encode())
     defaults = {
         "format": FORMAT,
         "name": "Test model",

@@ -65,9 +65,12 @@ def run(arguments: argparse.Namespace) -> int:
     from ml.research.adults import AdultsOptions, AdultStages, train_for_adults
     from ml.research.branching import add_adult_stages
     from ml.research.joint import has_same_trunk
+    from ml.research.learning import HISTORY_FILE
+    from ml.research.package_plots import Plotted
     from ml.research.refined import training_facts
     from ml.research.refining import kept_pool
     from ml.research.sources import Sources
+    from ml.research.targets import reading_of
     from ml.serving.network import LATERAL_STAGE
     from ml.serving.runtimes.tensorflow import load_network
 
@@ -108,6 +111,15 @@ def run(arguments: argparse.Namespace) -> int:
         stages.figures,
         {**facts, **stages.about},
         arguments.fullres,
+        Plotted(
+            {
+                "children, training": [image.kind for image in sources.split.training],
+                "adults, training": [reading_of(image) for image in sources.adults],
+            },
+            stages.cases,
+            sorted(checkpoints.glob(f"*/{HISTORY_FILE}")),
+            "upper stages for adults: opacity or not; by networks that had not seen them",
+        ),
     )
     print(f"Wrote {written.path} (SHA-256 {written.sha256})")
     return 0

@@ -72,10 +72,12 @@ def run(arguments: argparse.Namespace) -> int:
     # Imports needed only here and in training are not loaded for the other commands.
     from ml.research.export import export
     from ml.research.gate.refitting import Sheets, refit
+    from ml.research.package_plots import Plotted, write_package_plots
     from ml.research.packaging import (
         Responses,
         cross_measured,
         measured_again,
+        plotted_children,
         refused_by,
         write_package,
     )
@@ -122,11 +124,15 @@ def run(arguments: argparse.Namespace) -> int:
         }
     else:
         of_folds = cross_measured(folds.training, held_out, refused)
+    plotted = Plotted({}, plotted_children(of_folds, held_out, refused))
+    thresholds = {name: point.threshold for name, point in package.thresholds.items()}
+    plots = before.get("plots", {}) | write_package_plots(arguments.out, plotted, thresholds)
     facts = before | {
         "format": BRANCHED_FORMAT if package.adult else FORMAT,
         "version": arguments.out.name,
         "figures": of_folds,
         "gate": figures,
+        "plots": plots,
     }
     gate.save(arguments.out / GATE_FILE)
     written = write_package(arguments.out, facts)

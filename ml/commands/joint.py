@@ -121,6 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
         train_jointly_in_parts,
     )
     from ml.research.joint_packaging import Measuring, options_of, package_jointly
+    from ml.research.learning import HISTORY_FILE
     from ml.research.sources import Sources
     from ml.serving.network import fold
     from ml.serving.runtimes.tensorflow import load_network
@@ -159,6 +160,7 @@ def run(arguments: argparse.Namespace) -> int:
         "python -m ml joint --data DIR --adults CSV --others CSV --teacher"
         f" {taught_by.version} --out {arguments.out.name}"
         + "".join(f" --{name.replace('_', '-')} {_shown(v)}" for name, v in given.items()),
+        sorted(checkpoints.glob(f"*/{HISTORY_FILE}")),
     )
     print(f"Wrote {written.path} (SHA-256 {written.sha256})")
     return 0

@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out.exists():
         raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
     # Imports needed only for training are not loaded for the other commands.
+    from ml.research.learning import HISTORY_FILE
     from ml.research.refined import CalibrationData, build_refined_package, training_facts
     from ml.research.refining import RefiningOptions, refine_in_parts
     from ml.research.sources import Sources
@@ -80,6 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
             start=start.version,
         ),
         arguments.fullres,
+        trained_on=sources.adults,
+        histories=sorted(checkpoints.glob(f"*/{HISTORY_FILE}")),
     )
     print(f"Wrote {package.path} (SHA-256 {package.sha256})")
     return 0

@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     images = find_images(arguments.data)
     # Imports needed only for training are not loaded for the other commands.
     from ml.research.acquisition import acquisition_fold
+    from ml.research.learning import HISTORY_FILE
     from ml.research.packaging import Responses, build_package
     from ml.research.training import TrainingOptions, start_from_imagenet, train
 
@@ -65,13 +66,16 @@ def run(arguments: argparse.Namespace) -> int:
         name: load_inputs(fold, options.input_size, f"{name} fold")
         for name, fold in held_out.items()
     }
+    checkpoints = arguments.checkpoints or arguments.out.with_name(
+        f"{arguments.out.name}.checkpoints"
+    )
     network = train(
         start_from_imagenet(options),
         inputs,
         training,
         {name: (held_out_inputs[name], labels(fold)) for name, fold in held_out.items()},
         options,
-        arguments.checkpoints or arguments.out.with_name(f"{arguments.out.name}.checkpoints"),
+        checkpoints,
     )
     changed = "".join(f" --{name.replace('_', '-')} {value}" for name, value in overrides.items())
     package = build_package(
@@ -90,6 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
             "options": asdict(options),
         },
         arguments.fullres,
+        histories=[checkpoints / HISTORY_FILE],
     )
     print(f"Wrote {package.path} (SHA-256 {package.sha256})")
     return 0

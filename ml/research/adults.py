@@ -22,7 +22,7 @@ from ml.research.material import PARTS, Material
 from ml.research.packaging import ASSUMED_PREVALENCE, Responses, Scale, full_scale
 from ml.research.parts import InParts, train_in_parts
 from ml.research.pointing import measure_pointing
-from ml.research.refined import CalibrationData, measure_adults
+from ml.research.refined import CalibrationData, measure_adults, plotted_adults
 from ml.research.refining import Pool, RefiningOptions, refine
 from ml.research.sources import Sources
 from ml.research.targets import ADULTS_SHARES, OPACITY, OTHER, TRUST, UNREAD, reading_of
@@ -91,7 +91,8 @@ class AdultStages(NamedTuple):
     """What a package needs of trained upper stages for adults, beside the network.
 
     ``figures`` are those of adults; ``about`` has what else was measured: the choice, the heat map,
-    and what becomes of children whom the chooser takes for adults (``children``).
+    and what becomes of children whom the chooser takes for adults (``children``). ``cases`` are the
+    adults, to plot.
     """
 
     chooser: Chooser
@@ -99,6 +100,7 @@ class AdultStages(NamedTuple):
     heatmap_full_scale: float
     figures: Mapping[str, Any]
     about: Mapping[str, Any]
+    cases: Mapping[str, Cases]
 
     @classmethod
     def of(
@@ -141,6 +143,7 @@ class AdultStages(NamedTuple):
                 "heatmap_rim_share": rim_share(heat[np.array(of_opacity) == OPACITY]),
                 "pointing": measure_pointing(everyone, calibration, boxes) if boxes else None,
             },
+            plotted_adults(data.adults, calibration),
         )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 from ml.research.export import export_branches
+from ml.research.package_plots import Plotted, write_package_plots
 from ml.research.packaging import with_consistency, write_package
 from ml.serving.calibration import Calibration
 from ml.serving.chooser import Chooser
@@ -30,6 +31,7 @@ def add_adult_stages(
     figures: Mapping[str, Any],
     about: Mapping[str, Any],
     fullres: Path | None = None,
+    plotted: Plotted | None = None,
 ) -> ModelPackage:
     """Write a package with the upper stages of ``start`` and those of ``adult`` for adults.
 
@@ -37,13 +39,15 @@ def add_adult_stages(
     ``heatmap_full_scale`` are of its own. ``figures`` are those of adults, by group, and replace
     those of ``start`` (see ``ml.research.refined.measure_adults``). ``about`` says how the stages
     were trained (``command``, ``options``) and how often the chooser is right (``chooser``), as the
-    card tells it. ``fullres`` has full-size files to compare kinds of file with. Raises
-    ``ExportError`` if the trunks differ or a runtime answers otherwise than Keras.
+    card tells it. ``fullres`` has full-size files to compare kinds of file with; ``plotted`` is
+    what to plot, in place of the plots of ``start``. Raises ``ExportError`` if the trunks differ or
+    a runtime answers otherwise than Keras.
     """
     out.mkdir(parents=True)
     export_branches(load_network(start), adult, chooser, out)
     shutil.copy(start.gate_path, out / GATE_FILE)
     before = json.loads((start.path / FACTS_FILE).read_text())
+    thresholds = {name: point.threshold for name, point in start.thresholds.items()}
     facts = before | {
         "format": BRANCHED_FORMAT,
         "version": out.name,
@@ -55,5 +59,6 @@ def add_adult_stages(
             "of_children": start.version,
             **about,
         },
+        "plots": write_package_plots(out, plotted, thresholds) if plotted else {},
     }
     return with_consistency(write_package(out, facts), fullres)

@@ -11,6 +11,7 @@ from typing import Any
 from ml.research.gate.report import gate_section
 from ml.research.heatmap import rim_area
 from ml.serving.backbones import IMAGENET
+from ml.serving.package import PLOTS, plot_file
 
 TEMPLATE = Path(__file__).with_name("card_template.md")
 
@@ -63,7 +64,8 @@ def write_card(facts: Mapping[str, Any]) -> str:
         adult_scale=f", in adults' images {stages['heatmap_full_scale']:.1f}" if stages else "",
         adult_range=f" ({_range(stages['calibration'])} in adults' images)" if stages else "",
         refined=_refined(training),
-        pointing=_pointing((stages or facts).get("pointing")),
+        pointing=_pointing(stages or facts),
+        plots=_plots(facts.get("plots", {})),
         subtypes=_subtypes(facts),
         prevalence=f"{calibration['prevalence']:.0%}",
         range=_range(calibration),
@@ -308,8 +310,22 @@ def _occlusion(found: Mapping[str, Any]) -> str:
     )
 
 
-def _pointing(figures: Mapping[str, Any] | None) -> str:
+def _plots(plots: Mapping[str, str]) -> str:
+    """Return the plots with what is seen in each, as images."""
+    if not plots:
+        return "None: this version was packaged without them."
+    shown = [f"![{plots[name]}]({plot_file(name)})" for name in PLOTS if name in plots]
+    if "learning" not in plots:
+        shown.append(
+            "Loss and accuracy by epoch are not shown: the training of this version kept no record"
+            " of them."
+        )
+    return "\n\n".join(shown)
+
+
+def _pointing(facts: Mapping[str, Any]) -> str:
     """Return the comparison of the heat map with drawn boxes."""
+    figures = facts.get("pointing")
     if not figures:
         return "It was not compared with boxes that radiologists drew."
     lines = [
@@ -322,11 +338,14 @@ def _pointing(figures: Mapping[str, Any] | None) -> str:
         )
         for finding, found in figures.items()
     ]
+    seen = "that the network has not seen"
+    if facts.get("pointing_seen"):
+        seen = "that the network was trained with, without the boxes"
     heads = ["finding", "boxes", "hottest point in the box", "heat in the box", "area of the box"]
     return (
-        "Compared with boxes that radiologists drew in adults' radiographs that the network has not"
-        " seen (ChestX-ray14). The network was trained for none of these findings by itself; heat"
-        f" at random would have the area's share in the box.\n\n{_table(heads, lines)}"
+        f"Compared with boxes that radiologists drew in adults' radiographs {seen} (ChestX-ray14)."
+        " The network was trained for none of these findings by itself; heat at random would have"
+        f" the area's share in the box.\n\n{_table(heads, lines)}"
     )
 
 

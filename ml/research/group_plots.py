@@ -5,6 +5,7 @@ Needs matplotlib, which serving does not.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,6 +14,8 @@ from ml.research.evaluation import Cases, auroc, expected_calibration_error
 from ml.research.plots import GUIDE, reliability_curve, roc_curve, save, square
 
 SCORE_BINS = np.linspace(0, 1, 21)
+# Characters that fit above a plot.
+NOTE_WIDTH = 48
 CLASSES = {"normal": 0.0, "pneumonia": 1.0}
 
 
@@ -25,20 +28,26 @@ def write_group_plots(
     only one class has no ROC. Returns the files written: none, if no case was assessed.
     """
     named = np.array(groups)
-    parts = {name: cases.subset((named == name) & cases.assessed) for name in sorted(set(groups))}
-    parts = {name: part for name, part in parts.items() if len(part.kinds)}
+    parts = assessed_parts({name: cases.subset(named == name) for name in sorted(set(groups))})
     if not parts:
         return []
     figures = {
-        "roc_by_group": _roc(parts),
-        "reliability_by_group": _reliability(parts),
-        "scores_by_group": _scores(parts, thresholds),
+        "roc_by_group": plot_roc(parts),
+        "reliability_by_group": plot_reliability(parts),
+        "scores_by_group": plot_scores(parts, thresholds),
     }
     return save(folder, figures)
 
 
-def _roc(parts: Mapping[str, Cases]) -> Figure:
-    figure, axes = square("ROC by group", "1 - specificity", "sensitivity")
+def assessed_parts(parts: Mapping[str, Cases]) -> dict[str, Cases]:
+    """Return what was assessed of each group, without the groups of which nothing was."""
+    assessed = {name: part.subset(part.assessed) for name, part in parts.items()}
+    return {name: part for name, part in assessed.items() if len(part.kinds)}
+
+
+def plot_roc(parts: Mapping[str, Cases], note: str = "") -> Figure:
+    """Return the ROC of each group that has both classes; ``note`` goes into the title."""
+    figure, axes = square(_title("ROC by group", note), "1 - specificity", "sensitivity")
     axes.plot([0, 1], [0, 1], **GUIDE)
     for name, part in parts.items():
         targets = part.targets
@@ -52,20 +61,26 @@ def _roc(parts: Mapping[str, Cases]) -> Figure:
     return figure
 
 
-def _reliability(parts: Mapping[str, Cases]) -> Figure:
-    figure, axes = square("Reliability by group", "stated probability", "share with pneumonia")
+def plot_reliability(parts: Mapping[str, Cases], note: str = "") -> Figure:
+    """Return stated probability against observed share in each group."""
+    title = _title("Reliability by group", note)
+    figure, axes = square(title, "stated probability", "share with pneumonia")
     axes.plot([0, 1], [0, 1], **GUIDE)
     for name, part in parts.items():
         error = expected_calibration_error(part.targets, part.probabilities)
         label = f"{name}: calibration error {error:.3f} ({_counts(part)})"
         axes.plot(*reliability_curve(part.targets, part.probabilities), "o-", label=label)
-    axes.legend(loc="upper left", fontsize=8)
+    figure.legend(loc="outside lower center", fontsize=8)
     return figure
 
 
-def _scores(parts: Mapping[str, Cases], thresholds: Mapping[str, float]) -> Figure:
-    """Show for each group how the stated probabilities of each label are distributed."""
+def plot_scores(
+    parts: Mapping[str, Cases], thresholds: Mapping[str, float], note: str = ""
+) -> Figure:
+    """Return for each group how the stated probabilities of each label are distributed."""
     figure = Figure(figsize=(7, 0.6 + 2 * len(parts)), layout="constrained")
+    if note:
+        figure.suptitle(note)
     rows = figure.subplots(len(parts), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (name, part) in zip(rows, parts.items(), strict=True):
         for label, target in CLASSES.items():
@@ -77,6 +92,10 @@ def _scores(parts: Mapping[str, Cases], thresholds: Mapping[str, float]) -> Figu
         axes.legend(loc="upper center", fontsize=8)
     rows[-1].set_xlabel("stated probability; dashed: the operating points")
     return figure
+
+
+def _title(title: str, note: str) -> str:
+    return f"{title}\n{fill(note, NOTE_WIDTH)}" if note else title
 
 
 def _counts(part: Cases) -> str:

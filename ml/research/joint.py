@@ -22,6 +22,7 @@ from keras import layers, ops
 from tqdm import tqdm
 
 from ml.research.learning import (
+    accuracy,
     averaged,
     column,
     findings_outputs,
@@ -223,11 +224,6 @@ def unlike(wanted: keras.KerasTensor, given: keras.KerasTensor) -> keras.KerasTe
 def _standardised(maps: keras.KerasTensor) -> keras.KerasTensor:
     centred = maps - ops.mean(maps, axis=(1, 2), keepdims=True)
     return centred * ops.rsqrt(ops.mean(ops.square(centred), axis=(1, 2), keepdims=True) + 1e-4)
-
-
-def accuracy(wanted: keras.KerasTensor, given: keras.KerasTensor) -> keras.KerasTensor:
-    """Return where log-odds are on the side of the target, which may be a share."""
-    return ops.cast(ops.equal(wanted > 0.5, given > 0), "float32")
 
 
 def train_jointly(

@@ -54,10 +54,12 @@ def package_jointly(
     options: JointOptions,
     measuring: Measuring,
     command: str,
+    histories: Sequence[Path] = (),
 ) -> ModelPackage:
     """Calibrate folded networks, fit a gate, measure, and write the package.
 
-    Each adult is measured with the network that did not see the patient.
+    Each adult is measured with the network that did not see the patient. ``histories`` are the
+    files with the losses by epoch.
     """
     split, adults, network = sources.split, sources.adults, trained.network
     material, children = sources.material, len(sources.split.training)
@@ -97,6 +99,8 @@ def package_jointly(
         measuring.fullres,
         gated,
         pointing,
+        trained_on,
+        histories,
     )
 
 

@@ -7,11 +7,15 @@ from typing import Any, Protocol
 
 import keras
 import numpy as np
+from keras import ops
 
 from ml.research.heatmap import rim_width
 from ml.research.targets import FINDINGS
 from ml.serving.backbones import scaled_stages
 from ml.serving.network import JIT_COMPILE, backbone_of, build_network
+
+#: Losses and accuracies by epoch, in the folder of a training's checkpoints.
+HISTORY_FILE = "history.csv"
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,7 @@ def learn(
     losses: Mapping[str, Any] | None = None,
     metrics: Mapping[str, Any] | None = None,
     clip_norm: float | None = None,
+    validation: tuple[np.ndarray, Mapping[str, np.ndarray], Mapping[str, np.ndarray]] | None = None,
 ) -> None:
     """Fit a model; an output without a loss in ``losses`` is log-odds and has cross-entropy.
 
@@ -118,7 +123,8 @@ def learn(
     Hutter, *SGDR*, ICLR 2017). The final weights are an exponential moving average over the steps
     (Polyak averaging). ``checkpoints`` is a folder for the state after each epoch, from which
     an interrupted training with the same options resumes, and for the losses by epoch
-    (``history.csv``).
+    (``HISTORY_FILE``). ``validation`` are inputs, targets and weights on which losses are reported
+    after each epoch.
     """
     checkpoints.mkdir(parents=True, exist_ok=True)
     warm_up = decay_steps // 12
@@ -148,15 +154,22 @@ def learn(
         batches,
         epochs=epochs,
         verbose=2,
+        validation_data=validation,
+        validation_batch_size=options.batch_size,
         shuffle=False,  # batches are drawn at random already, reproducibly after an interruption
         callbacks=[
             keras.callbacks.BackupAndRestore(
                 str(checkpoints), double_checkpoint=True, delete_checkpoint=False
             ),
-            keras.callbacks.CSVLogger(str(checkpoints / "history.csv"), append=True),
+            keras.callbacks.CSVLogger(str(checkpoints / HISTORY_FILE), append=True),
             ResumeEpoch(batches),
         ],
     )
+
+
+def accuracy(wanted: keras.KerasTensor, given: keras.KerasTensor) -> keras.KerasTensor:
+    """Return where log-odds are on the side of the target, which may be a share."""
+    return ops.cast(ops.equal(wanted > 0.5, given > 0), "float32")
 
 
 def for_training(start: keras.Model, options: LearningOptions) -> keras.Model:

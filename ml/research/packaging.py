@@ -20,6 +20,7 @@ from ml.research.gate.measuring import Measured, measure_gate
 from ml.research.heatmap import rim_share
 from ml.research.occlusion import check_by_occlusion
 from ml.research.operating_points import operating_points
+from ml.research.package_plots import Plotted, write_package_plots
 from ml.serving import calibration
 from ml.serving.calibration import Calibration, Floats
 from ml.serving.gate.decision import Gate
@@ -84,6 +85,19 @@ class Responses:
             outputs["activation_map"],
             outputs["layout"],
             outputs.get("subtype_logit"),
+        )
+
+    def chosen(self, rows: Sequence[bool] | NDArray[np.bool_]) -> Self:
+        """Return the responses to some of the images; ``rows`` (n,) says to which."""
+        kept = np.asarray(rows, np.bool_)
+        subtypes = self.subtype_logits
+        return type(self)(
+            self.inputs[kept],
+            [image for image, is_kept in zip(self.images, kept, strict=True) if is_kept],
+            self.logits[kept],
+            self.activation_maps[kept],
+            self.layouts[kept],
+            None if subtypes is None else subtypes[kept],
         )
 
     @property
@@ -156,6 +170,7 @@ def build_package(
     facts: Mapping[str, Any],
     fullres: Path | None = None,
     ood_per_kind: int = PER_KIND,
+    histories: Sequence[Path] = (),
 ) -> ModelPackage:
     """Calibrate, set the operating points, fit the gate, measure, and write the package.
 
@@ -164,6 +179,7 @@ def build_package(
     figures of a fold are measured with calibration and operating points from the *other* folds.
     ``facts`` describe the training. ``fullres`` has full-size files to compare kinds of file with,
     in folders NORMAL and PNEUMONIA. ``ood_per_kind`` is for the gate, see ``fit_gate``.
+    ``histories`` are the files with the training's losses by epoch, for a plot.
     """
     folds = list(held_out.values())
     scale = Scale.fit(folds, training.images)
@@ -185,6 +201,12 @@ def build_package(
         varied=min(VARIED, len(training.inputs)),
     )
     refused = {name: refused_by(gate, fold) for name, fold in held_out.items()}
+    figures = cross_measured(training.images, held_out, refused)
+    plotted = Plotted(
+        splits_of(training.images, {name: fold.images for name, fold in held_out.items()}),
+        plotted_children(figures, held_out, refused),
+        histories,
+    )
     backbone = backbone_of(network)
     package_facts: dict[str, Any] = {
         "format": FORMAT,
@@ -197,7 +219,7 @@ def build_package(
         },
         "population": POPULATION,
         **network_facts(exported, scale, training.images, held_out),
-        "figures": cross_measured(training.images, held_out, refused),
+        "figures": figures,
         "gate": measure_gate(
             gate,
             {"held-out images": measured_of(folds, ~choosing)},
@@ -205,6 +227,7 @@ def build_package(
             per_kind=ood_per_kind,
         ),
         "training": dict(facts),
+        "plots": write_package_plots(out, plotted, scale.thresholds),
     }
     gate.save(out / GATE_FILE)
     return with_consistency(write_package(out, package_facts), fullres)
@@ -281,13 +304,39 @@ def measured_again(
     figures: Mapping[str, Any], fold: Responses, refused: NDArray[np.bool_]
 ) -> dict[str, Any]:
     """Measure a fold as it was for its figures, those of ``measured_at``, with another gate."""
+    points = figures["operating_points"]
+    thresholds = {name: point["threshold"] for name, point in points.items()}
+    return {**figures, **measure(_cases_as_measured(figures, fold, refused), thresholds)}
+
+
+def splits_of(
+    training: Sequence[LabelledImage], folds: Mapping[str, Sequence[LabelledImage]]
+) -> dict[str, list[str]]:
+    """Return the class of each child's image of the training and of each fold, to plot."""
+    splits = {"training": training, **{f"{name} fold": fold for name, fold in folds.items()}}
+    return {f"children, {name}": [each.kind for each in split] for name, split in splits.items()}
+
+
+def plotted_children(
+    figures: Mapping[str, Any],
+    held_out: Mapping[str, Responses],
+    refused: Mapping[str, NDArray[np.bool_]],
+) -> dict[str, Cases]:
+    """Return the cases of each fold as they were for its figures, to plot."""
+    return {
+        f"children, {name} fold": _cases_as_measured(figures[name], fold, refused[name])
+        for name, fold in held_out.items()
+    }
+
+
+def _cases_as_measured(
+    figures: Mapping[str, Any], fold: Responses, refused: NDArray[np.bool_]
+) -> Cases:
     bacterial = figures["bacterial_calibration"]
     scale = Scale(
         Calibration(**figures["calibration"]), Calibration(**bacterial) if bacterial else None, {}
     )
-    points = figures["operating_points"]
-    thresholds = {name: point["threshold"] for name, point in points.items()}
-    return {**figures, **measure(scale.cases(fold, refused), thresholds)}
+    return scale.cases(fold, refused)
 
 
 def occlusion(

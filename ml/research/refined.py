@@ -15,12 +15,15 @@ from ml.research.evaluation import Cases, measure
 from ml.research.export import export
 from ml.research.learning import LearningOptions
 from ml.research.operating_points import operating_points
+from ml.research.package_plots import Plotted, write_package_plots
 from ml.research.packaging import (
     Responses,
     Scale,
     measured_at,
     network_facts,
+    plotted_children,
     refused_by,
+    splits_of,
     with_consistency,
     write_package,
 )
@@ -28,6 +31,7 @@ from ml.research.parts import InParts
 from ml.research.shortcuts import with_all_lent
 from ml.research.sources import Sources
 from ml.research.targets import NORMAL, OPACITY, UNREAD, reading_of
+from ml.serving.calibration import Calibration
 from ml.serving.gate.decision import Gate
 from ml.serving.package import (
     FACTS_FILE,
@@ -131,12 +135,15 @@ def build_refined_package(
     fullres: Path | None = None,
     gated: tuple[Gate, Mapping[str, Any]] | None = None,
     pointing: Mapping[str, Any] | None = None,
+    trained_on: Sequence[LabelledImage] = (),
+    histories: Sequence[Path] = (),
 ) -> ModelPackage:
     """Calibrate, set the operating points, measure, and write the package.
 
     ``gated`` is a new gate with its figures. Without it the start's gate stays: it looks at
     features that refining leaves as they are, so its figures hold too. ``pointing`` are the figures
-    of the heat map against drawn boxes.
+    of the heat map against drawn boxes. For the plots, ``trained_on`` are the adults of the
+    training, and ``histories`` the files with its losses by epoch.
     """
     out.mkdir(parents=True, exist_ok=True)
     network.save_weights(out / WEIGHTS_FILE)
@@ -151,10 +158,24 @@ def build_refined_package(
         gate, gate_figures = Gate.load(start.gate_path), before["gate"]
         shutil.copy(start.gate_path, out / GATE_FILE)
     scale = calibration_data.scale(training)
+    children = calibration_data.children
+    refused = {name: refused_by(gate, fold) for name, fold in children.items()}
     figures = {}
-    for name, fold in calibration_data.children.items():
+    for name, fold in children.items():
         others = calibration_data.scale(training, without=name)
-        figures[name] = measured_at(others, fold, refused_by(gate, fold))
+        figures[name] = measured_at(others, fold, refused[name])
+    plotted = Plotted(
+        {
+            **splits_of(training, {name: fold.images for name, fold in children.items()}),
+            "adults, training": [reading_of(image) for image in trained_on],
+        },
+        {
+            **plotted_children(figures, children, refused),
+            **plotted_adults(calibration_data.adults, scale.pneumonia),
+        },
+        histories,
+        "adults: opacity or not; by networks that had not seen them",
+    )
     package_facts = before | {
         "format": FORMAT,
         "version": out.name,
@@ -165,7 +186,9 @@ def build_refined_package(
         "gate": gate_figures,
         "adults": measure_adults(calibration_data.adults, scale),
         "pointing": pointing,
+        "pointing_seen": False,
         "training": dict(facts),
+        "plots": write_package_plots(out, plotted, scale.thresholds),
     }
     return with_consistency(write_package(out, package_facts), fullres)
 
@@ -183,12 +206,8 @@ def _plain(adults: Responses) -> Responses:
 def measure_adults(adults: Responses, scale: Scale) -> dict[str, Any]:
     """Measure opacity against normal within each view, where the view gives no cue, and overall."""
     readings = np.array([reading_of(image) for image in adults.images])
-    views = np.array([image.columns["view"] for image in adults.images])
-    cases = Cases(
-        np.where(readings == OPACITY, "pneumonia", "normal"),
-        np.array([image.patient for image in adults.images]),
-        scale.pneumonia.probabilities(adults.logits),
-    )
+    views = _views(adults)
+    cases = _cases_of_adults(adults, scale.pneumonia)
     plain = np.isin(readings, (OPACITY, NORMAL))
     groups = {
         "opacity against normal, PA": plain & (views == "PA"),
@@ -200,3 +219,22 @@ def measure_adults(adults: Responses, scale: Scale) -> dict[str, Any]:
     return {
         name: measure(cases.subset(chosen), scale.thresholds) for name, chosen in groups.items()
     }
+
+
+def plotted_adults(adults: Responses, calibration: Calibration) -> dict[str, Cases]:
+    """Return the cases of opacity against everything else, to plot, within each view."""
+    cases, views = _cases_of_adults(adults, calibration), _views(adults)
+    return {f"adults, {view}": cases.subset(views == view) for view in ("PA", "AP")}
+
+
+def _cases_of_adults(adults: Responses, calibration: Calibration) -> Cases:
+    readings = np.array([reading_of(image) for image in adults.images])
+    return Cases(
+        np.where(readings == OPACITY, "pneumonia", "normal"),
+        np.array([image.patient for image in adults.images]),
+        calibration.probabilities(adults.logits),
+    )
+
+
+def _views(adults: Responses) -> np.ndarray:
+    return np.array([image.columns["view"] for image in adults.images])

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from ml.research.learning import (
     LearningOptions,
+    accuracy,
     averaged,
     column,
     findings_outputs,
@@ -176,6 +177,7 @@ def refine(
             "findings": options.findings_weight,
             "abnormal": options.abnormal_weight,
         },
+        metrics={"logit": accuracy},
         epochs=-(-options.steps // STEPS_PER_EPOCH),
         # The trainings end before the rate has decayed; averaging the weights compensates for it.
         decay_steps=options.decay_steps,

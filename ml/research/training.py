@@ -12,7 +12,7 @@ from ml.research.acquisition import mixed_chances, overlap_weights
 from ml.research.augmentation import augment
 from ml.research.dataset import LabelledImage, labels
 from ml.research.evaluation import auroc
-from ml.research.learning import LearningOptions, RimPenalty, column, learn
+from ml.research.learning import LearningOptions, RimPenalty, accuracy, column, learn
 from ml.research.pretrained import load_imagenet_weights, read_imagenet_state
 from ml.serving.backbones import scaled_stages
 from ml.serving.calibration import Floats
@@ -146,11 +146,28 @@ def train(
         checkpoints,
         loss_weights={"logit": 1.0, "subtype_logit": options.subtype_weight},
         epochs=options.epochs,
+        metrics={"logit": accuracy},
+        validation=_validation(folds),
         decay_steps=options.epochs * len(batches),
     )
     folded = fold(network)
     _report(folded, folds)
     return folded
+
+
+def _validation(
+    folds: Mapping[str, tuple[np.ndarray, Floats]],
+) -> tuple[np.ndarray, Named, Named] | None:
+    """Return the images of all folds, with the targets of pneumonia alone."""
+    if not folds:
+        return None
+    inputs, targets = (np.concatenate(each) for each in zip(*folds.values(), strict=True))
+    nothing = np.zeros(len(targets), np.float32)
+    return (
+        inputs,
+        {"logit": targets[:, None], "subtype_logit": nothing[:, None]},
+        {"logit": np.ones(len(targets), np.float32), "subtype_logit": nothing},
+    )
 
 
 def _report(network: keras.Model, folds: Mapping[str, tuple[np.ndarray, Floats]]) -> None:

@@ -33,6 +33,8 @@ WHOLE, TRUNK = "network", "trunk"
 COMMON_FILES = (CARD_FILE, GATE_FILE, FACTS_FILE, PROBES_FILE)
 FILES = (*COMMON_FILES, NETWORK_FILE, WEIGHTS_FILE)
 BRANCHED_FILES = (*COMMON_FILES, CHOOSER_FILE, *(f"{part}.onnx" for part in (TRUNK, CHILD, ADULT)))
+#: The plots that a package may have, in the order in which they are shown; see ``plot_file``.
+PLOTS = ("images", "learning", "roc", "reliability", "scores")
 
 SHIPPED_PACKAGE = Path(__file__).parents[1] / "packages" / "effnetlite0-2026.11.7"
 
@@ -97,7 +99,8 @@ class ModelPackage:
     thresholds: for each set those of ``ml.research.evaluation.measure``, at the version's own
     thresholds, and its ``source`` in words. Older packages have none. ``adult`` is of a package
     whose upper stages exist twice, on one trunk: these assess what looks like an adult's image,
-    with a calibration of their own; what the package says besides is of the others.
+    with a calibration of their own; what the package says besides is of the others. ``plots`` says
+    for each plot that the package has what is seen in it.
     """
 
     path: Path
@@ -116,6 +119,7 @@ class ModelPackage:
     population: Mapping[str, Any] = field(default_factory=dict)
     independent: Sequence[Mapping[str, Any]] = ()
     adult: AdultStages | None = None
+    plots: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def weights_path(self) -> Path:
@@ -179,12 +183,31 @@ def load_package(path: Path, formats: Sequence[int] = FORMATS) -> ModelPackage:
             },
             independent=facts.get("independent", []),
             adult=_adult_stages(facts),
+            plots=_plots(facts),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PackageError(
             "{path} is not as it should be: {error}.",
             {"path": path / FACTS_FILE, "error": repr(error)},
         ) from error
+
+
+def read_listed_file(path: Path, sha256: str, name: str) -> bytes:
+    """Read one file of the package that has this hash, without reading the large ones.
+
+    Raises ``PackageError`` if it is another package, or the file missing, altered or not listed.
+    """
+    if _verify(path, [name]) != sha256:
+        raise PackageError("{path} is not the package with this hash.", {"path": path})
+    return (path / name).read_bytes()
+
+
+def read_plots(path: Path, sha256: str) -> Mapping[str, str]:
+    """Return the plots of the package that has this hash; see ``ModelPackage``.
+
+    Raises as ``read_listed_file`` does.
+    """
+    return _plots(json.loads(read_listed_file(path, sha256, FACTS_FILE)))
 
 
 def _calibration(facts: Mapping[str, Any]) -> Calibration:
@@ -206,7 +229,21 @@ def _adult_stages(facts: Mapping[str, Any]) -> AdultStages | None:
 
 
 def _files_of(facts: Mapping[str, Any]) -> Sequence[str]:
-    return BRANCHED_FILES if facts["format"] == BRANCHED_FORMAT else FILES
+    files = BRANCHED_FILES if facts["format"] == BRANCHED_FORMAT else FILES
+    return (*files, *map(plot_file, _plots(facts)))
+
+
+def plot_file(name: str) -> str:
+    """Return where a package has one of its ``PLOTS``, relative to its folder."""
+    return f"plots/{name}.png"
+
+
+def _plots(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return the plots, and what is seen in each, in their order."""
+    found: Mapping[str, str] = facts.get("plots", {})
+    if unknown := set(found) - set(PLOTS):
+        raise ValueError(f"unknown plots: {', '.join(sorted(unknown))}")
+    return {name: found[name] for name in PLOTS if name in found}
 
 
 def _operating_point(facts: Mapping[str, Any]) -> OperatingPoint:

@@ -63,4 +63,4 @@ def write_open_package(network: keras.Model, like: ModelPackage, folder: Path) -
     facts = json.loads((like.path / FACTS_FILE).read_text())
     facts["input"] |= {"size": int(network.input_shape[1])}
     facts.pop("adult_stages", None)
-    return write_package(folder, facts | {"format": FORMAT, "version": folder.name})
+    return write_package(folder, facts | {"format": FORMAT, "version": folder.name, "plots": {}})

@@ -204,6 +204,18 @@ def test_the_heat_map_is_compared_with_drawn_boxes_where_there_are_any() -> None
     }
     card = write_card(facts(pointing={"all findings": figures}))
     assert "| all findings | 34 | 14.7% (5.0% to 25.0%) | 15.3% (10.0% to 20.0%) | 6.7% |" in card
+    assert "that the network has not seen" in card
+    seen = write_card(facts(pointing={"all findings": figures}, pointing_seen=True))
+    assert "that the network was trained with, without the boxes" in seen
+    assert "that the network has not seen" not in seen.split("### The heat map")[1]
+
+
+def test_plots_are_shown_with_what_is_seen_in_them_where_there_are_any() -> None:
+    assert "packaged without them" in write_card(facts())
+    card = write_card(facts(plots={"scores": "Histograms.", "roc": "Curves."}))
+    assert "![Curves.](plots/roc.png)\n\n![Histograms.](plots/scores.png)" in card
+    assert "by epoch are not shown" in card
+    assert "by epoch are not shown" not in write_card(facts(plots={"learning": "Losses."}))
 
 
 @pytest.mark.parametrize(

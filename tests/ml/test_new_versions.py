@@ -74,6 +74,10 @@ def test_refining_makes_another_network_with_the_same_gate(refined: Refined) -> 
     }
     # Those that radiologists read, of the two thirds that a training left out.
     assert 30 < facts_of(package)["adults"]["opacity against all others"]["n"] < 50
+    assert set(package.plots) == {"images", "learning", "roc", "reliability", "scores"}
+    # One training for each of two thirds.
+    assert package.plots["learning"].count("logit_loss") == 2
+    assert package.plots["learning"].count("logit_accuracy") == 2
     assert assessed_noise(package).probability is not None
 
 
@@ -88,6 +92,7 @@ def test_adults_get_upper_stages_of_their_own_and_children_keep_theirs(
             *("--pool", 96, "--steps", 1),
         )
     assert package.adult is not None
+    assert "upper stages for adults: opacity or not" in package.plots["roc"]
     assert package.gate_path.read_bytes() == start.gate_path.read_bytes()
     before, after = load_network(start), load_network(package)
     for ours, theirs in zip(before.get_weights(), after.get_weights(), strict=True):

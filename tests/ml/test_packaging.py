@@ -143,6 +143,8 @@ def test_a_package_is_built_and_served_as_measured(tmp_path: Path) -> None:
     assert facts["occlusion"]["n"] == 18
     assert facts["sameness"] is None
     assert package.version in package.card
+    assert "![Bars of the number of images" in package.card
+    assert "children, training: " in package.plots["images"]
 
     inputs = folds["random"].inputs
     outputs = network.predict(inputs, verbose=0)

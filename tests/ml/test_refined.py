@@ -119,3 +119,5 @@ def test_a_refined_package_keeps_the_gate_and_reports_figures_for_adults(
     assert "6 radiographs of 6 adults" in package.card
     assert "the-start" in package.card
     assert "| opacity against normal, PA |" in package.card
+    assert "by networks that had not seen them)" in package.plots["roc"]
+    assert "adults, PA" in package.plots["scores"]
