@@ -143,6 +143,7 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     # inference
     "models": {"GET": (R, IT)},
     "models/<uuid:model_id>": {"GET": (R, IT)},
+    "models/<uuid:model_id>/plots/<slug:plot_name>.png": {"GET": (R, IT)},
     "models/drift": {"GET": (R, IT)},
     "models/shadow": {"GET": (IT,)},
     "models/shadow/start": {"POST": (IT,)},

@@ -196,7 +196,8 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
 
 def _register_models(folder: Path) -> tuple[ModelVersion, ModelVersion]:
     versions = [
-        registry.register(make_package(folder / name), None)[0] for name in ("2026.1", "2026.2")
+        registry.register(make_package(folder / name, plots={"roc": "ROC curves."}), None)[0]
+        for name in ("2026.1", "2026.2")
     ]
     ModelVersion.objects.update(card=CARD)
     make_model_version()  # its package is gone

@@ -89,6 +89,7 @@ NO_PAGES = {
     "radiographs/<uuid:radiograph_id>/original",
     "predictions/<uuid:prediction_id>/heatmap.png",
     "heatmap-legend.png",
+    "models/<uuid:model_id>/plots/<slug:plot_name>.png",
     "audit/export",
     "access-log/export/<str:file_format>",
     "metrics",

@@ -179,6 +179,7 @@ _ROUTES: dict[str, Declaration | AccessKind | None] = {
     "inference:models": None,
     "inference:compare": None,
     "inference:model": None,
+    "inference:plot": None,
     "inference:activate": AccessKind.OPERATION,
     # oversight: figures without patients.
     "oversight:drift": None,

@@ -34,6 +34,14 @@ COUNTS = {
     "n_pneumonia": gettext_lazy("of them with pneumonia"),
     "n_patients": gettext_lazy("of patients"),
 }
+# Of a package, by name (ml.serving.package.PLOTS).
+PLOTS = {
+    "images": gettext_lazy("Images by split and class"),
+    "learning": gettext_lazy("Loss and accuracy by epoch"),
+    "roc": gettext_lazy("ROC curves by source"),
+    "reliability": gettext_lazy("Reliability by source"),
+    "scores": gettext_lazy("Stated probabilities by source and class"),
+}
 NOT_MEASURED = gettext_lazy(
     "How often this version is right is not known: its package has no figures from images that took"
     " no part in training it or in choosing its thresholds. Figures from images that did are in its"

@@ -1,5 +1,6 @@
 """Model versions: registered from their packages, one of them active."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from ml.serving.package import (
     ModelPackage,
     PackageError,
     load_package,
+    plot_file,
+    read_listed_file,
+    read_plots,
 )
 from webportal.accounts.models import User
 from webportal.audit.models import Action
@@ -83,6 +87,27 @@ def verified_package(model: ModelVersion) -> ModelPackage:
             {"path": package.path, "version": model.version},
         )
     return package
+
+
+def plots(model: ModelVersion) -> Mapping[str, str]:
+    """The plots of the version's package, each with what is seen in it, in English.
+
+    None if the package is missing or not the one that was registered.
+    """
+    try:
+        return read_plots(package_path(model), model.package_sha256)
+    except PackageError:
+        return {}
+
+
+def plot(model: ModelVersion, name: str) -> bytes | None:
+    """One of the version's plots as a PNG; None if there is none of this name, as for `plots`."""
+    if name not in plots(model):
+        return None
+    try:
+        return read_listed_file(package_path(model), model.package_sha256, plot_file(name))
+    except PackageError:
+        return None
 
 
 def news() -> ModelNews:

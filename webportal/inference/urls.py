@@ -9,5 +9,6 @@ urlpatterns = [
     path("models", views.models, name="models"),
     path("models/compare", views.compare, name="compare"),
     path("models/<uuid:model_id>", views.model, name="model"),
+    path("models/<uuid:model_id>/plots/<slug:plot_name>.png", views.plot, name="plot"),
     path("models/<uuid:model_id>/activate", views.activate, name="activate"),
 ]

@@ -4,7 +4,7 @@ import uuid
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -15,7 +15,7 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.inference import registry
 from webportal.inference.card import card_html
 from webportal.inference.card_summary import card_summary
-from webportal.inference.figures import describe_calibration, sections
+from webportal.inference.figures import PLOTS, describe_calibration, sections
 from webportal.inference.forms import ComparisonForm
 from webportal.inference.models import Job, JobState, ModelVersion
 
@@ -46,6 +46,7 @@ def model(request: SignedInRequest, model_id: uuid.UUID) -> HttpResponse:
         "models": [shown],
         "sections": sections([shown]),
         "card": card_html(shown.card),
+        "plots": [(name, PLOTS[name], seen) for name, seen in registry.plots(shown).items()],
         # No summary in English.
         "summary": card_summary(shown) if get_language() != settings.LANGUAGE_CODE else None,
         "has_package": registry.has_package(shown),
@@ -53,6 +54,16 @@ def model(request: SignedInRequest, model_id: uuid.UUID) -> HttpResponse:
         "may_activate": request.user.has_role(Role.IT) and not shown.is_active,
     }
     return render(request, "inference/model.html", context)
+
+
+@allow(Role.RADIOLOGIST, Role.IT)
+@require_safe
+def plot(request: SignedInRequest, model_id: uuid.UUID, plot_name: str) -> HttpResponse:
+    """One of the plots of a version's package."""
+    picture = registry.plot(get_object_or_404(ModelVersion, pk=model_id), plot_name)
+    if picture is None:
+        raise Http404
+    return HttpResponse(picture, content_type="image/png")
 
 
 @allow(Role.RADIOLOGIST, Role.IT)
