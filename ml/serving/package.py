@@ -36,7 +36,7 @@ BRANCHED_FILES = (*COMMON_FILES, CHOOSER_FILE, *(f"{part}.onnx" for part in (TRU
 #: The plots that a package may have, in the order in which they are shown; see ``plot_file``.
 PLOTS = ("images", "learning", "roc", "reliability", "scores")
 
-SHIPPED_PACKAGE = Path(__file__).parents[1] / "packages" / "effnetlite0-2026.11.7"
+SHIPPED_PACKAGE = Path(__file__).parents[1] / "packages" / "effnetlite0-2026.11.8"
 
 
 class PackageError(Exception):

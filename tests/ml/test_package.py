@@ -12,10 +12,17 @@ from ml.serving.package import (
     ModelPackage,
     PackageError,
     load_package,
+    plot_file,
+    read_listed_file,
+    read_plots,
     seal_package,
 )
 
-FILES = sorted(path.name for path in SHIPPED_PACKAGE.iterdir() if path.name != "SHA256SUMS")
+FILES = sorted(
+    str(path.relative_to(SHIPPED_PACKAGE))
+    for path in SHIPPED_PACKAGE.rglob("*")
+    if path.is_file() and path.name != "SHA256SUMS"
+)
 
 
 @pytest.fixture
@@ -25,7 +32,7 @@ def copy(tmp_path: Path) -> Path:
 
 def test_the_shipped_package_is_intact(shipped: ModelPackage) -> None:
     assert shipped.version == SHIPPED_PACKAGE.name
-    assert sum(file.stat().st_size for file in shipped.path.iterdir()) < 30e6
+    assert sum(file.stat().st_size for file in shipped.path.rglob("*")) < 30e6
     assert set(shipped.figures) == {"random", "pessimistic"}
     assert shipped.version in shipped.card
     thresholds = [shipped.thresholds[n].threshold for n in ("unlikely", "decision", "likely")]
@@ -44,7 +51,7 @@ def test_an_altered_file_is_refused(copy: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        *((name, f"{name} is missing") for name in FILES if name.endswith(".onnx")),
+        *((n, f"{n} is missing") for n in FILES if n.endswith((".onnx", ".png"))),
         ("package.json", "package.json is missing"),
         ("SHA256SUMS", "is not a model package: SHA256SUMS cannot be read .No such file"),
     ],
@@ -67,6 +74,37 @@ def test_an_unlisted_file_is_refused(copy: Path) -> None:
     (copy / "SHA256SUMS").write_text("".join(line for line in lines if "gate" not in line))
     with pytest.raises(PackageError, match=r"does not list gate\.npz"):
         load_package(copy)
+
+
+def test_the_shipped_package_has_plots_that_its_card_shows(shipped: ModelPackage) -> None:
+    assert list(shipped.plots) == ["images", "roc", "reliability", "scores"]
+    for name, seen in shipped.plots.items():
+        assert f"![{seen}](plots/{name}.png)" in shipped.card
+        assert (shipped.path / plot_file(name)).read_bytes().startswith(b"\x89PNG")
+    assert "kept no record of them" in shipped.card
+
+
+def test_a_package_needs_no_plots_and_has_none_of_another_name(copy: Path) -> None:
+    facts = json.loads((copy / "package.json").read_text())
+    (copy / "package.json").write_text(json.dumps({**facts, "plots": {}}))
+    shutil.rmtree(copy / "plots")
+    seal_package(copy)
+    assert load_package(copy).plots == {}
+    (copy / "package.json").write_text(json.dumps({**facts, "plots": {"../card": "the card"}}))
+    with pytest.raises(ValueError, match=r"unknown plots: \.\./card"):
+        seal_package(copy)
+
+
+def test_one_file_is_read_only_from_the_package_that_was_meant(
+    shipped: ModelPackage, copy: Path
+) -> None:
+    assert read_plots(copy, shipped.sha256) == shipped.plots
+    (copy / "plots" / "roc.png").write_bytes(b"another")
+    with pytest.raises(PackageError, match="is not the file that was packed"):
+        read_listed_file(copy, shipped.sha256, "plots/roc.png")
+    seal_package(copy)
+    with pytest.raises(PackageError, match="is not the package"):
+        read_listed_file(copy, shipped.sha256, "plots/roc.png")
 
 
 def test_another_format_is_refused(copy: Path) -> None:
