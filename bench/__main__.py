@@ -4,11 +4,13 @@ import argparse
 import os
 import sys
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import worklist
 from bench.bare import Loop
+from bench.results import Run
 from bench.system import InferenceWorker, Portal, new_system, say
 from ml.serving.runtimes.interface import cores
 
@@ -27,6 +29,7 @@ def main() -> int:
     parser.add_argument("--studies", type=int, default=100_000, help="studies on the worklist")
     parser.add_argument("--requests", type=int, default=40, help="worklist requests of each kind")
     options = parser.parse_args()
+    run = Run("bench")
     with new_system() as (stack, folder, _):
         figures = _measure(stack, folder, options.images, options.uploads)
         _print(figures)
@@ -35,6 +38,13 @@ def main() -> int:
         say(f"\nMaking {options.studies} studies for the worklist")
         timings = worklist.measure(stack, folder, options.studies, options.requests)
         say(worklist.table(timings))
+        run.keep(
+            {
+                "figures": [asdict(each) for each in figures],
+                "slow_clients": [asdict(each) for each in slow_pages],
+                "worklist": worklist.kept(timings, options.studies),
+            }
+        )
     met = [each.is_met for each in figures]
     met += [each.is_met for each in slow_pages]
     met += [each.is_met for each in timings]

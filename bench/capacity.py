@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import cycle
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.results import Run
 from bench.system import InferenceWorker, new_system, say
 from ml.serving.runtimes.interface import cores
 
@@ -56,6 +57,43 @@ class Measurement:
     left: int = 0
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """One figure of a run in seconds: measured, and simulated with its own and others' speeds."""
+
+    workers: int
+    run: str
+    rate: float
+    images: int
+    kind: str
+    figure: str
+    measured: float
+    own: float
+    others: float
+    load_average: float
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the time to the result, with the speeds of the same run, is close enough."""
+        return self.kind == "wait" or abs(self.own / self.measured - 1) <= TARGET
+
+    def cells(self) -> tuple[str, ...]:
+        """Its row of the table."""
+        return (
+            f"{self.workers}",
+            self.run,
+            f"{self.rate:.1f}",
+            f"{self.images}",
+            f"{self.kind}, {self.figure}",
+            f"{1000 * self.measured:.0f}",
+            f"{1000 * self.own:.0f}",
+            f"{self.own / self.measured - 1:+.0%}",
+            f"{1000 * self.others:.0f}",
+            f"{self.others / self.measured - 1:+.0%}",
+            f"{self.load_average:.1f}",
+        )
+
+
 def main() -> int:
     """Measure, simulate, print the table, and return 1 when a deviation is over the target."""
     parser = argparse.ArgumentParser(prog="python -m bench.capacity", description=__doc__)
@@ -64,8 +102,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=40, help="of each run")
     parser.add_argument("--backlog", type=int, default=2000, help="routine images before the stat")
     options = parse(parser)
+    run = Run("bench.capacity")
     with new_system() as (stack, folder, _):
-        return 0 if _measure(stack, folder, options) else 1
+        return 0 if _measure(stack, folder, options, run) else 1
 
 
 def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
@@ -81,7 +120,7 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     return options
 
 
-def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> bool:
+def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace, kept: Run) -> bool:
     # Can only be imported now that the settings exist.
     from bench import pictures, records
 
@@ -92,8 +131,7 @@ def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> boo
         pictures.stored_files(8)[:4] if options.stand_in else pictures.stored_files(DIFFERENT_FILES)
     )
     radiographs = records.store_radiographs(files, max(options.backlog + 100, 2000), by)
-    rows: list[tuple[str, ...]] = []
-    is_met = True
+    found: list[Comparison] = []
     for number in range(1, max(options.workers) + 1):
         log = folder / f"worker-{number}.log"
         # A device of its own: the network runs one thread for each core that it may use.
@@ -105,12 +143,13 @@ def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> boo
         runs = _runs(number, radiographs, by, options)
         for run in runs[1:]:
             others = [job for each in runs if each is not run for job in each.jobs]
-            for row, is_close in _compare(run, others):
-                rows.append(row)
-                say("  ".join(row))
-                is_met = is_met and is_close
+            for comparison in _compare(run, others):
+                found.append(comparison)
+                say("  ".join(comparison.cells()))
+    kept.keep({"target": TARGET, "comparisons": [asdict(each) for each in found]})
+    is_met = all(each.is_met for each in found)
     say(f"\n{cores()} cores; load average {os.getloadavg()[0]:.1f}, the benchmark's own included\n")
-    say(_table(rows))
+    say(_table([each.cells() for each in found]))
     say(
         f"\neach deviation with the speeds of the same run at most {TARGET:.0%}: "
         f"{'met' if is_met else 'MISSED'}"
@@ -239,10 +278,8 @@ def routine_job(radiograph: "Radiograph", by: "User", at: datetime) -> "Job":
 # ── Comparing ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _compare(
-    run: Measurement, others: "Sequence[ClosedJob]"
-) -> Iterator[tuple[tuple[str, ...], bool]]:
-    """The table rows of a run, and whether each meets the target with the run's own speeds."""
+def _compare(run: Measurement, others: "Sequence[ClosedJob]") -> Iterator[Comparison]:
+    """The figures of a run; `others` are the jobs of the other runs."""
     from webportal.records.choices import Priority
 
     is_stat = np.array([job.priority == Priority.STAT for job in run.jobs])
@@ -252,21 +289,18 @@ def _compare(
         times = [(getattr(job, end) - job.queued_at).total_seconds() for job in run.jobs]
         real = _figures(np.array(times)[chosen])
         for figure in FIGURES:
-            deviations = [each[kind][figure] / real[figure] - 1 for each in (own, before)]
-            row = (
-                f"{run.workers}",
+            yield Comparison(
+                run.workers,
                 run.name,
-                f"{run.rate:.1f}",
-                f"{int(chosen.sum())}",
-                f"{kind}, {figure}",
-                f"{1000 * real[figure]:.0f}",
-                f"{1000 * own[kind][figure]:.0f}",
-                f"{deviations[0]:+.0%}",
-                f"{1000 * before[kind][figure]:.0f}",
-                f"{deviations[1]:+.0%}",
-                f"{run.load_average:.1f}",
+                run.rate,
+                int(chosen.sum()),
+                kind,
+                figure,
+                real[figure],
+                own[kind][figure],
+                before[kind][figure],
+                run.load_average,
             )
-            yield row, kind == "wait" or abs(deviations[0]) <= TARGET
 
 
 def _simulated(run: Measurement, measured_on: "Sequence[ClosedJob]") -> dict[str, dict[str, float]]:

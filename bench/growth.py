@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from bench.results import Run
 from bench.system import new_system, say
 
 if TYPE_CHECKING:
@@ -84,10 +85,14 @@ class Costs:
     #: database with the most rows.
     scans: dict[str, set[str]] = field(default_factory=lambda: {each: set() for each in STEPS})
 
+    def both(self, step: str) -> list[float]:
+        """The cost in both processes together, in each round."""
+        pairs = zip(self.database[step], self.python[step], strict=True)
+        return [sum(pair) for pair in pairs]
+
     def of(self, step: str) -> float:
         """The median of both processes together."""
-        pairs = zip(self.database[step], self.python[step], strict=True)
-        return statistics.median(map(sum, pairs))
+        return statistics.median(self.both(step))
 
 
 def main() -> int:
@@ -96,9 +101,19 @@ def main() -> int:
     parser.add_argument("--rows", type=int, nargs="+", default=[1000, 100_000, 1_000_000])
     parser.add_argument("--rounds", type=int, default=40, help="batches in each database")
     options = parser.parse_args()
+    run = Run("bench.growth")
     with new_system():
         costs = _measure(sorted(options.rows), options.rounds)
     say(_table(costs))
+    run.keep(
+        {
+            "target": TARGET,
+            "databases": [
+                {"rows": each.rows, "steps": {step: each.both(step) for step in STEPS}}
+                for each in costs
+            ],
+        }
+    )
     is_flat = all(costs[-1].of(step) <= TARGET * costs[0].of(step) for step in STEPS)
     scans = sorted({scan for step in STEPS for scan in costs[-1].scans[step]})
     say(

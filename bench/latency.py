@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from bench.capacity import (
     speed_of,
     timed,
 )
+from bench.results import Run
 from bench.system import InferenceWorker, Portal, new_system, say
 from ml.serving.runtimes.interface import cores
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 #: A stat study may take this many times as long as at idle, plus one batch.
 FACTOR = 1.5
 PERCENTILES = (50, 95, 99)
+NAMES = [f"p{each}" for each in PERCENTILES]
 REPLICATIONS = 10
 STAT_ROWS = 1200
 
@@ -70,11 +72,12 @@ def main() -> int:
     parser.add_argument("--loads", type=float, nargs="+", default=[0.2, 0.5, 0.8, 0.95])
     parser.add_argument("--seconds", type=int, default=30, help="of each load")
     options = parse(parser)
+    run = Run("bench.latency")
     with new_system() as (stack, folder, _):
-        return 0 if _measure(stack, folder, options) else 1
+        return 0 if _measure(stack, folder, options, run) else 1
 
 
-def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> bool:
+def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace, run: Run) -> bool:
     # Can only be imported now that the settings exist.
     from bench import pictures, records
     from bench.measures import Api
@@ -94,8 +97,9 @@ def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> boo
     capacity = BURST / seconds
     say(f"The worker analyses {capacity:.1f} images/s\n")
     api = Api(portal.port, create_token(by, "a script"))
-    is_met = _stat(api, radiographs[: options.backlog], by, options.stat)
-    _loads(radiographs, by, jobs, capacity, options)
+    is_met, stat = _stat(api, radiographs[: options.backlog], by, options.stat)
+    loads = _loads(radiographs, by, jobs, capacity, options)
+    run.keep({"images_per_second": capacity, "stat": stat, "loads": loads})
     say(f"\n{cores()} cores; load average {os.getloadavg()[0]:.1f}, the benchmark's own included")
     return is_met
 
@@ -103,7 +107,10 @@ def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace) -> boo
 # ── A stat study behind a backlog ───────────────────────────────────────────────────────────────
 
 
-def _stat(api: "Api", backlog: "Sequence[Radiograph]", by: "User", count: int) -> bool:
+def _stat(
+    api: "Api", backlog: "Sequence[Radiograph]", by: "User", count: int
+) -> tuple[bool, dict[str, Any]]:
+    """Print how long stat studies took; return whether it is met, and the figures to keep."""
     from django.conf import settings
     from django.utils import timezone
 
@@ -149,7 +156,11 @@ def _stat(api: "Api", backlog: "Sequence[Radiograph]", by: "User", count: int) -
         f"\nmedian behind the backlog at most {FACTOR} times that at idle and a batch"
         f" of {1000 * batch:.0f} ms ({1000 * limit:.0f} ms): {'met' if is_met else 'MISSED'}\n"
     )
-    return is_met
+    seconds = {
+        "idle": [each.in_all for each in idle],
+        f"behind {len(backlog):,}": [each.in_all for each in behind],
+    }
+    return is_met, {"seconds": seconds, "limit": limit}
 
 
 def _median(studies: "Sequence[_Study]", part: str) -> float:
@@ -197,25 +208,39 @@ def _loads(
     full: "Sequence[ClosedJob]",
     capacity: float,
     options: argparse.Namespace,
-) -> None:
-    """Print what was measured at each load and what was predicted; `full` are jobs of a burst."""
+) -> list[dict[str, Any]]:
+    """Print and return what was measured at each load and predicted; `full`: jobs of a burst."""
     heads = ["load", "images", "queue to result", "measured, ms", "predicted, ms", "ratio"]
     say(f"| {' | '.join(heads)} |")
     say(f"|{' --- |' * len(heads)}")
     images = cycle(radiographs)
+    kept = []
     for load in options.loads:
         jobs, _ = timed(partial(send, images, by, load * capacity, options.seconds))
         times = [(job.finished_at - job.queued_at).total_seconds() for job in jobs]
         real, predicted = np.percentile(times, PERCENTILES), _predicted(jobs, full)
-        for name, measured, expected in zip(PERCENTILES, real, predicted, strict=True):
+        for name, measured, runs in zip(PERCENTILES, real, predicted.T, strict=True):
+            expected = runs.mean()
             say(
                 f"| {load:.0%} | {len(jobs)} | p{name} | {1000 * measured:.0f}"
                 f" | {1000 * expected:.0f} | {measured / expected:.2f} |"
             )
+        kept.append(
+            {
+                "load": load,
+                "images": len(jobs),
+                "measured": dict(zip(NAMES, real.tolist(), strict=True)),
+                "predicted": dict(zip(NAMES, predicted.T.tolist(), strict=True)),
+            }
+        )
+    return kept
 
 
 def _predicted(jobs: "Sequence[ClosedJob]", full: "Sequence[ClosedJob]") -> np.ndarray:
-    """The percentiles of the simulation with the same arrivals and the speeds of the same run."""
+    """The percentiles of the simulation with the same arrivals and the speeds of the same run.
+
+    A row for each replication.
+    """
     from webportal.operations.capacity.arrivals import Arrivals
     from webportal.operations.capacity.assumptions import Assumptions, Load
     from webportal.operations.capacity.simulation import simulate
@@ -229,8 +254,7 @@ def _predicted(jobs: "Sequence[ClosedJob]", full: "Sequence[ClosedJob]") -> np.n
         simulate(assumptions, 1, arrivals, np.random.default_rng(seed)).times
         for seed in range(REPLICATIONS)
     ]
-    found: np.ndarray = np.mean([np.percentile(times, PERCENTILES) for times in runs], axis=0)
-    return found
+    return np.array([np.percentile(times, PERCENTILES) for times in runs])
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from bench.bare import Loop
+from bench.results import Run
 from bench.system import InferenceWorker, Portal, new_system, say
 from bench.uploads import (
     CHUNK,
@@ -39,6 +40,7 @@ from bench.uploads import (
     Measured,
     ProcessorTime,
     Sender,
+    blocks_of,
     numbered,
     results_of,
     send_all,
@@ -143,6 +145,7 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=16, help="concurrent connections")
     parser.add_argument("--together", type=int, default=8, help="files per request to Chestline")
     options = parser.parse_args()
+    run = Run("bench.peers")
     with new_system() as (stack, folder, services):
         peers = []
         for peer in PEERS:
@@ -151,7 +154,7 @@ def main() -> int:
                 peers.append(stack.enter_context(_started(peer, folder)))
             except LeftOutError as error:
                 say(f"{peer.name} is left out: {error}")
-        return 0 if _measure(stack, folder, services, peers, options) else 1
+        return 0 if _measure(stack, folder, services, peers, options, run) else 1
 
 
 # ── Peers ───────────────────────────────────────────────────────────────────────────────────────
@@ -240,6 +243,7 @@ def _measure(
     services: dict[str, int],
     peers: Sequence[Running],
     options: argparse.Namespace,
+    run: Run,
 ) -> bool:
     # Can only be imported now that the settings exist.
     from bench import measures, pictures, records
@@ -287,10 +291,10 @@ def _measure(
                 each.send(files, options.connections)
         with bare:
             loop.run(paths)
-    return _report(count, {"bare loop": bare, "Chestline": ours} | measured)
+    return _report(count, {"bare loop": bare, "Chestline": ours} | measured, run)
 
 
-def _report(count: int, systems: dict[str, Measured]) -> bool:
+def _report(count: int, systems: dict[str, Measured], run: Run) -> bool:
     say(f"\n{cores()} cores; load average {os.getloadavg()[0]:.1f}, the benchmark's own included\n")
     bare, ours = systems["bare loop"], systems["Chestline"]
     say("| | files/s | of the bare loop | CPU time per file, ms |")
@@ -300,6 +304,11 @@ def _report(count: int, systems: dict[str, Measured]) -> bool:
             f"| {name} | {count / each.seconds:.1f} | {bare.seconds / each.seconds:.2f}"
             f" | {each.cpu.total() / count:.1f} |"
         )
+    speeds = {name: each.speed(blocks_of(count)) for name, each in systems.items()}
+    peers = [
+        speeds[name]["per_second"] for name in systems if name not in ("bare loop", "Chestline")
+    ]
+    run.keep({"speeds": speeds, "targets": {"Chestline": max(peers)} if peers else {}})
     is_met = True
     for name, each in systems.items():
         if each not in (bare, ours):

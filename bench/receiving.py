@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 import pydicom
 
+from bench.results import Run
 from bench.system import new_system, say
 from bench.uploads import Measured, ProcessorTime
 from deploy.local.packages import ROOT
@@ -81,8 +82,9 @@ def main() -> int:
         if not ensure_program(program, package):
             say(f"{program} is not installed; nothing is measured.")
             return 0
+    run = Run("bench.receiving")
     with new_system() as (_, folder, services):
-        return 0 if _measure(folder, services, options) else 1
+        return 0 if _measure(folder, services, options, run) else 1
 
 
 # ── Peers ───────────────────────────────────────────────────────────────────────────────────────
@@ -167,7 +169,7 @@ def _count_of_orthanc(port: int) -> int:
 # ── Measuring ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _measure(folder: Path, services: dict[str, int], options: argparse.Namespace) -> bool:
+def _measure(folder: Path, services: dict[str, int], options: argparse.Namespace, run: Run) -> bool:
     # Can only be imported now that the settings exist.
     from bench import pictures
 
@@ -199,6 +201,10 @@ def _measure(folder: Path, services: dict[str, int], options: argparse.Namespace
         waits = [send_to_both(number) for number in range(1, options.rounds + 1)]
         if _count_of_orthanc(http_port) != (options.rounds + 1) * options.files:
             raise RuntimeError("Orthanc does not have every file.")
+    blocks = [options.files] * options.rounds
+    speeds = {"Orthanc": stored.speed(blocks), "Chestline": answered.speed(blocks)}
+    target = TARGET * speeds["Orthanc"]["per_second"]
+    run.keep({"speeds": speeds, "targets": {"Chestline": target}})
     return _report(options, sum(map(len, drawn)), answered, stored, queued, waits)
 
 

@@ -20,11 +20,12 @@ from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 
 from bench.bare import Loop
+from bench.results import Run
 from bench.system import InferenceWorker, Portal, new_system, say
 from ml.serving.runtimes.interface import cores
 
@@ -156,17 +157,38 @@ def results_of(radiographs: Sequence[str]) -> "list[Radiograph]":
 
 
 class Measured:
-    """A context manager that adds up the seconds and CPU time spent within."""
+    """A context manager that adds up the seconds and CPU time spent within.
 
-    def __init__(self, cpu_time: Callable[[], Counter[str]]) -> None:
+    Args:
+        cpu_time: milliseconds of CPU time so far, by process.
+        idle_seconds: how much of each time is spent waiting for nothing, and is left out.
+    """
+
+    def __init__(self, cpu_time: Callable[[], Counter[str]], idle_seconds: float = 0) -> None:
         self._cpu_time = cpu_time
-        self.seconds = 0.0
+        self._idle_seconds = idle_seconds
+        #: The seconds of each time.
+        self.times: list[float] = []
         self.cpu: Counter[str] = Counter()
+
+    @property
+    def seconds(self) -> float:
+        """The seconds of all times."""
+        return sum(self.times)
 
     def forget(self) -> None:
         """Start again with nothing, after a warm-up."""
-        self.seconds = 0.0
+        self.times.clear()
         self.cpu.clear()
+
+    def speed(self, blocks: Sequence[int]) -> dict[str, Any]:
+        """Files per second and CPU time per file, to be kept; `blocks`: files of each time."""
+        return {
+            "files": sum(blocks),
+            "per_second": sum(blocks) / self.seconds,
+            "blocks": [n / seconds for n, seconds in zip(blocks, self.times, strict=True)],
+            "cpu_ms": {name: spent / sum(blocks) for name, spent in self.cpu.items()},
+        }
 
     def __enter__(self) -> Self:
         self._before = self._cpu_time()
@@ -179,7 +201,7 @@ class Measured:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.seconds += time.perf_counter() - self._started
+        self.times.append(time.perf_counter() - self._started - self._idle_seconds)
         after = self._cpu_time()
         self.cpu.update({name: after[name] - self._before[name] for name in after})
 
@@ -191,12 +213,13 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=8, help="connections that send at once")
     parser.add_argument("--together", type=int, default=8, help="files of a request with several")
     options = parser.parse_args()
+    run = Run("bench.uploads")
     with new_system() as (stack, folder, services):
-        return 0 if _measure(stack, folder, services, options) else 1
+        return 0 if _measure(stack, folder, services, options, run) else 1
 
 
 def _measure(
-    stack: ExitStack, folder: Path, services: dict[str, int], options: argparse.Namespace
+    stack: ExitStack, folder: Path, services: dict[str, int], options: argparse.Namespace, run: Run
 ) -> bool:
     # Can only be imported now that the settings exist.
     from bench import measures, pictures, records
@@ -230,7 +253,7 @@ def _measure(
     time.sleep(measures.SETTLE_SECONDS)
     processes = {"portal": portal.pid, "worker": worker.pid} | services
     uploads = {together: Measured(ProcessorTime(processes)) for together in (1, options.together)}
-    drain = Measured(ProcessorTime({"worker": worker.pid} | services))
+    drain = Measured(ProcessorTime({"worker": worker.pid} | services), measures.SETTLE_SECONDS)
     bare = Measured(ProcessorTime({"loop": loop.pid}))
     files = named(16, count)
     say(f"Sending {count} files of {sum(len(data) for _, data in files) // count // 1000} kB")
@@ -243,23 +266,30 @@ def _measure(
             time.sleep(measures.SETTLE_SECONDS)
         with bare:
             loop.run([records.file_of(radiograph) for radiograph in stored])
-        with drain as measured:
-            measured.seconds -= measures.SETTLE_SECONDS  # which it waits for afterwards
+        with drain:
             measures.through_the_queue(stored, by)
-    return _report(count, uploads, drain, bare)
+    return _report(count, uploads, drain, bare, run)
 
 
 def _sizes(count: int) -> list[int]:
     return [SMALLEST + (LARGEST - SMALLEST) * n // max(count - 1, 1) for n in range(count)]
 
 
-def _report(count: int, uploads: dict[int, Measured], drain: Measured, bare: Measured) -> bool:
+def blocks_of(count: int) -> list[int]:
+    """How many files are sent at a time, until all are sent."""
+    return [min(CHUNK, count - start) for start in range(0, count, CHUNK)]
+
+
+def _report(
+    count: int, uploads: dict[int, Measured], drain: Measured, bare: Measured, run: Run
+) -> bool:
     load = os.getloadavg()[0]
     say(f"\n{cores()} cores; load average {load:.1f}, the benchmark's own included\n")
     say(f"{'':36} {'files/s':>8} {'ratio':>6} {'CPU time per file, ms':>22}")
     loop_time = bare.cpu.total()
     ways = {f"upload to stored result, {n} per request": each for n, each in uploads.items()}
-    for name, figure in {"bare loop": bare, **ways, "queue to stored result": drain}.items():
+    systems = {"bare loop": bare, **ways, "queue to stored result": drain}
+    for name, figure in systems.items():
         parts = ", ".join(f"{part} {spent / count:.1f}" for part, spent in figure.cpu.items())
         say(
             f"{name:36} {count / figure.seconds:8.1f} {bare.seconds / figure.seconds:6.2f}"
@@ -270,7 +300,16 @@ def _report(count: int, uploads: dict[int, Measured], drain: Measured, bare: Mea
         say(f"{together} per request: {loop_time / figure.cpu.total():.2f}")
     met = True
     targets = [(name, figure, UPLOAD_TARGET) for name, figure in ways.items()]
-    for name, figure, target in [*targets, ("queue to stored result", drain, DRAIN_TARGET)]:
+    targets.append(("queue to stored result", drain, DRAIN_TARGET))
+    blocks = blocks_of(count)
+    loop_per_second = count / bare.seconds
+    run.keep(
+        {
+            "speeds": {name: figure.speed(blocks) for name, figure in systems.items()},
+            "targets": {name: target * loop_per_second for name, _, target in targets},
+        }
+    )
+    for name, figure, target in targets:
         is_met = bare.seconds / figure.seconds >= target
         met = met and is_met
         say(f"{name}: ratio of at least {target}: {'met' if is_met else 'MISSED'}")

@@ -139,6 +139,19 @@ def percentile_95(values: list[float]) -> float:
     return statistics.quantiles(values, n=20)[-1]
 
 
+def kept(timings: list[Timing], studies: int) -> dict[str, Any]:
+    """The figures to keep: p50 and p95 of each kind in ms."""
+
+    def figures(values: list[float]) -> list[float]:
+        return [statistics.median(values), percentile_95(values)]
+
+    return {
+        "target": TARGET_MILLISECONDS,
+        "studies": [studies, FEW],
+        "kinds": {each.name: [figures(each.many), figures(each.few)] for each in timings},
+    }
+
+
 def table(timings: list[Timing]) -> str:
     """The timings as a table, p50 and p95 in ms."""
     lines = [f"{'':44} {'many p50':>9} {'p95':>7} {'few p50':>9} {'p95':>7}  target p95 under 100"]
