@@ -91,10 +91,10 @@ messages: install-dev  ## collect the texts for translation and compile the cata
 screenshots: install-dev  ## photograph the pages for docs/images
 	@$(VENV_PYTHON) -m tests.e2e.screenshots
 
-bench: install-dev  ## measure throughput, latency and memory
+bench: install-dev  ## measure throughput, latency and memory, and draw plots
 	@status=0; for part in bench bench.uploads bench.receiving bench.latency "bench.growth --rows 1000 100000" bench.peers bench.viewer; do \
 		$(VENV_PYTHON) -m $$part || status=1; \
-	done; exit $$status
+	done; $(VENV_PYTHON) -m bench.plots || status=1; exit $$status
 
 lock: install-dev  ## lock the packages of pyproject.toml; make lock ARGS="--upgrade-package django"
 	@$(VENV_PYTHON) -m tools.lock $(ARGS)
