@@ -8,6 +8,7 @@ of routine ones. Prints how far the simulation is from what was measured.
 """
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -45,6 +46,10 @@ CLOSED_SECONDS = 300
 FIGURES = ("mean", "p50", "p95")
 
 
+class TooFewBatchesError(RuntimeError):
+    """The jobs are too few to read a speed from them."""
+
+
 @dataclass(frozen=True)
 class Measurement:
     """One run: images queued per second, its jobs, and how many images were left at its end."""
@@ -59,7 +64,10 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One figure of a run in seconds: measured, and simulated with its own and others' speeds."""
+    """One figure of a run in seconds: measured, and simulated with its own and others' speeds.
+
+    Simulated is NaN where the jobs had too few batches for a speed.
+    """
 
     workers: int
     run: str
@@ -86,12 +94,15 @@ class Comparison:
             f"{self.images}",
             f"{self.kind}, {self.figure}",
             f"{1000 * self.measured:.0f}",
-            f"{1000 * self.own:.0f}",
-            f"{self.own / self.measured - 1:+.0%}",
-            f"{1000 * self.others:.0f}",
-            f"{self.others / self.measured - 1:+.0%}",
+            *self._cells_of(self.own),
+            *self._cells_of(self.others),
             f"{self.load_average:.1f}",
         )
+
+    def _cells_of(self, simulated: float) -> tuple[str, str]:
+        if math.isnan(simulated):
+            return "too few batches", ""
+        return f"{1000 * simulated:.0f}", f"{simulated / self.measured - 1:+.0%}"
 
 
 def main() -> int:
@@ -304,7 +315,10 @@ def _compare(run: Measurement, others: "Sequence[ClosedJob]") -> Iterator[Compar
 
 
 def _simulated(run: Measurement, measured_on: "Sequence[ClosedJob]") -> dict[str, dict[str, float]]:
-    """What the simulation predicts for the same arrivals, with the speeds of these jobs."""
+    """What the simulation predicts for the same arrivals, with the speeds of these jobs.
+
+    NaN if they are too few.
+    """
     from webportal.operations.capacity.arrivals import Arrivals
     from webportal.operations.capacity.assumptions import Assumptions, Load
     from webportal.operations.capacity.simulation import simulate
@@ -317,7 +331,10 @@ def _simulated(run: Measurement, measured_on: "Sequence[ClosedJob]") -> dict[str
     arrivals = Arrivals(queued, queued, priorities)
     is_stat = priorities == Priority.STAT
     chosen = is_stat if is_stat.any() else np.ones(len(queued), bool)
-    assumptions = Assumptions(Load(1), speed_of(measured_on))
+    try:
+        assumptions = Assumptions(Load(1), speed_of(measured_on))
+    except TooFewBatchesError:
+        return {kind: dict.fromkeys(FIGURES, math.nan) for kind in ("wait", "to result")}
     found: dict[str, list[dict[str, float]]] = {"wait": [], "to result": []}
     for seed in range(REPLICATIONS):
         simulated = simulate(assumptions, run.workers, arrivals, np.random.default_rng(seed))
@@ -330,12 +347,12 @@ def _simulated(run: Measurement, measured_on: "Sequence[ClosedJob]") -> dict[str
 
 
 def speed_of(jobs: "Sequence[ClosedJob]") -> "WorkerSpeed":
-    """The speed that the planner reads from jobs. Raises RuntimeError if they are too few."""
+    """The speed that the planner reads from jobs. Raises TooFewBatchesError."""
     from webportal.operations.capacity.measured import devices
 
     found = devices(jobs)
     if not found:
-        raise RuntimeError("There were too few batches to measure the speed.")
+        raise TooFewBatchesError("There were too few batches to measure the speed.")
     return found[0].speed
 
 

@@ -6,6 +6,7 @@ without it, this says how to get it, and draws nothing.
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import textwrap
@@ -25,8 +26,8 @@ Kept = Mapping[str, Any]
 BLUE, GREY, RED, GREEN = "#1f5fa8", "#8a8f98", "#b3261e", "#2e7d4f"
 COLOURS = (BLUE, RED, GREEN)
 TITLE_CHARACTERS = 105
-WHISKERS = {"fmt": "none", "ecolor": "black", "capsize": 4}
-TARGET_LINE = {"color": RED, "linestyle": "--", "linewidth": 1.4}
+WHISKERS: dict[str, Any] = {"fmt": "none", "ecolor": "black", "capsize": 4}
+TARGET_LINE: dict[str, Any] = {"color": RED, "linestyle": "--", "linewidth": 1.4}
 
 
 def main() -> int:
@@ -177,7 +178,15 @@ def _stat(figure: "Figure", kept: Kept) -> None:
 def _capacity(figure: "Figure", kept: Kept) -> None:
     """Times to the result: simulated against measured, within a band of the target."""
     axes = figure.subplots()
-    found = [each for each in kept["comparisons"] if each["kind"] == "to result"]
+    # NaN where a run had too few batches for a speed.
+    found = [
+        each
+        for each in kept["comparisons"]
+        if each["kind"] == "to result" and math.isfinite(each["own"])
+    ]
+    if not found:
+        axes.text(0.5, 0.5, "too few batches to simulate", ha="center")
+        return
     measured = [1000 * each["measured"] for each in found]
     ends = [0.8 * min(measured), 1.25 * max(measured)]
     axes.plot(ends, ends, color=GREY)
