@@ -30,6 +30,7 @@ from bench.capacity import (
     routine_job,
     send,
     speed_of,
+    throughput,
     timed,
 )
 from bench.results import Run
@@ -93,8 +94,8 @@ def _measure(stack: ExitStack, folder: Path, options: argparse.Namespace, run: R
     portal = Portal(stack, folder / "portal.log")
     application = "bench.stand_in" if options.stand_in else "workers.app"
     InferenceWorker(stack, folder / "worker.log", application=application)
-    jobs, seconds = timed(lambda: burst(radiographs[:BURST], by))
-    capacity = BURST / seconds
+    jobs = timed(lambda: burst(radiographs[:BURST], by))
+    capacity = throughput(jobs)
     say(f"The worker analyses {capacity:.1f} images/s\n")
     api = Api(portal.port, create_token(by, "a script"))
     is_met, stat = _stat(api, radiographs[: options.backlog], by, options.stat)
@@ -216,7 +217,7 @@ def _loads(
     images = cycle(radiographs)
     kept = []
     for load in options.loads:
-        jobs, _ = timed(partial(send, images, by, load * capacity, options.seconds))
+        jobs = timed(partial(send, images, by, load * capacity, options.seconds))
         times = [(job.finished_at - job.queued_at).total_seconds() for job in jobs]
         real, predicted = np.percentile(times, PERCENTILES), _predicted(jobs, full)
         for name, measured, runs in zip(PERCENTILES, real, predicted.T, strict=True):
