@@ -30,6 +30,7 @@ class Run:
     def __init__(self, module: str) -> None:
         self._module = module
         self._began = time.time()
+        self._commit = _commit()
         self._load = os.getloadavg()[0]
 
     def keep(self, figures: Mapping[str, Any], folder: Path = FOLDER) -> None:
@@ -39,7 +40,7 @@ class Run:
             "began": datetime.fromtimestamp(self._began, UTC).isoformat(timespec="seconds"),
             "seconds": round(time.time() - self._began),
             "release": VERSION,
-            "commit": _commit(),
+            "commit": self._commit,
             "machine": f"{cores()} cores ({_processor()}), {_gigabytes()} GB of memory",
             "load_average": {"before": self._load, "after": os.getloadavg()[0]},
             "figures": figures,
