@@ -37,6 +37,7 @@ TARGET = 1.5
 #: A sequential scan of a table with fewer rows costs nothing.
 LARGE = 500
 STEPS = ("claim", "write back", "summaries")
+EXPLAIN = "EXPLAIN (FORMAT JSON) "
 
 # A row for each n, copied from the one that exists; what is not named here stays as it is.
 FILLED: dict[str, dict[str, str]] = {
@@ -313,9 +314,10 @@ class _Plans:
     ) -> Any:
         if re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", sql) and not many:
             with context["connection"].connection.cursor() as cursor:
-                cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", parameters)
-                [[[explained]]] = cursor.fetchall()
-                for node in _nodes(explained["Plan"]):
+                # Some are sent two at a time, of which the second would be carried out.
+                cursor.execute(EXPLAIN + sql.replace("; ", f"; {EXPLAIN}"), parameters)
+                plans = [plan for result in cursor.results() for [[plan]] in result.fetchall()]
+                for node in [node for plan in plans for node in _nodes(plan["Plan"])]:
                     if node["Node Type"] == "Seq Scan" and self._is_large(cursor, node):
                         words = " ".join(sql.split())[:100]
                         self.scans.add(f"{node['Relation Name']}: {words}")
