@@ -22,7 +22,6 @@ from typing import Any
 
 from django.utils import timezone
 
-from ml.images.codes import MAX_LENGTH
 from webportal.inference.purpose.ages import StatedAge, by_dates, by_header, can_be, contradict
 from webportal.inference.purpose.bodies import Region, bodies_of, one_side
 from webportal.inference.purpose.projections import Projection, View, views_of
@@ -31,6 +30,8 @@ from webportal.records.choices import Purpose
 from webportal.records.models import Radiograph
 
 FRONTAL = (Projection.AP, Projection.PA, Projection.FRONTAL)
+# As of the descriptions among `codes` (ml.images.codes.MAX_LENGTH, which would import NumPy here).
+DESCRIPTION_LENGTH = 64
 _SEVERITY = (Purpose.WITHIN, Purpose.UNCONFIRMED, Purpose.OUTSIDE, Purpose.WITHHELD)
 
 
@@ -74,7 +75,7 @@ class KnownFacts:
         """The codes, with the series' description where those of the image were not read."""
         if not self.series_description or any(code.get("of") == "described" for code in self.codes):
             return self.codes
-        text = self.series_description.strip()[:MAX_LENGTH]
+        text = self.series_description.strip()[:DESCRIPTION_LENGTH]
         return [*self.codes, {"of": "described", "value": "", "scheme": "", "meaning": text}]
 
 
