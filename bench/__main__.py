@@ -35,16 +35,16 @@ def main() -> int:
         _print(figures)
         say("\nTiming pages while slow clients hold connections")
         slow_pages = _measure_slow_clients(folder, options.requests)
+        kept = {
+            "figures": [asdict(each) for each in figures],
+            "slow_clients": [asdict(each) for each in slow_pages],
+        }
+        # Already now, because a worklist that fails should not cost them.
+        run.keep(kept)
         say(f"\nMaking {options.studies} studies for the worklist")
         timings = worklist.measure(stack, folder, options.studies, options.requests)
         say(worklist.table(timings))
-        run.keep(
-            {
-                "figures": [asdict(each) for each in figures],
-                "slow_clients": [asdict(each) for each in slow_pages],
-                "worklist": worklist.kept(timings, options.studies),
-            }
-        )
+        run.keep(kept | {"worklist": worklist.kept(timings, options.studies)})
     met = [each.is_met for each in figures]
     met += [each.is_met for each in slow_pages]
     met += [each.is_met for each in timings]

@@ -251,7 +251,10 @@ def _growth(figure: "Figure", kept: Kept) -> None:
 def _worklist(figure: "Figure", kept: Kept) -> None:
     """P95 of every kind of request, in the order of that with many studies."""
     axes = figure.subplots()
-    worklist = kept["worklist"]
+    worklist = kept.get("worklist")
+    if worklist is None:
+        axes.text(0.5, 0.5, "not measured", ha="center")
+        return
     kinds = sorted(worklist["kinds"].items(), key=lambda kind: float(kind[1][0][1]))
     for number, (colour, count) in enumerate(zip((BLUE, GREY), worklist["studies"], strict=True)):
         values = [timings[number][1] for _, timings in kinds]
