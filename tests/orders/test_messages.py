@@ -45,7 +45,7 @@ OMI = "OMI^O23^OMI_O23"
         (order(obr={18: ""}), "AE", "IPC-1, OBR-18 is empty"),
         (order(obr={18: '""'}), "AE", "IPC-1, OBR-18 is empty"),
         (order("ZZ"), "AR", "ORC-1"),
-        (order(pid="PID|1||P-1\rOBR|1"), "AE", "before the first ORC"),
+        (order(pid="PID|1||P-1\rOBR|1"), "AE", "precedes the first ORC"),
         (order(more=("OBR|2|||||||||||||||||ACC-2",)), "AE", "several accession numbers"),
         (order(obr={31: "^null \0"}), "AE", "MSH-18"),
         (order(kind="ORM^O01\0"), "AE", "MSH-18"),
