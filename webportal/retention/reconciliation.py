@@ -25,7 +25,7 @@ def _differences(hold: LegalHold, entries: Entries) -> Iterator[str]:
             yield "lifted_at"
     elif abs(lifted.at - hold.lifted_at) > _MOST_APART:
         yield "lifted_at"
-    elif lifted.actor_id != hold.lifted_by_id:
+    if hold.lifted_by_id != (lifted.actor_id if lifted else None):
         yield "lifted_by"
 
 
