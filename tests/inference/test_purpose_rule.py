@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from ml.images.codes import MAX_LENGTH
 from webportal.inference.purpose.ages import by_header
 from webportal.inference.purpose.reasons import in_short, sentences
-from webportal.inference.purpose.rule import Judgement, KnownFacts, judge
+from webportal.inference.purpose.rule import DESCRIPTION_LENGTH, Judgement, KnownFacts, judge
 from webportal.records.choices import Purpose
 
 CHILDREN = {"prevalence": 0.5, "youngest_years": 1, "oldest_years": 5, "views": ["AP"]}
@@ -188,3 +189,7 @@ def test_the_most_serious_reason_decides_and_comes_first() -> None:
     assert judgement.purpose == Purpose.WITHHELD
     assert judgement.reasons[0].code == "not_frontal_view"
     assert in_short(judgement.stored) == ["not a frontal view", "age not known"]
+
+
+def test_descriptions_are_judged_at_the_length_at_which_they_are_stored() -> None:
+    assert DESCRIPTION_LENGTH == MAX_LENGTH

@@ -19,7 +19,7 @@ from webportal.delivery.models import (
     DocumentKind,
 )
 from webportal.delivery.retractions import times_moved
-from webportal.delivery.withdrawals import revision_with_cautions
+from webportal.delivery.revisions import revision_with_cautions
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
 from webportal.review.models import Addendum, Decision, Read

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Q, QuerySet
 
-from webportal.database.clock import clock
 from webportal.delivery.documents.fhir.resources import observation_id
 from webportal.delivery.documents.fhir.results import key_of
 from webportal.delivery.documents.fhir.transactions import observations_in
@@ -21,12 +20,12 @@ from webportal.delivery.models import (
     Delivery,
     DeliveryState,
     Destination,
-    Document,
     DocumentKind,
     Protocol,
 )
 from webportal.delivery.release import ASSESSED, is_reported
 from webportal.delivery.retractions import times_moved
+from webportal.delivery.revisions import revision_with_cautions
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
 
@@ -68,26 +67,6 @@ def revision_to_send(
     newest = results[-1]
     least = times_moved(study) + times_withdrawn(destination, study, newest)
     return revision_with_cautions(study, results, kinds, least)
-
-
-def revision_with_cautions(
-    study: Study, results: Sequence[Prediction], kinds: Sequence[DocumentKind], least: int
-) -> int:
-    """The first revision, from `least` on, that has no outdated cautions of the results."""
-    rejudged = [each.rejudged_at for each in results if each.rejudged_at is not None]
-    # A clock that was set back must not make each document outdated as soon as it is made.
-    past = [at for at in rejudged if at <= clock()]
-    if not past:
-        return least
-    outdated = Document.objects.filter(
-        study=study,
-        prediction=results[-1],
-        kind__in=kinds,
-        revision__gte=least,
-        made_at__lt=max(past),
-    )
-    last = outdated.aggregate(last=Max("revision"))["last"]
-    return least if last is None else last + 1
 
 
 def to_withdraw(
