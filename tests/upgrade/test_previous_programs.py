@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ml.serving.package import load_package
 from tests.dicom_files import dicom, phantom
 from tests.helpers import database_url, wait_until
 from tests.server.conftest import TOKEN, cookie_of
@@ -22,11 +23,11 @@ from tests.upgrade import previous
 from tests.workers.conftest import WORKER, CeleryProcess, wait_until_finished
 from tests.workers.conftest import _empty_broker as _empty_broker
 from tests.workers.conftest import make_radiographs as make_radiographs
-from tests.workers.conftest import model as model
 from tests.workers.conftest import start as start
 from webportal.accounts.models import User
 from webportal.inference.models import Job, ModelVersion, Prediction
 from webportal.inference.queue import enqueue
+from webportal.inference.registry import register
 from webportal.intake.batches.services import create_batch
 from webportal.records.models import Radiograph
 
@@ -40,6 +41,13 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("previous")
     previous.unpack(folder)
     return folder
+
+
+@pytest.fixture
+def model(release: Path, transactional_db: None) -> ModelVersion:
+    """The model that ships with the previous release, active: its worker has no newer one."""
+    (package,) = (release / "ml/packages").iterdir()
+    return register(load_package(package), by=None)[0]
 
 
 _RECORDED = """
