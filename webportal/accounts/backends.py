@@ -17,6 +17,7 @@ from webportal.accounts.directory.passwords import is_of_directory
 from webportal.accounts.federation import FederatedRefusal
 from webportal.accounts.models import User
 from webportal.accounts.sign_in import LocalSignInError, refuse_local
+from webportal.accounts.turns import BusyError
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.client_address import client_address, network_of
@@ -62,7 +63,7 @@ class ThrottledBackend(ModelBackend):
                 user = super().authenticate(request, username, password)
             if not isinstance(user, User) or is_of_directory(user):
                 return self._of_directory(request, username, password, attempt)
-        except (hashing.BusyError, DirectoryUnreachableError):
+        except (BusyError, DirectoryUnreachableError):
             attempt.withdraw()
             raise
         attempt.succeed()

@@ -15,8 +15,8 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext
 
-from webportal.accounts import hashing
 from webportal.accounts.directory import channels
+from webportal.accounts.turns import Turns
 from webportal.refusals import Refusal
 
 try:
@@ -31,7 +31,7 @@ _GROUP_NAME = "cn"
 _STATE = "userAccountControl"
 
 #: A directory that does not respond holds up only this many requests; others are told it is busy.
-turns = hashing.Turns(max(1, settings.PORTAL_THREADS // 4), patience_seconds=2)
+turns = Turns(max(1, settings.PORTAL_THREADS // 4), patience_seconds=2)
 
 logger = logging.getLogger(__name__)
 

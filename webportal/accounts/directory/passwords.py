@@ -2,9 +2,9 @@
 
 from django.conf import settings
 
-from webportal.accounts import hashing
 from webportal.accounts.directory import connection
 from webportal.accounts.models import FederatedIdentity, User
+from webportal.accounts.turns import BusyError
 
 #: `FederatedIdentity.issuer` of directory users, whatever the directory's address.
 ISSUER = "ldap"
@@ -28,5 +28,5 @@ def is_right(user: User, password: str) -> bool:
         with connection.turns.take():
             entry = connection.entry_of(user.federated_identity.subject, user.username)
             return entry is not None and connection.is_password(entry, password)
-    except hashing.BusyError as error:
+    except BusyError as error:
         raise connection.DirectoryUnreachableError from error

@@ -18,12 +18,13 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from webportal.accounts import federation, hashing, services, sessions, throttle
+from webportal.accounts import federation, services, sessions, throttle
 from webportal.accounts.directory import connection
 from webportal.accounts.directory.connection import DirectoryUnreachableError, EntryUncertainError
 from webportal.accounts.directory.passwords import ISSUER, is_of_directory
 from webportal.accounts.federation import FederatedRefusal, IdentitySource, Person
 from webportal.accounts.models import FederatedIdentity, User
+from webportal.accounts.turns import BusyError
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 
@@ -79,7 +80,7 @@ def refresh_when_due(user: User) -> bool:
     except EntryUncertainError:
         # The failure does not concern this user, who is refreshed after RETRY; others continue.
         return True
-    except (DirectoryUnreachableError, hashing.BusyError):
+    except (DirectoryUnreachableError, BusyError):
         _silent_until = time.monotonic() + RETRY.total_seconds()
         logger.warning("the directory does not answer; sessions go on meanwhile")
         return True

@@ -19,19 +19,20 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from webportal.accounts import hashing, sessions
+from webportal.accounts import sessions
 from webportal.accounts.encryption import UnreadableSecretError, decrypt, encrypt
 from webportal.accounts.federation import FederatedRefusal, RefusedByProviderError
 from webportal.accounts.models import Session, User
 from webportal.accounts.oidc import people, provider
 from webportal.accounts.provider_sessions import PROVIDER
+from webportal.accounts.turns import BusyError, Turns
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 
 RETRY_SECONDS = 60
 #: A provider that does not respond holds up only this many requests, and is then left alone for
 #: RETRY_SECONDS.
-turns = hashing.Turns(max(1, settings.PORTAL_THREADS // 4), patience_seconds=2)
+turns = Turns(max(1, settings.PORTAL_THREADS // 4), patience_seconds=2)
 _silent_until = 0.0
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ def _refresh_claims(request: HttpRequest) -> None:
         _silent_until = time.monotonic() + RETRY_SECONDS
         logger.warning("the identity provider does not respond; sessions continue meanwhile")
         return
-    except hashing.BusyError:
+    except BusyError:
         return
     except (RefusedByProviderError, FederatedRefusal, UnreadableSecretError):
         detail = {"identity_provider": True}
