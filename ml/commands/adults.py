@@ -3,6 +3,15 @@
 import argparse
 from pathlib import Path
 
+from ml.commands.arguments import (
+    add_adults,
+    add_boxes,
+    add_checkpoints,
+    add_fullres,
+    add_out,
+    add_training_data,
+    refuse_existing,
+)
 from ml.commands.errors import CommandError
 from ml.serving.package import SHIPPED_PACKAGE, load_package
 
@@ -11,15 +20,8 @@ HELP = "train upper stages for adults on a package's trunk, as a new version wit
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--data", type=Path, required=True, help="folders NORMAL and PNEUMONIA")
-    parser.add_argument(
-        "--adults",
-        type=Path,
-        required=True,
-        metavar="CSV",
-        help="a sheet (file, patient, view, age, labels, trust, rsna, google_airspace) of adults'"
-        " radiographs, beside it",
-    )
+    add_training_data(parser)
+    add_adults(parser)
     parser.add_argument(
         "--start",
         type=Path,
@@ -34,33 +36,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the package whose upper stages assess children (default: the shipped one)",
     )
-    parser.add_argument(
-        "--out", type=Path, required=True, help="the new package; its name is the version"
-    )
-    parser.add_argument(
-        "--checkpoints",
-        type=Path,
-        metavar="DIR",
-        help="where an interrupted training resumes (default: OUT.checkpoints)",
-    )
+    add_out(parser)
+    add_checkpoints(parser)
     parser.add_argument("--pool", type=int, metavar="N", help="augmented images (default: 43200)")
     parser.add_argument("--steps", type=int, help="steps of each training (default: 300)")
-    parser.add_argument(
-        "--boxes",
-        type=Path,
-        metavar="CSV",
-        help="a sheet (file, finding, x, y, width, height) of boxes drawn in the adults'"
-        " radiographs, only for measuring the heat map",
-    )
-    parser.add_argument(
-        "--fullres", type=Path, metavar="DIR", help="full-size files for comparing file formats"
-    )
+    add_boxes(parser)
+    add_fullres(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train without each part of the patients in turn, average the networks, and package."""
-    if arguments.out.exists():
-        raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
+    refuse_existing(arguments.out)
     # Imports needed only for training are not loaded for the other commands.
     from ml.research.adults import AdultsOptions, AdultStages, train_for_adults
     from ml.research.branching import add_adult_stages

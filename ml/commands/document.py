@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+from ml.commands.arguments import add_adults, add_boxes, add_out, refuse_existing
 from ml.commands.errors import CommandError
 from ml.serving.package import FACTS_FILE, SHIPPED_PACKAGE, load_package
 
@@ -20,30 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the images the package was trained on: folders NORMAL and PNEUMONIA",
     )
-    parser.add_argument(
-        "--adults",
-        type=Path,
-        metavar="CSV",
-        help="a sheet (file, patient, view, labels, trust, rsna, google_airspace) of adults'"
-        " radiographs, beside it",
-    )
-    parser.add_argument(
-        "--boxes",
-        type=Path,
-        metavar="CSV",
-        help="a sheet (file, finding, x, y, width, height) of boxes drawn in the adults'"
-        " radiographs",
-    )
+    add_adults(parser, required=False)
+    add_boxes(parser)
     parser.add_argument("--package", type=Path, default=SHIPPED_PACKAGE, metavar="DIR")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="the new package; its name is the version"
-    )
+    add_out(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Assess the images and rewrite the package; network, gate and thresholds stay."""
-    if arguments.out.exists():
-        raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
+    refuse_existing(arguments.out)
     if arguments.boxes and not arguments.adults:
         raise CommandError("--boxes are drawn in adults' radiographs: give their sheet, --adults.")
     # Imports needed only here and in training are not loaded for the other commands.

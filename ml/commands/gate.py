@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+from ml.commands.arguments import add_out, refuse_existing
 from ml.commands.errors import CommandError
 from ml.research.dataset import find_images, load_inputs, make_folds
 from ml.serving.package import (
@@ -60,15 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="fit without one source, to see how radiographs of another hospital fare",
     )
     parser.add_argument("--package", type=Path, default=SHIPPED_PACKAGE, metavar="DIR")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="the new package; its name is the version"
-    )
+    add_out(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Re-export the network, fit, measure, and write the package."""
-    if arguments.out.exists():
-        raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
+    refuse_existing(arguments.out)
     # Imports needed only here and in training are not loaded for the other commands.
     from ml.research.export import export
     from ml.research.gate.refitting import Sheets, refit

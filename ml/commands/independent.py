@@ -5,8 +5,8 @@ import json
 import shutil
 from pathlib import Path
 
+from ml.commands.arguments import add_out, refuse_existing
 from ml.commands.common import read_cases
-from ml.commands.errors import CommandError
 from ml.research.card import write_card
 from ml.research.dataset import find_images
 from ml.research.evaluation import measure
@@ -31,9 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WORDS",
         help="the source of the images: hospital, population",
     )
-    parser.add_argument(
-        "--out", type=Path, required=True, help="the new package; its name is the version"
-    )
+    add_out(parser)
     parser.add_argument("--package", type=Path, default=SHIPPED_PACKAGE, metavar="DIR")
     parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
 
@@ -41,8 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure the package at its own thresholds and rewrite it with the figures."""
     package = load_package(arguments.package)
-    if arguments.out.exists():
-        raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
+    refuse_existing(arguments.out)
     labelled = find_images(arguments.data)
     cases, _ = read_cases(labelled, Predictor(package, device=arguments.device))
     thresholds = {name: point.threshold for name, point in package.thresholds.items()}

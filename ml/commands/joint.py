@@ -3,6 +3,15 @@
 import argparse
 from pathlib import Path
 
+from ml.commands.arguments import (
+    add_adults,
+    add_boxes,
+    add_checkpoints,
+    add_fullres,
+    add_out,
+    add_training_data,
+    refuse_existing,
+)
 from ml.commands.errors import CommandError
 from ml.serving.package import SHIPPED_PACKAGE, load_package
 
@@ -20,15 +29,8 @@ OPTIONS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--data", type=Path, required=True, help="folders NORMAL and PNEUMONIA")
-    parser.add_argument(
-        "--adults",
-        type=Path,
-        required=True,
-        metavar="CSV",
-        help="a sheet (file, patient, view, age, labels, trust, rsna, google_airspace) of adults'"
-        " radiographs, beside it",
-    )
+    add_training_data(parser)
+    add_adults(parser)
     parser.add_argument(
         "--others",
         type=Path,
@@ -44,13 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CSV",
         help="a sheet of pictures that must be refused as they are; only for measuring the gate",
     )
-    parser.add_argument(
-        "--boxes",
-        type=Path,
-        metavar="CSV",
-        help="a sheet (file, finding, x, y, width, height) of boxes drawn in the adults'"
-        " radiographs, only for measuring the heat map",
-    )
+    add_boxes(parser)
     parser.add_argument(
         "--teacher",
         type=Path,
@@ -70,15 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="the share of the starting weights in the shipped weights (default: 0)",
     )
-    parser.add_argument(
-        "--out", type=Path, required=True, help="the new package; its name is the version"
-    )
-    parser.add_argument(
-        "--checkpoints",
-        type=Path,
-        metavar="DIR",
-        help="where an interrupted training resumes (default: OUT.checkpoints)",
-    )
+    add_out(parser)
+    add_checkpoints(parser)
     parser.add_argument("--pool", type=int, metavar="N", help="augmented images (default: 14400)")
     parser.add_argument("--epochs", type=int, help="default: 12")
     parser.add_argument("--images-per-epoch", type=int, metavar="N", help="default: 2400")
@@ -103,15 +92,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="thirds of the patients: each is left out of one training, and the weights of these"
         " trainings are averaged (default: 0)",
     )
-    parser.add_argument(
-        "--fullres", type=Path, metavar="DIR", help="full-size files for comparing file formats"
-    )
+    add_fullres(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train without each part of the patients in turn, fit a gate, and package."""
-    if arguments.out.exists():
-        raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
+    refuse_existing(arguments.out)
     # Imports needed only for training are not loaded for the other commands.
     from ml.research.joint import (
         TaughtPool,

@@ -3,7 +3,14 @@
 import argparse
 from pathlib import Path
 
-from ml.commands.errors import CommandError
+from ml.commands.arguments import (
+    add_adults,
+    add_checkpoints,
+    add_fullres,
+    add_out,
+    add_training_data,
+    refuse_existing,
+)
 from ml.serving.package import SHIPPED_PACKAGE, load_package
 
 HELP = "train a package's network further, on adults' radiographs as well as children's"
@@ -11,36 +18,19 @@ HELP = "train a package's network further, on adults' radiographs as well as chi
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--data", type=Path, required=True, help="folders NORMAL and PNEUMONIA")
-    parser.add_argument(
-        "--adults",
-        type=Path,
-        required=True,
-        metavar="CSV",
-        help="a sheet (file, patient, view, labels, trust, rsna, google_airspace) of adults'"
-        " radiographs, beside it",
-    )
-    parser.add_argument(
-        "--out", type=Path, required=True, help="the new package; its name is the version"
-    )
+    add_training_data(parser)
+    add_adults(parser)
+    add_out(parser)
     parser.add_argument("--package", type=Path, default=SHIPPED_PACKAGE, metavar="DIR")
-    parser.add_argument(
-        "--checkpoints",
-        type=Path,
-        metavar="DIR",
-        help="where an interrupted training resumes (default: OUT.checkpoints)",
-    )
+    add_checkpoints(parser)
     parser.add_argument("--pool", type=int, metavar="N", help="augmented images (default: 8640)")
     parser.add_argument("--steps", type=int, help="steps of each training (default: 200)")
-    parser.add_argument(
-        "--fullres", type=Path, metavar="DIR", help="full-size files for comparing file formats"
-    )
+    add_fullres(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train without each part of the patients in turn, average the networks, and package."""
-    if arguments.out.exists():
-        raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
+    refuse_existing(arguments.out)
     # Imports needed only for training are not loaded for the other commands.
     from ml.research.learning import HISTORY_FILE
     from ml.research.refined import CalibrationData, build_refined_package, training_facts

@@ -3,8 +3,8 @@
 import argparse
 from dataclasses import asdict
 from itertools import compress
-from pathlib import Path
 
+from ml.commands.arguments import add_checkpoints, add_fullres, add_out, add_training_data
 from ml.research.dataset import find_images, labels, load_inputs, make_folds
 from ml.serving.backbones import BACKBONES
 
@@ -13,16 +13,9 @@ HELP = "train a network and write a model package"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--data", type=Path, required=True, help="folders NORMAL and PNEUMONIA")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="the new package; its name is the version"
-    )
-    parser.add_argument(
-        "--checkpoints",
-        type=Path,
-        metavar="DIR",
-        help="where an interrupted training resumes (default: OUT.checkpoints)",
-    )
+    add_training_data(parser)
+    add_out(parser)
+    add_checkpoints(parser)
     parser.add_argument(
         "--acquisition-fold",
         action="store_true",
@@ -33,9 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input-size", type=int, metavar="PIXELS", help="default: 224")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int)
-    parser.add_argument(
-        "--fullres", type=Path, metavar="DIR", help="full-size files for comparing file formats"
-    )
+    add_fullres(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
