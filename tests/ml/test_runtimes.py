@@ -183,6 +183,32 @@ def test_a_runtime_that_falls_back_to_the_cpu_is_not_taken_for_one_of_the_gpu(
         choose_runtime(package, 8, device="gpu")
 
 
+OLDER_GOES_FIRST = """
+import signal, sys
+from pathlib import Path
+from ml.serving.runtimes.openvino import OpenVINORuntime
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+older = OpenVINORuntime(Path(sys.argv[1]))
+newer = OpenVINORuntime(Path(sys.argv[1]))
+del older
+del newer
+signal.raise_signal(signal.SIGUSR1)
+"""
+
+
+def test_a_process_whose_networks_were_replaced_still_handles_signals(
+    shipped: ModelPackage,
+) -> None:
+    network = shipped.path / NETWORK_FILE
+    done = subprocess.run(
+        [sys.executable, "-c", OLDER_GOES_FIRST, str(network)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "handled\n")
+
+
 @pytest.mark.parametrize(("runtime", "device"), [("abacus", "auto"), ("auto", "tpu")])
 def test_an_unknown_runtime_or_device_is_an_error(
     package: ModelPackage, runtime: str, device: str

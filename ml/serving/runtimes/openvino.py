@@ -1,5 +1,6 @@
 """OpenVINO on the CPU. Imports neither Keras nor a backend of it."""
 
+from functools import cache
 from pathlib import Path
 
 import openvino
@@ -21,7 +22,7 @@ class OpenVINORuntime:
             "INFERENCE_NUM_THREADS": cores(),
             "ENABLE_CPU_PINNING": False,
         }
-        self._compiled = openvino.Core().compile_model(network_path, "CPU", options)
+        self._compiled = _core().compile_model(network_path, "CPU", options)
         # A value that passes unchanged through several nodes has all their names; of those only the
         # network's outputs have no colon.
         self._names = [
@@ -37,3 +38,13 @@ class OpenVINORuntime:
     def _run(self, inputs: Inputs) -> Outputs:
         values = self._compiled(inputs).values()
         return dict(zip(self._names, values, strict=True))
+
+
+@cache
+def _core() -> openvino.Core:
+    """The process's only core.
+
+    Each core gives the thread that makes it a stack for signal handlers, and the one before it back
+    when it ends. If that has ended meanwhile, the next signal kills the process.
+    """
+    return openvino.Core()
