@@ -30,9 +30,10 @@ from workers.limits import HARD_LIMIT_SECONDS
 HELM_FOLDER = ROOT / "deploy" / "helm"
 CHART = HELM_FOLDER / "chestline"
 KUBERNETES = "1.34"
-VALUES = {"default": None} | {
-    path.stem.removeprefix("values-"): path for path in sorted(HELM_FOLDER.glob("values-*.yaml"))
-}
+WITH_PROXY = ("--set", "proxy.enabled=true,proxy.host=x.example,proxy.tlsSecret=tls")
+HOSPITAL = ("--values", str(HELM_FOLDER / "values-hospital.yaml"))
+EVALUATION = ("--values", str(HELM_FOLDER / "values-evaluation.yaml"))
+VALUES = {"default": (), "proxy": WITH_PROXY, "hospital": HOSPITAL, "evaluation": EVALUATION}
 VALIDATE_KEDA = """
 import { readFileSync } from "node:fs";
 import * as keda from "@kubernetes-models/keda/keda.sh/v1alpha1";
@@ -49,17 +50,20 @@ def _helm(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([helm, *arguments], capture_output=True, text=True, check=False)
 
 
-def _render(values: Path | None, *arguments: str) -> list[Manifest]:
-    files = ("--values", str(values)) if values else ()
-    done = _helm("template", "chestline", str(CHART), "--namespace", "x", *files, *arguments)
+def _render(*arguments: str) -> list[Manifest]:
+    done = _helm("template", "chestline", str(CHART), "--namespace", "x", *arguments)
     assert done.returncode == 0, done.stderr
     return [document for document in yaml.safe_load_all(done.stdout) if document]
 
 
 @pytest.fixture(params=VALUES, scope="module")
 def manifests(request: pytest.FixtureRequest) -> list[Manifest]:
-    """What the chart makes of each values file that comes with it."""
-    return _render(VALUES[request.param])
+    """What the chart makes of each values file that comes with it, and with its own proxy."""
+    return _render(*VALUES[request.param])
+
+
+def test_every_values_file_is_tried() -> None:
+    assert {str(path) for path in HELM_FOLDER.glob("values-*.yaml")} == {HOSPITAL[1], EVALUATION[1]}
 
 
 def _pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
@@ -74,6 +78,12 @@ def _containers(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
             yield f"{name}/{container['name']}", container
 
 
+def _pod_labels(manifests: list[Manifest]) -> Iterator[tuple[str, dict[str, str]]]:
+    for manifest in manifests:
+        if "template" in manifest.get("spec", {}):
+            yield manifest["metadata"]["name"], manifest["spec"]["template"]["metadata"]["labels"]
+
+
 def _of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
     return [manifest for manifest in manifests if manifest["kind"] == kind]
 
@@ -85,7 +95,7 @@ def test_the_objects_follow_the_schemas_of_kubernetes(manifests: list[Manifest])
 
 
 def test_the_objects_for_the_autoscaler_follow_its_schema() -> None:
-    objects = [m for m in _render(VALUES["hospital"]) if "keda" in m["apiVersion"]]
+    objects = [m for m in _render(*HOSPITAL) if "keda" in m["apiVersion"]]
     assert {each["kind"] for each in objects} == {"ScaledObject", "TriggerAuthentication"}
     assert _keda_accepts(objects)
     del objects[0]["spec"]
@@ -120,7 +130,10 @@ def test_no_container_runs_as_root_or_writes_to_its_image(manifests: list[Manife
         context = container["securityContext"]
         assert context["readOnlyRootFilesystem"], name
         assert not context["allowPrivilegeEscalation"], name
-        assert context["capabilities"] == {"drop": ["ALL"]}, name
+        # What Kubernetes' restricted profile allows at most, and Caddy's program needs to start.
+        added = ["NET_BIND_SERVICE"] if name.endswith("/proxy") else None
+        assert context["capabilities"]["drop"] == ["ALL"], name
+        assert context["capabilities"].get("add") == added, name
         assert "memory" in container["resources"]["limits"], name
 
 
@@ -134,11 +147,7 @@ def test_every_command_of_the_chart_is_understood(manifests: list[Manifest]) -> 
 
 
 def test_services_policies_and_budgets_select_pods_that_exist(manifests: list[Manifest]) -> None:
-    labels = [
-        m["spec"]["template"]["metadata"]["labels"]
-        for m in manifests
-        if "template" in m.get("spec", {})
-    ]
+    labels = [each for _, each in _pod_labels(manifests)]
     for manifest in manifests:
         spec = manifest.get("spec", {})
         selector = spec.get("selector") or spec.get("podSelector")
@@ -148,7 +157,7 @@ def test_services_policies_and_budgets_select_pods_that_exist(manifests: list[Ma
 
 
 def test_only_settings_that_are_read_are_handed_over(manifests: list[Manifest]) -> None:
-    [settings] = _of_kind(manifests, "ConfigMap")
+    [settings] = (m for m in _of_kind(manifests, "ConfigMap") if "Caddyfile" not in m["data"])
     named = set(settings["data"])
     for name, container in _containers(manifests):
         if "chestline/" in container["image"]:
@@ -170,7 +179,7 @@ def test_only_the_job_that_prepares_the_database_gets_the_owners_password(
 
 
 def test_a_stopped_worker_has_longer_than_a_task_may_take() -> None:
-    for manifest in _render(VALUES["hospital"]):
+    for manifest in _render(*HOSPITAL):
         if manifest["metadata"]["name"].startswith("chestline-worker") and (
             manifest["kind"] == "Deployment"
         ):
@@ -179,7 +188,7 @@ def test_a_stopped_worker_has_longer_than_a_task_may_take() -> None:
 
 
 def test_a_scaled_worker_has_no_number_of_its_own() -> None:
-    manifests = _render(VALUES["hospital"])
+    manifests = _render(*HOSPITAL)
     scaled = {m["spec"]["scaleTargetRef"]["name"] for m in _of_kind(manifests, "ScaledObject")}
     assert scaled == {"chestline-worker-cpu", "chestline-worker-gpu"}
     for manifest in _of_kind(manifests, "Deployment"):
@@ -201,6 +210,9 @@ def test_a_scaled_worker_has_no_number_of_its_own() -> None:
         # One tag for two images: a digest is that of one of them.
         (f"image.tag=sha256:{64 * '0'}", "tag"),
         ("ingress.enabled=true", "ingress.host"),
+        ("proxy.enabled=true", "proxy.host"),
+        ("proxy.enabled=true,proxy.host=x.example", "proxy.tlsSecret"),
+        ("proxy.enabled=true,ingress.enabled=true", "one of them"),
         ("workers.GPU.enabled=true", "GPU"),
         ("receiver.allowedCIDRs[0]=10.0.0.1", "allowedCIDRs"),
     ],
@@ -214,17 +226,64 @@ def test_wrong_values_are_rejected(setting: str, said: str) -> None:
 def test_an_image_is_named_by_tag_or_by_digest() -> None:
     digest = f"chestline/portal@sha256:{64 * '0'}"
     own = ("--set", "image.registry=registry.example/", "--set", f"image.portal={digest}")
-    images = {c["image"] for _, c in _containers(_render(None, *own))}
+    images = {c["image"] for _, c in _containers(_render(*own))}
     assert images == {f"registry.example/{digest}", f"registry.example/chestline/worker:{VERSION}"}
 
 
 def test_an_ingress_needs_a_certificate_and_makes_cookies_secure() -> None:
     host = ("--set", "ingress.enabled=true,ingress.host=x.example")
     assert "HTTPS" in _helm("template", "chestline", str(CHART), *host).stderr
-    manifests = _render(None, *host, "--set", "ingress.tlsSecret=tls")
+    manifests = _render(*host, "--set", "ingress.tlsSecret=tls")
     [settings] = _of_kind(manifests, "ConfigMap")
     assert settings["data"]["BEHIND_HTTPS"] == "true"
     assert settings["data"]["ALLOWED_HOSTS"].split(",") == ["127.0.0.1", "localhost", "x.example"]
+
+
+def test_the_proxy_of_the_chart_is_the_only_way_to_the_portal() -> None:
+    manifests = _render(*WITH_PROXY)
+    [settings] = (m for m in _of_kind(manifests, "ConfigMap") if "Caddyfile" not in m["data"])
+    assert settings["data"]["BEHIND_HTTPS"] == "true"
+    assert settings["data"]["CSRF_TRUSTED_ORIGINS"] == "https://x.example"
+    assert settings["data"]["ALLOWED_HOSTS"].split(",") == ["127.0.0.1", "localhost", "x.example"]
+    [portal] = (
+        policy["spec"]["ingress"]
+        for policy in _of_kind(manifests, "NetworkPolicy")
+        if policy["metadata"]["name"] == "chestline-portal"
+    )
+    [allowed] = portal[0]["from"]
+    labels = dict(_pod_labels(manifests))
+    admitted = allowed["podSelector"]["matchLabels"].items()
+    assert [name for name in labels if admitted <= labels[name].items()] == ["chestline-proxy"]
+
+
+def test_the_proxy_of_the_chart_finds_what_its_configuration_names() -> None:
+    manifests = _render(*WITH_PROXY)
+    [proxy] = (c for name, c in _containers(manifests) if name.endswith("/proxy"))
+    given = {each["name"] for each in proxy["env"]}
+    [file] = (
+        m["data"]["Caddyfile"]
+        for m in _of_kind(manifests, "ConfigMap")
+        if m["data"].get("Caddyfile")
+    )
+    assert given == set(re.findall(r"\{\$(\w+)", file))
+    [service] = (
+        m for m in _of_kind(manifests, "Service") if m["metadata"]["name"] == "chestline-proxy"
+    )
+    ports = {port["name"]: port["containerPort"] for port in proxy["ports"]}
+    environment = {each["name"]: each["value"] for each in proxy["env"]}
+    assert ports == {
+        "http": int(environment["HTTP_PORT"]),
+        "https": int(environment["HTTPS_PORT"]),
+    }
+    assert {port["targetPort"] for port in service["spec"]["ports"]} == set(ports)
+    mounted = {mount["mountPath"] for mount in proxy["volumeMounts"]}
+    for certificate in environment["PORTAL_TLS"].split():
+        assert str(Path(certificate).parent) in mounted
+    [upstream] = (
+        m for m in _of_kind(manifests, "Service") if m["metadata"]["name"] == "chestline-portal"
+    )
+    [port] = upstream["spec"]["ports"]
+    assert environment["PORTAL_UPSTREAM"] == f"chestline-portal:{port['port']}"
 
 
 def test_the_secret_has_every_key_that_is_mounted() -> None:
@@ -241,12 +300,12 @@ def test_the_secret_has_every_key_that_is_mounted() -> None:
     kubernetes_validate.validate(first, KUBERNETES, strict=True)
     mounted = {
         item["key"]
-        for _, pod in _pods(_render(VALUES["evaluation"]))
+        for _, pod in _pods(_render(*EVALUATION))
         for volume in pod["volumes"]
         for item in volume.get("secret", {}).get("items", ())
     }
     assert mounted == set(first["stringData"])
-    services = {m["metadata"]["name"] for m in _of_kind(_render(VALUES["evaluation"]), "Service")}
+    services = {m["metadata"]["name"] for m in _of_kind(_render(*EVALUATION), "Service")}
     for key in ("database_url", "database_owner_url", "broker_url"):
         host = re.search(r"@([^:]+):", first["stringData"][key])
         assert host is not None
@@ -266,7 +325,7 @@ def test_secrets_never_reach_the_rendered_objects(manifests: list[Manifest]) -> 
 def test_workers_are_scaled_by_the_jobs_that_are_unfinished() -> None:
     [query] = {
         trigger["metadata"]["query"]
-        for scaled in _of_kind(_render(VALUES["hospital"]), "ScaledObject")
+        for scaled in _of_kind(_render(*HOSPITAL), "ScaledObject")
         for trigger in scaled["spec"]["triggers"]
     }
 

@@ -22,7 +22,7 @@ from deploy.local.system import ROOT
 from tests.certificates import certificate
 from tests.helpers import free_port
 
-CADDYFILE = ROOT / "deploy" / "compose" / "Caddyfile"
+CADDYFILE = ROOT / "deploy" / "helm" / "chestline" / "Caddyfile"
 NGINX = ROOT / "deploy" / "systemd" / "nginx.conf"
 PATIENCE_SECONDS = 60
 
@@ -45,9 +45,10 @@ class _Mirror(BaseHTTPRequestHandler):
 
 
 class Proxy(NamedTuple):
-    """The port of a running proxy, where it logs, and the server behind it."""
+    """The ports of a running proxy for HTTPS and HTTP, where it logs, and the server behind it."""
 
     port: int
+    http_port: int
     log: Path
     upstream: ThreadingHTTPServer
 
@@ -60,27 +61,25 @@ def proxy(tmp_path: Path) -> Iterator[Proxy]:
         pytest.skip("no Caddy on this machine")
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Mirror)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    port = free_port()
-    # Port 80 is not the test's to take.
-    text = CADDYFILE.read_text().replace("admin off", "admin off\n\tauto_https disable_redirects")
-    file = tmp_path / "Caddyfile"
-    file.write_text(text)
+    port, http_port = free_port(), free_port()
     log = tmp_path / "log"
     environment = {
         **os.environ,
         "HOME": str(tmp_path),
         "XDG_DATA_HOME": str(tmp_path),
-        "PORTAL_HOST": f"localhost:{port}",
+        "HTTP_PORT": str(http_port),
+        "HTTPS_PORT": str(port),
+        "PORTAL_HOST": "localhost",
         "PORTAL_UPSTREAM": f"127.0.0.1:{server.server_port}",
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [caddy, "run", "--config", str(file), "--adapter", "caddyfile"],
+            [caddy, "run", "--config", str(CADDYFILE), "--adapter", "caddyfile"],
             env=environment,
             stderr=output,
         )
     try:
-        yield Proxy(port, log, server)
+        yield Proxy(port, http_port, log, server)
     finally:
         process.terminate()
         process.wait(PATIENCE_SECONDS)
@@ -97,11 +96,11 @@ def nginx(tmp_path: Path) -> Iterator[Proxy]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Mirror)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     certificate(tmp_path, "localhost")
-    port, log = free_port(), tmp_path / "log"
+    port, http_port, log = free_port(), free_port(), tmp_path / "log"
     text = NGINX.read_text()
     for ours, here in (
         ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
-        ("listen 80", f"listen 127.0.0.1:{free_port()}"),
+        ("listen 80", f"listen 127.0.0.1:{http_port}"),
         ("/etc/nginx/chestline/cert.pem", f"{tmp_path}/localhost.pem"),
         ("/etc/nginx/chestline/key.pem", f"{tmp_path}/localhost.key"),
         ("/var/log/nginx/chestline.log", str(log)),
@@ -120,7 +119,7 @@ def nginx(tmp_path: Path) -> Iterator[Proxy]:
     )
     process = subprocess.Popen([program, "-c", str(file), "-p", str(tmp_path)])
     try:
-        yield Proxy(port, log, server)
+        yield Proxy(port, http_port, log, server)
     finally:
         process.terminate()
         process.wait(PATIENCE_SECONDS)
@@ -160,6 +159,15 @@ def test_the_portal_learns_who_asks_and_how(proxy: Proxy) -> None:
     # A browser takes the first of two, whichever that is.
     portals = _ask(proxy.port, "/", b"", **{"X-Asks-For-HTTPS": "1"})
     assert portals.headers.get_all("Strict-Transport-Security") == ["max-age=1"]
+
+
+def test_http_is_redirected_to_https_on_its_usual_port(proxy: Proxy) -> None:
+    assert _ask(proxy.port, "/", b"").status == 200
+    plain = http.client.HTTPConnection("localhost", proxy.http_port, timeout=20)
+    plain.request("GET", "/worklist/?page=2")
+    response = plain.getresponse()
+    assert response.status == 308
+    assert response.headers["Location"] == "https://localhost/worklist/?page=2"
 
 
 def test_an_error_is_logged_without_what_was_asked_for(proxy: Proxy) -> None:

@@ -91,6 +91,15 @@ envFrom:
 {{- end }}
 {{- end }}
 
+{{- /* The name that browsers ask for, or nothing where the chart does not bring HTTPS. */}}
+{{- define "chestline.host" -}}
+{{- if and .Values.ingress.enabled .Values.proxy.enabled }}
+{{- fail "ingress.enabled and proxy.enabled: browsers reach the portal through one of them" }}
+{{- end }}
+{{- if .Values.ingress.enabled }}{{ required "ingress.host is needed with ingress.enabled" .Values.ingress.host }}{{ end }}
+{{- if .Values.proxy.enabled }}{{ required "proxy.host is needed with proxy.enabled" .Values.proxy.host }}{{ end }}
+{{- end }}
+
 {{- /* Pods are replaced when a setting has changed. */}}
 {{- define "chestline.settingsChecksum" -}}
 checksum/settings: {{ include (print $.Template.BasePath "/settings.yaml") . | sha256sum }}
