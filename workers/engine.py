@@ -396,4 +396,5 @@ def _result(job: ClaimedJob, assessment: Assessment) -> JobResult:
         heatmap_columns=columns,
         bacterial_probability=assessment.bacterial_probability,
         correction=assessment.correction,
+        assessed_as=assessment.assessed_as,
     )

@@ -165,6 +165,7 @@ def test_what_must_be_checked_about_a_result_leaves_with_it(make_destination: Ma
     result = make_prediction(
         make_radiograph(make_study(patient=make_patient(birth_date=None)), size=(700, 1024)),
         correction="rotated_180",
+        assessed_as="adult",
         model_version=make_model_version("for-children", population=population),
     )
     assert result.purpose == Purpose.UNCONFIRMED
@@ -172,6 +173,10 @@ def test_what_must_be_checked_about_a_result_leaves_with_it(make_destination: Ma
     told = [
         "This view is PA; the model is intended for AP.",
         "The patient’s age is not known; the model is intended for ages 1 to 5 years.",
+        "The image looks like an adult’s and was assessed as one; the model is intended for ages 1"
+        " to 5 years.",
+        "Assessed as an adult's image: the probability is that of a lung opacity against"
+        " everything else, normal or abnormal.",
         "Check this before relying on the result.",
     ]
     texts = texts_of(result_in(DocumentKind.RESULT))

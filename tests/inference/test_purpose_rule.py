@@ -24,8 +24,8 @@ KNOWN = {
 }
 
 
-def judged(population: dict[str, Any] = CHILDREN, **said: Any) -> Judgement:
-    return judge(population, KnownFacts(**{**KNOWN, **said}))
+def judged(population: dict[str, Any] = CHILDREN, assessed_as: str = "", **said: Any) -> Judgement:
+    return judge(population, KnownFacts(**{**KNOWN, **said}), assessed_as)
 
 
 def told(judgement: Judgement) -> str:
@@ -168,6 +168,56 @@ def test_views_and_body_parts(said: dict[str, Any], purpose: Purpose, words: str
     judgement = judged(**said)
     assert judgement.purpose == purpose
     assert words in told(judgement)
+
+
+@pytest.mark.parametrize(
+    ("assessed_as", "said", "purpose", "words", "short"),
+    [
+        ("child", {}, Purpose.WITHIN, "", ""),
+        (
+            "adult",
+            {},
+            Purpose.UNCONFIRMED,
+            "looks like an adult’s and was assessed as one, but the patient was 3 years old",
+            "looks like an adult, 3 years old",
+        ),
+        (
+            "adult",
+            {"birth_date": None},
+            Purpose.UNCONFIRMED,
+            "was assessed as one; the model is intended for ages 1 to 5 years",
+            "looks like an adult",
+        ),
+        ("child", {"birth_date": None}, Purpose.UNCONFIRMED, "age is not known", "age not known"),
+        (
+            "child",
+            {"birth_date": date(1980, 6, 1)},
+            Purpose.OUTSIDE,
+            "looks like a child’s and was assessed as one, but the patient was 45 years old",
+            "looks like a child, 45 years old",
+        ),
+    ],
+)
+def test_whose_image_it_looks_like_is_compared_with_the_age(
+    assessed_as: str, said: dict[str, Any], purpose: Purpose, words: str, short: str
+) -> None:
+    judgement = judged(assessed_as=assessed_as, **said)
+    assert judgement.purpose == purpose
+    assert words in told(judgement)
+    assert short in ", ".join(in_short(judgement.stored))
+
+
+@pytest.mark.parametrize(
+    ("assessed_as", "born"), [("adult", date(1980, 6, 1)), ("child", date(2014, 6, 1))]
+)
+def test_an_age_that_agrees_or_is_neither_says_enough(assessed_as: str, born: date) -> None:
+    judgement = judged(assessed_as=assessed_as, birth_date=born)
+    assert [reason.code for reason in judgement.reasons] == ["age_outside"]
+
+
+def test_whose_image_a_withheld_one_looks_like_is_not_said() -> None:
+    withheld = judged(assessed_as="adult", view_position="LAT")
+    assert withheld == judged(view_position="LAT")
 
 
 def test_undeclared_limits_of_a_package_are_not_checked() -> None:

@@ -267,7 +267,11 @@ def test_a_batch_running_during_activation_is_finished_by_the_previous_model(
 
 
 def test_correction_and_pattern_are_recorded(engine: Engine, stand_in: type[StandIn]) -> None:
-    stand_in.extras = {"bacterial_probability": 0.7, "correction": "inverted+rotated_180"}
+    stand_in.extras = {
+        "bacterial_probability": 0.7,
+        "correction": "inverted+rotated_180",
+        "assessed_as": "adult",
+    }
     job = make_job()
     engine.drain()
     prediction = job.prediction
@@ -275,9 +279,11 @@ def test_correction_and_pattern_are_recorded(engine: Engine, stand_in: type[Stan
         0.7,
         "inverted+rotated_180",
     )
+    assert prediction.assessed_as == "adult"
     assert prediction.correction_text == "inverting the grey values and rotating it by 180°"
     detail = AuditEntry.objects.get(action="job.finished").detail
     assert (detail["bacterial_probability"], detail["correction"]) == (0.7, "inverted+rotated_180")
+    assert detail["assessed_as"] == "adult"
 
 
 def test_it_passes_the_hint_on_when_there_may_be_work_for_others(

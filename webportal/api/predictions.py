@@ -61,6 +61,7 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
             "purpose",
             "doubts",
             "correction",
+            "assessed_as",
             "reason_code",
             "reason",
             "heatmap_rows",

@@ -104,6 +104,7 @@ class JobResult:
     heatmap_columns: int
     bacterial_probability: float | None = None
     correction: str = ""
+    assessed_as: str = ""
 
 
 def claim(
@@ -153,7 +154,10 @@ def write_back(
     now = clock()
     known = load_known_facts(radiograph_ids)
     judged = {
-        radiograph: judge(model_version.population, facts) for radiograph, facts in known.items()
+        each.job.radiograph_id: judge(
+            model_version.population, known[each.job.radiograph_id], each.assessed_as
+        )
+        for each in results
     }
     results = [_kept(each, judged[each.job.radiograph_id]) for each in results]
     by_outcome: dict[tuple[JobState, str, str], list[JobResult]] = defaultdict(list)
@@ -184,6 +188,7 @@ def write_back(
             reason_params=result.reason.params,
             bacterial_probability=result.bacterial_probability,
             correction=result.correction,
+            assessed_as=result.assessed_as,
             purpose=judged[result.job.radiograph_id].purpose,
             purpose_reasons=judged[result.job.radiograph_id].stored,
             heatmap=result.heatmap,
@@ -265,6 +270,7 @@ def _answer(result: JobResult) -> dict[str, Any]:
         "probability": result.probability,
         "bacterial_probability": result.bacterial_probability,
         "correction": result.correction,
+        "assessed_as": result.assessed_as,
         "reason_code": result.reason.code,
         "heatmap_sha256": hashlib.sha256(result.heatmap).hexdigest(),
     }
@@ -289,6 +295,7 @@ def _kept(result: JobResult, judgement: Judgement) -> JobResult:
         bacterial_probability=None,
         reason=Reason(reason.code, dict(reason.values)),
         correction="",
+        assessed_as="",
         heatmap=bytes(len(result.heatmap)),
     )
 

@@ -194,6 +194,16 @@ class Prediction(ShownResult, Reasoned, OfStudy):
             "map lies on the picture as it came."
         ),
     )
+    assessed_as = models.CharField(
+        max_length=5,
+        blank=True,
+        db_default="",
+        default="",
+        help_text=(
+            "'child' or 'adult', by the image, where the version assesses these differently; ''"
+            " where it does not, or not assessable."
+        ),
+    )
     purpose = models.CharField(
         max_length=12,
         choices=Purpose.choices,
@@ -253,6 +263,11 @@ class Prediction(ShownResult, Reasoned, OfStudy):
 
     def __str__(self) -> str:
         return f"Prediction {self.id} ({self.category})"
+
+    @property
+    def is_of_adult(self) -> bool:
+        """Whether the image was assessed as an adult's."""
+        return self.assessed_as == "adult"
 
     @property
     def correction_text(self) -> str:

@@ -54,7 +54,12 @@ def _results() -> Any:
 def _differences_of_result(result: Prediction, entries: Entries) -> Iterator[str]:
     finished = entries[0]
     # Empty values are not recorded.
-    recorded = {"probability": None, "bacterial_probability": None, "correction": ""}
+    recorded = {
+        "probability": None,
+        "bacterial_probability": None,
+        "correction": "",
+        "assessed_as": "",
+    }
     yield from differing_fields(
         recorded | finished.detail,
         {
@@ -62,6 +67,7 @@ def _differences_of_result(result: Prediction, entries: Entries) -> Iterator[str
             "probability": result.probability,
             "bacterial_probability": result.bacterial_probability,
             "correction": result.correction,
+            "assessed_as": result.assessed_as,
             "reason_code": result.reason_code,
             "heatmap_sha256": hashlib.sha256(result.heatmap).hexdigest(),
             "model": result.model_version.version,
@@ -73,7 +79,9 @@ def _differences_of_result(result: Prediction, entries: Entries) -> Iterator[str
         yield "radiograph"
     if job.study_id != radiograph.study_id or job.state not in (JobState.DONE, JobState.REFUSED):
         yield "job"
-    judgement = judge(result.model_version.population, KnownFacts.of(radiograph))
+    judgement = judge(
+        result.model_version.population, KnownFacts.of(radiograph), result.assessed_as
+    )
     if (judgement.purpose, judgement.stored) != (result.purpose, result.purpose_reasons):
         yield "purpose"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from django.utils.html import strip_tags
 
 from tests.factories import (
@@ -105,6 +106,25 @@ def test_no_pattern_if_pneumonia_is_unlikely_or_the_version_has_none(browser: Cl
     assert "Pattern" not in panel_of(browser, "likely")
 
 
+def test_the_panel_says_for_whose_image_the_probability_is(browser: Client) -> None:
+    assert "Assessed as" not in panel_of(browser)
+    assert "Assessed as a child’s image." in panel_of(browser, assessed_as="child")
+    adult = panel_of(browser, assessed_as="adult")
+    assert (
+        "Assessed as an adult’s image: the probability is that of a lung opacity against"
+        " everything else, normal or abnormal." in adult
+    )
+
+
+def test_figures_of_patients_it_is_intended_for_are_not_shown_with_an_adults_image(
+    browser: Client,
+) -> None:
+    model = make_model_version("measured", independent_figures=[INDEPENDENT])
+    adult = panel_of(browser, model_version=model, assessed_as="adult")
+    assert "Of 1,000 images" not in adult
+    assert "How often this version is right is not known" in adult
+
+
 def test_reorientation_is_reported(browser: Client) -> None:
     panel = panel_of(browser, correction="inverted+rotated_90_clockwise")
     assert "Assessed after inverting the grey values and rotating it by 90° clockwise." in panel
@@ -184,6 +204,19 @@ def test_a_result_outside_the_purpose_counts_neither_way(
     assert "which is evidence neither for nor against pneumonia" in panel
     for word in ("Probability", "Likely from", "bacterial", "rule out pneumonia", "no diagnosis"):
         assert word not in panel
+
+
+def test_an_adults_output_outside_the_purpose_is_said_to_be_calibrated(browser: Client) -> None:
+    model = make_model_version("for-children", population=POPULATION)
+    study = make_study(
+        patient=make_patient(birth_date=date(1980, 1, 1)), performed_at=timezone.now()
+    )
+    make_prediction(
+        make_radiograph(study), "indeterminate", model_version=model, assessed_as="adult"
+    )
+    panel = machine_panel(browser, study)
+    assert "Its output, calibrated for adults, was “Indeterminate, 50 %”: weak evidence" in panel
+    assert "evidence neither for nor against" not in panel
 
 
 @pytest.mark.parametrize(

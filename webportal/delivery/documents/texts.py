@@ -71,6 +71,11 @@ def cautions(prediction: Prediction) -> list[str]:
         is_doubted = bool(prediction.purpose_reasons) and not prediction.purpose
         if is_doubted or prediction.purpose == Purpose.UNCONFIRMED:
             found.append("Check this before relying on the result.")
+        if prediction.is_of_adult and prediction.shown_probability is not None:
+            found.append(
+                "Assessed as an adult's image: the probability is that of a lung opacity against"
+                " everything else, normal or abnormal."
+            )
         if prediction.correction:
             found.append(
                 f"Assessed after {prediction.correction_text}: check that this was right."

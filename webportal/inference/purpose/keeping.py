@@ -59,7 +59,9 @@ def _write(results: QuerySet[Prediction]) -> int:
     known = load_known_facts({result.radiograph_id for result in found})
     changed = 0
     for result in found:
-        judgement = judge(result.model_version.population, known[result.radiograph_id])
+        judgement = judge(
+            result.model_version.population, known[result.radiograph_id], result.assessed_as
+        )
         fields = {"purpose": judgement.purpose.value, "purpose_reasons": judgement.stored}
         if fields != {"purpose": result.purpose, "purpose_reasons": result.purpose_reasons}:
             # A migration has emptied the purpose of a result that is to be judged anew; what was

@@ -56,6 +56,18 @@ LONG = {
         " Age; the model is intended for ages %(youngest)s to %(oldest)s years. Check which is"
         " right."
     ),
+    "looks_adult": gettext_lazy(
+        "The image looks like an adult’s and was assessed as one; the model is intended for ages"
+        " %(youngest)s to %(oldest)s years."
+    ),
+    "adult_unlike_age": gettext_lazy(
+        "The image looks like an adult’s and was assessed as one, but the patient was %(age)s old."
+        " Check whether it is this patient’s."
+    ),
+    "child_unlike_age": gettext_lazy(
+        "The image looks like a child’s and was assessed as one, but the patient was %(age)s old."
+        " Check whether it is this patient’s."
+    ),
 }
 #: Reasons of withheld results, stored with the result like any refusal.
 WITHHELD = ("not_frontal_view", "not_chest", "part_of_chest")
@@ -82,6 +94,9 @@ SHORT = {
     "study_undated": gettext_lazy("study without a date"),
     "ages_contradict": gettext_lazy("age contradictory"),
     "age_outside": gettext_lazy("%(age)s old"),
+    "looks_adult": gettext_lazy("looks like an adult"),
+    "adult_unlike_age": gettext_lazy("looks like an adult, %(age)s old"),
+    "child_unlike_age": gettext_lazy("looks like a child, %(age)s old"),
 }
 
 

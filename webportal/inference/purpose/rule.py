@@ -8,7 +8,8 @@ It compares what is known of an image with the intended population declared by t
 - an age beyond the package's, or places of the header that contradict each other where one of them
   lies beyond: *outside*. The answer is kept; it counts nowhere as likely or unlikely;
 - an age or a view that is not known, a word that nobody knows, another frontal view than the
-  package's: *unconfirmed*. The answer keeps its place, and what is not known is said beside it.
+  package's, an image that looks like an adult's although its patient is young enough:
+  *unconfirmed*. The answer keeps its place, and what is not known is said beside it.
 
 Every package is for frontal radiographs of whole chests; other criteria, such as age, apply only if
 declared. When changing the rule, add a migration that empties `Prediction.purpose`, so that
@@ -32,6 +33,9 @@ from webportal.records.models import Radiograph
 FRONTAL = (Projection.AP, Projection.PA, Projection.FRONTAL)
 # As of the descriptions among `codes` (ml.images.codes.MAX_LENGTH, which would import NumPy here).
 DESCRIPTION_LENGTH = 64
+# As of what takes an image for an adult's (ml.research.choosing.ADULT_FROM).
+ADULT_FROM_MONTHS = 16 * 12
+CHILD, ADULT = "child", "adult"
 _SEVERITY = (Purpose.WITHIN, Purpose.UNCONFIRMED, Purpose.OUTSIDE, Purpose.WITHHELD)
 
 
@@ -101,9 +105,16 @@ class Judgement:
         return [[reason.code, dict(reason.values)] for reason in self.reasons]
 
 
-def judge(population: Mapping[str, Any], facts: KnownFacts) -> Judgement:
-    """Evaluate a result of a version intended for `population`."""
-    reasons = [*_of_view(population, facts), *_of_body(facts), *_of_age(population, facts)]
+def judge(population: Mapping[str, Any], facts: KnownFacts, assessed_as: str = "") -> Judgement:
+    """Evaluate a result of a version intended for `population`.
+
+    `assessed_as` says whether the version took the image for a child's or an adult's, '' if it
+    makes no difference.
+    """
+    reasons = [*_of_view(population, facts), *_of_body(facts)]
+    # Whose image a withheld one looks like is not kept.
+    is_withheld = any(reason.purpose == Purpose.WITHHELD for reason in reasons)
+    reasons += _of_age(population, facts, "" if is_withheld else assessed_as)
     reasons.sort(key=lambda reason: -_SEVERITY.index(reason.purpose))
     return Judgement(reasons[0].purpose if reasons else Purpose.WITHIN, reasons)
 
@@ -168,7 +179,9 @@ def _of_body(facts: KnownFacts) -> list[PurposeDoubt]:
     return reasons
 
 
-def _of_age(population: Mapping[str, Any], facts: KnownFacts) -> list[PurposeDoubt]:
+def _of_age(
+    population: Mapping[str, Any], facts: KnownFacts, assessed_as: str
+) -> list[PurposeDoubt]:
     youngest, oldest = population.get("youngest_years"), population.get("oldest_years")
     if youngest is None or oldest is None:
         return []
@@ -182,7 +195,9 @@ def _of_age(population: Mapping[str, Any], facts: KnownFacts) -> list[PurposeDou
         doubts = [*doubts, unreadable]
     ages = [age for age in (dated, written) if age is not None]
     if not ages:
-        return doubts or _without_age(made_for, facts)
+        doubts = doubts or _without_age(made_for, facts)
+        return [*doubts, *_of_looks(None, made_for, assessed_as)]
+    doubts = [*doubts, *_of_looks(ages[0], made_for, assessed_as)]
     beyond = [age for age in ages if not _fits(age, made_for)]
     if dated and written and contradict(dated, written):
         values = {"one": dated.months, "other": written.months, **made_for}
@@ -217,6 +232,25 @@ def _without_age(made_for: Mapping[str, int], facts: KnownFacts) -> list[Purpose
             purpose = Purpose.UNCONFIRMED if _fits(age, made_for) else Purpose.OUTSIDE
             return [PurposeDoubt("study_undated", purpose, {"months": age.months, **made_for})]
     return [PurposeDoubt("age_unknown", Purpose.UNCONFIRMED, made_for)]
+
+
+def _of_looks(
+    age: StatedAge | None, made_for: Mapping[str, int], assessed_as: str
+) -> list[PurposeDoubt]:
+    """Compare the age with whose image it looks like.
+
+    Nothing is said of an adult whose image looks like one: the age says it.
+    """
+    if age is None and assessed_as == ADULT:
+        return [PurposeDoubt("looks_adult", Purpose.UNCONFIRMED, made_for)]
+    if age is None:
+        return []
+    values = {"months": age.months}
+    if assessed_as == ADULT and _fits(age, made_for):
+        return [PurposeDoubt("adult_unlike_age", Purpose.UNCONFIRMED, values)]
+    if assessed_as == CHILD and age.months >= ADULT_FROM_MONTHS:
+        return [PurposeDoubt("child_unlike_age", Purpose.OUTSIDE, values)]
+    return []
 
 
 def _fits(age: StatedAge, made_for: Mapping[str, int]) -> bool:

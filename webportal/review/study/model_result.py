@@ -153,11 +153,14 @@ def _point(model: ModelVersion, name: str) -> Point:
 def _in_a_thousand(prediction: Prediction) -> list[str]:
     """Performance at the operating point that decided, as natural frequencies.
 
-    From independent images only, with interval and source.
+    From independent images only, with interval and source, and not for an adult's image: these are
+    of the patients that the version is intended for.
     """
     category = prediction.shown_category
     if category not in (Category.LIKELY, Category.UNLIKELY):
         return []
+    if prediction.is_of_adult:
+        return [str(NOT_MEASURED)]
     points = independent_points(prediction.model_version, category)
     return [_frequencies(category, point) for point in points] or [str(NOT_MEASURED)]
 
