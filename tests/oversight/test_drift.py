@@ -270,14 +270,15 @@ def test_only_scores_that_count_are_compared_and_every_image_is_counted(
     model: ModelVersion,
 ) -> None:
     fill(model, weeks_ago(0), [0.9, 0.1, None])
-    outside, withheld = fill(model, weeks_ago(0), [0.9, None])
+    outside, withheld, adult = fill(model, weeks_ago(0), [0.9, None, 0.5])
+    Prediction.objects.filter(pk=adult.pk).update(assessed_as="adult")
     Prediction.objects.filter(pk=outside.pk).update(purpose="outside")
     Prediction.objects.filter(pk=withheld.pk).update(purpose="withheld")
     fill(model, weeks_ago(1), [0.5])
     fill(make_model_version("test-2"), weeks_ago(0), [0.5])
     compute_due()
     assert week().scored == 2
-    results = {"scored": 2, "refused": 1, "outside": 1, "withheld": 1}
+    results = {"scored": 2, "refused": 1, "outside": 1, "withheld": 1, "as_adult": 1}
     assert week().figures["results"] == results
 
 

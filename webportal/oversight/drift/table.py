@@ -21,6 +21,7 @@ LABELS: dict[str, str | Promise] = {
     "scored": gettext_lazy("scored"),
     "refused": gettext_lazy("refused by the gate"),
     "outside": gettext_lazy("outside its purpose"),
+    "as_adult": gettext_lazy("assessed as an adult’s image"),
     "withheld": gettext_lazy("not a frontal chest by the header"),
     "under_1": gettext_lazy("under 1 year"),
     "1_to_5": gettext_lazy("1 to 5 years"),
@@ -35,7 +36,7 @@ LABELS: dict[str, str | Promise] = {
     OTHERS: gettext_lazy("others"),
     UNKNOWN: gettext_lazy("not known"),
 }
-RESULTS = ("scored", "refused", "outside", "withheld")
+RESULTS = ("scored", "refused", "outside", "as_adult", "withheld")
 
 
 @dataclass(frozen=True)

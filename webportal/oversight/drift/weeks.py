@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from webportal.inference.models import Job, JobState, ModelVersion
 from webportal.inference.purpose.keeping import load_known_facts
+from webportal.inference.purpose.rule import ADULT
 from webportal.inference.registry import active_model
 from webportal.oversight.drift.groups import age_group, equipment_name, most_frequent, view_group
 from webportal.oversight.models import DriftWeek
@@ -37,15 +38,22 @@ class _Result(NamedTuple):
 
     score: float | None
     purpose: str
+    assessed_as: str
 
     @property
     def kind(self) -> str:
-        """Whether the image was scored, refused by the gate, or withheld."""
+        """Whether the image was scored, refused by the gate, or withheld.
+
+        Scores of adults' images have a calibration of their own, and are not on the scale of the
+        others.
+        """
         if self.purpose == Purpose.WITHHELD:
             return "withheld"
         if self.score is None:
             return "refused"
-        return "outside" if self.purpose == Purpose.OUTSIDE else "scored"
+        if self.purpose == Purpose.OUTSIDE:
+            return "outside"
+        return "as_adult" if self.assessed_as == ADULT else "scored"
 
 
 def is_due() -> bool:
@@ -130,9 +138,9 @@ def _results(model: ModelVersion, monday: date) -> dict[uuid.UUID, _Result]:
         finished_at__lt=_midnight(monday + WEEK),
     ).order_by("finished_at")
     rows = jobs.filter(prediction__model_version=model).values_list(
-        "radiograph", "prediction__probability", "prediction__purpose"
+        "radiograph", "prediction__probability", "prediction__purpose", "prediction__assessed_as"
     )
-    return {radiograph: _Result(score, purpose) for radiograph, score, purpose in rows}
+    return {row[0]: _Result(row[1], row[2], row[3]) for row in rows}
 
 
 def _midnight(day: date) -> datetime:
@@ -140,7 +148,7 @@ def _midnight(day: date) -> datetime:
 
 
 def _scores(results: Mapping[uuid.UUID, _Result]) -> Floats:
-    """The scores that count: not those outside the version's purpose."""
+    """The scores that count: not those outside the version's purpose or of adults' images."""
     counting = (each for each in results.values() if each.kind == "scored")
     return np.array([each.score for each in counting], np.float64)
 
