@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ml.commands import (
     adults,
     benchmark,
+    calibrate,
     compare,
     consistency,
     document,
@@ -31,6 +32,7 @@ COMMANDS = {
     "refine": refine,
     "joint": joint,
     "adults": adults,
+    "calibrate": calibrate,
     "compare": compare,
     "gate": gate,
     "evaluate": evaluate,

@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ml.research.joint import has_same_trunk
     from ml.research.learning import HISTORY_FILE
     from ml.research.package_plots import Plotted
-    from ml.research.refined import training_facts
+    from ml.research.refined import CalibrationData, training_facts
     from ml.research.refining import kept_pool
     from ml.research.sources import Sources
     from ml.research.targets import reading_of
@@ -77,7 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     pool = kept_pool(start, sources.material, options, checkpoints)
     trained = train_for_adults(start, pool, sources.material, options, checkpoints)
-    stages = AdultStages.of(trained, sources, pool, package, arguments.boxes)
+    data = CalibrationData.of(trained, sources)
+    stages = AdultStages.of(data, trained, sources, pool, package, arguments.boxes)
     facts = training_facts(
         sources.split.training,
         sources.adults,

@@ -9,7 +9,6 @@ from ml.commands.arguments import add_out, refuse_existing
 from ml.commands.errors import CommandError
 from ml.research.dataset import find_images, load_inputs, make_folds
 from ml.serving.package import (
-    BRANCHED_FORMAT,
     FACTS_FILE,
     FORMAT,
     GATE_FILE,
@@ -97,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     folds = make_folds(find_images(arguments.data), seed=package.training["options"]["seed"])
 
     shutil.copytree(package.path, arguments.out, ignore=shutil.ignore_patterns(HASHES_FILE))
-    if package.adult:
+    if package.is_branched:
         network = as_children(start_runtime("onnxruntime", package, "cpu", BATCH))
     else:
         export(load_network(package), arguments.out)
@@ -126,7 +125,8 @@ def run(arguments: argparse.Namespace) -> int:
     thresholds = {name: point.threshold for name, point in package.thresholds.items()}
     plots = before.get("plots", {}) | write_package_plots(arguments.out, plotted, thresholds)
     facts = before | {
-        "format": BRANCHED_FORMAT if package.adult else FORMAT,
+        # A package of an earlier format becomes one of today's.
+        "format": before["format"] if package.adult else FORMAT,
         "version": arguments.out.name,
         "figures": of_folds,
         "gate": figures,

@@ -7,9 +7,8 @@ from ml.commands.common import add_package_arguments, print_figures
 from ml.commands.errors import CommandError
 from ml.research.dataset import load_inputs
 from ml.research.label_sheet import read_pictures
-from ml.serving.chooser import ADULT
 from ml.serving.package import load_package
-from ml.serving.runtimes.branched import BranchedRuntime
+from ml.serving.runtimes.branched import as_adults
 from ml.serving.runtimes.choice import choose_runtime
 
 HELP = "compare the heat map with bounding boxes"
@@ -38,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure on every image with a box, whatever the gate says of it.
 
-    Of a package with two sets of upper stages that for adults, in whose images boxes were drawn.
+    As adults' images, in which boxes were drawn, where the package tells these apart.
     """
     from ml.research.packaging import Responses
     from ml.research.pointing import measure_pointing, read_boxes
@@ -51,8 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     inputs = load_inputs(images, package.input_size, "images with boxes")
     runtime = choose_runtime(package, BATCH, device=arguments.device)
     calibration = package.calibration
-    if package.adult and isinstance(runtime, BranchedRuntime):
-        runtime, calibration = runtime.only(ADULT), package.adult.calibration
+    if package.adult:
+        runtime, calibration = as_adults(runtime), package.adult.calibration
     responses = Responses.of_runtime(runtime, inputs, images)
     figures = measure_pointing(responses, calibration, arguments.boxes)
     print_figures({"package": package.version, **figures}, as_json=arguments.json)

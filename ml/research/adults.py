@@ -105,6 +105,7 @@ class AdultStages(NamedTuple):
     @classmethod
     def of(
         cls,
+        data: CalibrationData,
         trained: InParts,
         sources: Sources,
         pool: Pool,
@@ -113,10 +114,9 @@ class AdultStages(NamedTuple):
     ) -> Self:
         """Calibrate and measure on adults, each by the network that did not see the patient.
 
-        The thresholds are those of ``package``. ``boxes`` is a sheet of boxes drawn in the adults'
-        radiographs.
+        ``data`` is what the trained networks say. The thresholds are those of ``package``.
+        ``boxes`` is a sheet of boxes drawn in the adults' radiographs.
         """
-        data = CalibrationData.of(trained, sources)
         calibration = calibrate(data.adults)
         first = len(sources.split.training)
         everyone = trained.left_out(sources.material, first + np.arange(len(sources.adults)))

@@ -3,11 +3,21 @@
 Form: Mitchell et al., *Model Cards for Model Reporting* (FAT* 2019).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
 
+from ml.research.card_adults import adults_section, way_of_adults
+from ml.research.card_tables import (
+    SCORES,
+    SHARES,
+    figure,
+    folds_table,
+    points_by_fold,
+    score,
+    table,
+)
 from ml.research.gate.report import gate_section
 from ml.research.heatmap import rim_area
 from ml.serving.backbones import IMAGENET
@@ -19,19 +29,6 @@ FOLDS = {
     "random": ": patients drawn at random.",
     "pessimistic": ": the normals with the lowest patient numbers and pneumonia patients drawn to"
     " match, as in the published test split, which was not used for anything.",
-}
-SHARES = {
-    "accuracy": "accuracy",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-    "accuracy_refused_as_wrong": "accuracy, refused images counted as wrong",
-    "refused": "refused by the gate",
-}
-SCORES = {
-    "auroc": "AUROC",
-    "average_precision": "average precision",
-    "brier": "Brier score",
-    "ece": "calibration error",
 }
 
 
@@ -55,12 +52,12 @@ def write_card(facts: Mapping[str, Any]) -> str:
         folds="\n".join(f"- *{name}*{FOLDS.get(name, '')}" for name in facts["figures"]),
         evaluated=f"{sum(fold['n'] for fold in facts['figures'].values()):,}",
         intervals=facts["figures_method"]["intervals"],
-        figures=_folds_table(facts["figures"], {**SCORES, **SHARES}),
-        points_by_fold=_points_by_fold(facts["figures"]),
+        figures=folds_table(facts["figures"], {**SCORES, **SHARES}),
+        points_by_fold=points_by_fold(facts["figures"]),
         thresholds=_thresholds_table(facts["thresholds"]),
         independent=_independent(facts.get("independent", [])),
-        stages=_stages(facts),
-        adults=_adults(facts),
+        stages=way_of_adults(facts),
+        adults=adults_section(facts),
         adult_scale=f", in adults' images {stages['heatmap_full_scale']:.1f}" if stages else "",
         adult_range=f" ({_range(stages['calibration'])} in adults' images)" if stages else "",
         refined=_refined(training),
@@ -76,7 +73,7 @@ def write_card(facts: Mapping[str, Any]) -> str:
         consistency=_consistency(facts["sameness"]),
         gate=gate_section(facts["gate"]),
         command="\n".join(made["command"] for made in (training, stages) if made),
-        options="; for the adults' stages: ".join(_options(m) for m in (training, stages) if m),
+        options="; for adults: ".join(_options(m) for m in (training, stages) if m),
     )
 
 
@@ -88,41 +85,12 @@ def _range(calibration: Mapping[str, Any]) -> str:
     return f"{calibration['margin']:.2g} and {1 - calibration['margin']:.4g}"
 
 
-def _folds_table(figures: Mapping[str, Any], labels: Mapping[str, str]) -> str:
-    """Return a table with a column for each fold and a line for each figure, with its interval."""
-    counts = [
-        ("images", *(f"{fold['n']:,}" for fold in figures.values())),
-        ("with pneumonia", *(f"{fold['n_pneumonia']:,}" for fold in figures.values())),
-        ("patients", *(f"{fold['n_patients']:,}" for fold in figures.values())),
-    ]
-    lines = [
-        (label, *(_figure(fold, key) for fold in figures.values())) for key, label in labels.items()
-    ]
-    return _table(["", *figures], [*counts, *lines])
-
-
-def _points_by_fold(figures: Mapping[str, Any], of: str = "fold") -> str:
-    lines = [
-        (
-            name,
-            point,
-            f"{at['threshold']:.3f}",
-            _figure(at, "sensitivity"),
-            _figure(at, "specificity"),
-        )
-        for name, fold in figures.items()
-        for point, at in fold["operating_points"].items()
-    ]
-    heads = [of, "operating point", "threshold", "sensitivity", "specificity"]
-    return _table(heads, lines)
-
-
 def _thresholds_table(thresholds: Mapping[str, Any]) -> str:
     lines = [
         (name, f"{point['threshold']:.3f}", point["criterion"])
         for name, point in thresholds.items()
     ]
-    return _table(["operating point", "threshold", "chosen for"], lines)
+    return table(["operating point", "threshold", "chosen for"], lines)
 
 
 def _independent(sets: Sequence[Mapping[str, Any]]) -> str:
@@ -135,87 +103,8 @@ def _independent(sets: Sequence[Mapping[str, Any]]) -> str:
         )
     figures = {each["source"]: each for each in sets}
     return (
-        f"{_folds_table(figures, {**SCORES, **SHARES})}\n\nAt every operating point:\n\n"
-        f"{_points_by_fold(figures, 'images')}"
-    )
-
-
-def _stages(facts: Mapping[str, Any]) -> str:
-    """Return what the card says of upper stages for adults, a line of its list."""
-    if not facts.get("adult_stages"):
-        return ""
-    return (
-        "\n- The network's upper stages exist twice, on one trunk: an image that looks like an"
-        " adult's is assessed by those for adults, with their own calibration. The command line"
-        " says which assessed it (`assessed_as`). The image decides, not the age that its file"
-        " states. Of adults no pattern, bacterial or viral, is given. The operating points are the"
-        " same for both. Unless it says otherwise, this card is about the stages for children."
-    )
-
-
-def _adults(facts: Mapping[str, Any]) -> str:
-    """Return the figures for adults, for whom the package is not intended."""
-    figures = facts.get("adults")
-    if not figures:
-        return "Not measured: this version has seen no adult."
-    stages = facts.get("adult_stages")
-    # The parts of the patients that a training each left out.
-    left_out = (stages or facts["training"])["options"].get("left_out", ())
-    # The gate was bypassed.
-    shares = {name: SHARES[name] for name in ("accuracy", "sensitivity", "specificity")}
-    assessed_by = (
-        "The network has not seen these patients, a third of all."
-        if len(left_out) == 1
-        else "Each image was assessed by the network that was trained without its patient; the"
-        " network that ships is the mean of these networks."
-    )
-    calibrated = (
-        "Calibration and thresholds are this version's. Those with an opacity or a normal chest"
-        " took part in the calibration."
-    )
-    if stages:
-        calibrated = (
-            "All of them by the upper stages for adults, with their calibration, in which all took"
-            " part, and the thresholds of this version."
-        )
-    text = (
-        "Adults and adolescents of the NIH Clinical Center (ChestX-ray14), as radiologists read"
-        f" them (RSNA Pneumonia Detection Challenge and others). {assessed_by} {calibrated}"
-        " *Normal* means a normal chest in the first two columns, and no opacity in the others,"
-        " where most are ill in another way. Within a view, because the view alone tells much of"
-        " the class.\n\n"
-        f"{_folds_table(figures, {**SCORES, **shares})}"
-    )
-    if stages:
-        text += f"\n\nAt every operating point:\n\n{_points_by_fold(figures, 'images')}"
-        text += f"\n\n{_choice(stages)}"
-    return text
-
-
-def _choice(stages: Mapping[str, Any]) -> str:
-    """Return how often an image is taken for an adult's."""
-    lines = [
-        (group, found["n"], found["n_patients"], _figure(found, "as_adults"))
-        for group, found in stages["chooser"].items()
-    ]
-    heads = ["images", "n", "patients", "taken for an adult's"]
-    return (
-        "Which stages assess an image is decided from the features of the trunk. The groups below"
-        " took no part in fitting what decides. Children and adults come from different hospitals"
-        " here, so that elsewhere it may be wrong more often; a result then comes from stages that"
-        f" were trained on other ages.\n\n{_table(heads, lines)}{_children_as_adults(stages)}"
-    )
-
-
-def _children_as_adults(stages: Mapping[str, Any]) -> str:
-    """Return how good the upper stages for adults are on children who are sent to them."""
-    if not stages.get("children"):
-        return ""
-    shares = {name: SHARES[name] for name in ("accuracy", "sensitivity", "specificity")}
-    table = _folds_table(stages["children"], {**SCORES, **shares})
-    return (
-        "\n\nA child whose image is taken for an adult's is assessed by the stages for adults. Of"
-        f" the held-out children, were all of them taken for adults:\n\n{table}"
+        f"{folds_table(figures, {**SCORES, **SHARES})}\n\nAt every operating point:\n\n"
+        f"{points_by_fold(figures, 'images')}"
     )
 
 
@@ -249,7 +138,7 @@ def _refined(training: Mapping[str, Any]) -> str:
 def _subtypes(facts: Mapping[str, Any]) -> str:
     """Return the figures for bacterial and viral pattern."""
     figures = facts["figures"]
-    found = _table(
+    found = table(
         ["fold", "bacterial: images", "found", "viral: images", "found"],
         [
             (
@@ -259,7 +148,7 @@ def _subtypes(facts: Mapping[str, Any]) -> str:
                     for kind in ("bacteria", "virus")
                     for cell in (
                         fold["subtypes"][kind]["n"],
-                        _figure(fold["subtypes"][kind], "sensitivity"),
+                        figure(fold["subtypes"][kind], "sensitivity"),
                     )
                 ),
             )
@@ -277,12 +166,12 @@ def _subtypes(facts: Mapping[str, Any]) -> str:
         "brier": "Brier score",
         "ece": "calibration error",
     }
-    told_apart = _table(
+    told_apart = table(
         ["", *by_fold],
         [
             ("images", *(fold["n"] for fold in by_fold.values())),
             *(
-                (label, *(_figure(fold, key) for fold in by_fold.values()))
+                (label, *(figure(fold, key) for fold in by_fold.values()))
                 for key, label in labels.items()
             ),
         ],
@@ -332,9 +221,9 @@ def _pointing(facts: Mapping[str, Any]) -> str:
         (
             finding,
             found["n"],
-            _figure(found, "pointed"),
-            _figure(found, "energy"),
-            _figure(found, "area"),
+            figure(found, "pointed"),
+            figure(found, "energy"),
+            figure(found, "area"),
         )
         for finding, found in figures.items()
     ]
@@ -345,7 +234,7 @@ def _pointing(facts: Mapping[str, Any]) -> str:
     return (
         f"Compared with boxes that radiologists drew in adults' radiographs {seen} (ChestX-ray14)."
         " The network was trained for none of these findings by itself; heat at random would have"
-        f" the area's share in the box.\n\n{_table(heads, lines)}"
+        f" the area's share in the box.\n\n{table(heads, lines)}"
     )
 
 
@@ -353,7 +242,7 @@ def _consistency(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return "Not measured for this version."
     lines = [
-        (kind, f"{against['same']:.1%}", _score(against["largest_difference"]), against["refused"])
+        (kind, f"{against['same']:.1%}", score(against["largest_difference"]), against["refused"])
         for group in ("against_original", "extra")
         for kind, against in found[group].items()
     ]
@@ -363,30 +252,6 @@ def _consistency(found: Mapping[str, Any] | None) -> str:
         f"{found['n']} full-size files, each also as a small copy squeezed to a square (JPEG"
         " quality 75), as JPEG of quality 60, PNG and DICOM. The probabilities of all of these are"
         f" within {found['tolerance']} for {found['same']:.1%} of the images. Most of them were"
-        f" among the training images, which makes the answers steadier.\n\n{_table(heads, lines)}"
+        f" among the training images, which makes the answers steadier.\n\n{table(heads, lines)}"
         f"\n\nThe last line ({extra}) is told apart and not counted above."
     )
-
-
-def _figure(figures: Mapping[str, Any], key: str) -> str:
-    """Return a figure and its interval, a share in per cent."""
-    shown = _score if key in SCORES else _share
-    text = shown(figures[key])
-    interval = figures.get(f"{key}_interval")
-    if figures[key] is None or not interval:
-        return text
-    low, high = (shown(end) for end in interval)
-    return f"{text} ({low} to {high})"
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"
-
-
-def _score(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _table(heads: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
-    rows = [heads, ["---"] * len(heads), *lines]
-    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)

@@ -15,10 +15,9 @@ from ml.research.packaging import Responses, plotted_children, refused_by, split
 from ml.research.pointing import measure_pointing, read_boxes
 from ml.research.refined import plotted_adults
 from ml.research.targets import UNREAD, reading_of
-from ml.serving.chooser import ADULT
 from ml.serving.gate.decision import Gate
 from ml.serving.package import ModelPackage
-from ml.serving.runtimes.branched import BranchedRuntime, as_children
+from ml.serving.runtimes.branched import as_adults, as_children
 from ml.serving.runtimes.choice import start_runtime
 
 BATCH = 32
@@ -63,8 +62,8 @@ def document(
     measured = [image for image in everyone if image not in trained_on] or everyone
     has_seen = measured is everyone and bool(trained_on)
     calibration = package.calibration
-    if package.adult and isinstance(runtime, BranchedRuntime):
-        runtime, calibration = runtime.only(ADULT), package.adult.calibration
+    if package.adult:
+        runtime, calibration = as_adults(runtime), package.adult.calibration
     drawn = read_boxes(boxes) if boxes else {}
     wanted = [i for i in measured if reading_of(i) != UNREAD or i.path.name in drawn]
     said = Responses.of_runtime(runtime, load_inputs(wanted, size, "adults"), wanted)

@@ -17,7 +17,11 @@ from ml.serving.chooser import ADULT, CHILD
 FORMAT = 3
 #: Of a package with upper stages for adults.
 BRANCHED_FORMAT = 4
-FORMATS = (FORMAT, BRANCHED_FORMAT)
+#: Of a package with a calibration for adults, on the same upper stages.
+CALIBRATED_FORMAT = 5
+# Those that assess adults' images in another way than children's.
+FOR_ADULTS = (BRANCHED_FORMAT, CALIBRATED_FORMAT)
+FORMATS = (FORMAT, *FOR_ADULTS)
 # Formats for which a gate can be refitted: those from before the network provided its layout.
 REFITTABLE = (2, *FORMATS)
 FACTS_FILE = "package.json"
@@ -72,7 +76,7 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class AdultStages:
-    """What a package says of its upper stages for adults; see ``ModelPackage``.
+    """What a package says of adults' images; see ``ModelPackage``.
 
     The operating points are the package's.
     """
@@ -98,9 +102,10 @@ class ModelPackage:
     figures from images that took no part in training the version or in choosing its calibration and
     thresholds: for each set those of ``ml.research.evaluation.measure``, at the version's own
     thresholds, and its ``source`` in words. Older packages have none. ``adult`` is of a package
-    whose upper stages exist twice, on one trunk: these assess what looks like an adult's image,
-    with a calibration of their own; what the package says besides is of the others. ``plots`` says
-    for each plot that the package has what is seen in it.
+    that gives what looks like an adult's image a calibration of its own, and, if it
+    ``is_branched``, assesses it with upper stages of its own, on the same trunk; what the package
+    says besides is of the others. ``plots`` says for each plot that the package has what is seen in
+    it.
     """
 
     path: Path
@@ -119,6 +124,7 @@ class ModelPackage:
     population: Mapping[str, Any] = field(default_factory=dict)
     independent: Sequence[Mapping[str, Any]] = ()
     adult: AdultStages | None = None
+    is_branched: bool = False
     plots: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -132,7 +138,7 @@ class ModelPackage:
 
     @property
     def chooser_path(self) -> Path:
-        """Return the file with what chooses between two sets of stages."""
+        """Return the file with what takes an image for a child's or an adult's."""
         return self.path / CHOOSER_FILE
 
     @property
@@ -179,10 +185,11 @@ def load_package(path: Path, formats: Sequence[int] = FORMATS) -> ModelPackage:
             population={
                 "prevalence": facts["calibration"].get("prevalence"),
                 **facts.get("population", {}),
-                **({"adult_stages": True} if facts["format"] == BRANCHED_FORMAT else {}),
+                **({"adult_stages": True} if facts["format"] in FOR_ADULTS else {}),
             },
             independent=facts.get("independent", []),
             adult=_adult_stages(facts),
+            is_branched=facts["format"] == BRANCHED_FORMAT,
             plots=_plots(facts),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -220,7 +227,7 @@ def _bacterial(facts: Mapping[str, Any]) -> Calibration | None:
 
 
 def _adult_stages(facts: Mapping[str, Any]) -> AdultStages | None:
-    if facts["format"] != BRANCHED_FORMAT:
+    if facts["format"] not in FOR_ADULTS:
         return None
     said = facts["adult_stages"]
     return AdultStages(
@@ -229,8 +236,8 @@ def _adult_stages(facts: Mapping[str, Any]) -> AdultStages | None:
 
 
 def _files_of(facts: Mapping[str, Any]) -> Sequence[str]:
-    files = BRANCHED_FILES if facts["format"] == BRANCHED_FORMAT else FILES
-    return (*files, *map(plot_file, _plots(facts)))
+    files = {BRANCHED_FORMAT: BRANCHED_FILES, CALIBRATED_FORMAT: (*FILES, CHOOSER_FILE)}
+    return (*files.get(facts["format"], FILES), *map(plot_file, _plots(facts)))
 
 
 def plot_file(name: str) -> str:

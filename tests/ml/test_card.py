@@ -8,6 +8,7 @@ import pytest
 
 from ml.research.card import write_card
 from ml.research.evaluation import METHOD, Cases, measure
+from ml.serving.package import BRANCHED_FORMAT, CALIBRATED_FORMAT
 
 THRESHOLDS = {"unlikely": 0.2, "decision": 0.5, "likely": 0.8}
 CALIBRATION = {"slope": 1.0, "offset": 0.0, "margin": 0.001, "prevalence": 0.743}
@@ -260,6 +261,7 @@ def test_the_card_says_how_adults_were_trained_on_and_who_measured_them(
 
 def test_a_version_with_stages_for_adults_tells_both_apart() -> None:
     given = facts(
+        format=BRANCHED_FORMAT,
         adults=facts()["figures"],
         adult_stages={
             "calibration": {**CALIBRATION, "margin": 0.004},
@@ -281,10 +283,13 @@ def test_a_version_with_stages_for_adults_tells_both_apart() -> None:
     assert "between 0.001 and 0.999 (0.004 and 0.996 in adults' images)" in card
     assert "12.3 or more, in adults' images 7.9" in card
     assert "upper stages exist twice" in card
-    # The portal does not say it.
-    assert "The command line says which assessed it" in card
+    assert "The result says which it was (`assessed_as`)" in card
     assert "python -m ml train\npython -m ml adults\n" in card
-    assert "Options: epochs 12; for the adults' stages: left_out [0, 1, 2]." in card
+    assert "Options: epochs 12; for adults: left_out [0, 1, 2]." in card
     assert "were all of them taken for adults" in card
     assert "| held-out children | 1063 | 563 | 1.2% (0.5% to 2.0%) |" in card
     assert "upper stages" not in write_card(facts())
+    calibrated = write_card(given | {"format": CALIBRATED_FORMAT})
+    assert "upper stages" not in calibrated
+    assert "assessed by the same network, with a calibration of its own" in calibrated
+    assert "by a network that the same recipe made without its patient" in calibrated

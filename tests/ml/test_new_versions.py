@@ -1,6 +1,8 @@
 """The commands that make a new version of a package: from files to a package that loads."""
 
+import dataclasses
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +13,8 @@ import pytest
 from ml.__main__ import main
 from ml.research.gate import refitting
 from ml.serving.assessment import Assessment
-from ml.serving.chooser import ADULT
-from ml.serving.package import ModelPackage, load_package
+from ml.serving.chooser import ADULT, CHILD, Chooser, Stages
+from ml.serving.package import ModelPackage, load_package, seal_package
 from ml.serving.predictor import Predictor
 from ml.serving.runtimes.tensorflow import load_network
 from tests.ml.made_up_sources import SIZE, write_adults, write_children, write_hands
@@ -109,6 +111,52 @@ def test_adults_get_upper_stages_of_their_own_and_children_keep_theirs(
     assert stages["chooser"]["40 to 64 years"]["n"] == 25
     assert set(stages["children"]) == {"random", "pessimistic"}
     assert assessed_noise(package).probability is not None
+
+
+def test_adults_get_a_calibration_of_their_own_and_children_keep_their_results(
+    refined: Refined, tmp_path: Path
+) -> None:
+    start, before, children, adults = refined
+    with uncompiled():
+        package = made(
+            tmp_path / "made-5",
+            *("calibrate", "--package", before.path, "--start", start.path),
+            *("--data", children, "--adults", adults, "--pool", 96, "--steps", 1),
+        )
+    kept = ("network.onnx", "network.weights.h5", "gate.npz", "probes.npz")
+    for name in kept:
+        assert (package.path / name).read_bytes() == (before.path / name).read_bytes()
+    assert package.thresholds == before.thresholds
+    assert package.calibration == before.calibration
+    assert package.population == {**before.population, "adult_stages": True}
+    assert package.adult is not None
+    facts = facts_of(package)
+    assert facts["adults"]["opacity against all others"]["n"] == 54
+    assert facts["adult_stages"]["options"]["left_out"] == [0, 1, 2]
+    assert facts["training"] == facts_of(before)["training"]
+    assert "networks that had not seen them" in package.plots["roc"]
+
+    was, child, adult = (
+        assessed_noise(each)
+        for each in (before, taking_all_for(CHILD, package), taking_all_for(ADULT, package))
+    )
+    assert (was.assessed_as, child.assessed_as, adult.assessed_as) == ("", CHILD, ADULT)
+    np.testing.assert_array_equal(child.heatmap, was.heatmap)
+    assert dataclasses.replace(child, assessed_as="", heatmap=was.heatmap) == was
+    former, own = package.calibration, package.adult.calibration
+    assert was.probability is not None
+    shown = (was.probability - former.margin) / (1 - 2 * former.margin)
+    logit = (np.log(shown / (1 - shown)) - former.offset) / former.slope
+    assert adult.probability == pytest.approx(own.probabilities(logit), abs=1e-4)
+    assert adult.bacterial_probability is None
+
+
+def taking_all_for(stages: Stages, package: ModelPackage) -> ModelPackage:
+    """Return a copy of a package whose chooser takes every image for a child's, or an adult's."""
+    folder = Path(shutil.copytree(package.path, package.path.with_name(stages)))
+    Chooser.load(package.chooser_path).always(stages).save(folder / package.chooser_path.name)
+    seal_package(folder)
+    return load_package(folder)
 
 
 def test_a_new_gate_leaves_the_network_and_its_calibration(

@@ -1,4 +1,4 @@
-"""A network with two sets of upper stages on one trunk. Imports no deep-learning library."""
+"""Networks that take an image for a child's or an adult's. Imports no deep-learning library."""
 
 from collections.abc import Mapping
 from typing import Self
@@ -7,6 +7,19 @@ import numpy as np
 
 from ml.serving.chooser import ADULT, ADULT_LOG_ODDS, CHILD, Chooser, Stages, taken_for_adults
 from ml.serving.runtimes.interface import Inputs, Outputs, Runtime
+
+
+class ChoosingRuntime:
+    """Runs a network, and says with one output more whether an image is an adult's."""
+
+    def __init__(self, network: Runtime, chooser: Chooser) -> None:
+        self._network, self._chooser = network, chooser
+        self.name, self.device_name = network.name, network.device_name
+
+    def outputs(self, inputs: Inputs) -> Outputs:
+        """Run the network; see ``Runtime``. One output more has the chooser's log-odds."""
+        found = self._network.outputs(inputs)
+        return {**found, ADULT_LOG_ODDS: self._chooser.log_odds(found["layout"])}
 
 
 class BranchedRuntime:
@@ -53,6 +66,11 @@ class BranchedRuntime:
             for name, values in self.only(stages).outputs(inputs).items()
             if name not in shared
         }
+
+
+def as_adults(runtime: Runtime) -> Runtime:
+    """Return a network that assesses every image with an adult's stages, if it has some."""
+    return runtime.only(ADULT) if isinstance(runtime, BranchedRuntime) else runtime
 
 
 def as_children(runtime: Runtime) -> Runtime:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ml.serving.chooser import ADULT, CHILD, Chooser, Stages
 from ml.serving.package import TRUNK, WHOLE, ModelPackage
-from ml.serving.runtimes.branched import BranchedRuntime
+from ml.serving.runtimes.branched import BranchedRuntime, ChoosingRuntime
 from ml.serving.runtimes.interface import Runtime
 from ml.serving.runtimes.probes import TOLERANCE, worst_difference
 
@@ -93,6 +93,8 @@ def start_runtime(name: str, package: ModelPackage, device: str, batch_size: int
 
     if package.adult is None:
         return start(WHOLE)
+    if not package.is_branched:
+        return ChoosingRuntime(start(WHOLE), Chooser.load(package.chooser_path))
     upper: dict[Stages, Runtime] = {stages: start(stages) for stages in (CHILD, ADULT)}
     return BranchedRuntime(start(TRUNK), upper, Chooser.load(package.chooser_path))
 

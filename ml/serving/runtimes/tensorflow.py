@@ -81,7 +81,7 @@ def load_network(package: ModelPackage, stages: Stages = CHILD) -> keras.Model:
     ``stages`` are those of a package with two sets of upper stages.
     """
     network = build_network(package.input_size, backbone=package.backbone, folded=True)
-    if package.adult is None:
+    if not package.is_branched:
         network.load_weights(package.weights_path)
         return network
     # Imported here, because a worker on ONNX Runtime or OpenVINO has no use for it.
