@@ -26,6 +26,7 @@ from webportal.inference.claims import ClaimedJob, JobResult, claim, fail, give_
 from webportal.inference.faults import report_file_fault
 from webportal.inference.hint_sender import drop_hints, send_hint
 from webportal.inference.models import ModelVersion
+from webportal.inference.pacing import GATHER_SECONDS
 from webportal.inference.presence import begin_loading, end_loading
 from webportal.inference.registry import active_model, active_model_id, verified_package
 from webportal.reasons import Reason
@@ -39,9 +40,6 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 LONGEST_WAIT_SECONDS = 5.0
-#: A batch that was not full is followed by another no sooner: claiming and writing back cost nearly
-#: as much for one image as for ten, and uploads need the processor too.
-GATHER_SECONDS = 0.1
 
 
 class NoModelError(Exception):

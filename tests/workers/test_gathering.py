@@ -10,8 +10,9 @@ from pytest_django.fixtures import Settings
 from tests.factories import make_job
 from tests.workers.stand_in import states
 from webportal.inference.models import Job
+from webportal.inference.pacing import GATHER_SECONDS
 from workers import engine as engine_module
-from workers.engine import GATHER_SECONDS, Engine
+from workers.engine import Engine
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,6 +12,7 @@ from pytest_django.fixtures import Settings
 
 from tests.factories import make_job, make_radiograph, make_study, make_worker
 from webportal.inference.models import Job, JobState
+from webportal.inference.pacing import GATHER_SECONDS
 from webportal.operations.capacity import measured
 from webportal.operations.capacity.assumptions import FLAT, UploadPath
 from webportal.operations.capacity.basis import (
@@ -142,6 +143,24 @@ def test_batches_alone_and_following_are_told_apart(radiographs: list[Radiograph
     assert speed.following.seconds(4) == pytest.approx(2)
     assert speed.closing.seconds(4) == pytest.approx(0.5)
     assert speed.wake == pytest.approx(0.05)
+
+
+def test_the_pause_in_which_images_are_gathered_is_no_work(radiographs: list[Radiograph]) -> None:
+    make_worker("gpu-1", device="H200")
+    now = timezone.now() - timedelta(hours=1)
+    for number in range(LEAST_BATCHES + 3):
+        start = now + timedelta(seconds=60 * number)
+        close(radiographs, start, 0.03, queued=0.005)
+        # Ten came in meanwhile, and are claimed 4 ms after the end of the pause.
+        close(radiographs, start + timedelta(milliseconds=104), 0.146, 10, queued=0.09)
+        # One came in before the result of these, and was claimed 4 ms after it.
+        close(radiographs, start + timedelta(milliseconds=254), 0.03, queued=0.1)
+        close(radiographs, start + timedelta(milliseconds=358), 0.03, queued=0.02)
+    (device,) = measure().devices
+    assert device.speed.gather == GATHER_SECONDS
+    assert device.speed.wake == pytest.approx(0.005)
+    # After one image as after ten.
+    assert [device.speed.closing.seconds(size) for size in (1, 10)] == pytest.approx([0.004] * 2)
 
 
 def test_a_batch_that_passes_another_has_the_device_to_itself(

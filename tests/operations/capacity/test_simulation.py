@@ -73,6 +73,19 @@ def test_a_worker_claims_the_next_batch_while_one_is_on_the_device() -> None:
     assert late.claimed.tolist() == [0, 11, 22]
 
 
+def test_images_are_gathered_after_a_batch_that_was_not_full() -> None:
+    time = BatchTime(1, 0)
+    speed = WorkerSpeed(time, time, BatchTime(0.5, 0), wake=0.2, batch_size=2, gather=4)
+    # The second and third come within the pause, the others to an idle worker.
+    found = run(at(0, 1.2, 3, 8.1, 20), speed)
+    assert found.claimed.tolist() == pytest.approx([0, 4, 4, 8.3, 20.2])
+    # A full batch is followed at once, and a batch that takes longer than the pause.
+    full = run(at(0, 0, 0, 0, 0), speed)
+    assert full.claimed.tolist() == [0, 0, 0, 0, 1]
+    slow = WorkerSpeed(BatchTime(5, 0), time, BatchTime(0.5, 0), batch_size=2, gather=4)
+    assert run(at(0, 1), slow).claimed.tolist() == [0, 5.5]
+
+
 def test_the_more_urgent_is_claimed_first_and_then_the_older() -> None:
     arrivals = at(0, 1, 2, 3, 4, priorities=[ROUTINE, ROUTINE, 1, STAT, STAT])
     done = run(arrivals, worker(fixed=10)).finished

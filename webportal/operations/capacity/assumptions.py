@@ -68,10 +68,12 @@ class WorkerSpeed:
     Args:
         alone: from the claim of a batch by a worker with nothing else to do, to the result.
         following: from the result of one batch to that of the next, which was claimed meanwhile.
-        closing: from the result to the next claim, where nothing was claimed meanwhile.
+        closing: from the result to the next claim, where nothing was claimed meanwhile, without the
+            pause in which images are gathered.
         wake: until an idle worker has claimed what was queued.
         batch_size: the most images of a claim.
         claims_ahead: whether it claims the next batch while one is on the device.
+        gather: how long after the start of a batch that was not full the next one is claimed.
     """
 
     alone: BatchTime
@@ -80,6 +82,7 @@ class WorkerSpeed:
     wake: float = 0.0
     batch_size: int = 32
     claims_ahead: bool = True
+    gather: float = 0.0
 
     @property
     def images_per_second(self) -> float:

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from webportal.inference.pacing import GATHER_SECONDS
 from webportal.inference.presence import heartbeat_seconds
 from webportal.operations.capacity.assumptions import (
     FLAT,
@@ -27,6 +28,7 @@ USUAL_SPEED = WorkerSpeed(
     following=BatchTime(0.010, 0.0100, 0.25),
     closing=BatchTime(0.010, 0.0008, 0.5),
     wake=0.015,
+    gather=GATHER_SECONDS,
 )
 
 

@@ -19,6 +19,7 @@ from django.db import connection
 from django.utils import timezone
 
 from webportal.inference.models import JobState, Worker
+from webportal.inference.pacing import GATHER_SECONDS
 from webportal.operations.capacity.assumptions import (
     HOURS,
     PRIORITIES,
@@ -189,7 +190,9 @@ def _busiest(hours: Counter[datetime]) -> float:
 class _Batch:
     """The jobs of one claim; `queued_at` is that of the first.
 
-    `has_passed`: another batch was claimed before and finished after it.
+    `has_passed`: another batch was claimed before and finished after it. `free_at`: from when the
+    worker claimed again, if it had claimed nothing meanwhile: after the pause that follows a batch
+    that was not full.
     """
 
     images: int
@@ -197,6 +200,7 @@ class _Batch:
     started_at: datetime
     finished_at: datetime
     has_passed: bool
+    free_at: datetime
 
 
 Points = list[tuple[int, float]]
@@ -228,13 +232,16 @@ def _in_order(claims: Sequence[Sequence[ClosedJob]]) -> list[_Batch]:
     batches: list[_Batch] = []
     latest = None
     for members in claims:
+        started_at, images = members[0].started_at, len(members)
         finished_at = max(job.finished_at for job in members)
         has_passed = latest is not None and finished_at < latest
+        began_at = started_at if latest is None else max(started_at, latest)
         latest = latest if has_passed else finished_at
         queued_at = min(job.queued_at for job in members)
-        batches.append(
-            _Batch(len(members), queued_at, members[0].started_at, finished_at, has_passed)
-        )
+        free_at = finished_at
+        if images < settings.INFERENCE_BATCH_SIZE:
+            free_at = max(finished_at, began_at + timedelta(seconds=GATHER_SECONDS))
+        batches.append(_Batch(images, queued_at, started_at, finished_at, has_passed, free_at))
     return sorted(batches, key=attrgetter("finished_at"))
 
 
@@ -254,8 +261,8 @@ def _speed(of_workers: Sequence[Sequence[_Batch]]) -> WorkerSpeed | None:
                 following.append((batch.images, _seconds(before.finished_at, batch.finished_at)))
                 continue
             alone.append((batch.images, _seconds(batch.started_at, batch.finished_at)))
-            if batch.queued_at <= before.finished_at:
-                closing.append((before.images, _seconds(before.finished_at, batch.started_at)))
+            if batch.queued_at <= before.free_at:
+                closing.append((before.images, _seconds(before.free_at, batch.started_at)))
             else:
                 wakes.append(_seconds(batch.queued_at, batch.started_at))
     times = fit(alone), fit(following)
@@ -265,9 +272,10 @@ def _speed(of_workers: Sequence[Sequence[_Batch]]) -> WorkerSpeed | None:
     return WorkerSpeed(
         alone=times[0] or known,
         following=times[1] or known,
-        closing=fit(closing) or BatchTime(0, 0),
+        closing=fit(closing, may_be_constant=True) or BatchTime(0, 0),
         wake=float(np.median(wakes)) if wakes else 0.0,
         batch_size=settings.INFERENCE_BATCH_SIZE,
+        gather=GATHER_SECONDS,
     )
 
 
@@ -275,12 +283,13 @@ def _seconds(start: datetime, end: datetime) -> float:
     return (end - start).total_seconds()
 
 
-def fit(points: Points) -> BatchTime | None:
+def fit(points: Points, *, may_be_constant: bool = False) -> BatchTime | None:
     """Fit a line to times of batches by weighted least squares; None if there are too few.
 
     The spread of a batch grows with its time, so short and long ones weigh the same. Both parts of
-    the time are at least 0. The line is not extrapolated to larger batches than were seen: see
-    BatchTime.
+    the time are at least 0. Where it does not grow with the number of images it is taken to be in
+    proportion to it, because an image costs something, unless it `may_be_constant`. The line is not
+    extrapolated to larger batches than were seen: see BatchTime.
     """
     usable = [(images, seconds) for images, seconds in points if seconds > 0]
     if len(usable) < LEAST_BATCHES:
@@ -289,6 +298,8 @@ def fit(points: Points) -> BatchTime | None:
     is_usual = seconds < _STALLED * np.median(seconds / images) * (images + 1)
     images, seconds = images[is_usual], seconds[is_usual]
     fixed, per_image = _line(images, seconds)
+    if may_be_constant and not fixed:
+        fixed, per_image = float(seconds.mean()), 0.0
     ratios = seconds / (fixed + per_image * images)
     spread = float(np.std(ratios) / np.mean(ratios))
     return BatchTime(fixed, per_image, spread, _largest(images))

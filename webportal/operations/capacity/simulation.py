@@ -155,9 +155,14 @@ class _System:
             may_claim = self.speed.claims_ahead and not is_retry
             ahead = self._claim(busy=True) if may_claim else []
             time = self.speed.following if is_following else self.speed.alone
+            may_claim_at = self.env.now
+            if len(batch) < self.speed.batch_size:
+                may_claim_at += self.speed.gather
             is_alive = yield from self._carry_out(worker, batch, time, ahead, is_last=not ahead)
             if is_alive and ahead:
                 is_alive = yield from self._let_stat_pass(worker, ahead)
+            elif is_alive:
+                yield self._until(may_claim_at)
             if not is_alive:
                 ahead, is_first = [], True
         for job in ahead:
