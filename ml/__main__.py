@@ -23,7 +23,7 @@ from ml.commands import (
     train,
 )
 from ml.commands.errors import CommandError
-from ml.research.dataset import DatasetError
+from ml.research.datasets.radiographs import DatasetError
 from ml.serving.package import PackageError
 from ml.serving.runtimes.choice import NoRuntimeError
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from ml.commands.common import print_figures
 from ml.commands.errors import CommandError
-from ml.research.dataset import find_images, make_folds
+from ml.research.datasets.radiographs import find_images, make_folds
 
 if TYPE_CHECKING:
     from ml.research.training import TrainingOptions

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ml.commands.arguments import add_out, refuse_existing
 from ml.commands.errors import CommandError
-from ml.research.dataset import find_images, load_inputs, make_folds
+from ml.research.datasets.radiographs import find_images, load_inputs, make_folds
 from ml.serving.package import (
     FACTS_FILE,
     FORMAT,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ml.commands.common import add_package_arguments, print_figures
 from ml.commands.errors import CommandError
-from ml.research.dataset import load_inputs
+from ml.research.datasets.radiographs import load_inputs
 from ml.research.label_sheet import read_pictures
 from ml.serving.package import load_package
 from ml.serving.runtimes.branched import as_adults

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from itertools import compress
 
 from ml.commands.arguments import add_checkpoints, add_fullres, add_out, add_training_data
-from ml.research.dataset import find_images, labels, load_inputs, make_folds
+from ml.research.datasets.radiographs import find_images, labels, load_inputs, make_folds
 from ml.serving.backbones import BACKBONES
 
 HELP = "train a network and write a model package"

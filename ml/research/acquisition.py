@@ -9,7 +9,7 @@ balanced for it and a fold can be held out in which it misleads.
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.research.dataset import LabelledImage, labels, load_inputs
+from ml.research.datasets.radiographs import LabelledImage, labels, load_inputs
 from ml.serving.calibration import Floats, sigmoid
 
 PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from ml.research.choosing import ADULT_FROM, ages_of, by_age, fit_chooser, measure_choice
-from ml.research.dataset import LabelledImage
+from ml.research.datasets.radiographs import LabelledImage
 from ml.research.evaluation import Cases, measure
 from ml.research.heatmap import rim_share
 from ml.research.learning import averaged

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.research.acquisition import acquisition_fold
-from ml.research.dataset import Folds, load_inputs
+from ml.research.datasets.radiographs import Folds, load_inputs
 from ml.research.evaluation import auroc
 from ml.research.export import export_network
 from ml.research.heatmap import rim_share

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from tqdm import tqdm
 
 from ml import images
-from ml.research.dataset import DatasetError, find_images
+from ml.research.datasets.radiographs import DatasetError, find_images
 from ml.serving.assessment import Assessment
 from ml.serving.predictor import Predictor
 from ml.serving.preprocessing import eight_bits, read_input

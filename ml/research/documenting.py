@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ml.research.dataset import LabelledImage, find_images, load_inputs, make_folds
+from ml.research.datasets.radiographs import LabelledImage, find_images, load_inputs, make_folds
 from ml.research.label_sheet import read_pictures
 from ml.research.material import part_of
 from ml.research.package_plots import Plotted

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ml.research import bootstrap
 from ml.research.bootstrap import Interval
-from ml.research.dataset import LabelledImage
+from ml.research.datasets.radiographs import LabelledImage
 from ml.serving.calibration import Floats
 from ml.serving.package import OperatingPoint
 

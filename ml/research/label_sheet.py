@@ -8,7 +8,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from ml.research.dataset import DatasetError, LabelledImage
+from ml.research.datasets.radiographs import DatasetError, LabelledImage
 
 FILE = "file"
 PATIENT = "patient"

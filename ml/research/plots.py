@@ -11,7 +11,7 @@ from matplotlib.gridspec import GridSpec
 from numpy.typing import NDArray
 
 from ml import images
-from ml.research.dataset import LabelledImage
+from ml.research.datasets.radiographs import LabelledImage
 from ml.research.evaluation import (
     ECE_BINS,
     Cases,

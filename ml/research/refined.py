@@ -10,7 +10,7 @@ from typing import Any, Self
 import keras
 import numpy as np
 
-from ml.research.dataset import LabelledImage, labels, load_inputs
+from ml.research.datasets.radiographs import LabelledImage, labels, load_inputs
 from ml.research.evaluation import Cases, measure
 from ml.research.export import export
 from ml.research.learning import LearningOptions

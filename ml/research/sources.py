@@ -6,7 +6,13 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from ml.research.dataset import Folds, LabelledImage, find_images, load_inputs, make_folds
+from ml.research.datasets.radiographs import (
+    Folds,
+    LabelledImage,
+    find_images,
+    load_inputs,
+    make_folds,
+)
 from ml.research.label_sheet import read_pictures
 from ml.research.material import Material
 from ml.research.targets import TRUST, Targets

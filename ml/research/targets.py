@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from ml.research.dataset import LabelledImage, labels
+from ml.research.datasets.radiographs import LabelledImage, labels
 from ml.serving.calibration import Floats
 
 #: The findings of ChestX-ray14 (Wang et al., CVPR 2017), as its sheet names them.

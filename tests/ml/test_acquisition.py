@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ml.research.acquisition import acquisition_traits, misleading, propensities
-from ml.research.dataset import LabelledImage
+from ml.research.datasets.radiographs import LabelledImage
 
 
 def acquired_in_two_ways(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, list[str]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ml.research.choosing import by_age, fit_chooser, measure_choice
-from ml.research.dataset import LabelledImage
+from ml.research.datasets.radiographs import LabelledImage
 from ml.serving.chooser import taken_for_adults
 
 RNG = np.random.default_rng(0)

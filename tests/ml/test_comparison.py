@@ -9,7 +9,7 @@ import pytest
 from ml.commands.compare import read_options
 from ml.commands.errors import CommandError
 from ml.research.comparison import measure_trial
-from ml.research.dataset import LabelledImage
+from ml.research.datasets.radiographs import LabelledImage
 from ml.research.export import export_network
 from ml.research.packaging import Responses
 from tests.ml.networks import random_network

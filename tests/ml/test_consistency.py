@@ -14,7 +14,7 @@ from ml.research.consistency import (
     kinds_of_file,
     spread,
 )
-from ml.research.dataset import DatasetError
+from ml.research.datasets.radiographs import DatasetError
 from ml.serving.predictor import Predictor
 from tests import dicom_files
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.research.dataset import DatasetError
+from ml.research.datasets.radiographs import DatasetError
 from ml.research.label_sheet import check_column, group_of, read_label_sheet
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.research.dataset import LabelledImage
+from ml.research.datasets.radiographs import LabelledImage
 from ml.research.evaluation import Cases
 
 pytest.importorskip("matplotlib", reason="needs the extra evaluation (matplotlib)")

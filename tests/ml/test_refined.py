@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.research.dataset import LabelledImage
+from ml.research.datasets.radiographs import LabelledImage
 from ml.research.packaging import Responses, Scale
 from ml.research.refined import CalibrationData, build_refined_package, measure_adults
 from ml.serving.package import SHIPPED_PACKAGE, ModelPackage

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.research.dataset import LabelledImage
+from ml.research.datasets.radiographs import LabelledImage
 from ml.research.learning import averaged
 from ml.research.material import PARTS, Material, change, part_of
 from ml.research.refining import (

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.research.dataset import LabelledImage
+from ml.research.datasets.radiographs import LabelledImage
 from ml.research.targets import FINDINGS, SHARES, TRUST, Targets, reading_of
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.research.dataset import LabelledImage
+from ml.research.datasets.radiographs import LabelledImage
 from ml.research.learning import RimPenalty, column
 from ml.research.training import BalancedBatches, TrainingOptions, train
 from ml.serving.backbones import BACKBONES, Scaling

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ml.research.dataset import LabelledImage, load_inputs
+from ml.research.datasets.radiographs import LabelledImage, load_inputs
 from ml.research.gate.fitting import PER_KIND, VARIED, Layouts, Source, fit_gate
 from ml.research.gate.measuring import Measured, measure_gate
 from ml.research.label_sheet import group_of, read_pictures

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.research.dataset import DatasetError, find_images, make_folds
+from ml.research.datasets.radiographs import DatasetError, find_images, make_folds
 
 
 @pytest.fixture

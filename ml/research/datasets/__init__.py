@@ -1,0 +1,1 @@
+"""Labelled radiographs: read, divided into folds, augmented, and drawn for a training."""
