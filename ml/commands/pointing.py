@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ml.commands.common import add_package_arguments, print_figures
 from ml.commands.errors import CommandError
+from ml.research.datasets.label_sheet import read_pictures
 from ml.research.datasets.radiographs import load_inputs
-from ml.research.label_sheet import read_pictures
 from ml.serving.package import load_package
 from ml.serving.runtimes.branched import as_adults
 from ml.serving.runtimes.choice import choose_runtime

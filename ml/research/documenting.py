@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ml.research.datasets.label_sheet import read_pictures
 from ml.research.datasets.radiographs import LabelledImage, find_images, load_inputs, make_folds
-from ml.research.label_sheet import read_pictures
 from ml.research.material import part_of
 from ml.research.package_plots import Plotted
 from ml.research.packaging import Responses, plotted_children, refused_by, splits_of

@@ -6,6 +6,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from ml.research.datasets.label_sheet import read_pictures
 from ml.research.datasets.radiographs import (
     Folds,
     LabelledImage,
@@ -13,7 +14,6 @@ from ml.research.datasets.radiographs import (
     load_inputs,
     make_folds,
 )
-from ml.research.label_sheet import read_pictures
 from ml.research.material import Material
 from ml.research.targets import TRUST, Targets
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from ml.research.datasets.label_sheet import check_column, group_of, read_label_sheet
 from ml.research.datasets.radiographs import DatasetError
-from ml.research.label_sheet import check_column, group_of, read_label_sheet
 
 
 def sheet(folder: Path, text: str) -> Path:

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from ml.research.datasets.label_sheet import group_of, read_pictures
 from ml.research.datasets.radiographs import LabelledImage, load_inputs
 from ml.research.gate.fitting import PER_KIND, VARIED, Layouts, Source, fit_gate
 from ml.research.gate.measuring import Measured, measure_gate
-from ml.research.label_sheet import group_of, read_pictures
 from ml.research.packaging import Responses, is_choosing, measured_of
 from ml.serving.gate.decision import Gate
 
