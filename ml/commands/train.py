@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Train on everything but the held-out folds, and package."""
     images = find_images(arguments.data)
     # Imports needed only for training are not loaded for the other commands.
-    from ml.research.acquisition import acquisition_fold
+    from ml.research.datasets.acquisition import acquisition_fold
     from ml.research.learning import HISTORY_FILE
     from ml.research.packaging import Responses, build_package
     from ml.research.training import TrainingOptions, start_from_imagenet, train

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.research.acquisition import acquisition_fold
+from ml.research.datasets.acquisition import acquisition_fold
 from ml.research.datasets.radiographs import Folds, load_inputs
 from ml.research.evaluation import auroc
 from ml.research.export import export_network
@@ -30,7 +30,7 @@ TURNS, TURN_SECONDS = 9, 0.5
 class Trial:
     """How a short training did on the patients that it never saw.
 
-    ``acquisition`` is the fold of the misleading patients (``ml.research.acquisition``),
+    ``acquisition`` is the fold of the misleading patients (``ml.research.datasets.acquisition``),
     ``pooled`` all three folds together, ``shortcuts`` these with all the properties of
     ``ml.research.shortcuts`` transferred from the other class; specificities are at a sensitivity
     of 97 %. ``rim_share`` is the share of the evidence for pneumonia that lies on the rim, before

@@ -1,9 +1,9 @@
 """A network's robustness when the acquisition misleads.
 
 In this kind of data set, grey levels, sharpness and the text in the corners correlate with the
-class (see ``ml.research.acquisition``). Here each held-out image gets them from an image of the
-*other* class, while its lungs stay its own: a network that looks at the lungs gives the same result
-as before.
+class (see ``ml.research.datasets.acquisition``). Here each held-out image gets them from an image
+of the *other* class, while its lungs stay its own: a network that looks at the lungs gives the same
+result as before.
 """
 
 from collections.abc import Callable, Mapping

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.research.acquisition import acquisition_traits, misleading, propensities
+from ml.research.datasets.acquisition import acquisition_traits, misleading, propensities
 from ml.research.datasets.radiographs import LabelledImage
 
 
