@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ml.research.augmentation import augment
 from ml.research.datasets.acquisition import mixed_chances, overlap_weights
+from ml.research.datasets.augmentation import augment
 from ml.research.datasets.radiographs import LabelledImage
 from ml.research.gate.variation import collimated, lay_tubes, other_greys, reframed, write_letters
 from ml.research.targets import CHILDREN, SHARES, Targets

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.research.augmentation import transfer_grey_levels, transfer_sharpness
+from ml.research.datasets.augmentation import transfer_grey_levels, transfer_sharpness
 from ml.research.evaluation import auroc
 from ml.serving.calibration import Floats
 

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from ml.research.augmentation import augment
 from ml.research.datasets.acquisition import mixed_chances, overlap_weights
+from ml.research.datasets.augmentation import augment
 from ml.research.datasets.radiographs import LabelledImage, labels
 from ml.research.evaluation import auroc
 from ml.research.learning import LearningOptions, RimPenalty, accuracy, column, learn

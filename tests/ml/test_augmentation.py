@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ml.research.augmentation import augment, transfer_grey_levels, transfer_sharpness
+from ml.research.datasets.augmentation import augment, transfer_grey_levels, transfer_sharpness
 
 
 def test_augmented_images_differ_but_are_reproducible_by_seed() -> None:

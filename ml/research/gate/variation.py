@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from ml.research.augmentation import augment
+from ml.research.datasets.augmentation import augment
 
 Pixels = NDArray[np.uint8]
 Rng = np.random.Generator
