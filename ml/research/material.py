@@ -11,7 +11,13 @@ from PIL import Image, ImageDraw
 from ml.research.datasets.acquisition import mixed_chances, overlap_weights
 from ml.research.datasets.augmentation import augment
 from ml.research.datasets.radiographs import LabelledImage
-from ml.research.gate.variation import collimated, lay_tubes, other_greys, reframed, write_letters
+from ml.research.datasets.variation import (
+    collimated,
+    lay_tubes,
+    other_greys,
+    reframed,
+    write_letters,
+)
 from ml.research.targets import CHILDREN, SHARES, Targets
 
 PARTS = 3

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.research import ood_samples
-from ml.research.gate.variation import vary_chest
+from ml.research.datasets.variation import vary_chest
 from ml.research.ood_samples import transformed
 from ml.serving.calibration import Floats
 from ml.serving.gate.decision import CHEST, CROPPED_CHEST, OTHER, Classifier, Gate, features
