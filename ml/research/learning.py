@@ -9,8 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from ml.research.datasets.targets import FINDINGS
 from ml.research.heatmap import rim_width
-from ml.research.targets import FINDINGS
 from ml.serving.backbones import scaled_stages
 from ml.serving.network import JIT_COMPILE, backbone_of, build_network
 

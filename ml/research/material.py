@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from ml.research.datasets.acquisition import mixed_chances, overlap_weights
 from ml.research.datasets.augmentation import augment
 from ml.research.datasets.radiographs import LabelledImage
+from ml.research.datasets.targets import CHILDREN, SHARES, Targets
 from ml.research.datasets.variation import (
     collimated,
     lay_tubes,
@@ -18,7 +19,6 @@ from ml.research.datasets.variation import (
     reframed,
     write_letters,
 )
-from ml.research.targets import CHILDREN, SHARES, Targets
 
 PARTS = 3
 Rng = np.random.Generator

@@ -14,8 +14,8 @@ from ml.research.datasets.radiographs import (
     load_inputs,
     make_folds,
 )
+from ml.research.datasets.targets import TRUST, Targets
 from ml.research.material import Material
-from ml.research.targets import TRUST, Targets
 
 
 class Sources(NamedTuple):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from ml.research.adults import AdultsOptions, calibrate
+from ml.research.datasets.targets import ADULTS_SHARES, CHILDREN
 from ml.research.packaging import Responses
 from ml.research.refining import Pool, PoolBatches, RefiningOptions
-from ml.research.targets import ADULTS_SHARES, CHILDREN
 from tests.ml.test_refined import adults
 from tests.ml.test_refining import material
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ml.research.datasets.radiographs import LabelledImage
+from ml.research.datasets.targets import SHARES, Targets
 from ml.research.learning import averaged
 from ml.research.material import PARTS, Material, change, part_of
 from ml.research.refining import (
@@ -15,7 +16,6 @@ from ml.research.refining import (
     fill_pool,
     refine_in_parts,
 )
-from ml.research.targets import SHARES, Targets
 from tests.ml.networks import random_network, uncompiled
 
 SIZE = 64

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ml.research.datasets.radiographs import LabelledImage
-from ml.research.targets import FINDINGS, SHARES, TRUST, Targets, reading_of
+from ml.research.datasets.targets import FINDINGS, SHARES, TRUST, Targets, reading_of
 
 
 def adult(labels: str = "No Finding", view: str = "PA", **columns: str) -> LabelledImage:
