@@ -50,8 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     # Imports needed only for training are not loaded for the other commands.
     from ml.research.adults import AdultStages
     from ml.research.calibrating import add_adult_calibration
+    from ml.research.datasets.material import PARTS
     from ml.research.joint import has_same_trunk
-    from ml.research.material import PARTS
     from ml.research.package_plots import Plotted
     from ml.research.packaging import plotted_children, refused_by
     from ml.research.refined import CalibrationData, training_facts

@@ -14,12 +14,12 @@ import keras
 import numpy as np
 
 from ml.research.choosing import ADULT_FROM, ages_of, by_age, fit_chooser, measure_choice
+from ml.research.datasets.material import PARTS, Material
 from ml.research.datasets.radiographs import LabelledImage
 from ml.research.datasets.targets import ADULTS_SHARES, OPACITY, OTHER, TRUST, UNREAD, reading_of
 from ml.research.evaluation import Cases, measure
 from ml.research.heatmap import rim_share
 from ml.research.learning import averaged
-from ml.research.material import PARTS, Material
 from ml.research.packaging import ASSUMED_PREVALENCE, Responses, Scale, full_scale
 from ml.research.parts import InParts, train_in_parts
 from ml.research.pointing import measure_pointing

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from ml.research.datasets.material import Material
 from ml.research.learning import averaged
-from ml.research.material import Material
 from ml.research.packaging import Responses
 
 

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from ml.research.datasets.material import DrawnBatches, Material, Rng, changed_copies, draw_chances
 from ml.research.datasets.targets import SHARES
 from ml.research.learning import (
     LearningOptions,
@@ -27,7 +28,6 @@ from ml.research.learning import (
     learn,
     trunk_output,
 )
-from ml.research.material import DrawnBatches, Material, Rng, changed_copies, draw_chances
 from ml.research.parts import InParts, train_in_parts
 from ml.serving.network import LATERAL_STAGE
 

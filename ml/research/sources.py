@@ -7,6 +7,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from ml.research.datasets.label_sheet import read_pictures
+from ml.research.datasets.material import Material
 from ml.research.datasets.radiographs import (
     Folds,
     LabelledImage,
@@ -15,7 +16,6 @@ from ml.research.datasets.radiographs import (
     make_folds,
 )
 from ml.research.datasets.targets import TRUST, Targets
-from ml.research.material import Material
 
 
 class Sources(NamedTuple):

@@ -9,6 +9,7 @@ import pytest
 
 from ml.__main__ import main
 from ml.research import joint
+from ml.research.datasets.material import part_of
 from ml.research.datasets.targets import CHILDREN
 from ml.research.joint import (
     JointOptions,
@@ -21,7 +22,6 @@ from ml.research.joint import (
     unlike,
 )
 from ml.research.learning import trunk_output
-from ml.research.material import part_of
 from ml.serving.network import build_network, fold
 from tests.ml.networks import random_network, uncompiled
 from tests.ml.test_refining import SIZE, material

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ml.research.datasets.material import part_of
 from ml.research.joint import JointOptions
 from ml.research.joint_packaging import Measuring, package_jointly
-from ml.research.material import part_of
 from ml.research.parts import InParts
 from ml.research.sources import Sources
 from ml.serving.package import ModelPackage

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml.research.datasets.material import PARTS, Material, change, part_of
 from ml.research.datasets.radiographs import LabelledImage
 from ml.research.datasets.targets import SHARES, Targets
 from ml.research.learning import averaged
-from ml.research.material import PARTS, Material, change, part_of
 from ml.research.refining import (
     Pool,
     PoolBatches,
