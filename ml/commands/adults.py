@@ -50,13 +50,13 @@ def run(arguments: argparse.Namespace) -> int:
     # Imports needed only for training are not loaded for the other commands.
     from ml.research.adults import AdultsOptions, AdultStages, train_for_adults
     from ml.research.branching import add_adult_stages
+    from ml.research.datasets.sources import Sources
     from ml.research.datasets.targets import reading_of
     from ml.research.joint import has_same_trunk
     from ml.research.learning import HISTORY_FILE
     from ml.research.package_plots import Plotted
     from ml.research.refined import CalibrationData, training_facts
     from ml.research.refining import kept_pool
-    from ml.research.sources import Sources
     from ml.serving.network import LATERAL_STAGE
     from ml.serving.runtimes.tensorflow import load_network
 

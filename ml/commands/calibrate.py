@@ -51,12 +51,12 @@ def run(arguments: argparse.Namespace) -> int:
     from ml.research.adults import AdultStages
     from ml.research.calibrating import add_adult_calibration
     from ml.research.datasets.material import PARTS
+    from ml.research.datasets.sources import Sources
     from ml.research.joint import has_same_trunk
     from ml.research.package_plots import Plotted
     from ml.research.packaging import plotted_children, refused_by
     from ml.research.refined import CalibrationData, training_facts
     from ml.research.refining import RefiningOptions, kept_pool, refine_in_parts
-    from ml.research.sources import Sources
     from ml.serving.gate.decision import Gate
     from ml.serving.network import LATERAL_STAGE
     from ml.serving.runtimes.tensorflow import load_network

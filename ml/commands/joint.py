@@ -99,6 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Train without each part of the patients in turn, fit a gate, and package."""
     refuse_existing(arguments.out)
     # Imports needed only for training are not loaded for the other commands.
+    from ml.research.datasets.sources import Sources
     from ml.research.joint import (
         TaughtPool,
         begin,
@@ -108,7 +109,6 @@ def run(arguments: argparse.Namespace) -> int:
     )
     from ml.research.joint_packaging import Measuring, options_of, package_jointly
     from ml.research.learning import HISTORY_FILE
-    from ml.research.sources import Sources
     from ml.serving.network import fold
     from ml.serving.runtimes.tensorflow import load_network
 

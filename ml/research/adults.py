@@ -16,6 +16,7 @@ import numpy as np
 from ml.research.choosing import ADULT_FROM, ages_of, by_age, fit_chooser, measure_choice
 from ml.research.datasets.material import PARTS, Material
 from ml.research.datasets.radiographs import LabelledImage
+from ml.research.datasets.sources import Sources
 from ml.research.datasets.targets import ADULTS_SHARES, OPACITY, OTHER, TRUST, UNREAD, reading_of
 from ml.research.evaluation import Cases, measure
 from ml.research.heatmap import rim_share
@@ -25,7 +26,6 @@ from ml.research.parts import InParts, train_in_parts
 from ml.research.pointing import measure_pointing
 from ml.research.refined import CalibrationData, measure_adults, plotted_adults
 from ml.research.refining import Pool, RefiningOptions, refine
-from ml.research.sources import Sources
 from ml.serving.calibration import Calibration, fit_calibration
 from ml.serving.chooser import Chooser, taken_for_adults
 from ml.serving.package import ModelPackage

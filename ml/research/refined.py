@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from ml.research.datasets.radiographs import LabelledImage, labels, load_inputs
+from ml.research.datasets.sources import Sources
 from ml.research.datasets.targets import NORMAL, OPACITY, UNREAD, reading_of
 from ml.research.evaluation import Cases, measure
 from ml.research.export import export
@@ -30,7 +31,6 @@ from ml.research.packaging import (
 )
 from ml.research.parts import InParts
 from ml.research.shortcuts import with_all_lent
-from ml.research.sources import Sources
 from ml.serving.calibration import Calibration
 from ml.serving.gate.decision import Gate
 from ml.serving.package import (
