@@ -13,7 +13,7 @@ from tqdm import tqdm
 from ml.commands.errors import CommandError
 from ml.errors import ImageError
 from ml.research.datasets.radiographs import LabelledImage
-from ml.research.evaluation import Cases
+from ml.research.evaluation.figures import Cases
 from ml.serving.assessment import Assessment
 from ml.serving.package import SHIPPED_PACKAGE
 from ml.serving.predictor import Predictor

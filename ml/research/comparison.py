@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ml.research.datasets.acquisition import acquisition_fold
 from ml.research.datasets.radiographs import Folds, load_inputs
-from ml.research.evaluation import auroc
+from ml.research.evaluation.figures import auroc
 from ml.research.export import export_network
 from ml.research.heatmap import rim_share
 from ml.research.packaging import Responses

@@ -10,7 +10,7 @@ from textwrap import fill
 import numpy as np
 from matplotlib.figure import Figure
 
-from ml.research.evaluation import Cases, auroc, expected_calibration_error
+from ml.research.evaluation.figures import Cases, auroc, expected_calibration_error
 from ml.research.plots import GUIDE, reliability_curve, roc_curve, save, square
 
 SCORE_BINS = np.linspace(0, 1, 21)

@@ -1,6 +1,6 @@
 """The thresholds of the categories on the calibrated probability."""
 
-from ml.research.evaluation import Cases, operating_point
+from ml.research.evaluation.figures import Cases, operating_point
 from ml.serving.calibration import threshold_for_sensitivity, threshold_for_specificity
 from ml.serving.package import OperatingPoint
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ml.research.card import write_card
 from ml.research.consistency import compare_kinds_of_file, find_originals
 from ml.research.datasets.radiographs import LabelledImage, labels
-from ml.research.evaluation import METHOD, Cases, measure
+from ml.research.evaluation.figures import METHOD, Cases, measure
 from ml.research.export import export
 from ml.research.gate.fitting import PER_KIND, VARIED, Source, fit_gate
 from ml.research.gate.measuring import Measured, measure_gate

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ml import images
 from ml.research.datasets.radiographs import LabelledImage
-from ml.research.evaluation import (
+from ml.research.evaluation.figures import (
     ECE_BINS,
     Cases,
     auroc,

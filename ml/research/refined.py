@@ -13,7 +13,7 @@ import numpy as np
 from ml.research.datasets.radiographs import LabelledImage, labels, load_inputs
 from ml.research.datasets.sources import Sources
 from ml.research.datasets.targets import NORMAL, OPACITY, UNREAD, reading_of
-from ml.research.evaluation import Cases, measure
+from ml.research.evaluation.figures import Cases, measure
 from ml.research.export import export
 from ml.research.learning import LearningOptions
 from ml.research.operating_points import operating_points

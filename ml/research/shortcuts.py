@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.research.datasets.augmentation import transfer_grey_levels, transfer_sharpness
-from ml.research.evaluation import auroc
+from ml.research.evaluation.figures import auroc
 from ml.serving.calibration import Floats
 
 Pixels = NDArray[np.uint8]

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ml.research.datasets.acquisition import mixed_chances, overlap_weights
 from ml.research.datasets.augmentation import augment
 from ml.research.datasets.radiographs import LabelledImage, labels
-from ml.research.evaluation import auroc
+from ml.research.evaluation.figures import auroc
 from ml.research.learning import LearningOptions, RimPenalty, accuracy, column, learn
 from ml.research.pretrained import load_imagenet_weights, read_imagenet_state
 from ml.serving.backbones import scaled_stages

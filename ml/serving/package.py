@@ -100,8 +100,8 @@ class ModelPackage:
     calibrated on, or None), ``youngest_years``, ``oldest_years`` and ``views`` (View Position), as
     far as they are given, and ``adult_stages`` where ``adult`` is given. ``independent`` are
     figures from images that took no part in training the version or in choosing its calibration and
-    thresholds: for each set those of ``ml.research.evaluation.measure``, at the version's own
-    thresholds, and its ``source`` in words. Older packages have none. ``adult`` is of a package
+    thresholds: for each set those of ``ml.research.evaluation.figures.measure``, at the version's
+    own thresholds, and its ``source`` in words. Older packages have none. ``adult`` is of a package
     that gives what looks like an adult's image a calibration of its own, and, if it
     ``is_branched``, assesses it with upper stages of its own, on the same trunk; what the package
     says besides is of the others. ``plots`` says for each plot that the package has what is seen in

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ml.research.evaluation import (
+from ml.research.evaluation.figures import (
     Cases,
     expected_calibration_error,
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.research.evaluation import Cases
+from ml.research.evaluation.figures import Cases
 
 pytest.importorskip("matplotlib", reason="needs the extra evaluation (matplotlib)")
 from ml.research.package_plots import Plotted, read_history, write_package_plots

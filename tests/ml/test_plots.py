@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ml.research.datasets.radiographs import LabelledImage
-from ml.research.evaluation import Cases
+from ml.research.evaluation.figures import Cases
 
 pytest.importorskip("matplotlib", reason="needs the extra evaluation (matplotlib)")
 from ml.research.group_plots import write_group_plots

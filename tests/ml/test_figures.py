@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.research.evaluation import (
+from ml.research.evaluation.figures import (
     Cases,
     auroc,
     average_precision,

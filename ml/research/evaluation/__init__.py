@@ -1,0 +1,1 @@
+"""What a network answers on labelled images: figures, intervals, checks and plots."""
