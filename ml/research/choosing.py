@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from ml.research import bootstrap
 from ml.research.datasets.label_sheet import AGE
 from ml.research.datasets.radiographs import LabelledImage
+from ml.research.evaluation import bootstrap
 from ml.serving.calibration import Floats
 from ml.serving.chooser import Chooser
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from PIL import Image
 
-from ml.research import bootstrap
+from ml.research.evaluation import bootstrap
 from ml.research.packaging import Responses
 from ml.serving.calibration import Calibration, Floats
 

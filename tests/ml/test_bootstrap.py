@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ml.research.bootstrap import intervals, resamples, widened
+from ml.research.evaluation.bootstrap import intervals, resamples, widened
 
 
 def share_interval(right: np.ndarray, patients: np.ndarray, **options: int) -> tuple[float, float]:

@@ -7,9 +7,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.research import bootstrap
-from ml.research.bootstrap import Interval
 from ml.research.datasets.radiographs import LabelledImage
+from ml.research.evaluation import bootstrap
+from ml.research.evaluation.bootstrap import Interval
 from ml.serving.calibration import Floats
 from ml.serving.package import OperatingPoint
 

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ml.research import bootstrap, ood_samples
+from ml.research import ood_samples
+from ml.research.evaluation import bootstrap
 from ml.research.gate.fitting import PER_KIND, Layouts, Pixels
 from ml.research.ood_samples import transformed
 from ml.serving.gate.decision import NOT_FRONTAL_CHEST, Gate
