@@ -19,7 +19,7 @@ from ml.research.datasets.radiographs import LabelledImage
 from ml.research.datasets.sources import Sources
 from ml.research.datasets.targets import ADULTS_SHARES, OPACITY, OTHER, TRUST, UNREAD, reading_of
 from ml.research.evaluation.figures import Cases, measure
-from ml.research.heatmap import rim_share
+from ml.research.evaluation.heatmap import rim_share
 from ml.research.learning import averaged
 from ml.research.packaging import ASSUMED_PREVALENCE, Responses, Scale, full_scale
 from ml.research.parts import InParts, train_in_parts

@@ -18,8 +18,8 @@ from ml.research.card_tables import (
     score,
     table,
 )
+from ml.research.evaluation.heatmap import rim_area
 from ml.research.gate.report import gate_section
-from ml.research.heatmap import rim_area
 from ml.serving.backbones import IMAGENET
 from ml.serving.package import PLOTS, plot_file
 

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from ml.research.datasets.targets import FINDINGS
-from ml.research.heatmap import rim_width
+from ml.research.evaluation.heatmap import rim_width
 from ml.serving.backbones import scaled_stages
 from ml.serving.network import JIT_COMPILE, backbone_of, build_network
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ml.research.heatmap import rim_area, rim_share, rim_width
+from ml.research.evaluation.heatmap import rim_area, rim_share, rim_width
 
 
 def test_the_rim_is_the_outer_seventh() -> None:
