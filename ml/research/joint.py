@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from ml.research.datasets.material import DrawnBatches, Material, Rng, changed_copies, draw_chances
 from ml.research.datasets.targets import CHILDREN, OTHER, TRUST, UNREAD
+from ml.research.evaluation.occlusion import cover, hottest_square
 from ml.research.learning import (
     accuracy,
     averaged,
@@ -32,7 +33,6 @@ from ml.research.learning import (
     learn,
     trunk_output,
 )
-from ml.research.occlusion import cover, hottest_square
 from ml.research.parts import InParts, train_in_parts
 from ml.research.training import ImageNetOptions, start_from_imagenet
 from ml.serving.backbones import IMAGENET

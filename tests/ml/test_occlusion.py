@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.research.occlusion import check_by_occlusion, cover, hottest_square
+from ml.research.evaluation.occlusion import check_by_occlusion, cover, hottest_square
 
 SIZE, SIDE = 224, 87  # 15 % of the area
 SPOT = (slice(30, 80), slice(140, 190))
