@@ -7,7 +7,7 @@ import numpy as np
 
 from ml.commands.common import add_package_arguments, print_figures
 from ml.research.datasets.radiographs import find_images, labels, load_inputs, make_folds
-from ml.research.shortcuts import measure_shortcuts
+from ml.research.evaluation.shortcuts import measure_shortcuts
 from ml.serving.package import load_package
 from ml.serving.runtimes.branched import as_children
 from ml.serving.runtimes.choice import choose_runtime

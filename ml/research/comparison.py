@@ -15,9 +15,9 @@ from ml.research.datasets.acquisition import acquisition_fold
 from ml.research.datasets.radiographs import Folds, load_inputs
 from ml.research.evaluation.figures import auroc
 from ml.research.evaluation.heatmap import rim_share
+from ml.research.evaluation.shortcuts import measure_shortcuts, specificity_at_sensitivity
 from ml.research.export import export_network
 from ml.research.packaging import Responses
-from ml.research.shortcuts import measure_shortcuts, specificity_at_sensitivity
 from ml.research.training import TrainingOptions, start_from_imagenet, train
 from ml.serving.calibration import Floats
 from ml.serving.runtimes.onnxruntime import ONNXRuntime
@@ -32,9 +32,9 @@ class Trial:
 
     ``acquisition`` is the fold of the misleading patients (``ml.research.datasets.acquisition``),
     ``pooled`` all three folds together, ``shortcuts`` these with all the properties of
-    ``ml.research.shortcuts`` transferred from the other class; specificities are at a sensitivity
-    of 97 %. ``rim_share`` is the share of the evidence for pneumonia that lies on the rim, before
-    calibration.
+    ``ml.research.evaluation.shortcuts`` transferred from the other class; specificities are at a
+    sensitivity of 97 %. ``rim_share`` is the share of the evidence for pneumonia that lies on the
+    rim, before calibration.
     """
 
     acquisition_auroc: float

@@ -14,6 +14,7 @@ from ml.research.datasets.radiographs import LabelledImage, labels, load_inputs
 from ml.research.datasets.sources import Sources
 from ml.research.datasets.targets import NORMAL, OPACITY, UNREAD, reading_of
 from ml.research.evaluation.figures import Cases, measure
+from ml.research.evaluation.shortcuts import with_all_lent
 from ml.research.export import export
 from ml.research.learning import LearningOptions
 from ml.research.operating_points import operating_points
@@ -30,7 +31,6 @@ from ml.research.packaging import (
     write_package,
 )
 from ml.research.parts import InParts
-from ml.research.shortcuts import with_all_lent
 from ml.serving.calibration import Calibration
 from ml.serving.gate.decision import Gate
 from ml.serving.package import (

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ml.research.shortcuts import measure_shortcuts
+from ml.research.evaluation.shortcuts import measure_shortcuts
 
 
 def taken_and_ill(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
