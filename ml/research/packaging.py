@@ -16,10 +16,10 @@ from ml.research.datasets.radiographs import LabelledImage, labels
 from ml.research.evaluation.figures import METHOD, Cases, measure
 from ml.research.evaluation.heatmap import rim_share
 from ml.research.evaluation.occlusion import check_by_occlusion
+from ml.research.evaluation.operating_points import operating_points
 from ml.research.export import export
 from ml.research.gate.fitting import PER_KIND, VARIED, Source, fit_gate
 from ml.research.gate.measuring import Measured, measure_gate
-from ml.research.operating_points import operating_points
 from ml.research.package_plots import Plotted, write_package_plots
 from ml.serving import calibration
 from ml.serving.calibration import Calibration, Floats

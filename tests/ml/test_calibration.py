@@ -7,7 +7,7 @@ from ml.research.evaluation.figures import (
     Cases,
     expected_calibration_error,
 )
-from ml.research.operating_points import operating_points
+from ml.research.evaluation.operating_points import operating_points
 from ml.serving.assessment import categorise
 from ml.serving.calibration import (
     fit_calibration,
