@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ml.commands.common import add_package_arguments, print_figures
-from ml.research.consistency import compare_kinds_of_file, find_originals
+from ml.research.evaluation.consistency import compare_kinds_of_file, find_originals
 from ml.serving.package import load_package
 from ml.serving.predictor import Predictor
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ml.commands.common import add_package_arguments, print_figures, read_cases
 from ml.commands.errors import CommandError
-from ml.research.consistency import compare_kinds_of_file, find_originals
 from ml.research.datasets.label_sheet import check_column, group_of, read_label_sheet
 from ml.research.datasets.radiographs import LabelledImage, find_images
+from ml.research.evaluation.consistency import compare_kinds_of_file, find_originals
 from ml.research.evaluation.figures import METHOD, measure, measure_groups
 from ml.serving.package import load_package
 from ml.serving.predictor import Predictor

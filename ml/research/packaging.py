@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.research.card import write_card
-from ml.research.consistency import compare_kinds_of_file, find_originals
 from ml.research.datasets.radiographs import LabelledImage, labels
+from ml.research.evaluation.consistency import compare_kinds_of_file, find_originals
 from ml.research.evaluation.figures import METHOD, Cases, measure
 from ml.research.evaluation.heatmap import rim_share
 from ml.research.evaluation.occlusion import check_by_occlusion

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ml import images
-from ml.research.consistency import (
+from ml.research.datasets.radiographs import DatasetError
+from ml.research.evaluation.consistency import (
     EXTRA,
     KINDS,
     compare_kinds_of_file,
@@ -14,7 +15,6 @@ from ml.research.consistency import (
     kinds_of_file,
     spread,
 )
-from ml.research.datasets.radiographs import DatasetError
 from ml.serving.predictor import Predictor
 from tests import dicom_files
 
