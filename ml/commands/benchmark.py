@@ -6,7 +6,13 @@ from dataclasses import asdict
 
 from ml.commands.common import add_package_arguments, print_figures
 from ml.commands.errors import CommandError
-from ml.research.benchmark import BASELINE, BATCH_SIZES, Figures, measure_speed, runtimes_for
+from ml.research.evaluation.benchmark import (
+    BASELINE,
+    BATCH_SIZES,
+    Figures,
+    measure_speed,
+    runtimes_for,
+)
 from ml.serving.package import load_package
 from ml.serving.runtimes.interface import cores
 

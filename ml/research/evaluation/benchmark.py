@@ -107,7 +107,7 @@ def _process(name: str, device: str, package: Path) -> Iterator["subprocess.Pope
     command = [
         sys.executable,
         "-m",
-        "ml.research.benchmark",
+        "ml.research.evaluation.benchmark",
         name,
         device,
         str(package),
