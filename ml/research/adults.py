@@ -20,10 +20,10 @@ from ml.research.datasets.sources import Sources
 from ml.research.datasets.targets import ADULTS_SHARES, OPACITY, OTHER, TRUST, UNREAD, reading_of
 from ml.research.evaluation.figures import Cases, measure
 from ml.research.evaluation.heatmap import rim_share
+from ml.research.evaluation.pointing import measure_pointing
 from ml.research.learning import averaged
 from ml.research.packaging import ASSUMED_PREVALENCE, Responses, Scale, full_scale
 from ml.research.parts import InParts, train_in_parts
-from ml.research.pointing import measure_pointing
 from ml.research.refined import CalibrationData, measure_adults, plotted_adults
 from ml.research.refining import Pool, RefiningOptions, refine
 from ml.serving.calibration import Calibration, fit_calibration

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from ml.__main__ import main
-from ml.research.pointing import ALL, Box, point, read_boxes, summarise
+from ml.research.evaluation.pointing import ALL, Box, point, read_boxes, summarise
 from tests import dicom_files
 
 SIZE = 140
