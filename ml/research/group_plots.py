@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ml.research.evaluation.figures import Cases, auroc, expected_calibration_error
-from ml.research.plots import GUIDE, reliability_curve, roc_curve, save, square
+from ml.research.evaluation.plots import GUIDE, reliability_curve, roc_curve, save, square
 
 SCORE_BINS = np.linspace(0, 1, 21)
 # Characters that fit above a plot.
