@@ -49,8 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plots:
         # Fail now, not after minutes of predicting.
         try:
+            from ml.research.evaluation.group_plots import write_group_plots
             from ml.research.evaluation.plots import write_plots
-            from ml.research.group_plots import write_group_plots
         except ModuleNotFoundError as error:
             raise CommandError(
                 f"--plots needs {error.name}, which 'make install EXTRAS=evaluation' installs"

@@ -12,8 +12,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ml.research.evaluation.figures import Cases, auroc, expected_calibration_error
+from ml.research.evaluation.group_plots import (
+    assessed_parts,
+    plot_reliability,
+    plot_roc,
+    plot_scores,
+)
 from ml.research.evaluation.plots import save
-from ml.research.group_plots import assessed_parts, plot_reliability, plot_roc, plot_scores
 from ml.serving.calibration import Floats
 from ml.serving.package import plot_file
 

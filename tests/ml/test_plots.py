@@ -10,8 +10,8 @@ from ml.research.datasets.radiographs import LabelledImage
 from ml.research.evaluation.figures import Cases
 
 pytest.importorskip("matplotlib", reason="needs the extra evaluation (matplotlib)")
+from ml.research.evaluation.group_plots import write_group_plots
 from ml.research.evaluation.plots import reliability_curve, roc_curve, write_plots
-from ml.research.group_plots import write_group_plots
 
 THRESHOLDS = {"unlikely": 0.2, "decision": 0.5, "likely": 0.8}
 PLOTS = {"roc.png", "precision_recall.png", "reliability.png", "confusion.png", "worst_errors.png"}
