@@ -67,11 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Re-export the network, fit, measure, and write the package."""
     refuse_existing(arguments.out)
     # Imports needed only here and in training are not loaded for the other commands.
+    from ml.research.evaluation.responses import Responses
     from ml.research.export import export
     from ml.research.gate.refitting import Sheets, refit
     from ml.research.package_plots import Plotted, write_package_plots
     from ml.research.packaging import (
-        Responses,
         cross_measured,
         measured_again,
         plotted_children,

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     As adults' images, in which boxes were drawn, where the package tells these apart.
     """
     from ml.research.evaluation.pointing import measure_pointing, read_boxes
-    from ml.research.packaging import Responses
+    from ml.research.evaluation.responses import Responses
 
     package = load_package(arguments.package)
     boxes = read_boxes(arguments.boxes)

@@ -34,8 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
     images = find_images(arguments.data)
     # Imports needed only for training are not loaded for the other commands.
     from ml.research.datasets.acquisition import acquisition_fold
+    from ml.research.evaluation.responses import Responses
     from ml.research.learning import HISTORY_FILE
-    from ml.research.packaging import Responses, build_package
+    from ml.research.packaging import build_package
     from ml.research.training import TrainingOptions, start_from_imagenet, train
 
     overrides = {

@@ -17,6 +17,7 @@ from ml.research.evaluation.figures import METHOD, Cases, measure
 from ml.research.evaluation.heatmap import rim_share
 from ml.research.evaluation.occlusion import check_by_occlusion
 from ml.research.evaluation.operating_points import operating_points
+from ml.research.evaluation.responses import Responses
 from ml.research.export import export
 from ml.research.gate.fitting import PER_KIND, VARIED, Source, fit_gate
 from ml.research.gate.measuring import Measured, measure_gate
@@ -38,7 +39,7 @@ from ml.serving.package import (
     seal_package,
 )
 from ml.serving.predictor import Predictor
-from ml.serving.runtimes.interface import Outputs, Runtime
+from ml.serving.runtimes.interface import Runtime
 from ml.serving.runtimes.onnxruntime import ONNXRuntime
 
 # For whom the model is intended: the images used for training and calibration are of these.
@@ -47,63 +48,6 @@ OCCLUDED_IMAGES = 200
 # Even odds before the image is seen. The data do not show how common pneumonia is where the model
 # is used, and their prevalence of three in four is unlike any clinic.
 ASSUMED_PREVALENCE = 0.5
-
-
-@dataclass(frozen=True)
-class Responses:
-    """The network's outputs for a set of labelled inputs; ``subtype_logits`` if it has them."""
-
-    inputs: NDArray[np.uint8]
-    images: Sequence[LabelledImage]
-    logits: Floats
-    activation_maps: Floats
-    layouts: Floats
-    subtype_logits: Floats | None
-
-    @classmethod
-    def of(
-        cls, network: keras.Model, inputs: NDArray[np.uint8], images: Sequence[LabelledImage]
-    ) -> Self:
-        """Run the network over inputs (n, size, size), each with its label in ``images``."""
-        return cls._of(network.predict(inputs, batch_size=32, verbose=0), inputs, images)
-
-    @classmethod
-    def of_runtime(
-        cls, network: Runtime, inputs: NDArray[np.uint8], images: Sequence[LabelledImage]
-    ) -> Self:
-        """Run an exported network, which is faster, as ``of`` does."""
-        return cls._of(network.outputs(inputs), inputs, images)
-
-    @classmethod
-    def _of(
-        cls, outputs: Outputs, inputs: NDArray[np.uint8], images: Sequence[LabelledImage]
-    ) -> Self:
-        return cls(
-            inputs,
-            images,
-            outputs["logit"],
-            outputs["activation_map"],
-            outputs["layout"],
-            outputs.get("subtype_logit"),
-        )
-
-    def chosen(self, rows: Sequence[bool] | NDArray[np.bool_]) -> Self:
-        """Return the responses to some of the images; ``rows`` (n,) says to which."""
-        kept = np.asarray(rows, np.bool_)
-        subtypes = self.subtype_logits
-        return type(self)(
-            self.inputs[kept],
-            [image for image, is_kept in zip(self.images, kept, strict=True) if is_kept],
-            self.logits[kept],
-            self.activation_maps[kept],
-            self.layouts[kept],
-            None if subtypes is None else subtypes[kept],
-        )
-
-    @property
-    def targets(self) -> Floats:
-        """Return 1 for pneumonia and 0 for normal: (n,)."""
-        return labels(list(self.images))
 
 
 @dataclass(frozen=True)

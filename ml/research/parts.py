@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from ml.research.datasets.material import Material
+from ml.research.evaluation.responses import Responses
 from ml.research.learning import averaged
-from ml.research.packaging import Responses
 
 
 class InParts(NamedTuple):

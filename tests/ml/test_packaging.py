@@ -7,13 +7,8 @@ import numpy as np
 import pytest
 
 from ml.research.datasets.radiographs import LabelledImage
-from ml.research.packaging import (
-    Responses,
-    Scale,
-    build_package,
-    cross_measured,
-    measured_again,
-)
+from ml.research.evaluation.responses import Responses
+from ml.research.packaging import Scale, build_package, cross_measured, measured_again
 from ml.serving.network import build_network
 from ml.serving.predictor import Predictor
 from tests import dicom_files

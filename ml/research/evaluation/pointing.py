@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from ml.research.evaluation import bootstrap
-from ml.research.packaging import Responses
+from ml.research.evaluation.responses import Responses
 from ml.serving.calibration import Calibration, Floats
 
 ALL = "all findings"
