@@ -13,8 +13,9 @@ from ml.research.datasets.radiographs import LabelledImage, find_images, load_in
 from ml.research.datasets.targets import UNREAD, reading_of
 from ml.research.evaluation.pointing import measure_pointing, read_boxes
 from ml.research.evaluation.responses import Responses
+from ml.research.gate.held_out import refused_by
 from ml.research.package_plots import Plotted
-from ml.research.packaging import plotted_children, refused_by, splits_of
+from ml.research.packaging import plotted_children, splits_of
 from ml.research.refined import plotted_adults
 from ml.serving.gate.decision import Gate
 from ml.serving.package import ModelPackage

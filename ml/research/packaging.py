@@ -20,11 +20,11 @@ from ml.research.evaluation.operating_points import operating_points
 from ml.research.evaluation.responses import Responses
 from ml.research.export import export
 from ml.research.gate.fitting import PER_KIND, VARIED, Source, fit_gate
-from ml.research.gate.measuring import Measured, measure_gate
+from ml.research.gate.held_out import is_choosing, measured_of, refused_by
+from ml.research.gate.measuring import measure_gate
 from ml.research.package_plots import Plotted, write_package_plots
 from ml.serving import calibration
 from ml.serving.calibration import Calibration, Floats
-from ml.serving.gate.decision import Gate
 from ml.serving.network import backbone_of
 from ml.serving.package import (
     CARD_FILE,
@@ -307,28 +307,3 @@ def full_scale(fitted: Calibration, held_out: Mapping[str, Responses]) -> float:
 def _maps_with_pneumonia(fitted: Calibration, held_out: Mapping[str, Responses]) -> Floats:
     maps = [fold.activation_maps[fold.targets == 1] for fold in held_out.values()]
     return fitted.log_odds(np.concatenate(maps))
-
-
-def is_choosing(images: Sequence[LabelledImage]) -> NDArray[np.bool_]:
-    """Divide held-out radiographs in two, by patient: to choose the gate's limits, or to measure.
-
-    Every second patient, in the order of their names, so that both halves have all kinds.
-    """
-    patients = np.array([image.patient for image in images])
-    return np.isin(patients, np.unique(patients)[::2])
-
-
-def refused_by(gate: Gate, fold: Responses) -> NDArray[np.bool_]:
-    """Which images of a fold the gate refuses as received: (n,)."""
-    return np.array([r is not None for r in gate.check(fold.inputs, fold.layouts)])
-
-
-def measured_of(folds: Sequence[Responses], chosen: NDArray[np.bool_]) -> Measured:
-    """Return the chosen images of the folds, all together, for measuring the gate by class."""
-    images = [image for fold in folds for image in fold.images]
-    kept = [image for image, is_kept in zip(images, chosen, strict=True) if is_kept]
-    return Measured(
-        np.concatenate([fold.inputs for fold in folds])[chosen],
-        [image.patient for image in kept],
-        {"class": [image.kind for image in kept]},
-    )

@@ -18,6 +18,7 @@ from ml.research.evaluation.operating_points import operating_points
 from ml.research.evaluation.responses import Responses
 from ml.research.evaluation.shortcuts import with_all_lent
 from ml.research.export import export
+from ml.research.gate.held_out import refused_by
 from ml.research.learning import LearningOptions
 from ml.research.package_plots import Plotted, write_package_plots
 from ml.research.packaging import (
@@ -25,7 +26,6 @@ from ml.research.packaging import (
     measured_at,
     network_facts,
     plotted_children,
-    refused_by,
     splits_of,
     with_consistency,
     write_package,

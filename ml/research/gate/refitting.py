@@ -12,8 +12,8 @@ from ml.research.datasets.label_sheet import group_of, read_pictures
 from ml.research.datasets.radiographs import LabelledImage, load_inputs
 from ml.research.evaluation.responses import Responses
 from ml.research.gate.fitting import PER_KIND, VARIED, Layouts, Source, fit_gate
+from ml.research.gate.held_out import is_choosing, measured_of
 from ml.research.gate.measuring import Measured, measure_gate
-from ml.research.packaging import is_choosing, measured_of
 from ml.serving.gate.decision import Gate
 
 # The percentage of a sheet's patients used for fitting, and the percentage up to which they choose
