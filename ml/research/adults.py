@@ -22,8 +22,8 @@ from ml.research.evaluation.figures import Cases, measure
 from ml.research.evaluation.heatmap import rim_share
 from ml.research.evaluation.pointing import measure_pointing
 from ml.research.evaluation.responses import Responses
+from ml.research.evaluation.scale import ASSUMED_PREVALENCE, Scale, full_scale
 from ml.research.learning import averaged
-from ml.research.packaging import ASSUMED_PREVALENCE, Scale, full_scale
 from ml.research.parts import InParts, train_in_parts
 from ml.research.refined import CalibrationData, measure_adults, plotted_adults
 from ml.research.refining import Pool, RefiningOptions, refine

@@ -16,13 +16,13 @@ from ml.research.datasets.targets import NORMAL, OPACITY, UNREAD, reading_of
 from ml.research.evaluation.figures import Cases, measure
 from ml.research.evaluation.operating_points import operating_points
 from ml.research.evaluation.responses import Responses
+from ml.research.evaluation.scale import Scale
 from ml.research.evaluation.shortcuts import with_all_lent
 from ml.research.export import export
 from ml.research.gate.held_out import refused_by
 from ml.research.learning import LearningOptions
 from ml.research.package_plots import Plotted, write_package_plots
 from ml.research.packaging import (
-    Scale,
     measured_at,
     network_facts,
     plotted_children,

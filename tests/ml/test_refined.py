@@ -8,7 +8,7 @@ import pytest
 
 from ml.research.datasets.radiographs import LabelledImage
 from ml.research.evaluation.responses import Responses
-from ml.research.packaging import Scale
+from ml.research.evaluation.scale import Scale
 from ml.research.refined import CalibrationData, build_refined_package, measure_adults
 from ml.serving.package import SHIPPED_PACKAGE, ModelPackage
 from ml.serving.runtimes.tensorflow import load_network
