@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from ml.research.card import write_card
 from ml.research.datasets.radiographs import LabelledImage
 from ml.research.evaluation.consistency import compare_kinds_of_file, find_originals
-from ml.research.evaluation.figures import METHOD, Cases, measure
+from ml.research.evaluation.figures import METHOD
 from ml.research.evaluation.heatmap import rim_share
+from ml.research.evaluation.held_out import cross_measured, plotted_children
 from ml.research.evaluation.occlusion import check_by_occlusion
 from ml.research.evaluation.responses import Responses
 from ml.research.evaluation.scale import ASSUMED_PREVALENCE, Scale, full_scale, maps_with_pneumonia
@@ -161,65 +162,12 @@ def write_package(out: Path, facts: Mapping[str, Any]) -> ModelPackage:
     return load_package(out)
 
 
-def cross_measured(
-    training: Sequence[LabelledImage],
-    held_out: Mapping[str, Responses],
-    refused: Mapping[str, NDArray[np.bool_]],
-) -> dict[str, Any]:
-    """Measure each fold with calibration and operating points from the others."""
-    figures = {}
-    for name, fold in held_out.items():
-        scale = Scale.fit([other for key, other in held_out.items() if key != name], training)
-        figures[name] = measured_at(scale, fold, refused[name])
-    return figures
-
-
-def measured_at(scale: Scale, fold: Responses, refused: NDArray[np.bool_]) -> dict[str, Any]:
-    """Measure a fold, and say with which calibrations, so that it can be measured again."""
-    return {
-        **measure(scale.cases(fold, refused), scale.thresholds),
-        "calibration": scale.pneumonia._asdict(),
-        "bacterial_calibration": scale.bacterial and scale.bacterial._asdict(),
-    }
-
-
-def measured_again(
-    figures: Mapping[str, Any], fold: Responses, refused: NDArray[np.bool_]
-) -> dict[str, Any]:
-    """Measure a fold as it was for its figures, those of ``measured_at``, with another gate."""
-    points = figures["operating_points"]
-    thresholds = {name: point["threshold"] for name, point in points.items()}
-    return {**figures, **measure(_cases_as_measured(figures, fold, refused), thresholds)}
-
-
 def splits_of(
     training: Sequence[LabelledImage], folds: Mapping[str, Sequence[LabelledImage]]
 ) -> dict[str, list[str]]:
     """Return the class of each child's image of the training and of each fold, to plot."""
     splits = {"training": training, **{f"{name} fold": fold for name, fold in folds.items()}}
     return {f"children, {name}": [each.kind for each in split] for name, split in splits.items()}
-
-
-def plotted_children(
-    figures: Mapping[str, Any],
-    held_out: Mapping[str, Responses],
-    refused: Mapping[str, NDArray[np.bool_]],
-) -> dict[str, Cases]:
-    """Return the cases of each fold as they were for its figures, to plot."""
-    return {
-        f"children, {name} fold": _cases_as_measured(figures[name], fold, refused[name])
-        for name, fold in held_out.items()
-    }
-
-
-def _cases_as_measured(
-    figures: Mapping[str, Any], fold: Responses, refused: NDArray[np.bool_]
-) -> Cases:
-    bacterial = figures["bacterial_calibration"]
-    scale = Scale(
-        Calibration(**figures["calibration"]), Calibration(**bacterial) if bacterial else None, {}
-    )
-    return scale.cases(fold, refused)
 
 
 def occlusion(

@@ -14,6 +14,7 @@ from ml.research.datasets.radiographs import LabelledImage, labels, load_inputs
 from ml.research.datasets.sources import Sources
 from ml.research.datasets.targets import NORMAL, OPACITY, UNREAD, reading_of
 from ml.research.evaluation.figures import Cases, measure
+from ml.research.evaluation.held_out import measured_at, plotted_children
 from ml.research.evaluation.operating_points import operating_points
 from ml.research.evaluation.responses import Responses
 from ml.research.evaluation.scale import Scale
@@ -22,14 +23,7 @@ from ml.research.export import export
 from ml.research.gate.held_out import refused_by
 from ml.research.learning import LearningOptions
 from ml.research.package_plots import Plotted, write_package_plots
-from ml.research.packaging import (
-    measured_at,
-    network_facts,
-    plotted_children,
-    splits_of,
-    with_consistency,
-    write_package,
-)
+from ml.research.packaging import network_facts, splits_of, with_consistency, write_package
 from ml.research.parts import InParts
 from ml.serving.calibration import Calibration
 from ml.serving.gate.decision import Gate
