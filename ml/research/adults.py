@@ -18,6 +18,7 @@ from ml.research.datasets.material import PARTS, Material
 from ml.research.datasets.radiographs import LabelledImage
 from ml.research.datasets.sources import Sources
 from ml.research.datasets.targets import ADULTS_SHARES, OPACITY, OTHER, TRUST, UNREAD, reading_of
+from ml.research.evaluation.adults import measure_adults, plotted_adults
 from ml.research.evaluation.figures import Cases, measure
 from ml.research.evaluation.heatmap import rim_share
 from ml.research.evaluation.pointing import measure_pointing
@@ -25,7 +26,7 @@ from ml.research.evaluation.responses import Responses
 from ml.research.evaluation.scale import ASSUMED_PREVALENCE, Scale, full_scale
 from ml.research.learning import averaged
 from ml.research.parts import InParts, train_in_parts
-from ml.research.refined import CalibrationData, measure_adults, plotted_adults
+from ml.research.refined import CalibrationData
 from ml.research.refining import Pool, RefiningOptions, refine
 from ml.serving.calibration import Calibration, fit_calibration
 from ml.serving.chooser import Chooser, taken_for_adults

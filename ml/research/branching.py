@@ -37,11 +37,11 @@ def add_adult_stages(
 
     ``adult`` is a folded network with the trunk of ``start``; ``calibration`` and
     ``heatmap_full_scale`` are of its own. ``figures`` are those of adults, by group, and replace
-    those of ``start`` (see ``ml.research.refined.measure_adults``). ``about`` says how the stages
-    were trained (``command``, ``options``) and how often the chooser is right (``chooser``), as the
-    card tells it. ``fullres`` has full-size files to compare kinds of file with; ``plotted`` is
-    what to plot, in place of the plots of ``start``. Raises ``ExportError`` if the trunks differ or
-    a runtime answers otherwise than Keras.
+    those of ``start`` (see ``ml.research.evaluation.adults.measure_adults``). ``about`` says how
+    the stages were trained (``command``, ``options``) and how often the chooser is right
+    (``chooser``), as the card tells it. ``fullres`` has full-size files to compare kinds of file
+    with; ``plotted`` is what to plot, in place of the plots of ``start``. Raises ``ExportError`` if
+    the trunks differ or a runtime answers otherwise than Keras.
     """
     out.mkdir(parents=True)
     export_branches(load_network(start), adult, chooser, out)

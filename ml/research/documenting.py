@@ -11,13 +11,13 @@ from ml.research.datasets.label_sheet import read_pictures
 from ml.research.datasets.material import part_of
 from ml.research.datasets.radiographs import LabelledImage, find_images, load_inputs, make_folds
 from ml.research.datasets.targets import UNREAD, reading_of
+from ml.research.evaluation.adults import plotted_adults
 from ml.research.evaluation.held_out import plotted_children
 from ml.research.evaluation.pointing import measure_pointing, read_boxes
 from ml.research.evaluation.responses import Responses
 from ml.research.gate.held_out import refused_by
 from ml.research.package_plots import Plotted
 from ml.research.packaging import splits_of
-from ml.research.refined import plotted_adults
 from ml.serving.gate.decision import Gate
 from ml.serving.package import ModelPackage
 from ml.serving.runtimes.branched import as_adults, as_children

@@ -13,7 +13,8 @@ import numpy as np
 from ml.research.datasets.radiographs import LabelledImage, labels, load_inputs
 from ml.research.datasets.sources import Sources
 from ml.research.datasets.targets import NORMAL, OPACITY, UNREAD, reading_of
-from ml.research.evaluation.figures import Cases, measure
+from ml.research.evaluation.adults import measure_adults, plotted_adults
+from ml.research.evaluation.figures import Cases
 from ml.research.evaluation.held_out import measured_at, plotted_children
 from ml.research.evaluation.operating_points import operating_points
 from ml.research.evaluation.responses import Responses
@@ -25,7 +26,6 @@ from ml.research.learning import LearningOptions
 from ml.research.package_plots import Plotted, write_package_plots
 from ml.research.packaging import network_facts, splits_of, with_consistency, write_package
 from ml.research.parts import InParts
-from ml.serving.calibration import Calibration
 from ml.serving.gate.decision import Gate
 from ml.serving.package import (
     FACTS_FILE,
@@ -195,40 +195,3 @@ def _plain(adults: Responses) -> Responses:
     images = [replace(adults.images[row], kind=kinds[readings[row]]) for row in kept]
     maps, layouts = adults.activation_maps[kept], adults.layouts[kept]
     return Responses(adults.inputs[kept], images, adults.logits[kept], maps, layouts, None)
-
-
-def measure_adults(adults: Responses, scale: Scale) -> dict[str, Any]:
-    """Measure opacity against normal within each view, where the view gives no cue, and overall."""
-    readings = np.array([reading_of(image) for image in adults.images])
-    views = _views(adults)
-    cases = _cases_of_adults(adults, scale.pneumonia)
-    plain = np.isin(readings, (OPACITY, NORMAL))
-    groups = {
-        "opacity against normal, PA": plain & (views == "PA"),
-        "opacity against normal, AP": plain & (views == "AP"),
-        "opacity against all others, PA": views == "PA",
-        "opacity against all others, AP": views == "AP",
-        "opacity against all others": np.ones(len(readings), np.bool_),
-    }
-    return {
-        name: measure(cases.subset(chosen), scale.thresholds) for name, chosen in groups.items()
-    }
-
-
-def plotted_adults(adults: Responses, calibration: Calibration) -> dict[str, Cases]:
-    """Return the cases of opacity against everything else, to plot, within each view."""
-    cases, views = _cases_of_adults(adults, calibration), _views(adults)
-    return {f"adults, {view}": cases.subset(views == view) for view in ("PA", "AP")}
-
-
-def _cases_of_adults(adults: Responses, calibration: Calibration) -> Cases:
-    readings = np.array([reading_of(image) for image in adults.images])
-    return Cases(
-        np.where(readings == OPACITY, "pneumonia", "normal"),
-        np.array([image.patient for image in adults.images]),
-        calibration.probabilities(adults.logits),
-    )
-
-
-def _views(adults: Responses) -> np.ndarray:
-    return np.array([image.columns["view"] for image in adults.images])
