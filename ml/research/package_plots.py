@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from ml.research.datasets.radiographs import LabelledImage
 from ml.research.evaluation.figures import Cases, auroc, expected_calibration_error
 from ml.research.evaluation.group_plots import (
     assessed_parts,
@@ -48,6 +49,14 @@ class Plotted(NamedTuple):
     groups: Mapping[str, Cases]
     histories: Sequence[Path] = ()
     note: str = ""
+
+
+def splits_of(
+    training: Sequence[LabelledImage], folds: Mapping[str, Sequence[LabelledImage]]
+) -> dict[str, list[str]]:
+    """Return the class of each child's image of the training and of each fold, to plot."""
+    splits = {"training": training, **{f"{name} fold": fold for name, fold in folds.items()}}
+    return {f"children, {name}": [each.kind for each in split] for name, split in splits.items()}
 
 
 def write_package_plots(

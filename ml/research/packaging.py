@@ -23,7 +23,7 @@ from ml.research.export import export
 from ml.research.gate.fitting import PER_KIND, VARIED, Source, fit_gate
 from ml.research.gate.held_out import is_choosing, measured_of, refused_by
 from ml.research.gate.measuring import measure_gate
-from ml.research.package_plots import Plotted, write_package_plots
+from ml.research.package_plots import Plotted, splits_of, write_package_plots
 from ml.serving.calibration import Calibration, Floats
 from ml.serving.network import backbone_of
 from ml.serving.package import (
@@ -160,14 +160,6 @@ def write_package(out: Path, facts: Mapping[str, Any]) -> ModelPackage:
     (out / CARD_FILE).write_text(write_card(facts))
     seal_package(out)
     return load_package(out)
-
-
-def splits_of(
-    training: Sequence[LabelledImage], folds: Mapping[str, Sequence[LabelledImage]]
-) -> dict[str, list[str]]:
-    """Return the class of each child's image of the training and of each fold, to plot."""
-    splits = {"training": training, **{f"{name} fold": fold for name, fold in folds.items()}}
-    return {f"children, {name}": [each.kind for each in split] for name, split in splits.items()}
 
 
 def occlusion(
