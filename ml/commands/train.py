@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ml.research.datasets.acquisition import acquisition_fold
     from ml.research.evaluation.responses import Responses
     from ml.research.learning import HISTORY_FILE
-    from ml.research.packaging import build_package
+    from ml.research.packaging.trained import build_package
     from ml.research.training import TrainingOptions, start_from_imagenet, train
 
     overrides = {

@@ -10,7 +10,7 @@ from ml.research.datasets.radiographs import LabelledImage
 from ml.research.evaluation.held_out import cross_measured, measured_again
 from ml.research.evaluation.responses import Responses
 from ml.research.evaluation.scale import Scale
-from ml.research.packaging import build_package
+from ml.research.packaging.trained import build_package
 from ml.serving.network import build_network
 from ml.serving.predictor import Predictor
 from tests import dicom_files
