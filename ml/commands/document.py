@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Imports needed only here and in training are not loaded for the other commands.
     from ml.research.documenting import document
     from ml.research.package_plots import write_package_plots
-    from ml.research.packaging.trained import write_package
+    from ml.research.packaging.writing import write_package
 
     package = load_package(arguments.package)
     if not all("calibration" in fold for fold in package.figures.values()):

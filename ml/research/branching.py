@@ -14,7 +14,7 @@ import keras
 
 from ml.research.export import export_branches
 from ml.research.package_plots import Plotted, write_package_plots
-from ml.research.packaging.trained import with_consistency, write_package
+from ml.research.packaging.writing import with_consistency, write_package
 from ml.serving.calibration import Calibration
 from ml.serving.chooser import Chooser
 from ml.serving.package import BRANCHED_FORMAT, FACTS_FILE, GATE_FILE, ModelPackage

@@ -13,7 +13,7 @@ from typing import Any
 
 from ml.research.adults import AdultStages
 from ml.research.package_plots import Plotted, write_package_plots
-from ml.research.packaging.trained import with_consistency, write_package
+from ml.research.packaging.writing import with_consistency, write_package
 from ml.serving.package import (
     CALIBRATED_FORMAT,
     CHOOSER_FILE,

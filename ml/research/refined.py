@@ -24,7 +24,8 @@ from ml.research.export import export
 from ml.research.gate.held_out import refused_by
 from ml.research.learning import LearningOptions
 from ml.research.package_plots import Plotted, splits_of, write_package_plots
-from ml.research.packaging.trained import network_facts, with_consistency, write_package
+from ml.research.packaging.trained import network_facts
+from ml.research.packaging.writing import with_consistency, write_package
 from ml.research.parts import InParts
 from ml.serving.gate.decision import Gate
 from ml.serving.package import (

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from ml.research.export import export
-from ml.research.packaging.trained import write_package
+from ml.research.packaging.writing import write_package
 from ml.serving.gate.decision import Classifier, Gate
 from ml.serving.network import build_network
 from ml.serving.package import FACTS_FILE, FORMAT, GATE_FILE, WEIGHTS_FILE, ModelPackage

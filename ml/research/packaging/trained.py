@@ -1,6 +1,5 @@
 """From a trained network to a model package, with all figures from the held-out folds."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,9 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.research.card import write_card
 from ml.research.datasets.radiographs import LabelledImage
-from ml.research.evaluation.consistency import compare_kinds_of_file, find_originals
 from ml.research.evaluation.figures import METHOD
 from ml.research.evaluation.heatmap import rim_share
 from ml.research.evaluation.held_out import cross_measured, plotted_children
@@ -24,20 +21,10 @@ from ml.research.gate.fitting import PER_KIND, VARIED, Source, fit_gate
 from ml.research.gate.held_out import is_choosing, measured_of, refused_by
 from ml.research.gate.measuring import measure_gate
 from ml.research.package_plots import Plotted, splits_of, write_package_plots
+from ml.research.packaging.writing import with_consistency, write_package
 from ml.serving.calibration import Calibration, Floats
 from ml.serving.network import backbone_of
-from ml.serving.package import (
-    CARD_FILE,
-    FACTS_FILE,
-    FORMAT,
-    GATE_FILE,
-    NETWORK_FILE,
-    WEIGHTS_FILE,
-    ModelPackage,
-    load_package,
-    seal_package,
-)
-from ml.serving.predictor import Predictor
+from ml.serving.package import FORMAT, GATE_FILE, NETWORK_FILE, WEIGHTS_FILE, ModelPackage
 from ml.serving.runtimes.interface import Runtime
 from ml.serving.runtimes.onnxruntime import ONNXRuntime
 
@@ -143,23 +130,6 @@ def network_facts(
         "occlusion": occlusion(exported, scale.pneumonia, held_out),
         "sameness": None,
     }
-
-
-def with_consistency(package: ModelPackage, fullres: Path | None) -> ModelPackage:
-    """Rewrite a package with the consistency of its results across file formats."""
-    if fullres is None:
-        return package
-    consistency = compare_kinds_of_file(find_originals(fullres), Predictor(package))
-    facts = json.loads((package.path / FACTS_FILE).read_text())
-    return write_package(package.path, {**facts, "sameness": consistency})
-
-
-def write_package(out: Path, facts: Mapping[str, Any]) -> ModelPackage:
-    """Write facts and card into a folder that contains everything else, seal it and load it."""
-    (out / FACTS_FILE).write_text(json.dumps(facts, indent=2) + "\n")
-    (out / CARD_FILE).write_text(write_card(facts))
-    seal_package(out)
-    return load_package(out)
 
 
 def occlusion(
