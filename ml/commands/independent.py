@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ml.commands.arguments import add_out, refuse_existing
 from ml.commands.common import read_cases
-from ml.research.card import write_card
 from ml.research.datasets.radiographs import find_images
 from ml.research.evaluation.figures import measure
+from ml.research.packaging.card import write_card
 from ml.serving.package import CARD_FILE, FACTS_FILE, SHIPPED_PACKAGE, load_package, seal_package
 from ml.serving.predictor import Predictor
 

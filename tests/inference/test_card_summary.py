@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
-from ml.research.card import TEMPLATE
+from ml.research.packaging.card import TEMPLATE
 from ml.serving.package import SHIPPED_PACKAGE, load_package
 from tests.factories import make_model_version
 from webportal.accounts.models import User

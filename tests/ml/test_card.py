@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.research.card import write_card
 from ml.research.evaluation.figures import METHOD, Cases, measure
+from ml.research.packaging.card import write_card
 from ml.serving.package import BRANCHED_FORMAT, CALIBRATED_FORMAT
 
 THRESHOLDS = {"unlikely": 0.2, "decision": 0.5, "likely": 0.8}

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ml.research.card import write_card
 from ml.research.evaluation.consistency import compare_kinds_of_file, find_originals
+from ml.research.packaging.card import write_card
 from ml.serving.package import CARD_FILE, FACTS_FILE, ModelPackage, load_package, seal_package
 from ml.serving.predictor import Predictor
 
