@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ml.research.card_tables import SCORES, SHARES, figure, folds_table, points_by_fold, table
+from ml.research.packaging.card_tables import (
+    SCORES,
+    SHARES,
+    figure,
+    folds_table,
+    points_by_fold,
+    table,
+)
 from ml.serving.package import BRANCHED_FORMAT
 
 # The gate was bypassed.

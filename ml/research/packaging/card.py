@@ -9,7 +9,9 @@ from string import Template
 from typing import Any
 
 from ml.research.card_adults import adults_section, way_of_adults
-from ml.research.card_tables import (
+from ml.research.evaluation.heatmap import rim_area
+from ml.research.gate.report import gate_section
+from ml.research.packaging.card_tables import (
     SCORES,
     SHARES,
     figure,
@@ -18,8 +20,6 @@ from ml.research.card_tables import (
     score,
     table,
 )
-from ml.research.evaluation.heatmap import rim_area
-from ml.research.gate.report import gate_section
 from ml.serving.backbones import IMAGENET
 from ml.serving.package import PLOTS, plot_file
 
