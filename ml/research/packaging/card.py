@@ -8,9 +8,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ml.research.card_adults import adults_section, way_of_adults
 from ml.research.evaluation.heatmap import rim_area
 from ml.research.gate.report import gate_section
+from ml.research.packaging.card_adults import adults_section, way_of_adults
 from ml.research.packaging.card_tables import (
     SCORES,
     SHARES,
