@@ -69,10 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
     # Imports needed only here and in training are not loaded for the other commands.
     from ml.research.evaluation.held_out import cross_measured, measured_again, plotted_children
     from ml.research.evaluation.responses import Responses
-    from ml.research.export import export
     from ml.research.gate.held_out import refused_by
     from ml.research.gate.refitting import Sheets, refit
     from ml.research.package_plots import Plotted, write_package_plots
+    from ml.research.packaging.export import export
     from ml.research.packaging.writing import write_package
     from ml.serving.runtimes.branched import as_children
     from ml.serving.runtimes.choice import start_runtime

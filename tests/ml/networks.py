@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ml.research.export import export
+from ml.research.packaging.export import export
 from ml.research.packaging.writing import write_package
 from ml.serving.gate.decision import Classifier, Gate
 from ml.serving.network import build_network

@@ -11,7 +11,7 @@ from ml.commands.errors import CommandError
 from ml.research.comparison import measure_trial
 from ml.research.datasets.radiographs import LabelledImage
 from ml.research.evaluation.responses import Responses
-from ml.research.export import export_network
+from ml.research.packaging.export import export_network
 from tests.ml.networks import random_network
 from tests.ml.test_commands import blank_set, run_process
 

@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 import pytest
 
-from ml.research import export as export_module
-from ml.research.export import ExportError, export, export_network
+from ml.research.packaging import export as export_module
+from ml.research.packaging.export import ExportError, export, export_network
 from ml.serving.package import NETWORK_FILE, PROBES_FILE
 from tests.ml.networks import random_network
 

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from ml.research.export import CHECKED
+from ml.research.packaging.export import CHECKED
 from ml.serving.package import NETWORK_FILE, ModelPackage, seal_package
 from ml.serving.package import load_package as load
 from ml.serving.runtimes import choice
@@ -68,7 +68,9 @@ def test_a_runtime_is_known_wherever_it_has_to_be(name: str) -> None:
     # Packages are made where there may be no GPU.
     is_checked = name in {each.name for each in CHECKED}
     must_be = name in ON_CPU and name != "tensorflow"
-    assert is_checked == must_be, "packaging checks those for a CPU in ml/research/export.py"
+    assert is_checked == must_be, (
+        "packaging checks those for a CPU in ml/research/packaging/export.py"
+    )
     manual = (ROOT / "docs" / "deployment" / "workers.md").read_text()
     assert (f"| `{name}` | CPU |" in manual) == (name in ON_CPU)
     assert (f"| `{name}` | NVIDIA GPU |" in manual) == (name in ON_GPU)

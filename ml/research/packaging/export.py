@@ -242,8 +242,8 @@ def export_network(network: keras.Model, path: Path) -> None:
         translate = _TRANSLATIONS.get(type(layer))
         if translate is None:
             raise ExportError(
-                f"Layer {layer.name} is a {type(layer).__name__}, which ml.research.export "
-                "does not know; add its translation there."
+                f"Layer {layer.name} is a {type(layer).__name__}, which"
+                " ml.research.packaging.export does not know; add its translation there."
             )
         inputs = layer.input if isinstance(layer.input, list) else [layer.input]
         names[id(layer.output)] = translate(graph, layer, [names[id(each)] for each in inputs])
