@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ml.research.datasets.targets import reading_of
     from ml.research.joint import has_same_trunk
     from ml.research.learning import HISTORY_FILE
-    from ml.research.package_plots import Plotted
+    from ml.research.packaging.plots import Plotted
     from ml.research.refined import CalibrationData, training_facts
     from ml.research.refining import kept_pool
     from ml.serving.network import LATERAL_STAGE

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ml.research.evaluation.held_out import plotted_children
     from ml.research.gate.held_out import refused_by
     from ml.research.joint import has_same_trunk
-    from ml.research.package_plots import Plotted
+    from ml.research.packaging.plots import Plotted
     from ml.research.refined import CalibrationData, training_facts
     from ml.research.refining import RefiningOptions, kept_pool, refine_in_parts
     from ml.serving.gate.decision import Gate

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError("--boxes are drawn in adults' radiographs: give their sheet, --adults.")
     # Imports needed only here and in training are not loaded for the other commands.
     from ml.research.documenting import document
-    from ml.research.package_plots import write_package_plots
+    from ml.research.packaging.plots import write_package_plots
     from ml.research.packaging.writing import write_package
 
     package = load_package(arguments.package)

@@ -71,8 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ml.research.evaluation.responses import Responses
     from ml.research.gate.held_out import refused_by
     from ml.research.gate.refitting import Sheets, refit
-    from ml.research.package_plots import Plotted, write_package_plots
     from ml.research.packaging.export import export
+    from ml.research.packaging.plots import Plotted, write_package_plots
     from ml.research.packaging.writing import write_package
     from ml.serving.runtimes.branched import as_children
     from ml.serving.runtimes.choice import start_runtime

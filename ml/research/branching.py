@@ -12,8 +12,8 @@ from typing import Any
 
 import keras
 
-from ml.research.package_plots import Plotted, write_package_plots
 from ml.research.packaging.export import export_branches
+from ml.research.packaging.plots import Plotted, write_package_plots
 from ml.research.packaging.writing import with_consistency, write_package
 from ml.serving.calibration import Calibration
 from ml.serving.chooser import Chooser

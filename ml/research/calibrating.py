@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.research.adults import AdultStages
-from ml.research.package_plots import Plotted, write_package_plots
+from ml.research.packaging.plots import Plotted, write_package_plots
 from ml.research.packaging.writing import with_consistency, write_package
 from ml.serving.package import (
     CALIBRATED_FORMAT,

@@ -16,7 +16,7 @@ from ml.research.evaluation.held_out import plotted_children
 from ml.research.evaluation.pointing import measure_pointing, read_boxes
 from ml.research.evaluation.responses import Responses
 from ml.research.gate.held_out import refused_by
-from ml.research.package_plots import Plotted, splits_of
+from ml.research.packaging.plots import Plotted, splits_of
 from ml.serving.gate.decision import Gate
 from ml.serving.package import ModelPackage
 from ml.serving.runtimes.branched import as_adults, as_children

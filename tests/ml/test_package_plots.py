@@ -8,7 +8,7 @@ import pytest
 from ml.research.evaluation.figures import Cases
 
 pytest.importorskip("matplotlib", reason="needs the extra evaluation (matplotlib)")
-from ml.research.package_plots import Plotted, read_history, write_package_plots
+from ml.research.packaging.plots import Plotted, read_history, write_package_plots
 
 THRESHOLDS = {"unlikely": 0.2, "decision": 0.5, "likely": 0.8}
 SPLITS = {"children, training": ["normal", "virus", "virus"], "adults, training": ["unread"]}

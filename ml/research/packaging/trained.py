@@ -19,8 +19,8 @@ from ml.research.evaluation.scale import ASSUMED_PREVALENCE, Scale, full_scale, 
 from ml.research.gate.fitting import PER_KIND, VARIED, Source, fit_gate
 from ml.research.gate.held_out import is_choosing, measured_of, refused_by
 from ml.research.gate.measuring import measure_gate
-from ml.research.package_plots import Plotted, splits_of, write_package_plots
 from ml.research.packaging.export import export
+from ml.research.packaging.plots import Plotted, splits_of, write_package_plots
 from ml.research.packaging.writing import with_consistency, write_package
 from ml.serving.calibration import Calibration, Floats
 from ml.serving.network import backbone_of
