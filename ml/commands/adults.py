@@ -49,11 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_existing(arguments.out)
     # Imports needed only for training are not loaded for the other commands.
     from ml.research.adults import AdultsOptions, AdultStages, train_for_adults
-    from ml.research.branching import add_adult_stages
     from ml.research.datasets.sources import Sources
     from ml.research.datasets.targets import reading_of
     from ml.research.joint import has_same_trunk
     from ml.research.learning import HISTORY_FILE
+    from ml.research.packaging.branched import add_adult_stages
     from ml.research.packaging.plots import Plotted
     from ml.research.refined import CalibrationData, training_facts
     from ml.research.refining import kept_pool

@@ -35,7 +35,7 @@ def add_adult_calibration(
 
     Network, gate, thresholds and the children's calibration stay to the byte. ``found`` is what was
     fitted and measured, ``about`` says how the networks were trained that stood in for this one.
-    ``fullres`` and ``plotted`` are as in ``branching.add_adult_stages``.
+    ``fullres`` and ``plotted`` are as in ``branched.add_adult_stages``.
     """
     shutil.copytree(start.path, out, ignore=shutil.ignore_patterns(HASHES_FILE))
     found.chooser.save(out / CHOOSER_FILE)

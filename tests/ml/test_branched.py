@@ -15,7 +15,7 @@ from onnx import numpy_helper
 
 from ml import images
 from ml.__main__ import main
-from ml.research.branching import add_adult_stages
+from ml.research.packaging.branched import add_adult_stages
 from ml.research.packaging.export import ExportError
 from ml.serving.calibration import Calibration
 from ml.serving.chooser import ADULT, CHILD, Chooser
