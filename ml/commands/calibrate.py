@@ -49,12 +49,12 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_existing(arguments.out)
     # Imports needed only for training are not loaded for the other commands.
     from ml.research.adults import AdultStages
-    from ml.research.calibrating import add_adult_calibration
     from ml.research.datasets.material import PARTS
     from ml.research.datasets.sources import Sources
     from ml.research.evaluation.held_out import plotted_children
     from ml.research.gate.held_out import refused_by
     from ml.research.joint import has_same_trunk
+    from ml.research.packaging.calibrated import add_adult_calibration
     from ml.research.packaging.plots import Plotted
     from ml.research.refined import CalibrationData, training_facts
     from ml.research.refining import RefiningOptions, kept_pool, refine_in_parts
