@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.boxes and not arguments.adults:
         raise CommandError("--boxes are drawn in adults' radiographs: give their sheet, --adults.")
     # Imports needed only here and in training are not loaded for the other commands.
-    from ml.research.documenting import document
+    from ml.research.packaging.documenting import document
     from ml.research.packaging.plots import write_package_plots
     from ml.research.packaging.writing import write_package
 
