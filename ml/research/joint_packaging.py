@@ -13,8 +13,8 @@ from ml.research.evaluation.pointing import measure_pointing
 from ml.research.gate.fitting import PER_KIND, VARIED
 from ml.research.gate.refitting import Sheets, refit
 from ml.research.joint import JointOptions
+from ml.research.packaging.refined import CalibrationData, build_refined_package, training_facts
 from ml.research.parts import InParts
-from ml.research.refined import CalibrationData, build_refined_package, training_facts
 from ml.serving.package import ModelPackage
 
 BATCH_SIZE = 32

@@ -10,7 +10,7 @@ from ml.research.datasets.radiographs import LabelledImage
 from ml.research.evaluation.adults import measure_adults
 from ml.research.evaluation.responses import Responses
 from ml.research.evaluation.scale import Scale
-from ml.research.refined import CalibrationData, build_refined_package
+from ml.research.packaging.refined import CalibrationData, build_refined_package
 from ml.serving.package import SHIPPED_PACKAGE, ModelPackage
 from ml.serving.runtimes.tensorflow import load_network
 from tests.ml.test_packaging import invented, labelled, phantoms
