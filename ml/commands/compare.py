@@ -13,7 +13,7 @@ from ml.commands.errors import CommandError
 from ml.research.datasets.radiographs import find_images, make_folds
 
 if TYPE_CHECKING:
-    from ml.research.training import TrainingOptions
+    from ml.research.training.from_imagenet import TrainingOptions
 
 HELP = "compare training options by short training runs"
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "tries",
         nargs="+",
         metavar="OPTION=VALUE[,OPTION=VALUE...]",
-        help="the ml.research.training.TrainingOptions that a trial changes",
+        help="the ml.research.training.from_imagenet.TrainingOptions that a trial changes",
     )
     parser.add_argument("--data", type=Path, required=True, help="folders NORMAL and PNEUMONIA")
     parser.add_argument(
@@ -69,7 +69,7 @@ def read_options(text: str) -> "TrainingOptions":
 
     Raises ``CommandError`` for an unknown option or an invalid value.
     """
-    from ml.research.training import TrainingOptions
+    from ml.research.training.from_imagenet import TrainingOptions
 
     short: dict[str, Any] = {"epochs": 6, "images_per_class": 800, "input_size": 160}
     kinds = {field.name: field.type for field in fields(TrainingOptions)}

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ml.research.evaluation.responses import Responses
     from ml.research.learning import HISTORY_FILE
     from ml.research.packaging.trained import build_package
-    from ml.research.training import TrainingOptions, start_from_imagenet, train
+    from ml.research.training.from_imagenet import TrainingOptions, start_from_imagenet, train
 
     overrides = {
         name: value

@@ -18,7 +18,7 @@ from ml.research.evaluation.heatmap import rim_share
 from ml.research.evaluation.responses import Responses
 from ml.research.evaluation.shortcuts import measure_shortcuts, specificity_at_sensitivity
 from ml.research.packaging.export import export_network
-from ml.research.training import TrainingOptions, start_from_imagenet, train
+from ml.research.training.from_imagenet import TrainingOptions, start_from_imagenet, train
 from ml.serving.calibration import Floats
 from ml.serving.runtimes.onnxruntime import ONNXRuntime
 

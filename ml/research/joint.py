@@ -34,7 +34,7 @@ from ml.research.learning import (
     trunk_output,
 )
 from ml.research.parts import InParts, train_in_parts
-from ml.research.training import ImageNetOptions, start_from_imagenet
+from ml.research.training.from_imagenet import ImageNetOptions, start_from_imagenet
 from ml.serving.backbones import IMAGENET
 from ml.serving.calibration import Floats
 from ml.serving.network import fold

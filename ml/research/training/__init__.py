@@ -1,0 +1,1 @@
+"""Training a network: from ImageNet weights, on several sources, and for adults."""
