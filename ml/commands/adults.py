@@ -52,11 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
     from ml.research.datasets.sources import Sources
     from ml.research.datasets.targets import reading_of
     from ml.research.joint import has_same_trunk
-    from ml.research.learning import HISTORY_FILE
     from ml.research.packaging.branched import add_adult_stages
     from ml.research.packaging.plots import Plotted
     from ml.research.packaging.refined import CalibrationData, training_facts
     from ml.research.refining import kept_pool
+    from ml.research.training.learning import HISTORY_FILE
     from ml.serving.network import LATERAL_STAGE
     from ml.serving.runtimes.tensorflow import load_network
 

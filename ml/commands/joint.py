@@ -108,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         train_jointly_in_parts,
     )
     from ml.research.joint_packaging import Measuring, options_of, package_jointly
-    from ml.research.learning import HISTORY_FILE
+    from ml.research.training.learning import HISTORY_FILE
     from ml.serving.network import fold
     from ml.serving.runtimes.tensorflow import load_network
 

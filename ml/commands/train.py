@@ -35,9 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     # Imports needed only for training are not loaded for the other commands.
     from ml.research.datasets.acquisition import acquisition_fold
     from ml.research.evaluation.responses import Responses
-    from ml.research.learning import HISTORY_FILE
     from ml.research.packaging.trained import build_package
     from ml.research.training.from_imagenet import TrainingOptions, start_from_imagenet, train
+    from ml.research.training.learning import HISTORY_FILE
 
     overrides = {
         name: value

@@ -8,7 +8,7 @@ import numpy as np
 
 from ml.research.datasets.material import Material
 from ml.research.evaluation.responses import Responses
-from ml.research.learning import averaged
+from ml.research.training.learning import averaged
 
 
 class InParts(NamedTuple):

@@ -21,7 +21,7 @@ from ml.research.joint import (
     train_jointly_in_parts,
     unlike,
 )
-from ml.research.learning import trunk_output
+from ml.research.training.learning import trunk_output
 from ml.serving.network import build_network, fold
 from tests.ml.networks import random_network, uncompiled
 from tests.ml.test_refining import SIZE, material

@@ -8,7 +8,6 @@ import pytest
 from ml.research.datasets.material import PARTS, Material, change, part_of
 from ml.research.datasets.radiographs import LabelledImage
 from ml.research.datasets.targets import SHARES, Targets
-from ml.research.learning import averaged
 from ml.research.refining import (
     Pool,
     PoolBatches,
@@ -16,6 +15,7 @@ from ml.research.refining import (
     fill_pool,
     refine_in_parts,
 )
+from ml.research.training.learning import averaged
 from tests.ml.networks import random_network, uncompiled
 
 SIZE = 64

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ml.research.datasets.radiographs import LabelledImage
-from ml.research.learning import RimPenalty, column
 from ml.research.training.from_imagenet import BalancedBatches, TrainingOptions, train
+from ml.research.training.learning import RimPenalty, column
 from ml.serving.backbones import BACKBONES, Scaling
 from ml.serving.network import build_network
 from tests.ml.networks import uncompiled
