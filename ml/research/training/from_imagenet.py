@@ -12,8 +12,8 @@ from ml.research.datasets.acquisition import mixed_chances, overlap_weights
 from ml.research.datasets.augmentation import augment
 from ml.research.datasets.radiographs import LabelledImage, labels
 from ml.research.evaluation.figures import auroc
-from ml.research.pretrained import load_imagenet_weights, read_imagenet_state
 from ml.research.training.learning import LearningOptions, RimPenalty, accuracy, column, learn
+from ml.research.training.pretrained import load_imagenet_weights, read_imagenet_state
 from ml.serving.backbones import scaled_stages
 from ml.serving.calibration import Floats
 from ml.serving.network import build_network, fold
