@@ -24,7 +24,6 @@ from tqdm import tqdm
 from ml.research.datasets.material import DrawnBatches, Material, Rng, changed_copies, draw_chances
 from ml.research.datasets.targets import CHILDREN, OTHER, TRUST, UNREAD
 from ml.research.evaluation.occlusion import cover, hottest_square
-from ml.research.parts import InParts, train_in_parts
 from ml.research.training.from_imagenet import ImageNetOptions, start_from_imagenet
 from ml.research.training.learning import (
     accuracy,
@@ -35,6 +34,7 @@ from ml.research.training.learning import (
     learn,
     trunk_output,
 )
+from ml.research.training.parts import InParts, train_in_parts
 from ml.serving.backbones import IMAGENET
 from ml.serving.calibration import Floats
 from ml.serving.network import fold

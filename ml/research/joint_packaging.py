@@ -14,7 +14,7 @@ from ml.research.gate.fitting import PER_KIND, VARIED
 from ml.research.gate.refitting import Sheets, refit
 from ml.research.joint import JointOptions
 from ml.research.packaging.refined import CalibrationData, build_refined_package, training_facts
-from ml.research.parts import InParts
+from ml.research.training.parts import InParts
 from ml.serving.package import ModelPackage
 
 BATCH_SIZE = 32

@@ -18,7 +18,6 @@ from tqdm import tqdm
 
 from ml.research.datasets.material import DrawnBatches, Material, Rng, changed_copies, draw_chances
 from ml.research.datasets.targets import SHARES
-from ml.research.parts import InParts, train_in_parts
 from ml.research.training.learning import (
     LearningOptions,
     accuracy,
@@ -29,6 +28,7 @@ from ml.research.training.learning import (
     learn,
     trunk_output,
 )
+from ml.research.training.parts import InParts, train_in_parts
 from ml.serving.network import LATERAL_STAGE
 
 CHUNK = 32

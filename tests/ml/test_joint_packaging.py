@@ -9,7 +9,7 @@ from ml.research.datasets.material import part_of
 from ml.research.datasets.sources import Sources
 from ml.research.joint import JointOptions
 from ml.research.joint_packaging import Measuring, package_jointly
-from ml.research.parts import InParts
+from ml.research.training.parts import InParts
 from ml.serving.package import ModelPackage
 from tests.ml.made_up_sources import SIZE, write_adults, write_children, write_hands, write_sheet
 from tests.ml.networks import random_network

@@ -25,8 +25,8 @@ from ml.research.packaging.export import export
 from ml.research.packaging.plots import Plotted, splits_of, write_package_plots
 from ml.research.packaging.trained import network_facts
 from ml.research.packaging.writing import with_consistency, write_package
-from ml.research.parts import InParts
 from ml.research.training.learning import LearningOptions
+from ml.research.training.parts import InParts
 from ml.serving.gate.decision import Gate
 from ml.serving.package import (
     FACTS_FILE,
