@@ -55,8 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ml.research.packaging.branched import add_adult_stages
     from ml.research.packaging.plots import Plotted
     from ml.research.packaging.refined import CalibrationData, training_facts
-    from ml.research.refining import kept_pool
     from ml.research.training.learning import HISTORY_FILE
+    from ml.research.training.refining import kept_pool
     from ml.serving.network import LATERAL_STAGE
     from ml.serving.runtimes.tensorflow import load_network
 

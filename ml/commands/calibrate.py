@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ml.research.packaging.calibrated import add_adult_calibration
     from ml.research.packaging.plots import Plotted
     from ml.research.packaging.refined import CalibrationData, training_facts
-    from ml.research.refining import RefiningOptions, kept_pool, refine_in_parts
+    from ml.research.training.refining import RefiningOptions, kept_pool, refine_in_parts
     from ml.serving.gate.decision import Gate
     from ml.serving.network import LATERAL_STAGE
     from ml.serving.runtimes.tensorflow import load_network

@@ -34,8 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     # Imports needed only for training are not loaded for the other commands.
     from ml.research.datasets.sources import Sources
     from ml.research.packaging.refined import CalibrationData, build_refined_package, training_facts
-    from ml.research.refining import RefiningOptions, refine_in_parts
     from ml.research.training.learning import HISTORY_FILE
+    from ml.research.training.refining import RefiningOptions, refine_in_parts
     from ml.serving.runtimes.tensorflow import load_network
 
     start = load_package(arguments.package)

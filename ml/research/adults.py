@@ -25,9 +25,9 @@ from ml.research.evaluation.pointing import measure_pointing
 from ml.research.evaluation.responses import Responses
 from ml.research.evaluation.scale import ASSUMED_PREVALENCE, Scale, full_scale
 from ml.research.packaging.refined import CalibrationData
-from ml.research.refining import Pool, RefiningOptions, refine
 from ml.research.training.learning import averaged
 from ml.research.training.parts import InParts, train_in_parts
+from ml.research.training.refining import Pool, RefiningOptions, refine
 from ml.serving.calibration import Calibration, fit_calibration
 from ml.serving.chooser import Chooser, taken_for_adults
 from ml.serving.package import ModelPackage

@@ -6,7 +6,7 @@ import pytest
 from ml.research.adults import AdultsOptions, calibrate
 from ml.research.datasets.targets import ADULTS_SHARES, CHILDREN
 from ml.research.evaluation.responses import Responses
-from ml.research.refining import Pool, PoolBatches, RefiningOptions
+from ml.research.training.refining import Pool, PoolBatches, RefiningOptions
 from tests.ml.test_refined import adults
 from tests.ml.test_refining import material
 

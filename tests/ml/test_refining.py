@@ -8,14 +8,14 @@ import pytest
 from ml.research.datasets.material import PARTS, Material, change, part_of
 from ml.research.datasets.radiographs import LabelledImage
 from ml.research.datasets.targets import SHARES, Targets
-from ml.research.refining import (
+from ml.research.training.learning import averaged
+from ml.research.training.refining import (
     Pool,
     PoolBatches,
     RefiningOptions,
     fill_pool,
     refine_in_parts,
 )
-from ml.research.training.learning import averaged
 from tests.ml.networks import random_network, uncompiled
 
 SIZE = 64
