@@ -100,14 +100,14 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_existing(arguments.out)
     # Imports needed only for training are not loaded for the other commands.
     from ml.research.datasets.sources import Sources
-    from ml.research.joint import (
+    from ml.research.joint_packaging import Measuring, options_of, package_jointly
+    from ml.research.training.joint import (
         TaughtPool,
         begin,
         fill_pool,
         has_same_trunk,
         train_jointly_in_parts,
     )
-    from ml.research.joint_packaging import Measuring, options_of, package_jointly
     from ml.research.training.learning import HISTORY_FILE
     from ml.serving.network import fold
     from ml.serving.runtimes.tensorflow import load_network

@@ -12,8 +12,8 @@ from ml.research.datasets.sources import Sources
 from ml.research.evaluation.pointing import measure_pointing
 from ml.research.gate.fitting import PER_KIND, VARIED
 from ml.research.gate.refitting import Sheets, refit
-from ml.research.joint import JointOptions
 from ml.research.packaging.refined import CalibrationData, build_refined_package, training_facts
+from ml.research.training.joint import JointOptions
 from ml.research.training.parts import InParts
 from ml.serving.package import ModelPackage
 

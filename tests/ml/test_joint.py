@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from ml.__main__ import main
-from ml.research import joint
 from ml.research.datasets.material import part_of
 from ml.research.datasets.targets import CHILDREN
-from ml.research.joint import (
+from ml.research.training import joint
+from ml.research.training.joint import (
     JointOptions,
     TaughtBatches,
     TaughtPool,
