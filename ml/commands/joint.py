@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_existing(arguments.out)
     # Imports needed only for training are not loaded for the other commands.
     from ml.research.datasets.sources import Sources
-    from ml.research.joint_packaging import Measuring, options_of, package_jointly
+    from ml.research.packaging.joint import Measuring, options_of, package_jointly
     from ml.research.training.joint import (
         TaughtPool,
         begin,

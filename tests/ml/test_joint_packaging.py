@@ -7,7 +7,7 @@ import pytest
 
 from ml.research.datasets.material import part_of
 from ml.research.datasets.sources import Sources
-from ml.research.joint_packaging import Measuring, package_jointly
+from ml.research.packaging.joint import Measuring, package_jointly
 from ml.research.training.joint import JointOptions
 from ml.research.training.parts import InParts
 from ml.serving.package import ModelPackage
