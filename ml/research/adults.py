@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, Self
 import keras
 import numpy as np
 
-from ml.research.choosing import ADULT_FROM, ages_of, by_age, fit_chooser, measure_choice
 from ml.research.datasets.material import PARTS, Material
 from ml.research.datasets.radiographs import LabelledImage
 from ml.research.datasets.sources import Sources
@@ -25,6 +24,7 @@ from ml.research.evaluation.pointing import measure_pointing
 from ml.research.evaluation.responses import Responses
 from ml.research.evaluation.scale import ASSUMED_PREVALENCE, Scale, full_scale
 from ml.research.packaging.refined import CalibrationData
+from ml.research.training.choosing import ADULT_FROM, ages_of, by_age, fit_chooser, measure_choice
 from ml.research.training.learning import averaged
 from ml.research.training.parts import InParts, train_in_parts
 from ml.research.training.refining import Pool, RefiningOptions, refine

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.research.choosing import by_age, fit_chooser, measure_choice
 from ml.research.datasets.radiographs import LabelledImage
+from ml.research.training.choosing import by_age, fit_chooser, measure_choice
 from ml.serving.chooser import taken_for_adults
 
 RNG = np.random.default_rng(0)

@@ -33,7 +33,7 @@ from webportal.records.models import Radiograph
 FRONTAL = (Projection.AP, Projection.PA, Projection.FRONTAL)
 # As of the descriptions among `codes` (ml.images.codes.MAX_LENGTH, which would import NumPy here).
 DESCRIPTION_LENGTH = 64
-# As of what takes an image for an adult's (ml.research.choosing.ADULT_FROM).
+# As of what takes an image for an adult's (ml.research.training.choosing.ADULT_FROM).
 ADULT_FROM_MONTHS = 16 * 12
 CHILD, ADULT = "child", "adult"
 _SEVERITY = (Purpose.WITHIN, Purpose.UNCONFIRMED, Purpose.OUTSIDE, Purpose.WITHHELD)
