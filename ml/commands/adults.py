@@ -48,12 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Train without each part of the patients in turn, average the networks, and package."""
     refuse_existing(arguments.out)
     # Imports needed only for training are not loaded for the other commands.
-    from ml.research.adults import AdultsOptions, AdultStages, train_for_adults
     from ml.research.datasets.sources import Sources
     from ml.research.datasets.targets import reading_of
     from ml.research.packaging.branched import add_adult_stages
     from ml.research.packaging.plots import Plotted
     from ml.research.packaging.refined import CalibrationData, training_facts
+    from ml.research.training.adults import AdultsOptions, AdultStages, train_for_adults
     from ml.research.training.joint import has_same_trunk
     from ml.research.training.learning import HISTORY_FILE
     from ml.research.training.refining import kept_pool

@@ -48,7 +48,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Refine once without each part of the patients, and calibrate on the part left out."""
     refuse_existing(arguments.out)
     # Imports needed only for training are not loaded for the other commands.
-    from ml.research.adults import AdultStages
     from ml.research.datasets.material import PARTS
     from ml.research.datasets.sources import Sources
     from ml.research.evaluation.held_out import plotted_children
@@ -56,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ml.research.packaging.calibrated import add_adult_calibration
     from ml.research.packaging.plots import Plotted
     from ml.research.packaging.refined import CalibrationData, training_facts
+    from ml.research.training.adults import AdultStages
     from ml.research.training.joint import has_same_trunk
     from ml.research.training.refining import RefiningOptions, kept_pool, refine_in_parts
     from ml.serving.gate.decision import Gate
