@@ -50,10 +50,11 @@ def run(arguments: argparse.Namespace) -> int:
     # Imports needed only for training are not loaded for the other commands.
     from ml.research.datasets.sources import Sources
     from ml.research.datasets.targets import reading_of
+    from ml.research.packaging.adults import AdultStages
     from ml.research.packaging.branched import add_adult_stages
     from ml.research.packaging.plots import Plotted
     from ml.research.packaging.refined import CalibrationData, training_facts
-    from ml.research.training.adults import AdultsOptions, AdultStages, train_for_adults
+    from ml.research.training.adults import AdultsOptions, train_for_adults
     from ml.research.training.joint import has_same_trunk
     from ml.research.training.learning import HISTORY_FILE
     from ml.research.training.refining import kept_pool

@@ -52,10 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
     from ml.research.datasets.sources import Sources
     from ml.research.evaluation.held_out import plotted_children
     from ml.research.gate.held_out import refused_by
+    from ml.research.packaging.adults import AdultStages
     from ml.research.packaging.calibrated import add_adult_calibration
     from ml.research.packaging.plots import Plotted
     from ml.research.packaging.refined import CalibrationData, training_facts
-    from ml.research.training.adults import AdultStages
     from ml.research.training.joint import has_same_trunk
     from ml.research.training.refining import RefiningOptions, kept_pool, refine_in_parts
     from ml.serving.gate.decision import Gate

@@ -5,7 +5,8 @@ import pytest
 
 from ml.research.datasets.targets import ADULTS_SHARES, CHILDREN
 from ml.research.evaluation.responses import Responses
-from ml.research.training.adults import AdultsOptions, calibrate
+from ml.research.packaging.adults import calibrate
+from ml.research.training.adults import AdultsOptions
 from ml.research.training.refining import Pool, PoolBatches, RefiningOptions
 from tests.ml.test_refined import adults
 from tests.ml.test_refining import material

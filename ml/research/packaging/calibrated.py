@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ml.research.packaging.adults import AdultStages
 from ml.research.packaging.plots import Plotted, write_package_plots
 from ml.research.packaging.writing import with_consistency, write_package
-from ml.research.training.adults import AdultStages
 from ml.serving.package import (
     CALIBRATED_FORMAT,
     CHOOSER_FILE,
