@@ -51,7 +51,7 @@ def draw_chances(
     """Return how likely each image is to be drawn: (n,), by the ``shares`` of its group.
 
     A child's image is drawn more often the more its acquisition resembles the other class's, as in
-    ``training``.
+    ``training.from_imagenet``.
     """
     group, targets = material.targets.group, material.targets
     chances = np.zeros(len(group))
