@@ -1,4 +1,4 @@
-"""A database that was upgraded step by step is the same as a new one."""
+"""How a new database is created, and that one which was upgraded has the same."""
 
 import os
 import subprocess
@@ -6,11 +6,15 @@ import sys
 
 import psycopg
 import pytest
+from django.db import connection, models
+from django.db.migrations import CreateModel
+from django.db.migrations.state import ProjectState
 from psycopg import sql
 
 from tests import flushing, services
 from tests.helpers import database_url
 from webportal.backups.database import program
+from webportal.database.creation import CreateModels
 
 UPGRADE = """
 import django
@@ -37,6 +41,25 @@ def test_an_upgraded_database_has_what_a_new_one_has() -> None:
     # A test that runs after a flush must find what it would have found before.
     put_back = {row.split()[2] for row in flushing.ROWS}
     assert filled_tables(upgraded) - flushing.OF_MODELS == put_back, "ROWS of tests/flushing.py"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_models_are_created_together_and_dropped_together() -> None:
+    """The state had been rendered without them, as it is after earlier migrations."""
+    key = ("id", models.BigAutoField(primary_key=True))
+    whole = CreateModel("Whole", fields=[key])
+    to_whole = models.ForeignKey("upkeep.Whole", models.CASCADE)
+    together = CreateModels([whole, CreateModel("Part", fields=[key, ("whole", to_whole)])])
+    before, after = ProjectState(), ProjectState()
+    assert list(after.apps.get_models()) == []
+    together.state_forwards("upkeep", after)
+    with connection.schema_editor() as editor:
+        together.database_forwards("upkeep", editor, before, after)
+    tables = {"upkeep_whole", "upkeep_part"}
+    assert tables <= set(connection.introspection.table_names())
+    with connection.schema_editor() as editor:
+        together.database_backwards("upkeep", editor, after, before)
+    assert tables.isdisjoint(connection.introspection.table_names())
 
 
 def schema(url: str) -> list[str]:

@@ -1,25 +1,9 @@
-"""What protects signed reads looks at the real tables, whatever the session has of that name.
-
-PostgreSQL looks for a table among the temporary ones first, and the runtime role may make those:
-with a trail of its own invention it could have deleted what is signed.
-"""
-
 from django.db import migrations
 
-FUNCTIONS = (
-    "review_keep_read()",
-    "review_is_erased(text, uuid)",
-    "review_fit_amendment()",
-)
+from webportal.review.migrations._search_path import LOOK_IN_PUBLIC
 
 
 class Migration(migrations.Migration):
     dependencies = [("review", "0015_erased_reads")]
 
-    operations = [
-        migrations.RunSQL(
-            f"ALTER FUNCTION {function} SET search_path = public, pg_temp",
-            f"ALTER FUNCTION {function} RESET search_path",
-        )
-        for function in FUNCTIONS
-    ]
+    operations = LOOK_IN_PUBLIC
