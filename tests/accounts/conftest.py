@@ -47,7 +47,7 @@ def directory(
     slapd.empties()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def provider_process() -> Iterator[IdentityProvider]:
     """An identity provider in a process of its own."""
     with running_provider() as provider:
