@@ -85,6 +85,9 @@ _ROUTES: dict[str, Declaration | AccessKind | None] = {
     "accounts:department": AccessKind.USERS,
     "accounts:users": AccessKind.USERS,
     "accounts:user": AccessKind.USERS,
+    "accounts:approve-roles": None,
+    "accounts:turn-down-roles": None,
+    "accounts:approval-passkey": None,
     "accounts:reset-password": None,
     "accounts:reset-second-factor": None,
     # records

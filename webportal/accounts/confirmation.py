@@ -1,6 +1,7 @@
-"""Re-authentication before changing how a user signs in.
+"""Re-authentication: for a single decision, and before changing how a user signs in.
 
-Signing in counts, as does entering the password again; both are valid for a few minutes.
+For the latter signing in counts, as does entering the password again; both are valid for a few
+minutes.
 """
 
 import logging
@@ -13,8 +14,11 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
+from webportal.accounts.models import Passkey, User
 from webportal.accounts.roles import SignedInRequest
+from webportal.accounts.services import AccountError, confirm_password
 
 SESSION_KEY = "confirmed_at"
 _UNPROVEN = "provider_proved_nothing"
@@ -25,6 +29,18 @@ SKEW_SECONDS = 300
 View = Callable[..., HttpResponseBase]
 
 logger = logging.getLogger(__name__)
+
+
+def confirm_identity(user: User, secret: Passkey | str) -> None:
+    """Confirm the signed-in person's identity by password, or by a passkey that was just used.
+
+    A passkey is two components at once, the device and its owner's PIN or biometrics, and cannot be
+    guessed: it is not throttled. Raises AccountError.
+    """
+    if not isinstance(secret, Passkey):
+        confirm_password(user, secret)
+    elif secret.user_id != user.pk:
+        raise AccountError(_("That passkey belongs to somebody else."))
 
 
 def confirm(session: SessionBase) -> None:

@@ -1,14 +1,19 @@
-"""Comparing users and tokens with the audit trail."""
+"""Comparing users, requests for roles and tokens with the audit trail."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 from webportal.accounts.departments import memberships_of
-from webportal.accounts.models import ApiToken, TokenScope, User
+from webportal.accounts.models import ApiToken, RoleRequest, TokenScope, User
 from webportal.audit.models import Action
 from webportal.audit.reconciliation import Check, Entries, differing_fields
 
+_OUTCOMES: dict[str, str] = {
+    Action.ROLES_APPROVED: "approved",
+    Action.ROLES_REJECTED: "rejected",
+    Action.ROLES_WITHDRAWN: "withdrawn",
+}
 _MEMBERSHIPS = ("departments", "head_of", "sees_all_departments")
 
 
@@ -31,6 +36,20 @@ def _differences_of_user(user: User, entries: Entries) -> Iterator[str]:
         yield "is_active"
     # Nobody's departments are in the trail before the first change of them.
     yield from differing_fields(recorded, memberships_of(user))
+
+
+def _differences_of_request(role_request: RoleRequest, entries: Entries) -> Iterator[str]:
+    made = entries[0]
+    row = {"user": str(role_request.user_id), "roles": role_request.roles}
+    yield from differing_fields(made.detail, row)
+    if made.actor_id != role_request.requested_by_id:
+        yield "requested_by"
+    decisions = [entry for entry in entries if entry.action in _OUTCOMES]
+    decision = decisions[-1] if decisions else None
+    if role_request.outcome != (_OUTCOMES[decision.action] if decision else ""):
+        yield "outcome"
+    if role_request.decided_by_id != (decision.actor_id if decision else None):
+        yield "decided_by"
 
 
 def _differences_of_token(token: ApiToken, entries: Entries) -> Iterator[str]:
@@ -58,6 +77,13 @@ CHECKS = [
         made=(Action.USER_CREATED,),
         further=(Action.USER_CHANGED,),
         differences=_differences_of_user,
+    ),
+    Check(
+        kind="role_request",
+        rows=RoleRequest.objects.all,
+        made=(Action.ROLES_REQUESTED,),
+        further=tuple(Action(action) for action in _OUTCOMES),
+        differences=_differences_of_request,
     ),
     Check(
         kind="token",

@@ -23,6 +23,8 @@ from webportal.audit.models import Action, AuditEntry
 
 #: Roles that cannot be combined with IT.
 APART_FROM_IT = (Role.RADIOLOGIST, Role.COORDINATOR, Role.REFERRER, Role.RESEARCHER, Role.AUDITOR)
+#: Roles that take a second administrator's approval; see webportal.accounts.role_requests.
+TAKE_TWO = (Role.IT, *APART_FROM_IT)
 #: For how long somebody who gave out an account counts as one person with its owner.
 APART = timedelta(days=3)
 # With these, somebody other than its owner can sign in to an account.
@@ -35,6 +37,12 @@ def is_enforced() -> bool:
         return bool(settings.ROLE_SEPARATION == "always")
     administrators = User.objects.filter(is_active=True, roles__contains=[Role.IT])
     return administrators.count() > 1 or _were_there_two()
+
+
+def has_other_administrators(administrator: User) -> bool:
+    """Whether there is another active administrator."""
+    administrators = User.objects.filter(is_active=True, roles__contains=[Role.IT])
+    return administrators.exclude(pk=administrator.pk).exists()
 
 
 def _were_there_two() -> bool:

@@ -12,7 +12,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from webportal.accounts import providers, separation, sessions, throttle
+from webportal.accounts import providers, role_requests, separation, sessions, throttle
 from webportal.accounts.departments import memberships_of
 from webportal.accounts.devices import forget_devices
 from webportal.accounts.directory import passwords
@@ -20,7 +20,7 @@ from webportal.accounts.directory.connection import DirectoryUnreachableError
 from webportal.accounts.directory.passwords import is_of_directory
 from webportal.accounts.models import ApiToken, Department, Role, TokenScope, User
 from webportal.audit.models import Action, AuditEntry
-from webportal.audit.trail import Event, append
+from webportal.audit.trail import Event, append, append_all
 from webportal.refusals import Conflict
 
 USUAL_TOKEN_DAYS = 90
@@ -66,21 +66,24 @@ def create_user(
 ) -> tuple[User, str]:
     """Create a user with a one-time password; return both. The password is shown once.
 
-    While there is only one department, everybody belongs to it.
+    While there is only one department, everybody belongs to it. Roles that a second administrator
+    has to approve are requested (webportal.accounts.role_requests).
 
     Raises AccountError if the name is taken, ignoring case, and for roles that may not be combined.
     The first administrator's password, without `by`, does not expire, because nobody could set
     another one.
     """
+    waiting: list[str] = []
     if by is not None:
-        _refuse_conflict(roles)
+        refuse_conflict(roles)
+        waiting = role_requests.to_approve(roles, held=())
     password = one_time_password()
     try:
         with transaction.atomic():
             user = User.objects.create_user(
                 username,
                 password,
-                roles,
+                sorted(set(roles) - set(waiting)),
                 full_name=full_name,
                 must_change_password=True,
                 one_time_password_until=None if by is None else _one_time_end(),
@@ -91,7 +94,10 @@ def create_user(
         raise AccountError(_("There is already a user of that name.")) from error
     user.departments.add(*departments)
     detail = {"roles": user.roles, "active": user.is_active} | memberships_of(user)
-    append(Event(Action.USER_CREATED, "user", user.pk, detail=detail), by)
+    events = [Event(Action.USER_CREATED, "user", user.pk, detail=detail)]
+    if by is not None and waiting:
+        events += role_requests.request(user, waiting, by)
+    append_all(events, by)
     return user, password
 
 
@@ -132,8 +138,10 @@ def _node_name(ae_title: str, description: str) -> str:
 def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> None:
     """Change a user's roles and whether they may sign in; deactivation also revokes their tokens.
 
-    Raises AccountError if members of IT would lock themselves out or assign a role to themselves,
-    and for roles that may not be combined; PermissionDenied if `by` no longer has the role IT.
+    Roles that a second administrator has to approve are requested, also those that the user still
+    holds when they are reactivated. Raises AccountError if members of IT would lock themselves out
+    or assign a role to themselves, and for roles that may not be combined; PermissionDenied if `by`
+    no longer has the role IT.
     """
     # Serialises members of IT who deactivate each other at the same moment.
     locked = User.objects.select_for_update().filter(pk__in=[user.pk, by.pk]).order_by("pk")
@@ -151,17 +159,33 @@ def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> N
             raise AccountError(
                 _("Ask another member of IT: nobody can assign roles to themselves.")
             )
-        _refuse_conflict(roles)
+        refuse_conflict(roles)
+    # Whoever has left comes back with an account that somebody else could use as well.
+    is_back = is_active and not user.is_active
+    waiting = role_requests.to_approve(roles, held=() if is_back else user.roles)
+    if waiting and not is_active:
+        raise AccountError(_("A person who may not sign in cannot be given these roles."))
+    events = _set_access(user, sorted(set(roles) - set(waiting)), is_active)
+    if waiting:
+        events += role_requests.request(user, waiting, by)
+    if not is_active:
+        events += role_requests.withdraw_of(user, by)
+        sessions.end_all(user)
+        revoke_all_tokens(user, by)
+    append_all(events, by)
+
+
+def _set_access(user: User, roles: list[str], is_active: bool) -> list[Event]:
+    """Set what a user may do; return the entry to append, if it changes anything."""
+    if (user.roles, user.is_active) == (roles, is_active):
+        return []
     detail = {
         "roles": {"from": user.roles, "to": roles},
         "active": {"from": user.is_active, "to": is_active},
     }
     user.roles, user.is_active = roles, is_active
     user.save(update_fields=["roles", "is_active"])
-    if not is_active:
-        sessions.end_all(user)
-        revoke_all_tokens(user, by)
-    append(Event(Action.USER_CHANGED, "user", user.pk, detail=detail), by)
+    return [Event(Action.USER_CHANGED, "user", user.pk, detail=detail)]
 
 
 @transaction.atomic
@@ -200,7 +224,8 @@ def _one_time_end() -> datetime:
     return timezone.now() + timedelta(hours=settings.ONE_TIME_PASSWORD_HOURS)
 
 
-def _refuse_conflict(roles: Collection[str]) -> None:
+def refuse_conflict(roles: Collection[str]) -> None:
+    """Raise AccountError for roles that may not be combined, where that is enforced."""
     found = separation.conflict(roles)
     if found and separation.is_enforced():
         first, second = (str(role.label) for role in found)

@@ -2,7 +2,13 @@
 
 from django.urls import path
 
-from webportal.accounts import department_views, second_factor_views, sign_in_views, views
+from webportal.accounts import (
+    department_views,
+    role_request_views,
+    second_factor_views,
+    sign_in_views,
+    views,
+)
 from webportal.accounts.oidc import views as oidc_views
 from webportal.accounts.saml import views as saml_views
 
@@ -49,6 +55,17 @@ urlpatterns = [
     path("departments", department_views.departments, name="departments"),
     path("departments/<uuid:department_id>", department_views.department, name="department"),
     path("users", views.users, name="users"),
+    path("users/requests/passkey", role_request_views.passkey_options, name="approval-passkey"),
+    path(
+        "users/requests/<uuid:request_id>/approve",
+        role_request_views.approve,
+        name="approve-roles",
+    ),
+    path(
+        "users/requests/<uuid:request_id>/turn-down",
+        role_request_views.turn_down,
+        name="turn-down-roles",
+    ),
     path("users/<uuid:user_id>", views.user, name="user"),
     path("users/<uuid:user_id>/reset-password", views.reset_password, name="reset-password"),
     path(

@@ -19,10 +19,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from webportal.accounts import (
+    approval,
     departments,
     locking,
     provider_sessions,
     providers,
+    role_requests,
     second_factor,
     separation,
     services,
@@ -31,7 +33,7 @@ from webportal.accounts import (
 from webportal.accounts.devices import remember_device
 from webportal.accounts.directory.passwords import is_of_directory
 from webportal.accounts.forms import NewUserForm, PasswordForm, SignInForm, TokenForm, UserForm
-from webportal.accounts.models import ApiToken, Role, User
+from webportal.accounts.models import ApiToken, Role, RoleRequest, User
 from webportal.accounts.passkeys import why_unavailable
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.accounts.sign_in import record_password, wait_for_second_step
@@ -214,7 +216,11 @@ def _users_page(
     request: SignedInRequest, form: NewUserForm, created: tuple[User, str] | None
 ) -> HttpResponse:
     people = User.objects.filter(is_node=False)
+    waiting = RoleRequest.objects.filter(outcome="").select_related("user", "requested_by")
     context = {
+        "waiting": waiting,
+        "of_created": waiting.filter(user=created[0]).first() if created else None,
+        "takes_two": separation.is_enforced(),
         "users": people.prefetch_related("departments"),
         "has_departments": departments.only_department() is None,
         "form": form,
@@ -237,15 +243,28 @@ def user(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
         except (services.AccountError, departments.DepartmentError) as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, _("{name} is changed.").format(name=person))
+            _tell_of_change(request, person)
             return redirect("accounts:users")
+    waiting = role_requests.open_request_of(person)
     context = {
         "person": person,
+        "role_request": waiting,
+        "why_not": approval.why_not(waiting, request.user) if waiting else "",
+        "is_alone": not separation.has_other_administrators(request.user),
+        "takes_two": separation.is_enforced(),
         "form": form,
         "has_second_factor": second_factor.has_one(person),
         "is_of_directory": is_of_directory(person),
     }
     return render(request, "accounts/user.html", context)
+
+
+def _tell_of_change(request: SignedInRequest, person: User) -> None:
+    messages.success(request, _("{name} is changed.").format(name=person))
+    waiting = role_requests.open_request_of(person)
+    if waiting is not None:
+        words = _("Waiting until another member of hospital IT approves: {roles}.")
+        messages.warning(request, words.format(roles=", ".join(waiting.role_labels)))
 
 
 @transaction.atomic

@@ -41,5 +41,6 @@ SPECTACULAR_SETTINGS = {
         "ReadStateEnum": "webportal.review.models.ReadState",
         "WorkerStateEnum": "webportal.inference.fleet.WorkerState",
         "PriorityEnum": "webportal.api.base.PRIORITIES",
+        "RolesEnum": "webportal.accounts.models.Role",
     },
 }

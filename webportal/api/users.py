@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db import transaction
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -20,6 +20,9 @@ class UserSerializer(serializers.ModelSerializer[User]):
     """The account of a person or of another system."""
 
     roles = serializers.ListField(child=serializers.ChoiceField(choices=Role.choices))
+    waiting_roles = serializers.SerializerMethodField(
+        help_text="Roles that take effect once another administrator approves them on the page."
+    )
 
     class Meta:
         model = User
@@ -28,12 +31,20 @@ class UserSerializer(serializers.ModelSerializer[User]):
             "username",
             "full_name",
             "roles",
+            "waiting_roles",
             "departments",
             "sees_all_departments",
             "is_active",
             "must_change_password",
             "last_login",
             "created_at",
+        ]
+
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(Role.choices)))
+    def get_waiting_roles(self, user: User) -> list[str]:
+        """Those of the request that is open, loaded with the list."""
+        return [
+            role for each in user.role_requests.all() if not each.outcome for role in each.roles
         ]
 
 
@@ -86,7 +97,7 @@ class OneTimePassword(serializers.Serializer[Any]):
 class UserEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[User]):
     """Users."""
 
-    queryset = User.objects.filter(is_node=False).prefetch_related("departments")
+    queryset = User.objects.filter(is_node=False).prefetch_related("departments", "role_requests")
     serializer_class = UserSerializer
     filterset_fields = ["username", "is_active"]
     ordering_fields = ["username", "created_at", "last_login"]

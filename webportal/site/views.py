@@ -11,6 +11,7 @@ from django.views.i18n import set_language
 
 from webportal.accounts.departments import departments_of
 from webportal.accounts.models import Role
+from webportal.accounts.role_requests import open_request_of
 from webportal.accounts.roles import ROLES_OF_ALL_DEPARTMENTS, SignedInRequest, allow
 from webportal.accounts.services import remember_language
 
@@ -30,13 +31,17 @@ def home(request: SignedInRequest) -> HttpResponse:
     """Send each person to the page where their work starts.
 
     Those whose role is of use only in a department are told there if they belong to none; the
-    worklist says it to radiologists.
+    worklist says it to radiologists. Everybody is told which of their roles wait for approval.
     """
     is_told_here = not request.user.has_role(Role.RADIOLOGIST)
     needs_one = bool(set(request.user.roles) - set(ROLES_OF_ALL_DEPARTMENTS))
     if is_told_here and needs_one and not departments_of(request.user).exists():
         words = _("You are not a member of any department. Ask hospital IT to add you to one.")
         messages.warning(request, words)
+    waiting = open_request_of(request.user)
+    if waiting is not None:
+        words = _("Waiting until another member of hospital IT approves: {roles}.")
+        messages.info(request, words.format(roles=", ".join(waiting.role_labels)))
     for role, page in START_PAGES:
         if request.user.has_role(role):
             return redirect(page)

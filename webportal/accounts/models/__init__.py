@@ -1,5 +1,9 @@
 """Users, their roles, and how they sign in."""
 
+from webportal.accounts.models.role_requests import (
+    RequestOutcome,
+    RoleRequest,
+)
 from webportal.accounts.models.sign_in import (
     ApiToken,
     Authenticator,
@@ -32,7 +36,9 @@ __all__ = [
     "Passkey",
     "PasswordAttempt",
     "RecoveryCode",
+    "RequestOutcome",
     "Role",
+    "RoleRequest",
     "Session",
     "TokenScope",
     "UsedLogoutToken",

@@ -16,6 +16,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from webportal.accounts.confirmation import confirm_identity
 from webportal.accounts.directory.passwords import is_right
 from webportal.accounts.locking import unlocked_at
 from webportal.accounts.models import Passkey, User
@@ -57,17 +58,9 @@ def check_signer(signer: User, secret: Secret, failure: Event, pin_is_open: bool
 
 
 def confirm_signer(signer: User, secret: Secret, pin_is_open: bool) -> None:
-    """Confirm a person's identity; raises AccountError.
-
-    A passkey is two components at once, the device and its owner's PIN or biometrics, and cannot be
-    guessed: it is not throttled.
-    """
-    if isinstance(secret, Passkey):
-        if secret.user_id != signer.pk:
-            raise AccountError(_("That passkey belongs to somebody else."))
-        return
-    if not pin_is_open or not has_pin(signer):
-        confirm_password(signer, secret)
+    """Confirm a person's identity, while `pin_is_open` also by PIN; raises AccountError."""
+    if isinstance(secret, Passkey) or not pin_is_open or not has_pin(signer):
+        confirm_identity(signer, secret)
         return
     confirm(
         signer,
