@@ -23,6 +23,7 @@ def test_it_names_the_object_it_refers_to(
         "correction": told.correction and str(told.correction.pk),
         "emergency": told.emergency and str(told.emergency.pk),
         "alert": told.alert and told.alert.code,
+        "role_user": told.role_request and str(told.role_request.user_id),
         "studies": told.studies,
     }
     assert {name: found[name] for name in named} == named

@@ -6,12 +6,13 @@ from typing import Any
 from django.utils import timezone
 
 from tests.factories import make_study
-from webportal.accounts.models import User
+from webportal.accounts.models import RequestOutcome, Role, RoleRequest, User
 from webportal.intake.batches.services import create_batch
 from webportal.notifications.models import (
     ACCOUNT_KINDS,
     COUNTED_KINDS,
     EMERGENCY_KINDS,
+    ROLE_KINDS,
     Notification,
     NotificationKind,
     SystemAlert,
@@ -40,9 +41,23 @@ def _thing(kind: NotificationKind, recipient: User) -> dict[str, Any]:
         return {"correction": _correction(recipient)}
     if kind in EMERGENCY_KINDS:
         return {"emergency": make_emergency()}
+    if kind in ROLE_KINDS:
+        return {"role_request": _role_request(kind, recipient)}
     if kind in ACCOUNT_KINDS:
         return {}
     return {"alert": SystemAlert.objects.create(code="quarantined", since=now)}
+
+
+def _role_request(kind: NotificationKind, recipient: User) -> RoleRequest:
+    is_decided = kind == NotificationKind.ROLES_DECIDED
+    return RoleRequest.objects.create(
+        user=make_study().created_by,
+        roles=[Role.RADIOLOGIST],
+        requested_by=recipient,
+        requested_at=timezone.now(),
+        outcome=RequestOutcome.REJECTED if is_decided else "",
+        decided_at=timezone.now() if is_decided else None,
+    )
 
 
 def make_emergency() -> EmergencyAccess:

@@ -35,6 +35,8 @@ SENTENCES = {
     NotificationKind.FACTOR_RESET: "Hospital IT reset your second factor",
     NotificationKind.EMERGENCY: "has opened a patient of another department by emergency access",
     NotificationKind.EMERGENCY_OVERDUE: "The review of an emergency access by ",
+    NotificationKind.ROLES_REQUESTED: "wait for your approval",
+    NotificationKind.ROLES_DECIDED: "The roles that you gave factory were rejected",
     NotificationKind.SYSTEM_ALERT: "An image is in quarantine",
 }
 SUBJECTS = SENTENCES | {
@@ -91,7 +93,7 @@ def test_what_belongs_to_a_department_is_shown_only_to_those_who_see_it() -> Non
     relations = {each.name for each in Notification._meta.fields if each.is_relation}
     limited = set(re.findall(r"Q\((\w+)=None\)", inspect.getsource(services._is_visible)))
     # An emergency access is told to people outside its department on purpose.
-    open_to_all = {"recipient", "alert", "emergency"}
+    open_to_all = {"recipient", "alert", "emergency", "role_request"}
     assert relations - limited == open_to_all, "_is_visible in webportal/notifications/services.py"
 
 

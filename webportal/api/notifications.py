@@ -22,7 +22,8 @@ class NotificationSerializer(serializers.ModelSerializer[Notification]):
 
     `kind` says which of the fields name it: `batch_done` the `batch`, `read_overruled` the `study`,
     `identity_corrected` the `correction`, `emergency` and `emergency_overdue` the `emergency`
-    access, `system_alert` the `alert`. `stat_unread`, `studies_assigned`, `studies_signed` and
+    access, `system_alert` the `alert`, `roles_requested` and `roles_decided` the `role_user`, whose
+    roles they are. `stat_unread`, `studies_assigned`, `studies_signed` and
     `reports_ready` count `studies`. `password_reset`, `factor_added`, `factor_removed` and
     `factor_reset` are about the caller's own account.
     """
@@ -34,9 +35,16 @@ class NotificationSerializer(serializers.ModelSerializer[Notification]):
         help_text="The code of the problem, such as `no_worker` or `storage_low`.",
     )
 
+    role_user = serializers.UUIDField(
+        source="role_request.user_id",
+        read_only=True,
+        allow_null=True,
+        help_text="The user whose roles wait for approval, or were decided on.",
+    )
+
     class Meta:
         model = Notification
-        fields = ["id", "kind", "batch", "study", "correction", "emergency", "alert"]
+        fields = ["id", "kind", "batch", "study", "correction", "emergency", "alert", "role_user"]
         fields += ["studies", "waiting_since", "category", "created_at", "read_at"]
 
 

@@ -11,4 +11,9 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the signals that notify at once, and register the checks."""
-        from webportal.notifications import checks, emergencies, own_account  # noqa: F401
+        from webportal.notifications import (  # noqa: F401
+            checks,
+            emergencies,
+            own_account,
+            role_requests,
+        )

@@ -66,6 +66,13 @@ def _emergency(notification: Notification) -> str:
     return reverse("home")
 
 
+def _user(notification: Notification) -> str:
+    assert notification.role_request is not None, "the database refuses one without its request"
+    if not notification.recipient.has_role(Role.IT):
+        return reverse("home")
+    return reverse("accounts:user", args=[notification.role_request.user_id])
+
+
 def _second_factor(_notification: Notification) -> str:
     return reverse("accounts:second-factor")
 
@@ -116,6 +123,8 @@ KINDS = {
     NotificationKind.EMERGENCY_OVERDUE: KindDetails(
         (Role.AUDITOR,), messages.emergency_overdue, _emergency
     ),
+    NotificationKind.ROLES_REQUESTED: KindDetails((Role.IT,), messages.roles_requested, _user),
+    NotificationKind.ROLES_DECIDED: KindDetails((Role.IT,), messages.roles_decided, _user),
     NotificationKind.SYSTEM_ALERT: KindDetails(
         (Role.IT,), messages.system_alert, lambda _notification: reverse("operations:queue")
     ),

@@ -8,6 +8,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from webportal.accounts.models import RequestOutcome
 from webportal.notifications.alerts import ALERTS
 from webportal.notifications.models import Notification
 from webportal.records.choices import Category
@@ -144,6 +145,27 @@ def emergency_overdue(notification: Notification) -> str:
     assert notification.emergency is not None, "the database refuses one without its access"
     words = _("The review of an emergency access by {person} is overdue")
     return words.format(person=notification.emergency.person)
+
+
+def roles_requested(notification: Notification) -> str:
+    """Whose roles: approving them is the recipient's to do."""
+    assert notification.role_request is not None, "the database refuses one without its request"
+    words = _("Roles of {person} wait for your approval")
+    return words.format(person=notification.role_request.user)
+
+
+def roles_decided(notification: Notification) -> str:
+    """What became of the roles that the recipient gave."""
+    assert notification.role_request is not None, "the database refuses one without its request"
+    request = notification.role_request
+    sentences = {
+        RequestOutcome.APPROVED: _("The roles that you gave {person} were approved"),
+        RequestOutcome.REJECTED: _("The roles that you gave {person} were rejected"),
+    }
+    # Replaced by a colleague's request, or the account was deactivated.
+    otherwise = _("The roles that you gave {person} were withdrawn by a colleague")
+    outcome = RequestOutcome(request.outcome)
+    return sentences.get(outcome, otherwise).format(person=request.user)
 
 
 def system_alert(notification: Notification) -> str:

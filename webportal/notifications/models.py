@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from webportal.accounts.models import RoleRequest
 from webportal.intake.models import UploadBatch
 from webportal.records.choices import Category
 from webportal.records.models import EmergencyAccess, IdentityCorrection, Study
@@ -38,6 +39,8 @@ class NotificationKind(models.TextChoices):
     FACTOR_RESET = "factor_reset", _("Hospital IT reset my second factor")
     EMERGENCY = "emergency", _("Somebody uses emergency access")
     EMERGENCY_OVERDUE = "emergency_overdue", _("The review of an emergency access is overdue")
+    ROLES_REQUESTED = "roles_requested", _("Roles wait for my approval")
+    ROLES_DECIDED = "roles_decided", _("Roles that I gave are approved or rejected")
 
 
 #: Kinds with one unread notification per person, whose count grows until it is read.
@@ -50,6 +53,9 @@ COUNTED_KINDS = [
 
 #: Kinds about an emergency access.
 EMERGENCY_KINDS = [NotificationKind.EMERGENCY, NotificationKind.EMERGENCY_OVERDUE]
+
+#: Kinds about roles that take a second administrator's approval.
+ROLE_KINDS = [NotificationKind.ROLES_REQUESTED, NotificationKind.ROLES_DECIDED]
 
 #: Kinds about the user's own account, which cannot be switched off.
 ACCOUNT_KINDS = [
@@ -123,6 +129,9 @@ class Notification(models.Model):
         null=True,
         blank=True,
         related_name="notifications",
+    )
+    role_request = models.ForeignKey(
+        RoleRequest, on_delete=models.PROTECT, null=True, blank=True, related_name="notifications"
     )
     studies = models.PositiveIntegerField(default=0, help_text="How many studies it is about.")
     counted_until = models.DateTimeField(
@@ -201,7 +210,12 @@ class Notification(models.Model):
                 | Q(kind="identity_corrected", batch=None, study=None, alert=None)
                 | Q(kind="read_overruled", batch=None, study__isnull=False, alert=None)
                 | Q(kind="system_alert", batch=None, study=None, alert__isnull=False)
-                | Q(kind__in=ACCOUNT_KINDS + EMERGENCY_KINDS, batch=None, study=None, alert=None),
+                | Q(
+                    kind__in=ACCOUNT_KINDS + EMERGENCY_KINDS + ROLE_KINDS,
+                    batch=None,
+                    study=None,
+                    alert=None,
+                ),
                 name="notification_names_its_thing",
             ),
             models.CheckConstraint(
@@ -216,6 +230,14 @@ class Notification(models.Model):
                 condition=Q(kind__in=EMERGENCY_KINDS, emergency__isnull=False)
                 | ~Q(kind__in=EMERGENCY_KINDS) & Q(emergency=None),
                 name="notification_names_its_emergency",
+            ),
+            models.UniqueConstraint(
+                fields=["recipient", "kind", "role_request"], name="one_a_person_kind_and_request"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=ROLE_KINDS, role_request__isnull=False)
+                | ~Q(kind__in=ROLE_KINDS) & Q(role_request=None),
+                name="notification_names_its_request",
             ),
             models.CheckConstraint(
                 condition=Q(mail_state="due", mail_due_at__isnull=False, mailed_at=None)

@@ -41,7 +41,7 @@ def notifications_of(person: User) -> QuerySet[Notification]:
     the next run of the scheduler gives them the number of all stat studies.
     """
     notifications = Notification.objects.filter(recipient=person).select_related(
-        "batch", "alert", "correction", "emergency__person", "recipient"
+        "batch", "alert", "correction", "emergency__person", "recipient", "role_request__user"
     )
     notifications = notifications.filter(OF_KNOWN_KIND, _is_visible(person))
     return notifications.filter(category="") if reads_without_result(person) else notifications
