@@ -34,7 +34,7 @@ from tests.network.rows import (
 )
 from tests.orders.messages import answered, make_source, order
 from tests.oversight.filled import fill_oversight
-from webportal.accounts.models import Department, Role, User
+from webportal.accounts.models import Department, Role, RoleRequest, User
 from webportal.delivery.models import DeliveryState
 from webportal.erasure.models import Erasure
 from webportal.inference import history, registry
@@ -152,6 +152,12 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
         reference="DP-17",
         requested_at=timezone.now(),
         requested_by=people[Role.UPLOADER],
+    )
+    RoleRequest.objects.create(
+        user=people[Role.UPLOADER],
+        roles=[Role.REFERRER],
+        requested_by=people[Role.IT],
+        requested_at=timezone.now(),
     )
     callers.record_rejected("CR2", "CHESTLINE", "192.0.2.7", callers.UNKNOWN)
     access = EmergencyAccess.objects.create(
