@@ -36,6 +36,10 @@ from workers.engine import Engine
 
 # Enough for a machine that is busy with other things; when all is well nothing waits this long.
 PATIENCE_SECONDS = 150
+# The application of workers that take their time, and so many images that their work has a middle:
+# seven batches.
+UNHURRIED = "tests.workers.unhurried"
+MANY = 56
 WORKER = ["worker", "--pool", "prefork", "--concurrency", "1", "--queues", "inference"]
 SCHEDULER = ["worker", "--pool", "solo", "--queues", "maintenance", "--beat"]
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from tests import services
 from tests.workers.conftest import (
+    MANY,
+    UNHURRIED,
     CeleryProcess,
     assert_one_result_each,
     enqueue_all,
@@ -17,9 +19,6 @@ from tests.workers.conftest import (
 from webportal.audit.verification import verify
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction
 from webportal.records.models import Radiograph
-
-# Twenty batches, so that there is a middle also on a fast machine.
-MANY = 160
 
 Start = Callable[..., CeleryProcess]
 MakeRadiographs = Callable[[int], list[Radiograph]]
@@ -37,7 +36,7 @@ def test_a_killed_worker_loses_no_image(
     enqueue_all(radiographs)
     start_scheduler(start)
     # Under another name than its successor, so that only its leases tell that it is dead.
-    worker = start("a@test")
+    worker = start("a@test", app=UNHURRIED)
     in_the_middle()
     worker.kill()
     start("b@test")
@@ -50,7 +49,7 @@ def test_a_killed_child_is_replaced_and_loses_no_image(
     start: Start, model: ModelVersion, make_radiographs: MakeRadiographs
 ) -> None:
     radiographs = make_radiographs(MANY)
-    worker = start()
+    worker = start(app=UNHURRIED)
     worker.wait_until_ready()
     enqueue_all(radiographs)
     in_the_middle()
@@ -65,7 +64,7 @@ def test_a_wiped_broker_loses_no_image(
 ) -> None:
     radiographs = make_radiographs(MANY)
     start_scheduler(start)
-    start().wait_until_ready()
+    start(app=UNHURRIED).wait_until_ready()
     enqueue_all(radiographs[: MANY // 2])
     in_the_middle()
     enqueue_all(radiographs[MANY // 2 :])
@@ -79,7 +78,7 @@ def test_a_broker_outage_loses_no_image(
 ) -> None:
     radiographs = make_radiographs(MANY)
     start_scheduler(start)
-    start().wait_until_ready()
+    start(app=UNHURRIED).wait_until_ready()
     enqueue_all(radiographs[: MANY // 2])
     in_the_middle()
     services.valkey.kill()
@@ -110,7 +109,7 @@ def test_a_database_outage_loses_no_image(
 ) -> None:
     radiographs = make_radiographs(MANY)
     start_scheduler(start)
-    start().wait_until_ready()
+    start(app=UNHURRIED).wait_until_ready()
     enqueue_all(radiographs)
     in_the_middle()
     # Ends every session at once, but loses no commit: the tests' database writes them out late.

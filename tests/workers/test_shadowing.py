@@ -13,6 +13,8 @@ from django.db import connection
 from django.utils import timezone
 
 from tests.workers.conftest import (
+    MANY,
+    UNHURRIED,
     CeleryProcess,
     enqueue_all,
     wait_until,
@@ -88,10 +90,9 @@ def test_a_second_version_assesses_what_the_first_has_and_changes_nothing_of_it(
 def test_a_stat_image_waits_for_no_more_than_one_batch_of_the_shadow(
     start: Start, trial: Shadow, make_radiographs: MakeRadiographs
 ) -> None:
-    many = 20 * BATCH
-    enqueue_all(make_radiographs(many))
-    start()
-    wait_until_finished(many)
+    enqueue_all(make_radiographs(MANY))
+    start(app=UNHURRIED)
+    wait_until_finished(MANY)
     plan()
     wait_until(lambda: done() >= BATCH, "the shadow had begun")
     before = done()
@@ -103,7 +104,7 @@ def test_a_stat_image_waits_for_no_more_than_one_batch_of_the_shadow(
     # One that was under way, and one that was taken just before the image arrived.
     assert meanwhile <= 2 * BATCH
     assert ShadowResult.objects.filter(state="waiting").exists()
-    wait_until(lambda: done() == many, "the shadow went on")
+    wait_until(lambda: done() == MANY, "the shadow went on")
 
 
 def test_a_version_that_cannot_be_loaded_harms_nobody(
@@ -206,11 +207,9 @@ def refusing(error: str, ids: str) -> Iterator[None]:
 def test_a_killed_worker_costs_one_batch_of_the_shadow_and_nothing_else(
     start: Start, trial: Shadow, make_radiographs: MakeRadiographs
 ) -> None:
-    many = 20 * BATCH
-    radiographs = make_radiographs(many)
-    enqueue_all(radiographs)
-    worker = start()
-    wait_until_finished(many)
+    enqueue_all(make_radiographs(MANY))
+    worker = start(app=UNHURRIED)
+    wait_until_finished(MANY)
     plan()
     wait_until(lambda: done() > 0, "the shadow had begun")
     running = ShadowResult.objects.filter(state="running")
@@ -219,7 +218,7 @@ def test_a_killed_worker_costs_one_batch_of_the_shadow_and_nothing_else(
     lost = running.count()
     again = start()
     again.wait_until_ready()
-    wait_until(lambda: done() == many - lost, "the others were assessed")
+    wait_until(lambda: done() == MANY - lost, "the others were assessed")
     assert ShadowResult.objects.filter(state="failed", reason_code="worker_lost").count() == lost
     trial.refresh_from_db()
     assert trial.lost_batches == (1 if lost else 0)

@@ -20,6 +20,8 @@ from ml.serving.package import (
 )
 from tests import services
 from tests.workers.conftest import (
+    MANY,
+    UNHURRIED,
     CeleryProcess,
     assert_one_result_each,
     enqueue_all,
@@ -37,7 +39,6 @@ from webportal.version import VERSION
 from workers.app import app
 
 Start = Callable[..., CeleryProcess]
-MANY = 160
 MakeRadiographs = Callable[[int], list[Radiograph]]
 
 
@@ -59,7 +60,7 @@ def test_a_stopped_worker_gives_back_jobs_it_has_not_started(
 ) -> None:
     radiographs = make_radiographs(MANY)
     enqueue_all(radiographs)
-    worker = start()
+    worker = start(app=UNHURRIED)
     wait_until(lambda: finished_count() > 0, "the first batch was finished")
     worker.stop()
     assert 0 < finished_count() < MANY
@@ -166,7 +167,7 @@ def test_a_worker_told_to_stop_ends_with_nothing_lost_and_comes_back_drained(
 ) -> None:
     radiographs = make_radiographs(MANY)
     enqueue_all(radiographs)
-    process = start("a@test")
+    process = start("a@test", app=UNHURRIED)
     wait_until(lambda: finished_count() > 0, "the first batch was finished")
     fleet.stop(Worker.objects.get(), it_person)
     process.wait_until_ended()
@@ -195,7 +196,7 @@ def test_a_new_model_is_loaded_by_one_worker_after_the_other_while_both_work(
     start: Start, model: ModelVersion, make_radiographs: MakeRadiographs, tmp_path: Path
 ) -> None:
     radiographs = make_radiographs(MANY)
-    workers = [start(name) for name in ("a@test", "b@test")]
+    workers = [start(name, app=UNHURRIED) for name in ("a@test", "b@test")]
     for worker in workers:
         worker.wait_until_ready()
     enqueue_all(radiographs)
