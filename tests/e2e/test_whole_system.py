@@ -17,7 +17,7 @@ from tests.e2e.system import System
 from webportal.demo.phantoms import draw_phantom
 
 RESULTS_SECONDS = 120
-FOLDER_FILES = 150
+FOLDER_FILES = 90
 ARRIVAL = 600_000  # milliseconds
 ANALYSIS = 900_000
 SIZE = ViewportSize(width=1440, height=900)
@@ -199,10 +199,10 @@ def test_uploading_a_folder_survives_a_killed_portal_and_a_reload(
     page.get_by_role("button", name="Continue to the files").click()
 
     page.set_input_files("[data-input=folder]", folder)
-    wait_for_arrivals(page, 30)
+    wait_for_arrivals(page, 20)
     assert page.locator(".file-row").count() < 60
     kill_portal(system)
-    wait_for_arrivals(page, 100)
+    wait_for_arrivals(page, 60)
     page.reload()
     page.set_input_files("[data-input=folder]", folder)
     progress = page.locator("[data-progress]")
