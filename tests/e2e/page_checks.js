@@ -48,18 +48,18 @@ function looks(element) {
 /** The elements that look the same with the focus as without it. Press Tab first. */
 window.checks.withoutVisibleFocus = () => {
   const selector = "a[href], button, input, select, textarea, summary, [tabindex='0']";
-  const unseen = [];
-  for (const element of document.querySelectorAll(selector)) {
-    if (!element.checkVisibility() || element.disabled || element.type === "hidden") continue;
-    document.activeElement?.blur();
-    const before = looks(element);
-    element.focus({ preventScroll: true });
-    if (document.activeElement === element && looks(element) === before) {
-      unseen.push(element.outerHTML.slice(0, 160));
-    }
-  }
+  const elements = [...document.querySelectorAll(selector)].filter(
+    (element) => element.checkVisibility() && !element.disabled && element.type !== "hidden",
+  );
   document.activeElement?.blur();
-  return unseen;
+  // All at once: after each change of the focus the browser computes the styles anew.
+  const before = elements.map(looks);
+  const unseen = elements.filter((element, number) => {
+    element.focus({ preventScroll: true });
+    return document.activeElement === element && looks(element) === before[number];
+  });
+  document.activeElement?.blur();
+  return unseen.map((element) => element.outerHTML.slice(0, 160));
 };
 
 /** How far the page reaches beyond the window's right edge, in CSS pixels. */
