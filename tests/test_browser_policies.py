@@ -10,7 +10,7 @@ from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from tests.dicomweb.conftest import STUDIES
-from tests.e2e.browser import shared_chromium
+from tests.e2e.browser import NO_WEBGL, shared_chromium
 from webportal.accounts.models import User
 from webportal.accounts.services import create_token
 
@@ -84,7 +84,7 @@ def test_a_named_viewer_may_fetch_and_no_site_may_embed(
 ) -> None:
     settings.CORS_ALLOWED_ORIGINS = [other_site]
     token = create_token(radiologist, "a viewer", 1)
-    page = shared_chromium().new_page()
+    page = shared_chromium(*NO_WEBGL).new_page()
     page.goto(other_site)
     assert page.evaluate(FETCH, [f"{live_server.url}{STUDIES}", token]) == [200, []]
     assert page.evaluate(LOAD, f"{live_server.url}/health/live") == "blocked"

@@ -77,6 +77,8 @@ def _launch(*arguments: str) -> Browser:
             "--disable-sync",
             # Composing pages as WebGL is drawn would double the processor time of a test.
             "--disable-gpu-compositing",
+            # The pages of a context share a process, and with it what is compiled already.
+            "--process-per-site",
             *arguments,
         ],
     )
@@ -84,26 +86,67 @@ def _launch(*arguments: str) -> Browser:
 
 @contextmanager
 def context_of(
-    client: Client, server: LiveServer, *arguments: str, **options: Any
+    client: Client, server: LiveServer, *arguments: str, own: bool = False, **options: Any
 ) -> Iterator[BrowserContext]:
     """A browser context in which the person whom `client` has signed in at the server is signed in.
 
-    `arguments` are those of the browser's command line, `options` those of the context.
+    `arguments` are those of the browser's command line, `options` those of the context. The next
+    test that asks for the same gets the context again, without pages, cookies and what pages have
+    stored, unless it is its `own`: whoever installs a clock, adds a script to the context, or lets
+    a page use IndexedDB cannot leave it as it was.
     """
-    context = shared_chromium(*arguments).new_context(base_url=server.url, **options)
-    context.set_default_timeout(PATIENCE)
+    key = repr((server.url, arguments, sorted(options.items())))
+    context = None if own else _left.pop(key, None)
+    if context is None:
+        context = shared_chromium(*arguments).new_context(base_url=server.url, **options)
+        context.set_default_timeout(PATIENCE)
+        if not own:
+            _keep_warm(context)
     session = client.cookies["sessionid"].value
     context.add_cookies([{"name": "sessionid", "value": session, "url": server.url}])
     yield context
-    context.close()
+    if own:
+        context.close()
+    else:
+        _leave(key, context)
     connections.close_all()
 
 
+#: The context that was left last: others would keep their memory to the end.
+_left: dict[str, BrowserContext] = {}
+
+
+def _keep_warm(context: BrowserContext) -> None:
+    """Keep a page open, in whose process later ones find the scripts that it has compiled.
+
+    To start a process and compile Cornerstone takes most of the time of opening a study.
+    """
+    context.new_page().goto("/health/live")
+
+
+def _leave(key: str, context: BrowserContext) -> None:
+    first, *others = context.pages
+    for page in others:
+        page.close()
+    first.evaluate("localStorage.clear()")
+    context.clear_cookies()
+    close_context_left()
+    _left[key] = context
+
+
+def close_context_left() -> None:
+    """Close the context that is there for the next test."""
+    while _left:
+        _left.popitem()[1].close()
+
+
 @contextmanager
-def page_of(client: Client, server: LiveServer, **options: Any) -> Iterator[Page]:
+def page_of(
+    client: Client, server: LiveServer, *arguments: str, own: bool = False, **options: Any
+) -> Iterator[Page]:
     """A page in a context as of `context_of`; fails at the end when it has complained."""
     problems: list[str] = []
-    with context_of(client, server, *WEBGL, **options) as context:
+    with context_of(client, server, *arguments, own=own, **options) as context:
         page = context.new_page()
         note_complaints(page, problems)
         yield page

@@ -103,9 +103,6 @@ def context(
     arguments = WEBGL if way == "webgl" else NO_WEBGL
     client = sign_in(radiologist)
     with context_of(client, live_server, *arguments, viewport=size) as context:
-        if way == "webgl":
-            context.add_init_script(LIKE_A_GRAPHICS_CARD)
-        context.add_init_script(WATCH)
         yield context
 
 
@@ -113,6 +110,9 @@ def context(
 def page(context: BrowserContext) -> Iterator[Page]:
     """The worklist, from which studies open in place; scripts must not fail on the way."""
     page = context.new_page()
+    # Without WebGL it changes nothing.
+    page.add_init_script(LIKE_A_GRAPHICS_CARD)
+    page.add_init_script(WATCH)
     problems: list[str] = []
     note_complaints(page, problems)
     page.goto("/worklist")

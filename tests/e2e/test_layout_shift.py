@@ -16,7 +16,7 @@ from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from tests import dicom_files as files
-from tests.e2e.browser import TWO_FRAMES, context_of
+from tests.e2e.browser import NO_WEBGL, TWO_FRAMES, context_of
 from tests.factories import make_job, make_patient, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job
@@ -61,7 +61,7 @@ def page(
     """A page that notes what moves without somebody's doing."""
     settings.UPLOAD_MIN_FREE_BYTES = 0
     size = {"width": 1280, "height": 800}
-    with context_of(sign_in(reader), live_server, viewport=size) as context:
+    with context_of(sign_in(reader), live_server, *NO_WEBGL, own=True, viewport=size) as context:
         context.add_init_script(SHIFTS)
         yield context.new_page()
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests import dicom_files as files
-from tests.e2e.browser import page_of
+from tests.e2e.browser import NO_WEBGL, page_of
 from tests.factories import make_patient, make_radiograph, make_study, replace_file
 from webportal.accounts.models import User
 from webportal.records.models import Patient, Study
@@ -48,7 +48,7 @@ def page(
     study_of(patient, "MONOCHROME1", days_ago=200)
     study = study_of(patient, "MONOCHROME2", days_ago=0)
     size = {"width": 1500, "height": 950}
-    with page_of(sign_in(radiologist), live_server, viewport=size) as page:
+    with page_of(sign_in(radiologist), live_server, *NO_WEBGL, viewport=size) as page:
         page.goto(f"/studies/{study.pk}")
         shown(page, "current")
         page.keyboard.press("c")

@@ -47,7 +47,7 @@ def page(
     """An open study that covers itself after five seconds."""
     settings.SESSION_LOCK_MINUTES = 5 / 60
     set_pin(radiologist, PASSWORD, PIN)
-    with context_of(sign_in(radiologist), live_server, *NO_WEBGL) as context:
+    with context_of(sign_in(radiologist), live_server, *NO_WEBGL, own=True) as context:
         page = context.new_page()
         page.goto(f"/studies/{study.pk}")
         yield page
@@ -134,7 +134,9 @@ def open_page(
     with ExitStack() as contexts:
 
         def opened(person: User, address: str) -> Page:
-            context = contexts.enter_context(context_of(sign_in(person), live_server, *NO_WEBGL))
+            context = contexts.enter_context(
+                context_of(sign_in(person), live_server, *NO_WEBGL, own=True)
+            )
             page = context.new_page()
             page.goto(address)
             return page

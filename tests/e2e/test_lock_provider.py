@@ -48,7 +48,7 @@ def test_the_page_goes_on_as_it_was_left(
     stranger = Client()
     # A session in which nobody is signed in.
     stranger.get("/sign-in/provider")
-    with context_of(stranger, live_server, *NO_WEBGL) as context:
+    with context_of(stranger, live_server, *NO_WEBGL, own=True) as context:
         page = context.new_page()
         page.goto(f"/sign-in?next=/studies/{study.pk}")
         page.get_by_role("link", name="Sign in with Bir Hospital").click()

@@ -23,7 +23,7 @@ def client(make_user: Callable[..., User], sign_in: Callable[[User], Client]) ->
 @pytest.fixture
 def page(client: Client, live_server: LiveServer) -> Iterator[Page]:
     size = {"width": WIDE[0], "height": WIDE[1]}
-    with context_of(client, live_server, *NO_WEBGL, viewport=size) as context:
+    with context_of(client, live_server, *NO_WEBGL, own=True, viewport=size) as context:
         context.add_init_script(path=AXE)
         context.add_init_script(path=CHECKS)
         page = context.new_page()
@@ -75,7 +75,7 @@ def test_on_a_phone_a_menu_unfolds_in_the_list(page: Page) -> None:
 
 
 def test_without_scripts_a_menu_opens(client: Client, live_server: LiveServer) -> None:
-    with context_of(client, live_server, *NO_WEBGL, java_script_enabled=False) as context:
+    with context_of(client, live_server, *NO_WEBGL, own=True, java_script_enabled=False) as context:
         page = context.new_page()
         page.goto("/patients")
         menu(page, "Hospital IT").locator("summary").click()

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import PASSWORD
-from tests.e2e.browser import TWO_FRAMES, await_image, page_of
+from tests.e2e.browser import NO_WEBGL, TWO_FRAMES, await_image, page_of
 from tests.factories import make_prediction
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
@@ -31,7 +31,7 @@ def page(
     sign_in: Callable[[User], Client],
 ) -> Iterator[Page]:
     size = {"width": 1280, "height": 800}
-    with page_of(sign_in(radiologist), live_server, viewport=size) as page:
+    with page_of(sign_in(radiologist), live_server, *NO_WEBGL, viewport=size) as page:
         yield page
 
 

@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import PASSWORD
-from tests.e2e.browser import WEBGL, await_image, context_of
+from tests.e2e.browser import NO_WEBGL, await_image, context_of
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import User
 from webportal.intake.claimed_identity import Identity
@@ -39,7 +39,7 @@ def context(
 ) -> Iterator[BrowserContext]:
     # A smooth scroll that goes on would move what is about to be clicked.
     options: dict[str, Any] = {"viewport": SIZE, "reduced_motion": "reduce"}
-    with context_of(sign_in(radiologist), live_server, *WEBGL, **options) as context:
+    with context_of(sign_in(radiologist), live_server, *NO_WEBGL, **options) as context:
         yield context
 
 

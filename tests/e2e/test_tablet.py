@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.test import Client
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from tests.e2e.browser import TWO_FRAMES, await_image, page_of
+from tests.e2e.browser import NO_WEBGL, TWO_FRAMES, await_image, page_of
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import Role, User
 from webportal.records.models import Radiograph
@@ -49,8 +50,8 @@ def page(
     """A tablet, held across, of somebody who reads and uploads; the study is open on it."""
     person = make_user(Role.RADIOLOGIST, Role.UPLOADER, username="both")
     width, height = SIZES[0]
-    options = {"viewport": {"width": width, "height": height}, "has_touch": True}
-    with page_of(sign_in(person), live_server, is_mobile=True, **options) as page:
+    options: dict[str, Any] = {"viewport": {"width": width, "height": height}, "has_touch": True}
+    with page_of(sign_in(person), live_server, *NO_WEBGL, is_mobile=True, **options) as page:
         page.goto(f"/studies/{radiograph.study_id}")
         await_image(page)
         yield page

@@ -8,7 +8,7 @@ from django.test import Client
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from tests.e2e.browser import page_of
+from tests.e2e.browser import NO_WEBGL, page_of
 from tests.factories import make_job, make_patient, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, Prediction
@@ -41,7 +41,7 @@ def page(
 ) -> Iterator[Page]:
     """A page of a radiologist whose clock the test moves; it fails when a script does."""
     size = {"width": 1280, "height": 800}
-    with page_of(sign_in(reader), live_server, viewport=size) as page:
+    with page_of(sign_in(reader), live_server, *NO_WEBGL, own=True, viewport=size) as page:
         page.clock.install()
         yield page
 

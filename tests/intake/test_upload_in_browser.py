@@ -11,7 +11,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from tests import dicom_files as files
 from tests.conftest import PASSWORD
-from tests.e2e.browser import TWO_FRAMES, context_of
+from tests.e2e.browser import NO_WEBGL, TWO_FRAMES, context_of
 from tests.factories import make_patient, make_radiograph, make_study
 from tests.intake.upload_page import (
     Hold,
@@ -38,7 +38,7 @@ def context(
     sign_in: Callable[[User], Client],
 ) -> Iterator[BrowserContext]:
     """A browser in which an uploader is signed in."""
-    with context_of(sign_in(make_user(Role.UPLOADER)), live_server) as context:
+    with context_of(sign_in(make_user(Role.UPLOADER)), live_server, *NO_WEBGL, own=True) as context:
         yield context
         abandon_holds()
 

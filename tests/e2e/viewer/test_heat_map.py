@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
+from tests.e2e.browser import NO_WEBGL
 from tests.e2e.viewer.case import Case
 from tests.e2e.viewer.pane import await_radiograph, look_from_all_sides, pane, press
 from webportal.accounts.models import User
@@ -40,10 +41,10 @@ def test_the_heat_map_is_reset_with_each_study(page: Page, case: Case) -> None:
 
 
 def test_those_who_read_first_see_no_heat_map_before_opening_the_result(
-    open_case: Callable[..., Page], browser: Browser, reader: User, case: Case
+    open_case: Callable[..., Page], reader: User, case: Case
 ) -> None:
     ReadingPreference.objects.create(reader=reader, reads_first=True)
-    page = open_case(browser)
+    page = open_case(NO_WEBGL)
     assert page.locator(".viewer").get_attribute("data-rendering") == "cpu"
     overlay = pane(page).locator(".pane-heatmap")
     score = page.locator(".panel-machine .verdict").first

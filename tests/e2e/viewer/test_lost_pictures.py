@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests import dicom_files as files
+from tests.e2e.browser import WEBGL
 from tests.e2e.viewer.case import Case
 from tests.e2e.viewer.pane import (
     LIKE_A_GRAPHICS_CARD,
@@ -44,7 +45,7 @@ def choose(page: Page, radiograph: Radiograph) -> None:
 
 @pytest.mark.parametrize("script", ["", LIKE_A_GRAPHICS_CARD], ids=["processor", "graphics card"])
 def test_a_late_image_is_not_drawn_over_the_one_selected_since(
-    script: str, case: Case, open_case: Callable[..., Page], browser: Browser
+    script: str, case: Case, open_case: Callable[..., Page]
 ) -> None:
     late = case.monochrome1
     replace_file(late, files.dicom(np.full((700, 700), 100, np.uint8)))
@@ -57,7 +58,7 @@ def test_a_late_image_is_not_drawn_over_the_one_selected_since(
             return bring(address, ...more);
         }};
     }}"""
-    page = open_case(browser, script, f"({hold})()")
+    page = open_case(WEBGL, script, f"({hold})()")
     choose(page, late)
     expect(pane(page).locator(".pane-message")).to_contain_text("Loading the image")
     choose(page, case.plain)
@@ -75,9 +76,9 @@ def test_a_late_image_is_not_drawn_over_the_one_selected_since(
 
 
 def test_reading_and_navigation_are_blocked_once_the_graphics_context_is_lost(
-    case: Case, open_case: Callable[..., Page], browser: Browser
+    case: Case, open_case: Callable[..., Page]
 ) -> None:
-    page = open_case(browser, LIKE_A_GRAPHICS_CARD, KEEP_CONTEXTS)
+    page = open_case(WEBGL, LIKE_A_GRAPHICS_CARD, KEEP_CONTEXTS)
     findings = page.locator("form[data-read] [data-needs-picture]")
     assert not findings.evaluate_all(ARE_INERT)
     page.evaluate(LOSE_CONTEXTS)

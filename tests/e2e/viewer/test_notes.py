@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests import dicom_files as files
+from tests.e2e.browser import NO_WEBGL
 from tests.e2e.viewer.case import Case
 from tests.e2e.viewer.pane import pane, press
 from tests.factories import replace_file
@@ -16,7 +17,7 @@ SIZE = (600, 500)
 
 
 def test_the_page_says_that_the_window_of_a_file_cannot_be_used(
-    case: Case, open_case: Callable[..., Page], browser: Browser
+    case: Case, open_case: Callable[..., Page]
 ) -> None:
     data = files.dicom(files.phantom(12, SIZE), 12)
     for keyword in ("WindowCenter", "WindowWidth"):
@@ -25,7 +26,7 @@ def test_the_page_says_that_the_window_of_a_file_cannot_be_used(
     case.plain.save()
     replace_file(case.plain, data)
 
-    page = open_case(browser)
+    page = open_case(NO_WEBGL)
     badges = pane(page).locator(".pane-badges")
     said = "The file's window cannot be used. The whole range of greys is shown."
     expect(badges).to_have_text(said)

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
+from tests.e2e.browser import WEBGL
 from tests.e2e.viewer.case import Case
 from tests.e2e.viewer.pane import (
     LIKE_A_GRAPHICS_CARD,
@@ -64,9 +65,9 @@ def test_a_prior_is_shown_side_by_side_and_linked_on_demand(page: Page, case: Ca
 
 
 def test_a_prior_is_fitted_even_if_it_arrives_before_its_pane_has_its_size(
-    open_case: Callable[..., Page], browser: Browser, case: Case
+    open_case: Callable[..., Page], case: Case
 ) -> None:
-    page = open_case(browser, LIKE_A_GRAPHICS_CARD, LATE_SIZES)
+    page = open_case(WEBGL, LIKE_A_GRAPHICS_CARD, LATE_SIZES)
     await_sizes(page)
     press(page, "c")
     await_radiograph(page, case.prior, "prior")

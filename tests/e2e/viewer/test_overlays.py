@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests import dicom_files as files
+from tests.e2e.browser import NO_WEBGL, WEBGL
 from tests.e2e.viewer.case import Case
 from tests.e2e.viewer.pane import (
     LIKE_A_GRAPHICS_CARD,
@@ -59,14 +60,8 @@ def test_they_lie_where_the_file_says_and_follow_the_image(
     rendering: str,
     with_overlays: Case,
     open_case: Callable[..., Page],
-    browser: Browser,
-    browser_without_webgl: Browser,
 ) -> None:
-    page = (
-        open_case(browser, LIKE_A_GRAPHICS_CARD)
-        if rendering == "gpu"
-        else open_case(browser_without_webgl)
-    )
+    page = open_case(WEBGL, LIKE_A_GRAPHICS_CARD) if rendering == "gpu" else open_case(NO_WEBGL)
     assert page.locator(".viewer").get_attribute("data-rendering") == rendering
     seen = coloured(page)
     height, width = seen.shape
@@ -92,9 +87,9 @@ def test_they_lie_where_the_file_says_and_follow_the_image(
 
 
 def test_they_can_be_switched_off_and_the_page_says_so(
-    with_overlays: Case, open_case: Callable[..., Page], browser: Browser
+    with_overlays: Case, open_case: Callable[..., Page]
 ) -> None:
-    page = open_case(browser)
+    page = open_case(NO_WEBGL)
     badges = pane(page).locator(".pane-badges")
     button = page.get_by_role("button", name="Overlay of the file on or off")
     assert coloured(page).any()

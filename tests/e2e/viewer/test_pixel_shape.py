@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from tests import dicom_files as files
+from tests.e2e.browser import WEBGL
 from tests.e2e.viewer.case import CELLS, MARKED_CELL, WHITE, Case
 from tests.e2e.viewer.pane import (
     LIKE_A_GRAPHICS_CARD,
@@ -54,11 +55,10 @@ def test_the_whole_image_is_in_view_in_its_proportions(
     rendering: str,
     case: Case,
     open_case: Callable[..., Page],
-    browser: Browser,
 ) -> None:
     store(case, **TALL[said])
     scripts = [LIKE_A_GRAPHICS_CARD] if rendering == "gpu" else []
-    page = open_case(browser, *scripts)
+    page = open_case(WEBGL, *scripts)
     assert page.locator(".viewer").get_attribute("data-rendering") == rendering
     picture = photograph(page)
     height, width = picture.shape[:2]

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests import dicom_files as files
+from tests.e2e.browser import NO_WEBGL
 from tests.e2e.viewer.case import Case
 from tests.e2e.viewer.pane import await_radiograph, pane, photograph, press
 from tests.factories import replace_file
@@ -42,7 +43,7 @@ def share_of(mask: NDArray[np.bool_]) -> float:
 
 
 def test_it_covers_what_the_file_hides_and_can_be_lifted(
-    case: Case, open_case: Callable[..., Page], browser: Browser
+    case: Case, open_case: Callable[..., Page]
 ) -> None:
     shut(
         case,
@@ -54,7 +55,7 @@ def test_it_covers_what_the_file_hides_and_can_be_lifted(
         CenterOfCircularShutter=[300, 250],
         RadiusOfCircularShutter=200,
     )
-    page = open_case(browser)
+    page = open_case(NO_WEBGL)
     badges = pane(page).locator(".pane-badges")
     button = page.get_by_role("button", name="Display shutter of the file on or off")
     expect(badges).to_have_text(COVERED)
@@ -84,9 +85,9 @@ def test_it_covers_what_the_file_hides_and_can_be_lifted(
 
 
 def test_page_keys_scroll_where_there_is_no_further_image(
-    case: Case, open_case: Callable[..., Page], browser: Browser
+    case: Case, open_case: Callable[..., Page]
 ) -> None:
-    page = open_case(browser)
+    page = open_case(NO_WEBGL)
     page.set_viewport_size({"width": 700, "height": 600})
     page.goto(f"/studies/{case.following.study_id}")
     await_radiograph(page, case.following)

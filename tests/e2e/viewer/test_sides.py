@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests import dicom_files as files
+from tests.e2e.browser import NO_WEBGL
 from tests.e2e.viewer.case import Case
 from tests.e2e.viewer.pane import pane, press, zoom
 from tests.factories import replace_file
@@ -40,8 +41,8 @@ def store(case: Case, **elements: object) -> None:
 
 
 @pytest.fixture
-def page(open_case: Callable[..., Page], browser: Browser) -> Page:
-    return open_case(browser)
+def page(open_case: Callable[..., Page]) -> Page:
+    return open_case(NO_WEBGL)
 
 
 def test_a_badge_shows_how_the_image_is_flipped_or_rotated(page: Page) -> None:
@@ -83,11 +84,9 @@ def test_the_zones_follow_a_flipped_image(page: Page) -> None:
     assert is_left_of(left, right)
 
 
-def test_an_image_stored_flipped_counts_too(
-    case: Case, open_case: Callable[..., Page], browser: Browser
-) -> None:
+def test_an_image_stored_flipped_counts_too(case: Case, open_case: Callable[..., Page]) -> None:
     store(case, PatientOrientation=["R", "F"])
-    page = open_case(browser)
+    page = open_case(NO_WEBGL)
     right, left = zones(page)
     assert (side(page, "left"), side(page, "right")) == ("L", "R")
     expect(badges(page)).to_have_text("")
@@ -95,10 +94,10 @@ def test_an_image_stored_flipped_counts_too(
 
 
 def test_no_sides_are_labelled_if_the_file_names_none(
-    case: Case, open_case: Callable[..., Page], browser: Browser
+    case: Case, open_case: Callable[..., Page]
 ) -> None:
     store(case)
-    page = open_case(browser)
+    page = open_case(NO_WEBGL)
     right, left = zones(page)
     note = page.locator("[data-zones-note]")
     assert [side(page, name) for name in ("top", "right", "bottom", "left")] == [""] * 4

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from tests.e2e.browser import NO_WEBGL
 from tests.e2e.viewer.case import Case
 from tests.e2e.viewer.pane import await_radiograph, pane, press, state
 from tests.helpers import audit_actions, wait_until
@@ -17,10 +18,8 @@ def item(page: Page, radiograph: Radiograph) -> Locator:
     return page.locator(f'[data-strip="{radiograph.pk}"]')
 
 
-def test_two_images_of_a_study_side_by_side(
-    case: Case, open_case: Callable[..., Page], browser: Browser
-) -> None:
-    page = open_case(browser)
+def test_two_images_of_a_study_side_by_side(case: Case, open_case: Callable[..., Page]) -> None:
+    page = open_case(NO_WEBGL)
     expect(item(page, case.plain)).to_contain_text("1 PA")
     expect(item(page, case.plain).locator(".strip-shown")).to_be_visible()
     # Its small picture is there before it is looked at, and that does not count as viewing.

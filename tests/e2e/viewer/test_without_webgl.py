@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
+from tests.e2e.browser import NO_WEBGL
 from tests.e2e.viewer.case import Case
 from tests.e2e.viewer.pane import (
     assert_measured_up_to_the_edge,
@@ -21,9 +22,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_the_viewer_shows_and_rotates_the_image_without_webgl(
-    open_case: Callable[[Browser], Page], browser_without_webgl: Browser, case: Case
+    open_case: Callable[..., Page], case: Case
 ) -> None:
-    page = open_case(browser_without_webgl)
+    page = open_case(NO_WEBGL)
     assert page.locator(".viewer").get_attribute("data-rendering") == "cpu"
     look_from_all_sides(page)
     press(page, "d")
