@@ -11,6 +11,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
+from tests.accounts.soft_passkey import SoftPasskey
 from tests.conftest import PASSWORD
 from tests.helpers import audit_actions
 from webportal.accounts import approval, services
@@ -173,6 +174,26 @@ def test_the_password_is_asked_for(ours: Client, theirs: Client) -> None:
     asked = waiting(create(ours, "rita", "radiologist"))
     assert "That is not your password" in approve(theirs, asked, "wrong")
     assert roles_of(asked.user) == []
+
+
+def test_a_passkey_approves_and_another_persons_does_not(ours: Client, colleague: User) -> None:
+    asked = waiting(create(ours, "rita", "radiologist"))
+    browser, passkey = Client(headers={"Host": "localhost"}), SoftPasskey()
+    browser.force_login(colleague)
+    account = "/account/second-factor/passkeys"
+    made = passkey.make(browser.post(f"{account}/options").json())
+    browser.post(account, {"name": "Laptop", "passkey": made})
+    assert "Approve with a passkey" in browser.get(f"/users/{asked.user_id}").text
+
+    def answer_with(given: SoftPasskey) -> str:
+        answer = given.answer(browser.post("/users/requests/passkey").json())
+        address = f"/users/requests/{asked.pk}/approve"
+        return browser.post(address, {"passkey": answer}, follow=True).text
+
+    assert "does not know" in answer_with(SoftPasskey())
+    assert roles_of(asked.user) == []
+    assert "Approved." in answer_with(passkey)
+    assert roles_of(asked.user) == ["radiologist"]
 
 
 def test_whose_requester_has_left_is_not_approved(
