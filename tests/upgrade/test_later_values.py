@@ -18,7 +18,7 @@ from tests.notifications.one_of_each import make_emergency, make_notification
 from tests.orders.messages import answered, make_source, order
 from tests.roles import TABLE, filled
 from webportal.access.models import AccessEntry
-from webportal.accounts.models import Role, User
+from webportal.accounts.models import Role, RoleRequest, User
 from webportal.audit.trail import Event, append
 from webportal.notifications.mail import deliver
 from webportal.notifications.models import MailChoice, Notification, NotificationKind
@@ -33,6 +33,7 @@ LATER = "of_later"
 ONLY_SHOWN = {
     "access.AccessEntry.kind",
     "access.AccessEntry.outcome",
+    "accounts.RoleRequest.roles",
     "accounts.User.roles",
     "audit.AuditEntry.action",
     "notifications.MailChoice.kinds",
@@ -51,6 +52,7 @@ ONLY_SHOWN = {
 #: have to stop (CONTRIBUTING.md, *A migration*), or this release has to know it already.
 ACTED_UPON = {
     "accounts.ApiToken.scope",
+    "accounts.RoleRequest.outcome",
     "backups.Backup.state",
     "delivery.Delivery.state",
     "delivery.Destination.protocol",
@@ -212,6 +214,12 @@ def ids(people: dict[Role, User]) -> dict[str, Any]:
     action = SimpleNamespace(value=LATER)
     append(Event(action, "study", study.pk, study_id=study.pk), reader)  # type: ignore[arg-type]
     MailChoice.objects.create(user=reader, kinds=[LATER])
+    RoleRequest.objects.create(
+        user=reader,
+        roles=[LATER],
+        requested_by=people[Role.IT],
+        requested_at=timezone.now(),
+    )
     for person in people.values():
         Notification.objects.create(recipient=person, kind=LATER)
     return {

@@ -158,14 +158,13 @@ def roles_decided(notification: Notification) -> str:
     """What became of the roles that the recipient gave."""
     assert notification.role_request is not None, "the database refuses one without its request"
     request = notification.role_request
-    sentences = {
+    sentences: dict[str, str] = {
         RequestOutcome.APPROVED: _("The roles that you gave {person} were approved"),
         RequestOutcome.REJECTED: _("The roles that you gave {person} were rejected"),
     }
     # Replaced by a colleague's request, or the account was deactivated.
     otherwise = _("The roles that you gave {person} were withdrawn by a colleague")
-    outcome = RequestOutcome(request.outcome)
-    return sentences.get(outcome, otherwise).format(person=request.user)
+    return sentences.get(request.outcome, otherwise).format(person=request.user)
 
 
 def system_alert(notification: Notification) -> str:
