@@ -30,6 +30,7 @@ OBJECTS = {
     "received_instance": _("received instance"),
     "research_export": _("research export"),
     "removal_pause": _("pause of the removal of files"),
+    "role_request": _("request for roles"),
     "shadow": _("shadow trial of a model version"),
     "study": _("study"),
     "text_template": _("text template"),
