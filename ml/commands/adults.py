@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ml.research.packaging.adults import AdultStages
     from ml.research.packaging.branched import add_adult_stages
     from ml.research.packaging.plots import Plotted
-    from ml.research.packaging.refined import CalibrationData, training_facts
+    from ml.research.packaging.refined import training_facts
     from ml.research.training.adults import AdultsOptions, train_for_adults
     from ml.research.training.joint import has_same_trunk
     from ml.research.training.learning import HISTORY_FILE
@@ -78,8 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     pool = kept_pool(start, sources.material, options, checkpoints)
     trained = train_for_adults(start, pool, sources.material, options, checkpoints)
-    data = CalibrationData.of(trained, sources)
-    stages = AdultStages.of(data, trained, sources, pool, package, arguments.boxes)
+    stages = AdultStages.of(trained, sources, pool, package, arguments.boxes)
     facts = training_facts(
         sources.split.training,
         sources.adults,

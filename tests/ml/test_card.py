@@ -289,7 +289,31 @@ def test_a_version_with_stages_for_adults_tells_both_apart() -> None:
     assert "were all of them taken for adults" in card
     assert "| held-out children | 1063 | 563 | 1.2% (0.5% to 2.0%) |" in card
     assert "upper stages" not in write_card(facts())
-    calibrated = write_card(given | {"format": CALIBRATED_FORMAT})
-    assert "upper stages" not in calibrated
-    assert "assessed by the same network, with a calibration of its own" in calibrated
-    assert "by a network that the same recipe made without its patient" in calibrated
+
+
+def test_a_version_with_a_calibration_for_adults_has_figures_with_both() -> None:
+    own = facts()["figures"] | {"opacity against all others": facts()["figures"]["random"]}
+    card = write_card(
+        facts(
+            format=CALIBRATED_FORMAT,
+            adults=facts()["figures"],
+            adult_stages={
+                "calibration": {**CALIBRATION, "margin": 0.05},
+                "heatmap_full_scale": 7.89,
+                "command": "python -m ml calibrate",
+                "options": {"pool": 4096},
+                "figures": own,
+                "pointing_seen": True,
+                "error_at_even_odds": {"own": 0.0412, "of_children": 0.22},
+                "children": facts()["figures"],
+                "chooser": {},
+            },
+        )
+    )
+    assert "upper stages" not in card
+    assert "assessed by the same network, with a calibration of its own" in card
+    assert "The calibration is that of children" in card
+    assert "The network was trained with them" in card
+    assert "assumes, it is 0.041, and 0.220 with the calibration of children" in card
+    assert "|  | random | other | opacity against all others |" in card
+    assert "no image taken for an adult's is called unlikely" in card

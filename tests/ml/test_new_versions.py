@@ -116,13 +116,12 @@ def test_adults_get_upper_stages_of_their_own_and_children_keep_theirs(
 def test_adults_get_a_calibration_of_their_own_and_children_keep_their_results(
     refined: Refined, tmp_path: Path
 ) -> None:
-    start, before, children, adults = refined
-    with uncompiled():
-        package = made(
-            tmp_path / "made-5",
-            *("calibrate", "--package", before.path, "--start", start.path),
-            *("--data", children, "--adults", adults, "--pool", 96, "--steps", 1),
-        )
+    _, before, children, adults = refined
+    package = made(
+        tmp_path / "made-5",
+        *("calibrate", "--package", before.path, "--data", children, "--adults", adults),
+        *("--pool", 96),
+    )
     kept = ("network.onnx", "network.weights.h5", "gate.npz", "probes.npz")
     for name in kept:
         assert (package.path / name).read_bytes() == (before.path / name).read_bytes()
@@ -130,11 +129,15 @@ def test_adults_get_a_calibration_of_their_own_and_children_keep_their_results(
     assert package.calibration == before.calibration
     assert package.population == {**before.population, "adult_stages": True}
     assert package.adult is not None
-    facts = facts_of(package)
-    assert facts["adults"]["opacity against all others"]["n"] == 54
-    assert facts["adult_stages"]["options"]["left_out"] == [0, 1, 2]
-    assert facts["training"] == facts_of(before)["training"]
-    assert "networks that had not seen them" in package.plots["roc"]
+    facts, former = facts_of(package), facts_of(before)
+    for name in ("training", "figures", "adults", "gate"):
+        assert facts[name] == former[name]
+    figures = facts["adult_stages"]["figures"]["opacity against all others"]
+    assert figures["n"] == 54
+    # None of them is unlikely, ill or well.
+    unlikely = figures["operating_points"]["unlikely"]
+    assert (unlikely["sensitivity"], unlikely["specificity"]) == (1.0, 0.0)
+    assert "each third calibrated on the others" in package.plots["roc"]
 
     was, child, adult = (
         assessed_noise(each)
@@ -143,10 +146,10 @@ def test_adults_get_a_calibration_of_their_own_and_children_keep_their_results(
     assert (was.assessed_as, child.assessed_as, adult.assessed_as) == ("", CHILD, ADULT)
     np.testing.assert_array_equal(child.heatmap, was.heatmap)
     assert dataclasses.replace(child, assessed_as="", heatmap=was.heatmap) == was
-    former, own = package.calibration, package.adult.calibration
+    of_children, own = package.calibration, package.adult.calibration
     assert was.probability is not None
-    shown = (was.probability - former.margin) / (1 - 2 * former.margin)
-    logit = (np.log(shown / (1 - shown)) - former.offset) / former.slope
+    shown = (was.probability - of_children.margin) / (1 - 2 * of_children.margin)
+    logit = (np.log(shown / (1 - shown)) - of_children.offset) / of_children.slope
     assert adult.probability == pytest.approx(own.probabilities(logit), abs=1e-4)
     assert adult.bacterial_probability is None
 

@@ -28,7 +28,7 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
     )
     population = serializers.DictField(
         help_text="The intended population, for which its probability is calibrated;"
-        " `adult_stages` if images that look like an adult's are assessed by stages of their own."
+        " `adult_stages` if images that look like an adult's have a calibration of their own."
     )
 
     class Meta:

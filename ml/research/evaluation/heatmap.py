@@ -16,7 +16,8 @@ def rim_share(maps: Floats) -> float:
     """
     heat = maps.clip(0)
     rim = rim_width(heat.shape[1])
-    return round(float(1 - heat[:, rim:-rim, rim:-rim].sum() / heat.sum()), 4)
+    # Rounding may leave a little less than nothing.
+    return max(0.0, round(float(1 - heat[:, rim:-rim, rim:-rim].sum() / heat.sum()), 4))
 
 
 def rim_area(places: int) -> float:

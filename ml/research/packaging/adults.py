@@ -46,7 +46,6 @@ class AdultStages(NamedTuple):
     @classmethod
     def of(
         cls,
-        data: CalibrationData,
         trained: InParts,
         sources: Sources,
         pool: Pool,
@@ -55,33 +54,24 @@ class AdultStages(NamedTuple):
     ) -> Self:
         """Calibrate and measure on adults, each by the network that did not see the patient.
 
-        ``data`` is what the trained networks say. The thresholds are those of ``package``.
-        ``boxes`` is a sheet of boxes drawn in the adults' radiographs.
+        The thresholds are those of ``package``. ``boxes`` is a sheet of boxes drawn in the adults'
+        radiographs.
         """
+        data = CalibrationData.of(trained, sources)
         calibration = calibrate(data.adults)
         first = len(sources.split.training)
         everyone = trained.left_out(sources.material, first + np.arange(len(sources.adults)))
-        of_opacity = [OPACITY if reading_of(i) == OPACITY else "normal" for i in data.adults.images]
-        images = [replace(i, kind=k) for i, k in zip(data.adults.images, of_opacity, strict=True)]
-        known = {ADULTS: replace(data.adults, images=images)}
         scale = Scale(calibration, None, package.thresholds)
-        heat = calibration.log_odds(data.adults.activation_maps)
-        children = {
-            name: measure(
-                Cases.of(fold.images, calibration.probabilities(fold.logits)), scale.thresholds
-            )
-            for name, fold in data.children.items()
-        }
-        chooser, choice = _choose(sources, pool, data, everyone)
+        chooser, choice = choose(sources.material, pool, data, everyone)
         return cls(
             chooser,
             calibration,
-            full_scale(calibration, known),
+            full_scale(calibration, {ADULTS: as_opacity_or_not(data.adults)}),
             measure_adults(data.adults, scale),
             {
                 "chooser": choice,
-                "children": children,
-                "heatmap_rim_share": rim_share(heat[np.array(of_opacity) == OPACITY]),
+                "children": measure_children(data, calibration, scale.thresholds),
+                "heatmap_rim_share": rim_share_of(data.adults, calibration),
                 "pointing": measure_pointing(everyone, calibration, boxes) if boxes else None,
             },
             plotted_adults(data.adults, calibration),
@@ -101,22 +91,51 @@ def calibrate(adults: Responses) -> Calibration:
     )
 
 
-def _choose(
-    sources: Sources, pool: Pool, data: CalibrationData, everyone: Responses
+def as_opacity_or_not(adults: Responses) -> Responses:
+    """Return the responses with the kinds *opacity* and *normal*, for everything else."""
+    kinds = [OPACITY if reading_of(image) == OPACITY else "normal" for image in adults.images]
+    images = [replace(i, kind=kind) for i, kind in zip(adults.images, kinds, strict=True)]
+    return replace(adults, images=images)
+
+
+def rim_share_of(adults: Responses, calibration: Calibration) -> float:
+    """Return the share of the heat that is on the rim, in images with an opacity."""
+    has_opacity = as_opacity_or_not(adults).targets == 1
+    return rim_share(calibration.log_odds(adults.activation_maps[has_opacity]))
+
+
+def measure_children(
+    data: CalibrationData, calibration: Calibration, thresholds: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return the figures of the children's folds, were all of them taken for adults."""
+    return {
+        name: measure(Cases.of(fold.images, calibration.probabilities(fold.logits)), thresholds)
+        for name, fold in data.children.items()
+    }
+
+
+def choose(
+    material: Material,
+    pool: Pool,
+    data: CalibrationData,
+    everyone: Responses,
+    certainty: float = 0.0,
 ) -> tuple[Chooser, dict[str, Any]]:
     """Fit the chooser, and measure it on patients who took no part in the fit.
 
     The children's held-out folds took part in none; others are judged by the fit that left out
-    their part of the patients. ``everyone`` are all adults.
+    their part of the patients. ``material`` has the children first; ``everyone`` are all adults.
+    ``certainty`` is the log-odds from which an image is taken for an adult's.
     """
-    material, n_children = sources.material, len(sources.split.training)
+    n_children = len(material.images) - len(everyone.images)
     means = pool.features.astype(np.float32).mean(axis=(1, 2))
     is_child = np.arange(len(material.images)) < n_children
     ages = np.where(is_child, np.nan, ages_of(material.images))
 
     def fitted_to(rows: np.ndarray) -> Chooser:
         source = pool.source[rows]
-        return fit_chooser(means[rows], is_child[source], ages[source])
+        fitted = fit_chooser(means[rows], is_child[source], ages[source])
+        return fitted._replace(bias=fitted.bias - certainty)
 
     chooser = fitted_to(np.ones(len(means), np.bool_))
     changed = np.zeros(len(means), np.bool_)

@@ -11,7 +11,7 @@ from ml.research.packaging.card_tables import (
     points_by_fold,
     table,
 )
-from ml.serving.package import BRANCHED_FORMAT
+from ml.serving.package import BRANCHED_FORMAT, CALIBRATED_FORMAT
 
 # The gate was bypassed.
 _SHARES = {name: SHARES[name] for name in ("accuracy", "sensitivity", "specificity")}
@@ -47,6 +47,7 @@ def adults_section(facts: Mapping[str, Any]) -> str:
     if not figures:
         return "Not measured: this version has seen no adult."
     stages = facts.get("adult_stages")
+    is_calibrated = facts.get("format") == CALIBRATED_FORMAT
     text = (
         "Adults and adolescents of the NIH Clinical Center (ChestX-ray14), as radiologists read"
         f" them (RSNA Pneumonia Detection Challenge and others). {_measured_by(facts)} *Normal*"
@@ -54,6 +55,9 @@ def adults_section(facts: Mapping[str, Any]) -> str:
         " are ill in another way. Within a view, because the view alone tells much of the class."
         f"\n\n{folds_table(figures, {**SCORES, **_SHARES})}"
     )
+    if is_calibrated:
+        text += f"\n\n{_calibrated(facts)}"
+        figures = facts["adult_stages"]["figures"]
     if stages:
         text += f"\n\nAt every operating point:\n\n{points_by_fold(figures, 'images')}"
         text += f"\n\n{_choice(stages)}{_children_as_adults(stages)}"
@@ -63,26 +67,53 @@ def adults_section(facts: Mapping[str, Any]) -> str:
 def _measured_by(facts: Mapping[str, Any]) -> str:
     """Return which network assessed the adults, and how they were calibrated."""
     stages = facts.get("adult_stages")
+    is_branched = facts.get("format") == BRANCHED_FORMAT
     # The parts of the patients that a training each left out.
-    left_out = (stages or facts["training"])["options"].get("left_out", ())
+    trained = facts["adult_stages" if is_branched else "training"]
+    left_out = trained["options"].get("left_out", ())
     assessed = "Each image was assessed by the network that was trained without its patient; the"
     assessed += " network that ships is the mean of these networks."
     if len(left_out) == 1:
         assessed = "The network has not seen these patients, a third of all."
-    if not stages:
-        return (
-            f"{assessed} Calibration and thresholds are this version's. Those with an opacity or a"
-            " normal chest took part in the calibration."
-        )
-    if facts["format"] == BRANCHED_FORMAT:
+    if is_branched:
         return (
             f"{assessed} All of them by the upper stages for adults, with their calibration, in"
             " which all took part, and the thresholds of this version."
         )
+    calibrated = "Calibration and thresholds are this version's."
+    if stages:
+        calibrated = "The calibration is that of children, the thresholds are this version's."
     return (
-        "The network that ships was trained with them. Each image was therefore assessed, and the"
-        " calibration for adults fitted, by a network that the same recipe made without its"
-        " patient. All took part in that calibration; the thresholds are those of this version."
+        f"{assessed} {calibrated} Those with an opacity or a normal chest took part in the"
+        " calibration."
+    )
+
+
+def _calibrated(facts: Mapping[str, Any]) -> str:
+    """Return the figures of adults with a calibration of their own."""
+    stages = facts["adult_stages"]
+    seen = ""
+    if stages.get("pointing_seen"):
+        seen = (
+            " The network was trained with them, so that it tells them apart better than others:"
+            " what it reaches on adults that it has not seen is in the table above."
+        )
+    return (
+        "The same with the calibration for adults, fitted to opacity against everything else, each"
+        f" third of the patients on the two others.{seen} {_errors(stages)} The lowest probability"
+        " is that of the point *unlikely*, so that no image taken for an adult's is called"
+        " unlikely."
+        f"\n\n{folds_table(stages['figures'], {**SCORES, **_SHARES})}"
+    )
+
+
+def _errors(stages: Mapping[str, Any]) -> str:
+    """Return the calibration errors for what the probabilities assume."""
+    errors = stages["error_at_even_odds"]
+    return (
+        "The calibration error in the table is that for the share of opacities in these images; at"
+        f" even odds, which the probability assumes, it is {errors['own']:.3f}, and"
+        f" {errors['of_children']:.3f} with the calibration of children."
     )
 
 
