@@ -282,6 +282,21 @@ def test_a_single_administrator_gives_roles_at_once(it_person: User, sign_in: Si
     assert not RoleRequest.objects.exists()
 
 
+def test_the_page_says_when_only_the_command_line_can_approve(
+    it_person: User, sign_in: SignIn
+) -> None:
+    browser = sign_in(it_person)
+    second = create(browser, "second", "it")
+    rita = create(browser, "rita", "radiologist")
+    asked = waiting(rita)
+    # The first two count as one: one of them has created the other's account.
+    assert approval.why_not(asked, second)
+    assert "approve_roles" in browser.get(f"/users/{rita.pk}").text
+    move_trail_back(days=4)
+    assert not approval.needs_command(asked)
+    assert "approve_roles" not in browser.get(f"/users/{rita.pk}").text
+
+
 def test_once_switched_off_any_administrator_decides(ours: Client, settings: Settings) -> None:
     asked = waiting(create(ours, "rita", "radiologist"))
     settings.ROLE_SEPARATION = "never"

@@ -38,6 +38,17 @@ def why_not(role_request: RoleRequest, by: User) -> str:
     return ""
 
 
+def needs_command(role_request: RoleRequest) -> bool:
+    """Whether none of the administrators can approve the request, so that only the host can.
+
+    On a new installation, for instance: the first two count as one person.
+    """
+    administrators = User.objects.filter(is_active=True, roles__contains=[Role.IT])
+    return role_request.user.is_active and all(
+        why_not(role_request, each) for each in administrators
+    )
+
+
 def approve(role_request: RoleRequest, secret: Passkey | str, by: User) -> None:
     """Give the user the roles that somebody else has requested for them.
 

@@ -39,12 +39,6 @@ def is_enforced() -> bool:
     return administrators.count() > 1 or _were_there_two()
 
 
-def has_other_administrators(administrator: User) -> bool:
-    """Whether there is another active administrator."""
-    administrators = User.objects.filter(is_active=True, roles__contains=[Role.IT])
-    return administrators.exclude(pk=administrator.pk).exists()
-
-
 def _were_there_two() -> bool:
     """Whether two users have been administrators so far, according to the trail."""
     became_one = Q(action=Action.USER_CREATED, detail__roles__contains=[Role.IT]) | Q(

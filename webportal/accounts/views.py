@@ -250,7 +250,7 @@ def user(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
         "person": person,
         "role_request": waiting,
         "why_not": approval.why_not(waiting, request.user) if waiting else "",
-        "is_alone": not separation.has_other_administrators(request.user),
+        "needs_command": waiting is not None and approval.needs_command(waiting),
         "takes_two": separation.is_enforced(),
         "form": form,
         "has_second_factor": second_factor.has_one(person),
