@@ -40,7 +40,7 @@ BRANCHED_FILES = (*COMMON_FILES, CHOOSER_FILE, *(f"{part}.onnx" for part in (TRU
 #: The plots that a package may have, in the order in which they are shown; see ``plot_file``.
 PLOTS = ("images", "learning", "roc", "reliability", "scores")
 
-SHIPPED_PACKAGE = Path(__file__).parents[1] / "packages" / "effnetlite0-2026.11.8"
+SHIPPED_PACKAGE = Path(__file__).parents[1] / "packages" / "effnetlite0-2026.12.1"
 
 
 class PackageError(Exception):
