@@ -190,12 +190,13 @@ def test_a_page_that_refreshes_itself_is_covered_and_keeps_what_was_typed(
     queue.clock.run_for(60_000)
     assert asked == []
     page.bring_to_front()
-    unlock(page)
-    expect(queue.locator("#lock")).to_be_hidden()
-    expect(page.get_by_label("User name")).to_have_value("asha")
+    # Within the five seconds after which the pages would be locked again.
     with queue.expect_response("**/operations?part=status") as answer:
+        unlock(page)
+        expect(queue.locator("#lock")).to_be_hidden()
         queue.bring_to_front()
     assert answer.value.status == 200
+    expect(page.get_by_label("User name")).to_have_value("asha")
 
 
 def test_a_page_in_use_says_so_and_one_that_is_not_does_not(

@@ -42,8 +42,8 @@ def test_a_documented_package_has_the_same_network_gate_and_thresholds(
         "adults, training: 18 normal, 18 abnormal without opacity, 18 opacity"
         in (made.plots["images"])
     )
-    pointing = json.loads((made.path / "package.json").read_text())["pointing"]
-    assert pointing["all findings"]["n"] == 5
+    of_adults = json.loads((made.path / "package.json").read_text())["adult_stages"]
+    assert of_adults["pointing"]["all findings"]["n"] == 5
     assert "that the network was trained with, without the boxes" in made.card
     assert main(arguments) == 1
 
