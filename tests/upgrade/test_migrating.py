@@ -46,7 +46,12 @@ FORBIDDEN = {
 }
 
 #: Migrations since the previous release that need to break a rule, and why they may.
-ALLOWED: dict[tuple[str, str], str] = {}
+ALLOWED = {
+    (
+        "notifications",
+        "0013_role_requests",
+    ): "its indexes are of a column that is new, and of few rows",
+}
 
 
 def faults(statements: list[str]) -> list[str]:

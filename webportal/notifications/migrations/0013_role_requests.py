@@ -3,6 +3,7 @@
 import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.conf import settings
+from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
 
 
@@ -92,7 +93,7 @@ class Migration(migrations.Migration):
                 max_length=20,
             ),
         ),
-        migrations.AddConstraint(
+        AddConstraintNotValid(
             model_name="mailchoice",
             constraint=models.CheckConstraint(
                 condition=models.Q(
@@ -121,7 +122,7 @@ class Migration(migrations.Migration):
                 name="mail_kinds_known",
             ),
         ),
-        migrations.AddConstraint(
+        AddConstraintNotValid(
             model_name="notification",
             constraint=models.CheckConstraint(
                 condition=models.Q(
@@ -196,7 +197,7 @@ class Migration(migrations.Migration):
                 fields=("recipient", "kind", "role_request"), name="one_a_person_kind_and_request"
             ),
         ),
-        migrations.AddConstraint(
+        AddConstraintNotValid(
             model_name="notification",
             constraint=models.CheckConstraint(
                 condition=models.Q(
