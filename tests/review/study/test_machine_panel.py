@@ -114,6 +114,8 @@ def test_the_panel_says_for_whose_image_the_probability_is(browser: Client) -> N
         "Assessed as an adult’s image: the probability is that of a lung opacity against"
         " everything else, normal or abnormal." in adult
     )
+    # It is read before the scale, which may be out of sight.
+    assert adult.index("Assessed as an adult") < adult.index("Likely from")
 
 
 def test_figures_of_patients_it_is_intended_for_are_not_shown_with_an_adults_image(

@@ -1,9 +1,6 @@
 """Users, their roles, and how they sign in."""
 
-from webportal.accounts.models.role_requests import (
-    RequestOutcome,
-    RoleRequest,
-)
+from webportal.accounts.models.role_requests import RequestOutcome, RoleRequest
 from webportal.accounts.models.sign_in import (
     ApiToken,
     Authenticator,
