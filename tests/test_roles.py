@@ -206,9 +206,7 @@ def test_what_only_hospital_it_and_auditors_open_is_in_the_access_log() -> None:
         if set(methods.get("GET", PUBLIC)) <= {IT, A}
         and ROUTES[route := resolve(filled(address)).view_name] is None
     }
-    assert undeclared == NOT_IN_THE_ACCESS_LOG, (
-        "give it an AccessKind in webportal/access/routes.py"
-    )
+    assert undeclared == NOT_IN_THE_ACCESS_LOG, "give it an AccessKind in webportal/access/routes/"
 
 
 #: The routes of elements that ask for their own page.
@@ -228,7 +226,7 @@ def test_what_a_page_asks_for_again_and_again_is_logged_once() -> None:
     }
     assert {"review:worklist", "audit:verification", "notifications:badge"} <= asked
     logged = {name for name in asked if (declared := ROUTES[name]) and not declared.polled}
-    assert logged == LOGGED_IF_NEWS, "polled=True in webportal/access/routes.py"
+    assert logged == LOGGED_IF_NEWS, "polled=True in webportal/access/routes/"
 
 
 def test_every_page_of_the_navigation_is_described() -> None:

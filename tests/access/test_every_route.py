@@ -42,7 +42,7 @@ def routes(patterns: list[URLPattern | URLResolver], start: str = "") -> list[st
 
 
 def test_the_declarations_match_the_routes() -> None:
-    """A route that fails here needs its line in webportal/access/routes.py."""
+    """A route that fails here needs its line in webportal/access/routes/."""
     assert set(ROUTES) == set(routes(get_resolver().url_patterns))
 
 

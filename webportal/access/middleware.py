@@ -12,7 +12,8 @@ from django.http import HttpRequest, HttpResponseBase
 
 from webportal.access.models import AccessEntry, AccessKind, AccessOutcome
 from webportal.access.repeats import Repeats
-from webportal.access.routes import OF_PATIENTS, Declaration, UndeclaredError, declaration_of
+from webportal.access.routes import declaration_of
+from webportal.access.routes.declarations import OF_PATIENTS, Declaration, UndeclaredError
 from webportal.access.shown import Shown
 from webportal.client_address import network_of
 from webportal.minute_counter import MinuteCounter
