@@ -11,13 +11,13 @@ from webportal.inference.hint_sender import INFERENCE_QUEUE
 from webportal.server import __main__ as server
 
 MAINTENANCE_QUEUE = "maintenance"
-#: The names of all settings that can be given in the environment.
-SETTINGS_READ = frozenset(
-    re.findall(
-        r'\benv\.\w+\(\s*"([A-Z][A-Z0-9_]*)"',
-        (ROOT / "webportal" / "settings.py").read_text(encoding="utf-8"),
-    )
+#: The code of all modules of the settings.
+SETTINGS_CODE = "\n".join(
+    path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "webportal" / "settings").glob("*.py"))
 )
+#: The names of all settings that can be given in the environment.
+SETTINGS_READ = frozenset(re.findall(r'\benv\.\w+\(\s*"([A-Z][A-Z0-9_]*)"', SETTINGS_CODE))
 
 
 def assert_understood(command: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from deploy.local.system import SHARED
-from tests.deploy.commands import SETTINGS_READ, assert_understood
+from tests.deploy.commands import SETTINGS_CODE, SETTINGS_READ, assert_understood
 from webportal.accounts import config as accounts
 from workers.limits import HARD_LIMIT_SECONDS
 
@@ -76,7 +76,7 @@ def test_every_command_is_valid(source: str, command: list[str]) -> None:
 
 
 def test_every_variable_of_make_run_is_documented() -> None:
-    """Those of `make run` only, which settings.py does not read."""
+    """Those of `make run` only, which the settings do not read."""
     sources = [file.read_text() for file in (ROOT / "deploy" / "local").glob("*.py")]
     pattern = r'\bCHESTLINE_[A-Z_]+|(?<=environ\.get\(")[A-Z_]+|(?<=environ\[")[A-Z_]+'
     named = {each for text in sources for each in re.findall(pattern, text)}
@@ -345,10 +345,9 @@ def test_every_default_is_documented() -> None:
     text = (ROOT / "docs" / "deployment" / "settings.md").read_text()
     cells = dict(re.findall(r"^\| `([A-Z][A-Z0-9_]*)` \| (.*?) \|", text, re.MULTILINE))
     documented = {name: cell.rstrip(" ¹²").strip("`") for name, cell in cells.items()}
-    code = (ROOT / "webportal" / "settings.py").read_text()
     read = {
         call.args[0].value: options["default"]
-        for call in ast.walk(ast.parse(code))
+        for call in ast.walk(ast.parse(SETTINGS_CODE))
         if isinstance(call, ast.Call)
         and ast.unparse(call.func).startswith("env.")
         and call.args
