@@ -161,12 +161,10 @@ class Measured:
 
     Args:
         cpu_time: milliseconds of CPU time so far, by process.
-        idle_seconds: how much of each time is spent waiting for nothing, and is left out.
     """
 
-    def __init__(self, cpu_time: Callable[[], Counter[str]], idle_seconds: float = 0) -> None:
+    def __init__(self, cpu_time: Callable[[], Counter[str]]) -> None:
         self._cpu_time = cpu_time
-        self._idle_seconds = idle_seconds
         #: The seconds of each time.
         self.times: list[float] = []
         self.cpu: Counter[str] = Counter()
@@ -201,7 +199,7 @@ class Measured:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.times.append(time.perf_counter() - self._started - self._idle_seconds)
+        self.times.append(time.perf_counter() - self._started)
         after = self._cpu_time()
         self.cpu.update({name: after[name] - self._before[name] for name in after})
 
@@ -253,7 +251,7 @@ def _measure(
     time.sleep(measures.SETTLE_SECONDS)
     processes = {"portal": portal.pid, "worker": worker.pid} | services
     uploads = {together: Measured(ProcessorTime(processes)) for together in (1, options.together)}
-    drain = Measured(ProcessorTime({"worker": worker.pid} | services), measures.SETTLE_SECONDS)
+    drain = Measured(ProcessorTime({"worker": worker.pid} | services))
     bare = Measured(ProcessorTime({"loop": loop.pid}))
     files = named(16, count)
     say(f"Sending {count} files of {sum(len(data) for _, data in files) // count // 1000} kB")
@@ -266,8 +264,7 @@ def _measure(
             time.sleep(measures.SETTLE_SECONDS)
         with bare:
             loop.run([records.file_of(radiograph) for radiograph in stored])
-        with drain:
-            measures.through_the_queue(stored, by)
+        measures.through_the_queue(stored, by, drain)
     return _report(count, uploads, drain, bare, run)
 
 
