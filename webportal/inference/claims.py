@@ -29,7 +29,7 @@ from webportal.inference.hints import hint_after_commit
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
 from webportal.inference.purpose.keeping import load_known_facts
 from webportal.inference.purpose.rule import Judgement, judge
-from webportal.inference.summary import lock_studies, refresh_summaries
+from webportal.inference.summary import lock_studies, refresh_locked, refresh_summaries
 from webportal.reasons import Reason
 from webportal.records.choices import Category, Priority, Purpose
 
@@ -149,7 +149,7 @@ def write_back(
         return 0
     radiograph_ids = [result.job.radiograph_id for result in results]
     study_ids = {job.radiograph.study_id for job in held.values()}
-    lock_studies(study_ids)
+    locked = lock_studies(study_ids)
     # With the studies locked, so that a later result of a study has a later time on any machine.
     now = clock()
     known = load_known_facts(radiograph_ids)
@@ -200,7 +200,7 @@ def write_back(
         )
         for result in results
     )
-    refresh_summaries(study_ids)
+    refresh_locked(locked)
     Worker.objects.filter(pk=worker).update(finished_jobs=F("finished_jobs") + len(results))
     append_all(
         Event(

@@ -67,7 +67,12 @@ def lock_studies(study_ids: Collection[uuid.UUID]) -> list[uuid.UUID]:
 
 def refresh_summaries(study_ids: Collection[uuid.UUID]) -> None:
     """Update the studies' worklist columns from their current results."""
-    summaries = summaries_of(lock_studies(study_ids))
+    refresh_locked(lock_studies(study_ids))
+
+
+def refresh_locked(study_ids: Sequence[uuid.UUID]) -> None:
+    """The same for studies that this transaction has locked already."""
+    summaries = summaries_of(study_ids)
     with connection.cursor() as cursor:
         cursor.execute(REFRESH, [json.dumps(summaries)])
 

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from webportal.database.clock import clock
 from webportal.inference.models import Prediction
 from webportal.inference.purpose.rule import KnownFacts, judge
-from webportal.inference.summary import lock_studies, refresh_summaries
+from webportal.inference.summary import lock_studies, refresh_locked
 from webportal.records.models import Radiograph
 
 BATCH = 500
@@ -39,7 +39,7 @@ def reevaluate(study_ids: Collection[uuid.UUID]) -> None:
     locked = lock_studies(study_ids)
     results = Prediction.objects.filter(radiograph__study__in=locked)
     if _write(results):
-        refresh_summaries(locked)
+        refresh_locked(locked)
 
 
 def evaluate_unjudged() -> int:
