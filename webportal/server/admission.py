@@ -4,7 +4,8 @@ import errno
 import hashlib
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
 from math import inf
@@ -14,7 +15,7 @@ from urllib.parse import unquote
 
 from django.conf import settings
 from django.contrib.auth import get_user
-from django.core.handlers.wsgi import WSGIRequest
+from django.core.handlers.wsgi import WSGIRequest, get_path_info
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.http import HttpResponse, JsonResponse
 from django.urls import Resolver404, resolve
@@ -38,7 +39,7 @@ from webportal.refusals import Refusal
 from webportal.site.language import language_of
 from webportal.storage import free_bytes
 
-Environ = Mapping[str, Any]
+Environ = dict[str, Any]
 # Allowed for anonymous clients: the sign-in form is far smaller.
 OPEN_BYTES = 64 * 1024
 # Allowed for signed-in users outside uploads: a CSV sheet.
@@ -95,17 +96,21 @@ def is_upload(environ: Environ) -> bool:
     """Whether the request uploads a file."""
     if environ["REQUEST_METHOD"] != "POST":
         return False
+    return _takes_files(get_path_info(environ))
+
+
+@lru_cache(maxsize=1000)
+def _takes_files(path: str) -> bool:
+    """Whether files are uploaded to the path; scripts send one file after the other to the same."""
     try:
-        found = resolve(_request(environ).path_info)
+        return resolve(path).view_name in _UPLOADS
     except Resolver404:
         return False
-    return found.view_name in _UPLOADS
 
 
 def may_come_in_chunks(environ: Environ) -> bool:
     """Whether a file may be sent without a length: DICOMweb clients often cannot state it."""
-    path: str = _request(environ).path_info
-    return path.startswith(_IN_CHUNKS)
+    return get_path_info(environ).startswith(_IN_CHUNKS)
 
 
 def room(announced: int, to_come: int) -> int:
