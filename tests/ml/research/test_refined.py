@@ -13,7 +13,7 @@ from ml.research.evaluation.scale import Scale
 from ml.research.packaging.refined import CalibrationData, build_refined_package
 from ml.serving.package import SHIPPED_PACKAGE, ModelPackage
 from ml.serving.runtimes.tensorflow import load_network
-from tests.ml.test_packaging import invented, labelled, phantoms
+from tests.ml.research.test_packaging import invented, labelled, phantoms
 
 RSNA = ("Lung Opacity", "Normal", "No Lung Opacity / Not Normal")
 

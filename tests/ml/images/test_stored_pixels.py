@@ -8,7 +8,15 @@ import pytest
 from ml import images
 from ml.images import evidence, geometry
 from tests import dicom_files as files
-from tests.ml.display import DEEP, PLAIN, WINDOW, WINDOWED, assert_shown_like, header_of, with_texts
+from tests.ml.images.display import (
+    DEEP,
+    PLAIN,
+    WINDOW,
+    WINDOWED,
+    assert_shown_like,
+    header_of,
+    with_texts,
+)
 
 # ── What the pixels show against the header ─────────────────────────────────────────────────────
 

@@ -32,7 +32,7 @@ from ml.serving.runtimes.interface import Outputs
 from ml.serving.runtimes.probes import TOLERANCE, probe_inputs
 from tests.ml.networks import random_network, write_open_package
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 Pictures = NDArray[np.uint8]
 
 

@@ -9,7 +9,7 @@ from ml import images
 from ml.errors import ImageError
 from ml.serving.preprocessing import network_input, read_input
 from tests import dicom_files as files
-from tests.ml.test_whole import in_dicom
+from tests.ml.images.test_whole import in_dicom
 
 SIDE = 672
 LARGE = files.phantom(size=(1500, 1400))

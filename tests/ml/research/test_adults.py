@@ -8,8 +8,8 @@ from ml.research.evaluation.responses import Responses
 from ml.research.packaging.adults import calibrate
 from ml.research.training.adults import AdultsOptions
 from ml.research.training.refining import Pool, PoolBatches, RefiningOptions
-from tests.ml.test_refined import adults
-from tests.ml.test_refining import material
+from tests.ml.research.test_refined import adults
+from tests.ml.research.test_refining import material
 
 
 def test_probability_is_that_of_an_opacity_against_whatever_else_was_read() -> None:

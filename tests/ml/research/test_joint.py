@@ -24,7 +24,7 @@ from ml.research.training.joint import (
 from ml.research.training.learning import trunk_output
 from ml.serving.network import build_network, fold
 from tests.ml.networks import random_network, uncompiled
-from tests.ml.test_refining import SIZE, material
+from tests.ml.research.test_refining import SIZE, material
 
 OPTIONS = JointOptions(
     input_size=SIZE,

@@ -11,7 +11,7 @@ from pydicom.sequence import Sequence
 from ml import images
 from ml.images import grayscale
 from tests import dicom_files as files
-from tests.ml.display import (
+from tests.ml.images.display import (
     DEEP,
     PLAIN,
     WINDOW,
