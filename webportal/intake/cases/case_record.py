@@ -1,6 +1,7 @@
 """Case records supplied for files."""
 
 from dataclasses import asdict, dataclass, field
+from dataclasses import fields as fields_of
 from datetime import date
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.utils.translation import gettext
 
 from webportal.records.fields import CaseFields, PatientFields
 
+_DATES = ("birth_date", "study_date")
 _MAX_NAME = 64
 FORM_KEY = ""  # under which a batch keeps the one case record of its form
 
@@ -32,18 +34,21 @@ class CaseRecord:
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON, as accepted by `from_json`."""
         fields = asdict(self)
-        for name in ("birth_date", "study_date"):
+        for name in _DATES:
             fields[name] = fields[name] and fields[name].isoformat()
         return fields
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "CaseRecord":
-        """Return the record from its `as_json` form."""
-        dates = {
-            name: date.fromisoformat(fields[name]) if fields[name] else None
-            for name in ("birth_date", "study_date")
-        }
-        return cls(**{**fields, **dates})
+        """Return the record from its `as_json` form.
+
+        While the portal is upgraded, both releases import files of each other's batches: a field
+        that only one of them knows is ignored, or has its default.
+        """
+        known = {each.name: fields[each.name] for each in fields_of(cls) if each.name in fields}
+        for name in _DATES:
+            known[name] = date.fromisoformat(fields[name]) if fields.get(name) else None
+        return cls(**known)
 
 
 class CaseRecordForm(CaseFields, PatientFields):
