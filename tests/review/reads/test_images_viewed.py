@@ -62,7 +62,7 @@ def test_no_finding_can_be_signed_before_every_image_was_viewed(
     record_viewed(first, radiologist)
     record_viewed(third, radiologist)
     refused = refusal(lambda: sign(study, radiologist, entry))
-    assert "Not yet on your screen: image 2 of 3." in refused.message
+    assert "You have not viewed image 2 of 3." in refused.message
     record_viewed(second, radiologist)
     assert sign(study, radiologist, entry).state == "signed"
 
@@ -92,6 +92,11 @@ def test_an_added_image_must_be_seen_too(study: Study, radiologist: User) -> Non
 def test_a_study_without_an_image_cannot_get_a_finding(radiologist: User) -> None:
     refused = refusal(lambda: sign(make_study(), radiologist, UNAIDED))
     assert refused.code == "images_not_viewed"
+    assert refused.message.startswith("This study has no image, so")
+    silent = replace(NOT_INTERPRETABLE, comment="")
+    refused = refusal(lambda: sign(make_study(), radiologist, silent))
+    assert refused.code == "reason_missing"
+    assert refused.message.startswith("This study has no image. Say in")
     assert sign(make_study(), radiologist, NOT_INTERPRETABLE).state == "signed"
 
 
@@ -155,7 +160,7 @@ def test_the_page_says_which_images_are_missing(
     address = reverse("review:sign", args=[study.pk])
     refused = browser.post(address, values | identity_field(study))
     assert refused.status_code == 422
-    assert "Not yet on your screen: image 1 of 3, image 3 of 3." in refused.content.decode()
+    assert "You have not viewed image 1 of 3, image 3 of 3." in refused.content.decode()
 
 
 def late_image(study: Study) -> None:

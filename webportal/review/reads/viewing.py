@@ -58,23 +58,32 @@ def refuse_unviewed(study: Study, read: Read, not_viewed: list[Radiograph]) -> N
     """
     if study.radiographs.exists() and not not_viewed:
         return
-    images = list_images(study, not_viewed) or _("this study has no image")
     if read.decision != Decision.NOT_INTERPRETABLE:
-        raise ReadingError(
-            "images_not_viewed",
+        text = (
             _(
-                "Not yet on your screen: {images}. Look at it, then sign again; your text is kept."
-                " If it cannot be shown, only “not interpretable” can be signed."
-            ).format(images=images),
+                "You have not viewed {images}. View every image, then sign again; your text is"
+                " kept. If an image cannot be displayed, you can only sign as “not interpretable”."
+            )
+            if not_viewed
+            else _(
+                "This study has no image, so you can only sign as “not interpretable”. Your text"
+                " is kept."
+            )
         )
+        raise ReadingError("images_not_viewed", text.format(images=list_images(study, not_viewed)))
     if not read.comment.strip():
-        raise ReadingError(
-            "reason_missing",
+        text = (
             _(
-                "Not on your screen: {images}. Say in the impression why the study is not"
+                "You have not viewed {images}. Say in the impression why the study is not"
                 " interpretable, then sign again."
-            ).format(images=images),
+            )
+            if not_viewed
+            else _(
+                "This study has no image. Say in the impression why it is not interpretable, then"
+                " sign again."
+            )
         )
+        raise ReadingError("reason_missing", text.format(images=list_images(study, not_viewed)))
 
 
 def refuse_addendum_unviewed(
@@ -88,8 +97,8 @@ def refuse_addendum_unviewed(
         raise ReadingError(
             "images_not_viewed",
             _(
-                "Not yet on your screen: {images}. Look at it, then sign again. If it cannot be"
-                " shown, say so in the text and tick the box."
+                "You have not viewed {images}. View every image, then sign again. If an image"
+                " cannot be displayed, say so in the text and tick the box."
             ).format(images=list_images(study, not_viewed)),
         )
 
