@@ -107,7 +107,8 @@ def test_studies_and_series_are_sent_whole(reader: APIClient) -> None:
 
 
 def test_what_the_caller_does_not_take_is_decompressed(reader: APIClient) -> None:
-    address = stored(reader, jpeg_dicom())
+    data = jpeg_dicom()
+    address, sent = stored(reader, data), opened(data)
     for accept in (PLAIN, f"{PLAIN}; transfer-syntax={uid.ExplicitVRLittleEndian}"):
         [(content_type, content)] = parts_of(get(reader, address, accept))
         assert content_type == f"application/dicom; transfer-syntax={uid.ExplicitVRLittleEndian}"
@@ -115,7 +116,8 @@ def test_what_the_caller_does_not_take_is_decompressed(reader: APIClient) -> Non
         assert plain.file_meta.TransferSyntaxUID == uid.ExplicitVRLittleEndian
         expected = np.asarray(Image.open(BytesIO(files.jpeg(files.phantom()))))
         assert np.array_equal(plain.pixel_array, expected)
-        assert plain.SOPInstanceUID == opened(jpeg_dicom()).SOPInstanceUID or plain.PatientID
+        assert plain.SOPInstanceUID == sent.SOPInstanceUID
+        assert plain.PatientID == sent.PatientID
     for syntax in (uid.JPEGLSLossless, uid.ImplicitVRLittleEndian, "1.2.3"):
         assert get(reader, address, f"{PLAIN}; transfer-syntax={syntax}").status_code == 406
     several = f"{PLAIN}; transfer-syntax={uid.JPEGLSLossless}, {AS_STORED}; q=0.5"

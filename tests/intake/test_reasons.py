@@ -193,7 +193,7 @@ PLAINLY_REFUSED = {
 
 
 def test_every_fault_of_an_image_has_a_dicom_failure() -> None:
-    """A modality shows this number, and not our words."""
+    """A STOW-RS client may show only this number."""
     codes = {key.partition(".")[0] for key in of_images | of_checks}
     assert codes - PLAINLY_REFUSED <= set(FAILURE_BY_CODE), "webportal/dicomweb/storing.py"
     assert set(FAILURE_BY_CODE) <= {key.partition(".")[0] for key in MESSAGES}

@@ -34,7 +34,7 @@ _ABOUT_CONTENT = (
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
-# Issue types that concern the requester, the server or the load, whatever the entry.
+# Statuses that are never about the entry: access, the address, or load.
 _ABOUT_ACCESS = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
