@@ -8,6 +8,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pynetdicom.association import Association
 
+from ml.images.dicom import MODALITIES
 from webportal.inference.purpose.bodies import Region, bodies_of
 from webportal.intake.claimed_identity import Identity
 from webportal.network.inbox import is_uid
@@ -17,8 +18,6 @@ from webportal.network.sop_classes import FIND
 from webportal.records.choices import Sex
 from webportal.records.models import Patient
 
-#: The values of Modality (0008,0060) that intake reads.
-MODALITIES = frozenset({"CR", "DX", "RG"})
 _PENDING = (0xFF00, 0xFF01)
 _MOST_MATCHES = 500
 
