@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.serving.chooser import Stages
+from ml.serving.stages import Stages
 
 Category = Literal["likely", "indeterminate", "unlikely", "not_assessable"]
 

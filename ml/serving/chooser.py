@@ -4,16 +4,14 @@ The image decides, not what its file says of the patient: a wrong date of birth 
 """
 
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.serving.calibration import Floats
+from ml.serving.stages import ADULT, Stages
 
-Stages = Literal["child", "adult"]
-CHILD: Stages = "child"
-ADULT: Stages = "adult"
 #: The network's output with the log-odds that an image is an adult's.
 ADULT_LOG_ODDS = "adult"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.serving.calibration import Calibration
-from ml.serving.chooser import ADULT, CHILD
+from ml.serving.stages import ADULT, CHILD
 
 FORMAT = 3
 #: Of a package with upper stages for adults.

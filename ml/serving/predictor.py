@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.serving.assessment import Assessment, categorise
-from ml.serving.chooser import ADULT, ADULT_LOG_ODDS, CHILD, Stages, taken_for_adults
+from ml.serving.chooser import ADULT_LOG_ODDS, taken_for_adults
 from ml.serving.gate.decision import Gate, Refusal
 from ml.serving.gate.orientation import UPRIGHT, Turn
 from ml.serving.gate.reorientation import Judged, judge
 from ml.serving.package import AdultStages, ModelPackage
 from ml.serving.runtimes.choice import AUTO, choose_runtime
 from ml.serving.runtimes.interface import Outputs
+from ml.serving.stages import ADULT, CHILD, Stages
 
 
 class Predictor:

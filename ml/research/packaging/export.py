@@ -17,7 +17,7 @@ import onnx
 from keras import layers
 from onnx import TensorProto, helper, numpy_helper
 
-from ml.serving.chooser import ADULT, CHILD, Chooser
+from ml.serving.chooser import Chooser
 from ml.serving.network import divide
 from ml.serving.package import CHOOSER_FILE, NETWORK_FILE, PROBES_FILE, TRUNK
 from ml.serving.runtimes.branched import BranchedRuntime
@@ -26,6 +26,7 @@ from ml.serving.runtimes.onnxruntime import ONNXRuntime
 from ml.serving.runtimes.openvino import OpenVINORuntime
 from ml.serving.runtimes.probes import TOLERANCE, probe_inputs, worst_difference, write_probes
 from ml.serving.runtimes.tensorflow import TensorFlowRuntime
+from ml.serving.stages import ADULT, CHILD
 
 OPSET = 18
 # The ONNX file format that came with the opset, so that older runtimes read it too.

@@ -5,8 +5,9 @@ from typing import Self
 
 import numpy as np
 
-from ml.serving.chooser import ADULT, ADULT_LOG_ODDS, CHILD, Chooser, Stages, taken_for_adults
+from ml.serving.chooser import ADULT_LOG_ODDS, Chooser, taken_for_adults
 from ml.serving.runtimes.interface import Inputs, Outputs, Runtime
+from ml.serving.stages import ADULT, CHILD, Stages
 
 
 class ChoosingRuntime:

@@ -5,11 +5,12 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from ml.serving.chooser import ADULT, CHILD, Chooser, Stages
+from ml.serving.chooser import Chooser
 from ml.serving.package import TRUNK, WHOLE, ModelPackage
 from ml.serving.runtimes.branched import BranchedRuntime, ChoosingRuntime
 from ml.serving.runtimes.interface import Runtime
 from ml.serving.runtimes.probes import TOLERANCE, worst_difference
+from ml.serving.stages import ADULT, CHILD, Stages
 
 logger = logging.getLogger(__name__)
 

@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 
-from ml.serving.chooser import ADULT, CHILD, Stages
 from ml.serving.network import build_network, divide, unfold
 from ml.serving.package import TRUNK, WHOLE, ModelPackage
 from ml.serving.runtimes.interface import Inputs, Outputs, in_chunks
+from ml.serving.stages import ADULT, CHILD, Stages
 
 
 class TensorFlowRuntime:

@@ -13,10 +13,11 @@ import pytest
 from ml.__main__ import main
 from ml.research.gate import refitting
 from ml.serving.assessment import Assessment
-from ml.serving.chooser import ADULT, CHILD, Chooser, Stages
+from ml.serving.chooser import Chooser
 from ml.serving.package import ModelPackage, load_package, seal_package
 from ml.serving.predictor import Predictor
 from ml.serving.runtimes.tensorflow import load_network
+from ml.serving.stages import ADULT, CHILD, Stages
 from tests.ml.made_up_sources import SIZE, write_adults, write_children, write_hands
 from tests.ml.networks import random_network, uncompiled, write_open_package
 

@@ -18,7 +18,7 @@ from ml.__main__ import main
 from ml.research.packaging.branched import add_adult_stages
 from ml.research.packaging.export import ExportError
 from ml.serving.calibration import Calibration
-from ml.serving.chooser import ADULT, CHILD, Chooser
+from ml.serving.chooser import Chooser
 from ml.serving.network import divide
 from ml.serving.package import ModelPackage, PackageError, load_package, seal_package
 from ml.serving.predictor import Predictor
@@ -26,6 +26,7 @@ from ml.serving.preprocessing import network_input
 from ml.serving.runtimes.choice import ON_CPU, NoRuntimeError, choose_runtime, start_runtime
 from ml.serving.runtimes.probes import TOLERANCE, probe_inputs
 from ml.serving.runtimes.tensorflow import load_network
+from ml.serving.stages import ADULT, CHILD
 from tests.ml.made_up_sources import SIZE, write_adults, write_children
 from tests.ml.networks import random_network, uncompiled, write_open_package
 from webportal.demo.phantoms import draw_phantom

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from ml.serving.calibration import sigmoid
-from ml.serving.chooser import ADULT
 from ml.serving.package import AdultStages, ModelPackage
 from ml.serving.predictor import Predictor
 from ml.serving.runtimes.choice import choose_runtime
+from ml.serving.stages import ADULT
 
 
 def pictures(n: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from ml.serving.stages import ADULT, CHILD
 from webportal.inference.messages import CORRECTIONS
 from webportal.reasons import Reasoned
 from webportal.records.choices import Category, Priority, Purpose
@@ -267,7 +268,12 @@ class Prediction(ShownResult, Reasoned, OfStudy):
     @property
     def is_of_adult(self) -> bool:
         """Whether the image was assessed as an adult's."""
-        return self.assessed_as == "adult"
+        return self.assessed_as == ADULT
+
+    @property
+    def is_of_child(self) -> bool:
+        """Whether the image was assessed as a child's, by a version that tells the two apart."""
+        return self.assessed_as == CHILD
 
     @property
     def correction_text(self) -> str:

@@ -23,6 +23,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from ml.serving.stages import ADULT, CHILD
 from webportal.inference.purpose.ages import StatedAge, by_dates, by_header, can_be, contradict
 from webportal.inference.purpose.bodies import Region, bodies_of, one_side
 from webportal.inference.purpose.projections import Projection, View, views_of
@@ -35,7 +36,6 @@ FRONTAL = (Projection.AP, Projection.PA, Projection.FRONTAL)
 DESCRIPTION_LENGTH = 64
 # As of what takes an image for an adult's (ml.research.training.choosing.ADULT_FROM).
 ADULT_FROM_MONTHS = 16 * 12
-CHILD, ADULT = "child", "adult"
 _SEVERITY = (Purpose.WITHIN, Purpose.UNCONFIRMED, Purpose.OUTSIDE, Purpose.WITHHELD)
 
 

@@ -15,9 +15,9 @@ import numpy as np
 from django.conf import settings
 from django.utils import timezone
 
+from ml.serving.stages import ADULT
 from webportal.inference.models import Job, JobState, ModelVersion
 from webportal.inference.purpose.keeping import load_known_facts
-from webportal.inference.purpose.rule import ADULT
 from webportal.inference.registry import active_model
 from webportal.oversight.drift.groups import age_group, equipment_name, most_frequent, view_group
 from webportal.oversight.models import DriftWeek
