@@ -22,6 +22,7 @@ from tests.network.conftest import Receiver
 from tests.network.encodings import instance_of
 from tests.network.rows import make_commitment, make_node
 from tests.network.test_receiving import send, settled, write_study
+from webportal import dicom_status
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.network import commitment, commitment_requests, outgoing
@@ -223,12 +224,12 @@ def test_the_same_request_again_is_reported_again_and_others_are_refused(
     assert Commitment.objects.count() == 1
 
     other = [uid.generate_uid()]
-    assert device.ask(receiver, other, transaction=transaction) == commitment.INVALID_ARGUMENT
-    assert device.ask(receiver, []) == commitment.INVALID_ARGUMENT
-    assert device.ask(receiver, ["no UID"]) == commitment.INVALID_ARGUMENT
-    assert device.ask(receiver, other, action=2) == commitment.NO_SUCH_ACTION
+    assert device.ask(receiver, other, transaction=transaction) == dicom_status.INVALID_ARGUMENT
+    assert device.ask(receiver, []) == dicom_status.INVALID_ARGUMENT
+    assert device.ask(receiver, ["no UID"]) == dicom_status.INVALID_ARGUMENT
+    assert device.ask(receiver, other, action=2) == dicom_status.NO_SUCH_ACTION
     many = [f"2.25.{number}" for number in range(commitment.MOST_INSTANCES + 1)]
-    assert device.ask(receiver, many) == commitment.RESOURCE_LIMITATION
+    assert device.ask(receiver, many) == dicom_status.RESOURCE_LIMITATION
 
 
 def test_hospital_it_sees_why_a_report_waits_and_has_it_sent_again(

@@ -21,7 +21,7 @@ from tests import dicom_files as files
 from tests.helpers import PATIENCE_SECONDS, wait_until
 from tests.network.conftest import Receiver
 from tests.network.rows import make_node
-from webportal.network import scp
+from webportal import dicom_status
 from webportal.network.models import Node, ReceivedInstance, RejectedCaller
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -172,7 +172,7 @@ def test_an_instance_that_cannot_be_recorded_is_refused_for_good(
     assert data is not None
     wire(association).sendall(request + fragment(association, LAST_DATA, data))
     wait_until(lambda: bool(answers), "it is answered")
-    assert answers == [scp.CANNOT_UNDERSTAND]
+    assert answers == [dicom_status.CANNOT_UNDERSTAND]
     assert not ReceivedInstance.objects.exists()
     association.abort()
 

@@ -21,6 +21,7 @@ from tests.helpers import PATIENCE_SECONDS, audit_actions, wait_until
 from tests.network.conftest import Receiver
 from tests.network.encodings import Sending, data_set, instance_of, write_images, write_profile
 from tests.network.killing import check_that_no_image_is_lost
+from webportal import dicom_status
 from webportal.audit.verification import verify
 from webportal.inference.models import Job
 from webportal.intake.models import UploadBatch
@@ -229,7 +230,7 @@ def test_a_database_connection_that_breaks_costs_no_image(
     association = entity.associate("127.0.0.1", receiver.port, ae_title="CHESTLINE")
     for number in range(3):
         status = association.send_c_store(files.dataset(files.phantom(seed=number)))
-        assert status.Status == scp.SUCCESS
+        assert status.Status == dicom_status.SUCCESS
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"

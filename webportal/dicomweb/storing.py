@@ -11,6 +11,12 @@ from django.utils import timezone
 from ml import images
 from ml.errors import ImageError
 from webportal.accounts.models import Department, User
+from webportal.dicom_status import (
+    CANNOT_UNDERSTAND,
+    OUT_OF_RESOURCES,
+    PROCESSING_FAILURE,
+    SOP_CLASS_NOT_SUPPORTED,
+)
 from webportal.dicomweb import addresses
 from webportal.dicomweb.elements import Json, element, sequence
 from webportal.dicomweb.errors import BadBody
@@ -25,11 +31,7 @@ from webportal.intake.pipeline import group
 from webportal.intake.pipeline.receive import too_large
 from webportal.records.models import Radiograph
 
-# Failure Reasons (PS3.18 table I.2-2, PS3.7 C), and a private Warning Reason.
-PROCESSING_FAILURE = 0x0110
-SOP_CLASS_NOT_SUPPORTED = 0x0122
-OUT_OF_RESOURCES = 0xA700
-CANNOT_UNDERSTAND = 0xC000
+# Failure Reasons of STOW-RS alone (PS3.18 table I.2-2), and a private Warning Reason.
 OTHER_STUDY = 0xC001
 REFUSED = 0xC002
 SYNTAX_NOT_SUPPORTED = 0xC122

@@ -20,6 +20,15 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.backoff import pause_seconds
 from webportal.database.clock import clock
+from webportal.dicom_status import (
+    CLASS_CONFLICT,
+    INVALID_ARGUMENT,
+    NO_SUCH_ACTION,
+    NO_SUCH_INSTANCE,
+    PROCESSING_FAILURE,
+    RESOURCE_LIMITATION,
+    SUCCESS,
+)
 from webportal.intake.models import Verdict
 from webportal.network import inbox, scu
 from webportal.network.health import LONGEST_WAIT
@@ -42,17 +51,6 @@ INSTANCE = uid.UID("1.2.840.10008.1.20.1.1")
 _REQUEST = 1
 _ALL_COMMITTED, _SOME_FAILED = 1, 2
 MOST_INSTANCES = 5000
-
-# Statuses of N-ACTION (PS3.7 10.1.4.1.10).
-SUCCESS = 0x0000
-NO_SUCH_INSTANCE = 0x0112
-INVALID_ARGUMENT = 0x0115
-NO_SUCH_ACTION = 0x0123
-RESOURCE_LIMITATION = 0x0213
-# Failure Reason of an instance (PS3.3 C.14.1.1).
-PROCESSING_FAILURE = 0x0110
-NO_SUCH_OBJECT = 0x0112
-CLASS_CONFLICT = 0x0119
 
 _GIVE_UP_AFTER = timedelta(days=3)
 _LOOK_AGAIN_SECONDS = 1.0
@@ -165,7 +163,7 @@ def _outcomes(row: Commitment) -> Iterator[tuple[str, int]]:
         elif instance in others:
             yield instance, _of_stored(others[instance], sop_class)
         else:
-            yield instance, NO_SUCH_OBJECT
+            yield instance, NO_SUCH_INSTANCE
 
 
 def _of_received(row: ReceivedInstance, sop_class: str) -> int:

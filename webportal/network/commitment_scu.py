@@ -17,7 +17,8 @@ from pynetdicom.association import Association
 from pynetdicom.events import Event as DicomEvent
 
 from webportal.database.clock import clock
-from webportal.network.commitment import INSTANCE, INVALID_ARGUMENT, PROCESSING_FAILURE, SUCCESS
+from webportal.dicom_status import INVALID_ARGUMENT, PROCESSING_FAILURE, SUCCESS
+from webportal.network.commitment import INSTANCE
 from webportal.network.inbox import is_uid
 from webportal.network.models import StorageRequest, StorageRequestState
 from webportal.network.sop_classes import COMMITMENT, PLAIN_SYNTAXES

@@ -1,6 +1,7 @@
 """The tables of the conformance statement (docs/dicom.md), from what the receiver negotiates."""
 
-from webportal.network import commitment, scp, scu
+from webportal import dicom_status
+from webportal.network import commitment, scu
 from webportal.network.sop_classes import (
     CAPTURE,
     COMMITMENT,
@@ -18,35 +19,38 @@ from webportal.network.sop_classes import (
 BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
 
 _STATUSES = (
-    (scp.SUCCESS, "the instance and its record are on the disk"),
-    (scp.PROCESSING_FAILURE, "the database does not respond; send it again"),
-    (scp.NOT_AUTHORIZED, "the caller is admitted only to report on storage commitment"),
-    (scp.OUT_OF_RESOURCES, "the disk has too little space, or cannot be written to; send it again"),
-    (scp.NOT_MATCHING, "it was retrieved as a prior, but belongs to another patient"),
+    (dicom_status.SUCCESS, "the instance and its record are on the disk"),
+    (dicom_status.PROCESSING_FAILURE, "the database does not respond; send it again"),
+    (dicom_status.NOT_AUTHORIZED, "the caller is admitted only to report on storage commitment"),
     (
-        scp.CANNOT_UNDERSTAND,
+        dicom_status.OUT_OF_RESOURCES,
+        "the disk has too little space, or cannot be written to; send it again",
+    ),
+    (dicom_status.NOT_MATCHING, "it was retrieved as a prior, but belongs to another patient"),
+    (
+        dicom_status.CANNOT_UNDERSTAND,
         "the data set cannot be read as DICOM, or the Affected SOP Instance UID contains a NUL",
     ),
 )
 _ACTIONS = (
-    (commitment.SUCCESS, "the request is recorded; the report follows"),
-    (commitment.PROCESSING_FAILURE, "the database does not respond; request it again"),
-    (commitment.NO_SUCH_INSTANCE, "the Requested SOP Instance UID is not the well-known one"),
+    (dicom_status.SUCCESS, "the request is recorded; the report follows"),
+    (dicom_status.PROCESSING_FAILURE, "the database does not respond; request it again"),
+    (dicom_status.NO_SUCH_INSTANCE, "the Requested SOP Instance UID is not the well-known one"),
     (
-        commitment.INVALID_ARGUMENT,
+        dicom_status.INVALID_ARGUMENT,
         "no Transaction UID or no instance; or the UID was used for other instances before",
     ),
-    (commitment.NO_SUCH_ACTION, "the action type is not 1"),
-    (scp.NOT_AUTHORIZED, "the caller is admitted only to report on storage commitment"),
-    (commitment.RESOURCE_LIMITATION, f"more than {commitment.MOST_INSTANCES:,} instances"),
+    (dicom_status.NO_SUCH_ACTION, "the action type is not 1"),
+    (dicom_status.NOT_AUTHORIZED, "the caller is admitted only to report on storage commitment"),
+    (dicom_status.RESOURCE_LIMITATION, f"more than {commitment.MOST_INSTANCES:,} instances"),
 )
 _FAILURES = (
     (
-        commitment.PROCESSING_FAILURE,
+        dicom_status.PROCESSING_FAILURE,
         "it was refused or discarded, its file is damaged, or intake has not finished with it",
     ),
-    (commitment.NO_SUCH_OBJECT, "there is no such instance"),
-    (commitment.CLASS_CONFLICT, "the instance is of another SOP class"),
+    (dicom_status.NO_SUCH_INSTANCE, "there is no such instance"),
+    (dicom_status.CLASS_CONFLICT, "the instance is of another SOP class"),
 )
 _REJECTIONS = (
     (

@@ -20,6 +20,14 @@ from pynetdicom import evt
 from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
 
+from webportal.dicom_status import (
+    CANNOT_UNDERSTAND,
+    NOT_AUTHORIZED,
+    NOT_MATCHING,
+    OUT_OF_RESOURCES,
+    PROCESSING_FAILURE,
+    SUCCESS,
+)
 from webportal.network import callers, commitment, commitment_scu, inbox
 from webportal.network.c_store import arrival_of
 from webportal.network.limits import (
@@ -43,13 +51,6 @@ from webportal.network.sop_classes import COMMITMENT, offered
 from webportal.tls import server_context
 
 logger = logging.getLogger(__name__)
-
-SUCCESS = 0x0000
-PROCESSING_FAILURE = 0x0110
-NOT_AUTHORIZED = 0x0124
-OUT_OF_RESOURCES = 0xA700
-NOT_MATCHING = 0xA900
-CANNOT_UNDERSTAND = 0xC000
 
 # PS3.8 9.3.4: rejected-permanent, source service-user, with this reason.
 _PERMANENT, _BY_USER = 0x01, 0x01

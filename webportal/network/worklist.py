@@ -16,6 +16,7 @@ from pynetdicom.association import Association
 
 from webportal.audit.trail import append_all
 from webportal.backoff import pause_seconds
+from webportal.dicom_status import PENDING_MATCHES, SUCCESS
 from webportal.network.models import Node
 from webportal.network.scu import NotReachedError, associate, own_entity
 from webportal.network.sop_classes import PLAIN_SYNTAXES, WORKLIST
@@ -33,8 +34,6 @@ MOST_ITEMS = 2000
 MOST_AT_ONCE = 50
 #: The accession number of the test query: no order has it, so the result shows no patient.
 NOBODY = "CHESTLINE-TEST"
-_SUCCESS = 0x0000
-_PENDING = (0xFF00, 0xFF01)
 
 
 class QuestionError(Exception):
@@ -138,11 +137,11 @@ def _matching(
     found: list[Dataset] = []
     for count, (status, item) in enumerate(responses):
         code = status.get("Status")
-        if code == _SUCCESS:
+        if code == SUCCESS:
             return found, count
         if code is None:
             break
-        if code not in _PENDING:
+        if code not in PENDING_MATCHES:
             raise QuestionError("worklist_error", status=f"0x{code:04X}")
         if count == MOST_ITEMS:
             association.abort()

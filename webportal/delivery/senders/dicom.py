@@ -23,6 +23,17 @@ from webportal.delivery.senders.outcome import (
     doubtful,
     rejected,
 )
+from webportal.dicom_status import (
+    CANNOT_UNDERSTAND,
+    DUPLICATE_INSTANCE,
+    INVALID_INSTANCE,
+    MISTYPED_ARGUMENT,
+    NOT_AUTHORIZED,
+    NOT_MATCHING,
+    SOP_CLASS_NOT_SUPPORTED,
+    SUCCESS,
+    UNRECOGNIZED_OPERATION,
+)
 from webportal.network import commitment_scu
 from webportal.network.scu import own_entity
 from webportal.network.sop_classes import DOCUMENTS, PLAIN_SYNTAXES, VERIFICATION, name_of
@@ -35,14 +46,11 @@ PROPOSED: list[tuple[UID, tuple[UID, ...]]] = [
     (SecondaryCaptureImageStorage, PLAIN_SYNTAXES),
 ]
 
-# C-STORE response status codes (PS3.4 B.2.3 and PS3.7 C).
-_DUPLICATE = 0x0111
+# Responses to C-STORE.
 _WARNINGS = (0xB000, 0xB006, 0xB007)
-_REJECTIONS = (0x0117, 0x0212)
-# SOP class not supported, not authorized, unrecognized operation: perhaps a fault of the PACS.
-_DOUBTFUL = (0x0122, 0x0124, 0x0211)
-_DATA_SET_WRONG = 0xA900
-_CANNOT_UNDERSTAND = 0xC000
+_REJECTIONS = (INVALID_INSTANCE, MISTYPED_ARGUMENT)
+# Perhaps a fault of the PACS.
+_DOUBTFUL = (SOP_CLASS_NOT_SUPPORTED, NOT_AUTHORIZED, UNRECOGNIZED_OPERATION)
 _CONNECT_SECONDS = 10
 
 
@@ -150,9 +158,9 @@ def _outcome(status: Any) -> SendOutcome:
     code = int(status.Status)
     # The Error Comment is left out: it often names the patient.
     answer = f"0x{code:04X}"
-    if code in (0, _DUPLICATE, *_WARNINGS):
-        return delivered(answer if code else "")
+    if code in (SUCCESS, DUPLICATE_INSTANCE, *_WARNINGS):
+        return delivered(answer if code != SUCCESS else "")
     if code in _DOUBTFUL:
         return doubtful(answer)
-    is_wrong = code & 0xFF00 == _DATA_SET_WRONG or code & 0xF000 == _CANNOT_UNDERSTAND
+    is_wrong = code & 0xFF00 == NOT_MATCHING or code & 0xF000 == CANNOT_UNDERSTAND
     return rejected(answer) if is_wrong or code in _REJECTIONS else busy(answer)

@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 from pynetdicom.association import Association
 
 from ml.images.dicom import MODALITIES
+from webportal.dicom_status import PENDING_MATCHES
 from webportal.inference.purpose.bodies import Region, bodies_of
 from webportal.intake.claimed_identity import Identity
 from webportal.network.inbox import is_uid
@@ -18,7 +19,6 @@ from webportal.network.sop_classes import FIND
 from webportal.records.choices import Sex
 from webportal.records.models import Patient
 
-_PENDING = (0xFF00, 0xFF01)
 _MOST_MATCHES = 500
 
 
@@ -97,7 +97,7 @@ def _find(association: Association, query: Dataset) -> Iterator[Dataset]:
             code = int(status.Status) if "Status" in status else None
             if code == 0:
                 return
-            if code not in _PENDING:
+            if code not in PENDING_MATCHES:
                 raise NotReachedError("node_silent" if code is None else "find_refused")
             matches += 1
             if matches > _MOST_MATCHES:

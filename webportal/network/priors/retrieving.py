@@ -16,6 +16,7 @@ from pynetdicom.dimse_messages import C_STORE_RQ, C_STORE_RSP
 from pynetdicom.events import Event
 from pynetdicom.presentation import build_role
 
+from webportal.dicom_status import NOT_MATCHING, OUT_OF_RESOURCES, PENDING, SUCCESS
 from webportal.network import scu
 from webportal.network.c_store import arrival_of
 from webportal.network.inbox import receive
@@ -39,10 +40,6 @@ from webportal.network.sop_classes import (
 
 logger = logging.getLogger(__name__)
 
-_PENDING = 0xFF00
-_SUCCESS, _OUT_OF_RESOURCES = 0x0000, 0xA700
-# C-STORE: the data set does not match the SOP class or the study requested.
-_NOT_MATCHING = 0xA900
 _SUBOPERATIONS = [
     f"NumberOf{each}Suboperations" for each in ("Completed", "Warning", "Failed", "Remaining")
 ]
@@ -102,7 +99,7 @@ class SourceAssociation:
             if prior.state == PriorState.REFUSED:
                 return images
             failed = int(final.get("NumberOfFailedSuboperations", 0) or 0)
-            if final.Status != _SUCCESS or failed:
+            if final.Status != SUCCESS or failed:
                 raise NotReachedError("retrieve_failed")
             images += int(final.get("NumberOfCompletedSuboperations", 0) or 0)
         if not images:
@@ -119,7 +116,7 @@ class SourceAssociation:
                 responses = self.association.send_c_move(asked, title, MOVE)
             final = Dataset()
             for final, _identifier in responses:
-                if final.get("Status") != _PENDING:
+                if final.get("Status") != PENDING:
                     break
                 if self.source.protocol == PriorProtocol.MOVE:
                     self._images = sum(int(final.get(each, 0) or 0) for each in _SUBOPERATIONS)
@@ -170,17 +167,17 @@ class SourceAssociation:
         self._images += 1
         if self._is_too_much():
             self._end()
-            return _OUT_OF_RESOURCES
+            return OUT_OF_RESOURCES
         arrival = arrival_of(event, self.node, self.node.host)
         prior = wanted(self.node, arrival.study_instance_uid) if arrival is not None else None
         if arrival is None or prior is None or not is_of_our_patient(prior, arrival.data):
-            return _NOT_MATCHING
+            return NOT_MATCHING
         try:
             receive(replace(arrival, is_prior=True))
         except (OSError, Error) as error:
             logger.error("A retrieved instance cannot be kept: %s", type(error).__name__)
-            return _OUT_OF_RESOURCES
-        return _SUCCESS
+            return OUT_OF_RESOURCES
+        return SUCCESS
 
 
 def _propose_images(entity: AE) -> None:
