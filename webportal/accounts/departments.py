@@ -7,12 +7,17 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from webportal.accounts import separation
 from webportal.accounts.models import Department, Membership, User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.refusals import Conflict
+
+NO_DEPARTMENT = gettext_lazy(
+    "You are not a member of any department. Ask hospital IT to add you to one."
+)
 
 
 class DepartmentError(Conflict):
@@ -68,9 +73,7 @@ def choose(department: Department | None, by: User) -> Department:
             if len(possible) == 1:
                 return possible[0]
         raise DepartmentError(
-            _("Choose the department that the studies belong to.")
-            if own
-            else _("You are not a member of any department. Ask hospital IT to add you to one.")
+            _("Choose the department that the studies belong to.") if own else str(NO_DEPARTMENT)
         )
     if department not in own:
         raise DepartmentError(_("You are not a member of that department. Choose one of yours."))

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from webportal.access.shown import sign_in_tried
 from webportal.accounts import confirmation, locking, providers, services, sessions
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 #: The actor in the audit trail for changes that the provider causes.
 PROVIDER = "identity provider"
+NOT_SIGNED_IN = gettext_lazy("The identity provider did not sign you in. Try again.")
 ENTRIES_A_MINUTE = 60
 # Of a browser in which a session was locked, and has not been unlocked.
 _LEFT_LOCKED = "chestline_left_locked"
@@ -102,7 +103,7 @@ def begin(
         signed_in = read()
     except RefusedByProviderError as error:
         warn_of(logger, request, "sign-in by the identity provider refused: %r", str(error))
-        return _refuse(request, _("The identity provider did not sign you in. Try again."))
+        return _refuse(request, str(NOT_SIGNED_IN))
     except FederatedRefusal as refusal:
         return _refuse(request, str(refusal))
     except ValidationError as error:

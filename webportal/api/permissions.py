@@ -13,6 +13,20 @@ from webportal.accounts.models import ApiToken, Role, TokenScope, User
 EVERYONE = tuple(Role)
 
 
+class PasswordChangeRequired(PermissionDenied):
+    """The caller has yet to replace a one-time password."""
+
+    default_detail = "Sign in to the portal and choose your own password first."
+    default_code = "password_change_required"
+
+
+class SecondFactorRequired(PermissionDenied):
+    """The caller's role requires a second factor, and there is none."""
+
+    default_detail = "Sign in to the portal and add a second factor first."
+    default_code = "second_factor_required"
+
+
 class DenyAll(BasePermission):
     """The default: an endpoint that lists no roles is closed to everyone."""
 
@@ -33,15 +47,9 @@ class ByRole(BasePermission):
         if not isinstance(user, User):
             return False
         if user.must_change_password:
-            raise PermissionDenied(
-                "Sign in to the portal and choose your own password first.",
-                code="password_change_required",
-            )
+            raise PasswordChangeRequired
         if second_factor.is_missing(user):
-            raise PermissionDenied(
-                "Sign in to the portal and add a second factor first.",
-                code="second_factor_required",
-            )
+            raise SecondFactorRequired
         if isinstance(request.auth, ApiToken) and federation.is_long_unconfirmed(user):
             raise PermissionDenied(
                 "Sign in to the portal again: the identity provider has not confirmed your groups"

@@ -17,7 +17,12 @@ from rest_framework.response import Response
 from webportal.accounts import second_factor, services, sign_in
 from webportal.accounts.models import ApiToken, TokenScope, User
 from webportal.api.base import Endpoint
-from webportal.api.permissions import EVERYONE, ByRole
+from webportal.api.permissions import (
+    EVERYONE,
+    ByRole,
+    PasswordChangeRequired,
+    SecondFactorRequired,
+)
 
 
 class Credentials(serializers.Serializer[Any]):
@@ -97,10 +102,7 @@ class TokenEndpoint(ListModelMixin, Endpoint[Any]):
         if not isinstance(user, User):
             raise AuthenticationFailed("User name or password is wrong.")
         if user.must_change_password:
-            raise PermissionDenied(
-                "Sign in to the portal and choose your own password first.",
-                code="password_change_required",
-            )
+            raise PasswordChangeRequired
         _check_second_factor(request, user, code)
         user_logged_in.send(sender=User, request=request, user=user)
         return Response({"token": services.create_token(user, name, days, scope)}, status=201)
@@ -114,9 +116,7 @@ class TokenEndpoint(ListModelMixin, Endpoint[Any]):
 
 def _check_second_factor(request: Request, user: User, code: str) -> None:
     if second_factor.is_missing(user):
-        raise PermissionDenied(
-            "Sign in to the portal and add a second factor first.", code="second_factor_required"
-        )
+        raise SecondFactorRequired
     if not second_factor.has_one(user):
         return
     if not code:

@@ -36,15 +36,22 @@ NAME = (plain_text, validate_name)
 ISO_DATE = "%Y-%m-%d"
 
 
-def _date_field(label: Any, invalid: Any, **options: Any) -> forms.DateField:
+UNKNOWN_SEX = _("Write the sex as F, M or O, or leave it out.")
+
+
+def _date_field(label: Any, invalid: Any, widget: forms.Widget | None = None) -> forms.DateField:
     return forms.DateField(
         label=label,
         required=False,
         input_formats=[ISO_DATE],
-        widget=forms.DateInput(attrs={"type": "date"}, format=ISO_DATE),
+        widget=widget or forms.DateInput(attrs={"type": "date"}, format=ISO_DATE),
         error_messages={"invalid": invalid},
-        **options,
     )
+
+
+def birth_date_field(widget: forms.Widget | None = None) -> forms.DateField:
+    """A field for a date of birth; in a browser's date picker, unless a widget is given."""
+    return _date_field(_("Date of birth"), _("Enter the date of birth as YYYY-MM-DD."), widget)
 
 
 class PatientFields(forms.Form):
@@ -75,12 +82,12 @@ class PatientFields(forms.Form):
         required=False,
         validators=NAME,
     )
-    birth_date = _date_field(_("Date of birth"), _("Enter the date of birth as YYYY-MM-DD."))
+    birth_date = birth_date_field()
     sex = forms.ChoiceField(
         label=_("Sex"),
         required=False,
         choices=[("", _("Not known")), *Sex.choices],
-        error_messages={"invalid_choice": _("Write the sex as F, M or O, or leave it out.")},
+        error_messages={"invalid_choice": UNKNOWN_SEX},
     )
 
     def clean_birth_date(self) -> date | None:

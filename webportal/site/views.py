@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django.views.i18n import set_language
 
-from webportal.accounts.departments import departments_of
+from webportal.accounts.departments import NO_DEPARTMENT, departments_of
 from webportal.accounts.models import Role
 from webportal.accounts.role_requests import open_request_of
 from webportal.accounts.roles import ROLES_OF_ALL_DEPARTMENTS, SignedInRequest, allow
@@ -36,8 +36,7 @@ def home(request: SignedInRequest) -> HttpResponse:
     is_told_here = not request.user.has_role(Role.RADIOLOGIST)
     needs_one = bool(set(request.user.roles) - set(ROLES_OF_ALL_DEPARTMENTS))
     if is_told_here and needs_one and not departments_of(request.user).exists():
-        words = _("You are not a member of any department. Ask hospital IT to add you to one.")
-        messages.warning(request, words)
+        messages.warning(request, NO_DEPARTMENT)
     waiting = open_request_of(request.user)
     if waiting is not None:
         words = _("Waiting until another member of hospital IT approves: {roles}.")

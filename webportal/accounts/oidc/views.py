@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from webportal.accounts import locking, provider_sessions
 from webportal.accounts.oidc import people, provider
 from webportal.accounts.oidc import sessions as federated
-from webportal.accounts.provider_sessions import ProviderSignIn, show_refusal
+from webportal.accounts.provider_sessions import NOT_SIGNED_IN, ProviderSignIn, show_refusal
 from webportal.logs import warn_of
 
 _TARGET = "oidc_target"
@@ -54,7 +54,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     target = request.session.pop(_TARGET, None)
     if target is None:
         # No sign-in was started here: anonymous clients must not be able to fill the trail.
-        return show_refusal(request, _("The identity provider did not sign you in. Try again."))
+        return show_refusal(request, str(NOT_SIGNED_IN))
     try:
         return provider_sessions.begin(
             request,

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from webportal.accounts import locking, provider_sessions
 from webportal.accounts.federation import RefusedByProviderError
-from webportal.accounts.provider_sessions import ProviderSignIn, show_refusal
+from webportal.accounts.provider_sessions import NOT_SIGNED_IN, ProviderSignIn, show_refusal
 from webportal.accounts.saml import people, provider
 from webportal.accounts.sign_in import safe_target
 from webportal.logs import warn_of
@@ -79,7 +79,7 @@ def _consume(request: HttpRequest) -> HttpResponse:
         )
     except (signing.BadSignature, ValueError):
         # No sign-in was started here: anonymous clients must not be able to fill the trail.
-        return show_refusal(request, _("The identity provider did not sign you in. Try again."))
+        return show_refusal(request, str(NOT_SIGNED_IN))
     return provider_sessions.begin(
         request,
         lambda: _sign_in(request_id, request.POST.get("SAMLResponse", "")),

@@ -31,6 +31,7 @@ from webportal.intake.claimed_identity import Identity
 from webportal.intake.file_names import file_names
 from webportal.intake.models import UploadBatch
 from webportal.records.choices import Sex
+from webportal.records.fields import UNKNOWN_SEX, birth_date_field
 from webportal.records.forms import PatientForm, form_values
 from webportal.records.models import OWN_ISSUER, Study
 from webportal.records.services import RecordError
@@ -50,13 +51,7 @@ class IdentifyForm(PatientForm):
     """The patient of one study, with the age if the date of birth is unknown."""
 
     study = forms.UUIDField(widget=forms.HiddenInput)
-    birth_date = forms.DateField(
-        label=_("Date of birth"),
-        required=False,
-        input_formats=["%Y-%m-%d"],
-        error_messages={"invalid": _("Enter the date of birth as YYYY-MM-DD.")},
-        widget=forms.TextInput(attrs={"placeholder": "YYYY-MM-DD", "size": 10}),
-    )
+    birth_date = birth_date_field(forms.TextInput(attrs={"placeholder": "YYYY-MM-DD", "size": 10}))
     age = forms.CharField(
         label=_("or age"),
         required=False,
@@ -96,7 +91,7 @@ class IdentifyForm(PatientForm):
         """Reject anything other than the accepted codes and words for sex."""
         sex = parse_sex(self.cleaned_data["sex"].strip())
         if sex not in ("", *Sex.values):
-            raise forms.ValidationError(gettext("Write the sex as F, M or O, or leave it out."))
+            raise forms.ValidationError(UNKNOWN_SEX)
         return sex
 
     def identity(self) -> Identity:

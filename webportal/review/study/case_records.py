@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from webportal.accounts.models import User
 from webportal.audit.models import Action
@@ -18,6 +19,10 @@ from webportal.review.models import ReadState
 from webportal.review.reads.refusals import ReadingError
 from webportal.review.reads.reservation import reservation_of
 
+ALREADY_OF_PATIENT = gettext_lazy(
+    "The study is recorded for this patient already. To correct the patient's data, open the"
+    " patient's page."
+)
 CASE_RECORD_FIELDS = [
     "indication",
     "symptoms",
@@ -105,7 +110,7 @@ def assign_known_patient(
     """
     locked = _lock(study.pk)
     if locked.patient_id == patient.pk:
-        raise _is_recorded_already()
+        raise RecordError(str(ALREADY_OF_PATIENT))
     append_all(move_study(locked, patient, by, reason, shown), by)
 
 
@@ -113,7 +118,7 @@ def _assign_patient(study: Study, identity: Identity, by: User, reason: str) -> 
     former = study.patient
     patient = existing_patient(identity)
     if patient == former:
-        raise _is_recorded_already()
+        raise RecordError(str(ALREADY_OF_PATIENT))
     if patient is None and former.is_temporary and former.studies.count() == 1:
         change_patient(former, vars(identity), by, reason)
         return former
@@ -127,15 +132,6 @@ def _assign_patient(study: Study, identity: Identity, by: User, reason: str) -> 
         _refuse_mismatch(patient, identity)
     append_all([*events, *move_study(study, patient, by, reason)], by)
     return patient
-
-
-def _is_recorded_already() -> RecordError:
-    return RecordError(
-        _(
-            "The study is recorded for this patient already. To correct the patient's data,"
-            " open the patient's page."
-        )
-    )
 
 
 def _refuse_mismatch(patient: Patient, identity: Identity) -> None:

@@ -27,7 +27,11 @@ from webportal.records.visibility import count_studies
 from webportal.review.models import Reservation
 from webportal.review.reads.reservation import reservation_of
 from webportal.review.study.action_views import back
-from webportal.review.study.case_records import assign_known_patient, assign_patient
+from webportal.review.study.case_records import (
+    ALREADY_OF_PATIENT,
+    assign_known_patient,
+    assign_patient,
+)
 from webportal.review.study.persons import compare, format_identity_in_file, identities_in_files
 
 MOST_FOUND = 20
@@ -120,13 +124,7 @@ def _named(request: SignedInRequest, study: Study, *, is_confirmed: bool) -> Htt
     identity = Identity(**named.values())
     known = existing_patient(identity)
     if known == study.patient:
-        named.add_error(
-            "patient_id",
-            _(
-                "The study is recorded for this patient already. To correct the patient's data,"
-                " open the patient's page."
-            ),
-        )
+        named.add_error("patient_id", str(ALREADY_OF_PATIENT))
         return _choice(request, study, named)
     is_same = known is not None and not differences(known, identity)
     if known is not None and is_same and _is_visible(known, request.user):
