@@ -56,8 +56,8 @@ _DESCRIBING = frozenset(
     0x00280000 | each for each in (0x0002, 0x0004, 0x0010, 0x0011, 0x0100, 0x0101, 0x0103)
 )
 _LONGEST_GIVEN_ONCE = 1024
-_ITEM_TAG = b"\xfe\xff\x00\xe0"
-_SEQUENCE_DELIMITER = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
+ITEM_TAG = b"\xfe\xff\x00\xe0"
+SEQUENCE_DELIMITER = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
 #: Pixel Data of undefined length, as explicit and implicit VR write it.
 _FRAGMENTS_BEGIN = re.compile(rb"\xe0\x7f\x10\x00(?:O[BW]\x00\x00)?\xff{4}(?=\xfe\xff\x00\xe0)")
 #: Two of them begin every data set of a file: SOP Class UID and the element before it.
@@ -108,7 +108,7 @@ def _parse(data: bytes, *, stop_before_pixels: bool) -> FileDataset:
         data = bytes(_PREAMBLE) + data
     data = _in_named_byte_order(data)
     if _lacks_delimiter(data):
-        data += _SEQUENCE_DELIMITER
+        data += SEQUENCE_DELIMITER
     dataset = _read(data, stop_before_pixels)
     _refuse_index(dataset)
     if not len(dataset) or _is_cut(dataset):
@@ -150,13 +150,13 @@ def _in_named_byte_order(data: bytes) -> bytes:
 
 def _lacks_delimiter(data: bytes) -> bool:
     """Whether the file ends with a complete fragment but no sequence delimiter (PS3.5 A.4)."""
-    if data.endswith(_SEQUENCE_DELIMITER):
+    if data.endswith(SEQUENCE_DELIMITER):
         return False
     match = _FRAGMENTS_BEGIN.search(data)
     if match is None:
         return False
     at = match.end()
-    while data[at : at + 4] == _ITEM_TAG:
+    while data[at : at + 4] == ITEM_TAG:
         at += 8 + int.from_bytes(data[at + 4 : at + 8], "little")
     return at == len(data)
 
@@ -280,7 +280,7 @@ def is_encapsulated(dataset: FileDataset) -> bool:
     """Whether the pixels are in fragments, as compressed ones must be (PS3.5 A.4)."""
     element = dataset["PixelData"]
     return bool(element.is_undefined_length) or (
-        bytes(element.value[:4]) == _ITEM_TAG and not _is_as_long_as_uncompressed(dataset)
+        bytes(element.value[:4]) == ITEM_TAG and not _is_as_long_as_uncompressed(dataset)
     )
 
 

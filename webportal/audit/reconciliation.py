@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -24,6 +25,9 @@ from webportal.audit.models import Action, AuditEntry
 BATCH = 1000
 # Errors raised by values that the portal never writes; they must not abort a verification.
 UNREADABLE = (LookupError, TypeError, ValueError, AttributeError)
+
+# The portal's and the database's clocks may differ; no backdated entry is off by less.
+MOST_APART = timedelta(minutes=10)
 
 Entries = Sequence[AuditEntry]
 Differences = Callable[[Any, Entries], Iterable[str]]

@@ -8,9 +8,10 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.filewriter import write_file_meta_info
 from pynetdicom.events import Event
 
+from webportal.intake.checks.wrapping import IMPLEMENTATION_UID
 from webportal.network import inbox
 from webportal.network.models import Node
-from webportal.network.scu import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
+from webportal.network.scu import IMPLEMENTATION_NAME
 
 
 def arrival_of(event: Event, node: Node, address: str) -> inbox.Arrival | None:

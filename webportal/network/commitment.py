@@ -41,6 +41,7 @@ from webportal.network.models import (
 )
 from webportal.network.sop_classes import COMMITMENT, PLAIN_SYNTAXES
 from webportal.records.files import StoredFileError, read_original
+from webportal.records.identifiers import is_uid
 from webportal.records.models import Radiograph
 from webportal.storage import DamagedFileError, StorageAwayError, is_storage_away, read_verified
 
@@ -81,7 +82,7 @@ def _read(information: Dataset) -> tuple[str, list[list[str]]]:
         for each in information.ReferencedSOPSequence
     ]
     uids = [transaction_uid, *(value for pair in instances for value in pair)]
-    if not instances or not all(inbox.is_uid(each) for each in uids):
+    if not instances or not all(is_uid(each) for each in uids):
         raise ValueError("no instances, or values that are no UIDs")
     return transaction_uid, instances
 

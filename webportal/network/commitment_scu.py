@@ -19,9 +19,9 @@ from pynetdicom.events import Event as DicomEvent
 from webportal.database.clock import clock
 from webportal.dicom_status import INVALID_ARGUMENT, PROCESSING_FAILURE, SUCCESS
 from webportal.network.commitment import INSTANCE
-from webportal.network.inbox import is_uid
 from webportal.network.models import StorageRequest, StorageRequestState
 from webportal.network.sop_classes import COMMITMENT, PLAIN_SYNTAXES
+from webportal.records.identifiers import is_uid
 
 MOST_AT_ONCE = 500
 _REQUEST = 1

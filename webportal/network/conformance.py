@@ -1,6 +1,7 @@
 """The tables of the conformance statement (docs/dicom.md), from what the receiver negotiates."""
 
 from webportal import dicom_status
+from webportal.intake.checks.wrapping import IMPLEMENTATION_UID
 from webportal.network import commitment, scu
 from webportal.network.sop_classes import (
     CAPTURE,
@@ -68,7 +69,7 @@ _REJECTIONS = (
 def tables() -> str:
     """Return the tables in Markdown."""
     lines = [
-        f"Implementation Class UID `{scu.IMPLEMENTATION_UID}`, implementation version name"
+        f"Implementation Class UID `{IMPLEMENTATION_UID}`, implementation version name"
         f" `{scu.IMPLEMENTATION_NAME}`.",
         "",
         "| SOP class | UID | role | transfer syntaxes |",

@@ -6,7 +6,6 @@ which was never acknowledged. Files are named by their SHA-256.
 
 import hashlib
 import os
-import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.network.models import InboxState, Node, ReceivedInstance
 from webportal.network.sop_classes import OTHERS
+from webportal.records.identifiers import is_uid
 from webportal.records.models import Study
 from webportal.refusals import Conflict
 from webportal.storage import DamagedFileError
@@ -43,7 +43,6 @@ MOST_AT_ONCE = 1_000
 #: How long a kept object may be without any image of its study before hospital IT is alerted.
 LONGEST_ALONE = timedelta(days=30)
 _CLEARED_AT_ONCE = 100
-_UID = re.compile(r"[0-9.]{1,64}")
 _NOT_SETTLED: dict[str, Any] = {
     "settled_at": None,
     "reason_code": "",
@@ -83,11 +82,6 @@ def study_of(header: FileDataset) -> str:
     """Return the Study Instance UID, '' if there is none or it is not a UID."""
     study = str(header.get("StudyInstanceUID", "") or "")
     return study if is_uid(study) else ""
-
-
-def is_uid(text: str) -> bool:
-    """Whether a text has the characters and the length of a UID."""
-    return bool(_UID.fullmatch(text))
 
 
 def folder() -> Path:

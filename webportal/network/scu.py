@@ -5,15 +5,14 @@ import ssl
 from typing import Any
 
 from django.conf import settings
-from pydicom import uid
 from pynetdicom import AE
 from pynetdicom.association import Association
 
+from webportal.intake.checks.wrapping import IMPLEMENTATION_UID
 from webportal.network.models import Node
 from webportal.network.sop_classes import PLAIN_SYNTAXES, VERIFICATION
 from webportal.tls import client_context
 
-IMPLEMENTATION_UID = uid.UID("2.25.193456070265131786394041312164364512107")
 IMPLEMENTATION_NAME = "CHESTLINE"
 _CONNECT_SECONDS = 10
 # How long to wait for a TLS alert after the handshake.

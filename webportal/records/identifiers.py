@@ -75,6 +75,7 @@ _PLACEHOLDERS = frozenset({
     "emergency",
 })  # fmt: skip
 # The same sign over and over, however often.
+_UID = re.compile(r"[0-9.]{1,64}")
 _FILLED = re.compile(r"0+|9{6,}|x{2,}|[-.?*_]+")
 
 
@@ -121,6 +122,11 @@ def name_fault(text: str) -> Fault | None:
 def several_values(text: str) -> Fault | None:
     """Return the fault of a text that contains a backslash, which separates values in DICOM."""
     return Fault("several_values", SEVERAL_VALUES) if "\\" in text else None
+
+
+def is_uid(text: str) -> bool:
+    """Whether a text has the characters and the length of a DICOM UID."""
+    return bool(_UID.fullmatch(text))
 
 
 def is_placeholder_identifier(text: str) -> bool:

@@ -16,6 +16,7 @@ from django.utils import translation
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
 from webportal.inference.rounding import Thresholds, rounded, thresholds_of
+from webportal.records.choices import ReadingState
 from webportal.records.files import StoredFileError, read_dicom
 from webportal.records.models import Radiograph, Study
 from webportal.research import profile
@@ -114,7 +115,7 @@ class _Archive:
             [
                 *(patient, name, self._images.uid_for(study.study_instance_uid), len(rows)),
                 *(study.shown_category, _figure(study.shown_probability, thresholds)),
-                "yes" if study.reading_state == "signed" else "no",
+                "yes" if study.reading_state == ReadingState.SIGNED else "no",
             ]
         )
         reads = final_reads().filter(visible_reads(self._person), study=study)

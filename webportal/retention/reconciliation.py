@@ -1,14 +1,10 @@
 """Legal holds compared with the audit trail."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from webportal.audit.models import Action
-from webportal.audit.reconciliation import Check, Entries, differing_fields
+from webportal.audit.reconciliation import MOST_APART, Check, Entries, differing_fields
 from webportal.retention.models import LegalHold
-
-# The portal's and the database's clocks may differ.
-_MOST_APART = timedelta(minutes=10)
 
 
 def _differences(hold: LegalHold, entries: Entries) -> Iterator[str]:
@@ -23,7 +19,7 @@ def _differences(hold: LegalHold, entries: Entries) -> Iterator[str]:
     if lifted is None or hold.lifted_at is None:
         if lifted is not None or hold.lifted_at is not None:
             yield "lifted_at"
-    elif abs(lifted.at - hold.lifted_at) > _MOST_APART:
+    elif abs(lifted.at - hold.lifted_at) > MOST_APART:
         yield "lifted_at"
     if hold.lifted_by_id != (lifted.actor_id if lifted else None):
         yield "lifted_by"

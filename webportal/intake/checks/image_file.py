@@ -1,6 +1,5 @@
 """Validation of every incoming file; independent of the database."""
 
-import re
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -13,9 +12,14 @@ from webportal.intake.checks import wrapping
 from webportal.intake.checks.messages import CheckError
 from webportal.intake.checks.sandbox import run
 from webportal.intake.checks.study_dates import born_by_bikram_sambat, real_birth_date
-from webportal.records.identifiers import Fault, identifier_fault, name_fault, several_values
+from webportal.records.identifiers import (
+    Fault,
+    identifier_fault,
+    is_uid,
+    name_fault,
+    several_values,
+)
 
-_UID = re.compile(r"[0-9.]{1,64}")
 #: In pixels; a little over half of the side of the network's input.
 MIN_SIDE = 128
 #: What Rows and Columns of a DICOM image can say.
@@ -99,7 +103,7 @@ def _check_size(facts: ImageFacts) -> None:
 
 def _check_identifiers(facts: ImageFacts) -> None:
     uids = (facts.sop_class_uid, facts.sop_instance_uid, facts.study_instance_uid)
-    if not all(_UID.fullmatch(uid) for uid in uids):
+    if not all(is_uid(uid) for uid in uids):
         raise CheckError("incomplete_header")
     patient_id, issuer, name = facts.patient_id, facts.issuer_of_patient_id, facts.patient_name
     _refuse("PatientID", several_values(patient_id) or identifier_fault(patient_id))

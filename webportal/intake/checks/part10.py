@@ -9,6 +9,8 @@ from functools import cache
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
+from ml.images.parsing import ITEM_TAG, SEQUENCE_DELIMITER
+
 #: Text, a whole number, or bytes; several texts are joined by a backslash.
 Value = str | int | bytes
 
@@ -16,8 +18,6 @@ _PREAMBLE = b"\0" * 128 + b"DICM"
 _VERSION = b"\0\1"
 _UNDEFINED = 0xFFFFFFFF
 _ITEM = struct.Struct("<4sI")
-_ITEM_TAG = b"\xfe\xff\x00\xe0"
-_SEQUENCE_DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _NUMBERS = {"US": "<H", "UL": "<I"}
 # Their length has four bytes, after two that are reserved (PS3.5 7.1.2).
 _LONG = {"OB", "OW"}
@@ -46,11 +46,11 @@ def encapsulated(frame: bytes) -> list[bytes]:
     padding = b"\0" * (len(frame) % 2)
     return [
         _head("PixelData", "OB", _UNDEFINED),
-        _ITEM.pack(_ITEM_TAG, 4) + bytes(4),
-        _ITEM.pack(_ITEM_TAG, len(frame) + len(padding)),
+        _ITEM.pack(ITEM_TAG, 4) + bytes(4),
+        _ITEM.pack(ITEM_TAG, len(frame) + len(padding)),
         frame,
         padding,
-        _SEQUENCE_DELIMITER,
+        SEQUENCE_DELIMITER,
     ]
 
 

@@ -22,7 +22,7 @@ from ml.images import jpeg
 from webportal.intake.checks import part10
 
 WRAPPED_MODALITY = "DX"
-_IMPLEMENTATION_UID = uid.UID("2.25.193456070265131786394041312164364512107")
+IMPLEMENTATION_UID = uid.UID("2.25.193456070265131786394041312164364512107")
 _UID_NAMESPACE = uuid.UUID("5c4b8c1e-5f0a-4df7-9a2b-8f0f5d3f1a77")
 _ISO_10646_UTF8 = "ISO_IR 192"
 _EXIF_ORIENTATION, _EXIF_UPRIGHT = 0x0112, 1
@@ -81,7 +81,7 @@ def wrap(data: bytes, header: Header, sha256: str) -> bytes:
         "MediaStorageSOPClassUID": elements["SOPClassUID"],
         "MediaStorageSOPInstanceUID": elements["SOPInstanceUID"],
         "TransferSyntaxUID": syntax,
-        "ImplementationClassUID": _IMPLEMENTATION_UID,
+        "ImplementationClassUID": IMPLEMENTATION_UID,
         "ImplementationVersionName": "CHESTLINE",
     }
     return part10.file_of(meta, elements, pixels)

@@ -1,15 +1,12 @@
 """The series of an image, and what the columns hold of the values in its header."""
 
-import re
-
 from django.db.models import Model
 
 from ml.images import ImageFacts
 from webportal.database.rows import insert_or_get
 from webportal.intake.checks.wrapping import make_uid
+from webportal.records.identifiers import is_uid
 from webportal.records.models import Series, Study
-
-_UID = re.compile(r"[0-9.]{1,64}")
 
 
 def series_of(study: Study, facts: ImageFacts) -> Series:
@@ -22,7 +19,7 @@ def series_of(study: Study, facts: ImageFacts) -> Series:
 def series_uid(study: Study, facts: ImageFacts) -> str:
     """Return the UID of an image's series; images that name none are one together."""
     own = facts.series_instance_uid
-    return own if _UID.fullmatch(own) else make_uid("series", study.study_instance_uid)
+    return own if is_uid(own) else make_uid("series", study.study_instance_uid)
 
 
 def new_series(study: Study, facts: ImageFacts) -> Series:

@@ -12,11 +12,11 @@ from ml.images.dicom import MODALITIES
 from webportal.dicom_status import PENDING_MATCHES
 from webportal.inference.purpose.bodies import Region, bodies_of
 from webportal.intake.claimed_identity import Identity
-from webportal.network.inbox import is_uid
 from webportal.network.priors.arrivals import disagreements
 from webportal.network.scu import NotReachedError
 from webportal.network.sop_classes import FIND
 from webportal.records.choices import Sex
+from webportal.records.identifiers import is_uid
 from webportal.records.models import Patient
 
 _MOST_MATCHES = 500

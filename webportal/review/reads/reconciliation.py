@@ -2,22 +2,18 @@
 
 import hashlib
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 
 from webportal.audit.findings import MOST, Finding
 from webportal.audit.models import Action, AuditEntry
-from webportal.audit.reconciliation import Check, Entries, differing_fields
+from webportal.audit.reconciliation import MOST_APART, Check, Entries, differing_fields
 from webportal.records.choices import ReadingState
 from webportal.records.identity import version_of
 from webportal.records.models import Study
 from webportal.records.services import PRIOR_TO_BE_READ
 from webportal.review.models import Addendum, ImageView, Read, ReadState
-
-# The portal's and the database's clocks may differ; no backdated signature is off by less.
-MOST_APART = timedelta(minutes=10)
 
 
 def _signed() -> QuerySet[Read]:

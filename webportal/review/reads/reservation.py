@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from webportal.accounts.models import User
+from webportal.accounts.models import Role, User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.records.choices import Concern, Priority
@@ -48,7 +48,7 @@ MAY_HAVE = """
                     AND became.detail ->> 'priority' = '{stat}')
             OR NOT EXISTS (
                 SELECT FROM accounts_user AS assigned WHERE assigned.id = study.assigned_reader_id
-                AND assigned.is_active AND 'radiologist' = ANY(assigned.roles)
+                AND assigned.is_active AND {radiologist} = ANY(assigned.roles)
                 AND (assigned.sees_all_departments OR EXISTS (
                     SELECT FROM accounts_membership AS own WHERE own.user_id = assigned.id
                     AND own.department_id = study.department_id)))
@@ -56,7 +56,7 @@ MAY_HAVE = """
                 SELECT waiting.id FROM review_secondreading AS second
                 JOIN records_study AS waiting ON waiting.id = second.study_id
                 JOIN accounts_user AS assigned ON assigned.id = waiting.assigned_reader_id
-                WHERE second.due = 'second' AND 'auditor' = ANY(assigned.roles)
+                WHERE second.due = 'second' AND {auditor} = ANY(assigned.roles)
                     OR second.due <> '' AND EXISTS (
                         SELECT FROM review_read AS own WHERE own.study_id = waiting.id
                         AND own.reader_id = assigned.id AND own.state = 'signed')))
@@ -103,6 +103,8 @@ class Pool:
             which=self.which,
             stat=Priority.STAT.value,
             changed=f"'{Action.STUDY_CHANGED.value}'",
+            radiologist=f"'{Role.RADIOLOGIST.value}'",
+            auditor=f"'{Role.AUDITOR.value}'",
             of_departments=scope.sql("study.department_id"),
             concern=self.concern,
             order=self.order,
