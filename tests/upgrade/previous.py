@@ -1,6 +1,6 @@
 """The previous release, for the tests of upgrades: its commit, its migrations, its claim.
 
-Renewed after each release (CONTRIBUTING.md); `test_previous_programs.py` compares migrations and
+Renewed after each release (docs/release.md); `test_previous_programs.py` compares migrations and
 claim with the commit. 0.1.0 is stopped for an upgrade, so until the next release this is the last
 commit before migrations had to leave earlier programs working.
 """

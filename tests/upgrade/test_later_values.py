@@ -49,7 +49,7 @@ ONLY_SHOWN = {
 }
 
 #: Columns that programs act upon: before a release stores another value there, earlier programs
-#: have to stop (CONTRIBUTING.md, *A migration*), or this release has to know it already.
+#: have to stop (docs/migrations.md), or this release has to know it already.
 ACTED_UPON = {
     "accounts.ApiToken.scope",
     "accounts.RoleRequest.outcome",

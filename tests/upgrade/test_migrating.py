@@ -29,7 +29,7 @@ _LEFT_OUT = "the previous release leaves the column out: use db_default"
 _NEEDED = "the previous release needs it: drop it one release later"
 _BLOCKS = (
     "nobody can write meanwhile: use webportal.database.indexes.AddIndexConcurrently; for a unique"
-    " constraint see CONTRIBUTING.md, *A migration*"
+    " constraint see docs/migrations.md"
 )
 _LOCKS_ROWS = "locks every row until the end: let `manage.py prepare` do it in steps"
 FORBIDDEN = {

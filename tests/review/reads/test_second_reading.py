@@ -214,7 +214,7 @@ def test_a_third_read_resolves_a_disagreement_and_counts(
 
 
 #: Decided for each finding by a radiologist. Where one is urgent, a third reader decides if only
-#: one has seen it; docs/decisions/reading.md and CONTRIBUTING.md say which are.
+#: one has seen it; docs/decisions/reading.md says which are.
 IS_URGENT = {
     OtherFinding.EFFUSION: False,
     OtherFinding.CARDIOMEGALY: False,
