@@ -61,5 +61,5 @@ def _unpacked(data: NDArray[np.uint16], size: int) -> NDArray[np.uint16] | None:
     if data.size >= size:
         return data[:size]
     if data.size > (size + 1) // 2 + 1 or data.size < (size + 1) // 2:
-        return None  # words, and some are missing
+        return None  # neither all 16-bit words nor packed bytes: truncated
     return data.astype("<u2").view(np.uint8)[:size].astype(np.uint16)

@@ -48,7 +48,7 @@ def test_the_declarations_match_the_routes() -> None:
 
 @pytest.fixture
 def somebody(uploader: User, radiologist: User) -> dict[str, Any]:
-    """A patient with everything that an address can show of them, by the name of its id."""
+    """A patient with one object for each id that occurs in a URL, keyed by URL parameter."""
     patient = Patient.objects.create(patient_id=NUMBER, name=f"{NAME}^Anna")
     referrer = User.objects.create_user("referrer", PASSWORD, [Role.REFERRER])
     study = make_study(patient=patient, accession_number="LAM-A", referrer=referrer)
@@ -115,7 +115,7 @@ def test_everyone_who_is_shown_a_patient_on_a_page_is_in_the_log(
         path = filled(address, somebody)
         if path is None or address.startswith("api/") or address == "heatmap-legend.png":
             continue
-        # Each of them, because what they are shown differs.
+        # Every role: the same address shows each something different.
         for role in filter(None, methods.get("GET", ())):
             client = Client()
             client.force_login(people[role])

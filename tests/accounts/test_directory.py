@@ -71,7 +71,7 @@ def test_names_in_other_letters_share_their_count_of_wrong_passwords(
     status, text = send(client)
     assert (status, "Wait" in text) == (429, True)
     # No wrong password reached the directory while throttled, and the wait ends.
-    PasswordAttempt.objects.update(at=timezone.now() - throttle.MEMORY)
+    PasswordAttempt.objects.update(at=timezone.now() - throttle.COUNTED_FOR)
     assert send(client)[0] == 302
 
 

@@ -159,7 +159,7 @@ def test_guesses_from_elsewhere_do_not_slow_down_a_known_browser(
 def test_a_day_of_guessing_succeeds_with_less_than_one_in_five_hundred() -> None:
     failures, seconds = 0, 0
     # The count forgets what is older than an hour, so that an hour is as good as the next one.
-    while seconds < throttle.MEMORY.total_seconds():
+    while seconds < throttle.COUNTED_FOR.total_seconds():
         failures += 1
         seconds += max(1, throttle.ONE_CODE.seconds_after(failures))
     assert failures * 24 * (2 * codes.DRIFT_STEPS + 1) / 10**codes.DIGITS < 1 / 500

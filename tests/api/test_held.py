@@ -69,7 +69,7 @@ def test_each_file_has_a_decision_of_its_own(client: APIClient, held: list[str])
     assert patients == {"P-1", "P-3"}
 
 
-def test_a_file_that_cannot_be_decided_on_stops_no_other(
+def test_one_unresolvable_file_does_not_block_the_others(
     client: APIClient, held: list[str]
 ) -> None:
     nobody = str(uuid4())
@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_decided_on_stops_no_other(
         [{"files": [str(uuid4()) for _ in range(60)], "decision": "same"} for _ in range(2)],
     ],
 )
-def test_what_cannot_be_meant_is_refused_as_a_whole(
+def test_a_malformed_request_is_refused_as_a_whole(
     client: APIClient, decisions: list[dict[str, Any]]
 ) -> None:
     assert client.post(ADDRESS, {"decisions": decisions}).status_code == 400
@@ -112,9 +112,7 @@ def test_two_decisions_on_a_file_are_refused(client: APIClient, held: list[str])
     assert UploadItem.objects.filter(verdict=Verdict.HELD).count() == 3
 
 
-def test_files_of_other_departments_are_as_if_they_were_none(
-    held: list[str], as_user: Call
-) -> None:
+def test_files_of_other_departments_are_not_found(held: list[str], as_user: Call) -> None:
     stranger = User.objects.create_user("stranger", None, [Role.UPLOADER])
     stranger.departments.set([Department.objects.create(name="Elsewhere")])
     answers = resolve(as_user(stranger), {"files": held, "decision": "discard"})

@@ -208,7 +208,7 @@ def test_a_trail_that_grew_without_anchors_for_a_long_time_is_a_finding(anchored
             append(Event(Action.STUDY_VIEWED), "ann")
         anchor()
         assert codes() == {"unanchored"}
-        anchors.begin_anew("the scheduler was stopped for an hour")
+        anchors.restart("the scheduler was stopped for an hour")
         verdict = verify()
     assert verdict.intact
     assert [remark.code for remark in verdict.remarks] == ["begun_anew"]

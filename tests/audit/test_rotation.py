@@ -209,7 +209,7 @@ def test_after_a_restore_of_before_the_change_it_is_made_once_more(
     behind_its_back(f"UPDATE audit_chainhead SET key_id = '{before.key_id}'")
     rotation.rotate()
     view()
-    anchors.begin_anew("restored the backup")
+    anchors.restart("restored the backup")
     assert verify().intact
     assert Key.of(SECOND).id == ChainHead.objects.get().key_id
 

@@ -1,4 +1,4 @@
-"""The plots of kept figures, and what is kept with the figures of a run."""
+"""Plots of saved results, and the metadata saved with them."""
 
 import json
 import re
@@ -154,7 +154,7 @@ def test_only_what_was_measured_is_drawn(tmp_path: Path) -> None:
     assert list(plots.draw(tmp_path)) == [tmp_path / "growth.svg"]
 
 
-def test_without_matplotlib_it_is_said_how_to_get_it(
+def test_the_error_names_the_extra_for_matplotlib(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keep(tmp_path, FIGURES)

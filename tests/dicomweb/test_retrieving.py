@@ -106,7 +106,7 @@ def test_studies_and_series_are_sent_whole(reader: APIClient) -> None:
     assert get(reader, f"{STUDIES}/1.2.3/series/1.2.9", AS_STORED).status_code == 404
 
 
-def test_what_the_caller_does_not_take_is_decompressed(reader: APIClient) -> None:
+def test_an_encoding_not_accepted_is_decompressed(reader: APIClient) -> None:
     data = jpeg_dicom()
     address, sent = stored(reader, data), opened(data)
     for accept in (PLAIN, f"{PLAIN}; transfer-syntax={uid.ExplicitVRLittleEndian}"):
@@ -125,7 +125,7 @@ def test_what_the_caller_does_not_take_is_decompressed(reader: APIClient) -> Non
 
 
 @pytest.mark.parametrize("accept", ["application/dicom+xml", "image/jpeg", "application/zip"])
-def test_what_is_not_given_is_not_acceptable(reader: APIClient, accept: str) -> None:
+def test_an_unsupported_media_type_gets_406(reader: APIClient, accept: str) -> None:
     address = stored(reader, jpeg_dicom())
     assert get(reader, address, accept).status_code == 406
     assert get(reader, f"{address}/metadata", accept).status_code == 406
@@ -183,7 +183,7 @@ def test_frames_are_given_as_they_are_stored_or_plain(reader: APIClient) -> None
     assert len(frame) == 131 * 133
 
 
-def test_there_is_one_frame(reader: APIClient) -> None:
+def test_only_frame_one_exists(reader: APIClient) -> None:
     address = stored(reader, jpeg_dicom())
     for frames, status in (("2", 404), ("0", 404), ("1,2", 404), ("one", 400), ("1,", 400)):
         assert get(reader, f"{address}/frames/{frames}", FRAME).status_code == status
@@ -226,9 +226,7 @@ def test_metadata_are_the_header_without_pixels(reader: APIClient) -> None:
     assert len(get(reader, f"{STUDIES}/1.2.3/series/1.2.3.4/metadata").json()) == 1
 
 
-def test_what_leaves_is_of_the_patient_as_recorded_now(
-    reader: APIClient, radiologist: User
-) -> None:
+def test_retrieved_files_carry_the_recorded_identity(reader: APIClient, radiologist: User) -> None:
     address = stored(
         reader, jpeg_dicom(PatientAge="054Y", OtherPatientIDs="OTHER", PatientComments="Hers")
     )

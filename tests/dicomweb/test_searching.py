@@ -120,7 +120,7 @@ def test_keys_narrow_the_search(
         {"PatientID": "a\0b"},
     ],
 )
-def test_what_cannot_be_asked_is_refused_and_not_ignored(
+def test_unsupported_keys_are_refused_not_ignored(
     studies: list[Study], reader: APIClient, keys: dict[str, str]
 ) -> None:
     response = reader.get(STUDIES, keys)
@@ -156,7 +156,9 @@ def test_pages_follow_each_other(studies: list[Study], reader: APIClient) -> Non
     assert reader.get(STUDIES, {"StudyInstanceUID": "9"}).json() == []
 
 
-def test_fuzzy_matching_is_said_not_to_be_done(studies: list[Study], reader: APIClient) -> None:
+def test_a_warning_says_fuzzy_matching_is_unsupported(
+    studies: list[Study], reader: APIClient
+) -> None:
     response = reader.get(STUDIES, {"PatientName": "Fantom*", "fuzzymatching": "true"})
     assert response.json() == []
     assert "fuzzymatching parameter is not supported" in response["Warning"]

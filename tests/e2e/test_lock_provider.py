@@ -1,4 +1,4 @@
-"""Who has no password in Chestline unlocks a page at the identity provider, in another tab."""
+"""Users without a Chestline password unlock a page at the identity provider, in another tab."""
 
 import time
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def authenticate(page: Page, sub: str) -> None:
     page.get_by_role("button", name="Authorize").click()
 
 
-def test_the_page_goes_on_as_it_was_left(
+def test_unlocking_restores_the_page(
     provider: IdentityProvider, study: Study, live_server: LiveServer, settings: Settings
 ) -> None:
     settings.OIDC_ISSUER, settings.OIDC_CLIENT_ID = provider.url, CLIENT_ID

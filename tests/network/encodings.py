@@ -25,8 +25,7 @@ _BY_GDCM = {
     uid.JPEG2000: "JPEG2000",
     uid.RLELossless: "RLELossless",
 }
-#: How many images a study has.
-OF_A_STUDY = 12
+IMAGES_PER_STUDY = 12
 _SENT = re.compile(r"Sending file: (\S+).*?Received Store Response \((.*?)\)", re.DOTALL)
 
 
@@ -49,12 +48,12 @@ def image(syntax: uid.UID, seed: int = 0) -> bytes:
 
 
 def write_images(folder: Path, count: int) -> list[Path]:
-    """Files of studies of twelve images, which have the transfer syntaxes in turn."""
+    """Write `count` files, twelve to a study, cycling through the transfer syntaxes."""
     folder.mkdir()
     encoded = [image(syntax, seed) for seed, syntax in enumerate(IMAGE_SYNTAXES)]
     paths = []
     for number in range(count):
-        study = f"1.2.826.0.1.{number // OF_A_STUDY}"
+        study = f"1.2.826.0.1.{number // IMAGES_PER_STUDY}"
         own: dict[str, Any] = {
             "StudyInstanceUID": study,
             "SeriesInstanceUID": f"{study}.1",
@@ -98,7 +97,7 @@ def write_profile(folder: Path) -> Path:
 
 
 class Sending:
-    """storescu processes that send files on an association each, while the test goes on."""
+    """Background storescu processes, one association each."""
 
     def __init__(self, port: int, profile: Path, paths: Sequence[Path], associations: int) -> None:
         command = ["storescu", "-v", "-xf", str(profile), "Images", "-aet", "CR1"]

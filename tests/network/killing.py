@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from tests.helpers import wait_until
 from tests.network.conftest import Receiver
 from tests.network.encodings import (
-    OF_A_STUDY,
+    IMAGES_PER_STUDY,
     Sending,
     data_set,
     instance_of,
@@ -72,6 +72,6 @@ def _check_stored(paths: list[Path]) -> None:
     stored = {each.sop_instance_uid: each for each in Radiograph.objects.all()}
     assert Radiograph.objects.count() == Job.objects.count() == len(stored) == len(paths)
     # Though a pause before the rest was sent again may have ended the first upload of a study.
-    assert Study.objects.count() == math.ceil(len(paths) / OF_A_STUDY)
+    assert Study.objects.count() == math.ceil(len(paths) / IMAGES_PER_STUDY)
     for path in paths:
         assert data_set(read_original(stored[instance_of(path)])) == data_set(path.read_bytes())

@@ -24,7 +24,7 @@ from webportal.records.models import Study
 def make_node(ae_title: str = "CR1", by: User | None = None, **fields: Any) -> Node:
     """A node that calls from this machine.
 
-    Without ``by``, somebody adds it of whose account the trail knows nothing.
+    Without ``by``, it is added by a user whose creation was not audited.
     """
     it = by or User.objects.filter(username="network-it").first()
     by = it or User.objects.create_user("network-it", None, [Role.IT])
@@ -76,7 +76,7 @@ def make_commitment(node: Node, **fields: Any) -> Commitment:
 def make_prior_request(
     node: Node, study: Study, *priors: PriorState, **fields: Any
 ) -> PriorRequest:
-    """That a node was asked for the earlier studies of a patient, with what became of each."""
+    """A request for earlier studies, with one PriorStudy per state."""
     now = timezone.now()
     defaults: dict[str, Any] = {"node": node, "study": study, "requested_at": now}
     request = PriorRequest.objects.create(**defaults | {"next_attempt_at": now} | fields)

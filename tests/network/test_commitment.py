@@ -199,7 +199,7 @@ def test_a_report_waits_for_a_device_that_is_off_or_answers_with_an_error(
     waits_because("node_away")
     device.status = 0x0110
     device.listen()
-    # Killed meanwhile, it still knows.
+    # The pending report survives a kill.
     receiver.kill()
     start_receiver()
     waits_because("report_refused")
@@ -266,7 +266,7 @@ def test_a_request_that_cannot_be_reported_stops_no_other(device: Device) -> Non
     assert broken not in commitment_requests.due(timezone.now())
 
 
-def test_a_device_that_accepts_no_reports_is_not_said_to_be_away(
+def test_a_device_that_accepts_no_reports_is_not_reported_as_unreachable(
     device: Device, caplog: pytest.LogCaptureFixture
 ) -> None:
     device.stop()

@@ -109,7 +109,7 @@ def test_a_study_without_originator_is_a_prior_only_while_it_is_retrieved() -> N
     prior = make_prior(node, PriorState.WANTED, reason_code="retrieve_failed")
 
     def moved() -> PriorStudy | None:
-        return arrivals.moved_here(node, prior.study_instance_uid, None)
+        return arrivals.prior_being_moved(node, prior.study_instance_uid, None)
 
     assert moved() is None
     arrivals.record_retrieving(prior.request)
@@ -234,7 +234,7 @@ def test_nothing_is_wanted_of_a_node_once_it_is_switched_off() -> None:
     prior.refresh_from_db()
     assert prior.state == PriorState.REFUSED
     with pytest.raises(arrivals.NotWantedError):
-        arrivals.moved_here(node, prior.study_instance_uid, "CHESTLINE")
+        arrivals.prior_being_moved(node, prior.study_instance_uid, "CHESTLINE")
 
 
 def test_what_the_pacs_no_longer_names_is_not_wanted_once_it_has_answered(pacs: QueryScp) -> None:

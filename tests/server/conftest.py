@@ -18,7 +18,7 @@ from webportal.accounts.models import User
 from webportal.intake.batches import services
 
 TOKEN = "a" * 32
-TIMEOUT = 60
+TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,13 @@ class Server:
 
     def connect(self) -> socket.socket:
         """Return a new connection."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT_SECONDS)
 
     def get(self, path: str, cookie: str = "") -> tuple[int, bytes]:
         """GET a page, and return status and body."""
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)) as asked:
+        with closing(
+            http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
+        ) as asked:
             asked.request("GET", path, headers={"Cookie": cookie} if cookie else {})
             response = asked.getresponse()
             return response.status, response.read()

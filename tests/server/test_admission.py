@@ -72,7 +72,7 @@ def test_an_oversized_body_is_refused_before_it_is_sent(
     assert ask(server, head("/uploads", f"Content-Length: {17 * 1024**2}"))[0] == 413
 
 
-def test_the_limit_that_is_named_is_the_one_that_was_met(server: Server, uploader: User) -> None:
+def test_the_named_limit_is_the_one_that_was_exceeded(server: Server, uploader: User) -> None:
     token = create_token(uploader, "a script")
     headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
     with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as api:
@@ -137,7 +137,7 @@ def has_room(server: Server, person: User, size: int) -> bool:
         return connection.recv(100).startswith(b"HTTP/1.1 100 ")
 
 
-def test_a_folder_for_bodies_that_is_full_is_said(server: Server, uploader: User) -> None:
+def test_a_full_upload_folder_is_reported(server: Server, uploader: User) -> None:
     # What a process may write into a file stands for what the disk has room for.
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (100_000, 100_000))
     data = b"\0" * 2**20

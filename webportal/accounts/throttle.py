@@ -26,12 +26,12 @@ from django.utils.translation import ngettext
 from webportal.accounts.models import PasswordAttempt
 from webportal.refusals import Refusal
 
-MEMORY = timedelta(hours=1)
+COUNTED_FOR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Rate of attempts: `free` without delay, then one after each wait."""
+    """Rate of attempts: the first `free` attempts at once, later ones after growing delays."""
 
     free: int
     longest_seconds: int
@@ -101,9 +101,9 @@ class Attempt:
         retrying does not prolong the wait.
         """
         now = timezone.now()
-        PasswordAttempt.objects.filter(at__lt=now - MEMORY).delete()
+        PasswordAttempt.objects.filter(at__lt=now - COUNTED_FOR).delete()
         with transaction.atomic():
-            # Concurrent attempts each see those before them.
+            # Serialise attempts per name, so that concurrent ones count each other.
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int(self.name[:15], 16)])
             wait = self._wait(now)
@@ -125,7 +125,7 @@ class Attempt:
 
     def _wait(self, now: datetime) -> int:
         counted = (
-            PasswordAttempt.objects.filter(key_digest__in=self.paces, at__gte=now - MEMORY)
+            PasswordAttempt.objects.filter(key_digest__in=self.paces, at__gte=now - COUNTED_FOR)
             .values_list("key_digest")
             .annotate(Count("pk"), Max("at"))
             .order_by()

@@ -42,7 +42,7 @@ class ResultSerializer(serializers.Serializer[Any]):
     priority = serializers.ChoiceField(choices=PRIORITIES, allow_null=True)
     analysis = serializers.ChoiceField(choices=ANALYSES)
     category = serializers.ChoiceField(
-        choices=[NOTHING, *Category.choices], help_text="For radiologists alone."
+        choices=[NOTHING, *Category.choices], help_text="For radiologists only."
     )
     probability = serializers.FloatField(allow_null=True)
     purpose = serializers.ChoiceField(choices=[NOTHING, *Purpose.choices])

@@ -12,13 +12,13 @@ from rest_framework.request import Request
 
 
 class OpenAPIDocument(SpectacularAPIView):
-    """The same for everybody, so it is made once in each process: that takes a second."""
+    """Independent of the caller, so each process renders it once (about a second)."""
 
     renderer_classes = [OpenApiYamlRenderer]
 
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Whoever asks need not have signed in."""
+        """Public: requires no sign-in."""
         headers = {"Content-Disposition": 'inline; filename="Chestline.yaml"'}
         return HttpResponse(_document(), OpenApiYamlRenderer.media_type, headers=headers)
 

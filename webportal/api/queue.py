@@ -21,9 +21,9 @@ class LineSerializer(serializers.Serializer[Any]):
 
     priority = PriorityField()
     queued = serializers.IntegerField()
-    oldest_wait_seconds = serializers.SerializerMethodField(help_text="Null where none waits.")
+    oldest_wait_seconds = serializers.SerializerMethodField(help_text="Null if no job is queued.")
     running = serializers.IntegerField()
-    quarantined = serializers.IntegerField(help_text="Those that nobody has released.")
+    quarantined = serializers.IntegerField(help_text="Quarantined jobs not yet released.")
     is_paused = serializers.BooleanField()
 
     def get_oldest_wait_seconds(self, line: Any) -> float | None:
@@ -56,9 +56,9 @@ class QueueEndpoint(Endpoint[QueuePause]):
     @extend_schema(request=PausedSerializer, responses=LineSerializer(many=True))
     @action(detail=False, methods=["post"])
     def pause(self, request: Request) -> Response:
-        """Let workers take no more jobs of a priority, or none at all.
+        """Stop workers from claiming jobs of one priority, or any job.
 
-        They finish what they have begun. What is paused already stays so.
+        They finish what they have begun. Pausing again has no effect.
         """
         pauses.pause(_given(request), self.person)
         return _answer()

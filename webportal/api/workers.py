@@ -64,7 +64,7 @@ class WorkerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Worker]):
         return workers_with_states().order_by("name")
 
     def get_serializer_class(self) -> type[WorkerSerializer]:
-        """Only a single worker has its log, or a list would be long."""
+        """Include the log only for one worker: it would bloat the list."""
         return WorkerSerializer if self.action == "list" else WorkerWithLogSerializer
 
     @extend_schema(request=NoBody)

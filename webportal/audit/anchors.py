@@ -6,8 +6,8 @@ keeps the number of the last one, sealed with a key derived from the one in use,
 removed from the end of the file are noticed. A head that has not changed is anchored, too, only
 less often, so that the age of the last anchor can be checked against the clock.
 
-Anchors from before they were signed are `<sequence> <mac> <ISO time>`. They count until the
-first signed one, which covers the file up to it.
+Unsigned anchors, written by earlier releases, are `<sequence> <mac> <ISO time>`. They count until
+the first signed one, which covers the file up to it.
 """
 
 import hashlib
@@ -115,7 +115,7 @@ def anchor() -> bool:
 
     Returns whether an anchor was written. Raises OSError if AUDIT_ANCHOR_FILE cannot be written;
     failures of the other locations are logged, and recorded for the alert to hospital IT. Raises
-    MissingKeyError if the key of the chain is not here.
+    MissingKeyError if the key of the chain is not configured.
     """
     if not ChainHead.objects.filter(pk=1, sequence__gt=0).exists():
         return False
@@ -138,7 +138,7 @@ def anchor() -> bool:
     return True
 
 
-def begin_anew(reason: str) -> None:
+def restart(reason: str) -> None:
     """Start a new series of anchors with the next one, and record the reason in the trail.
 
     For use after a backup was restored, or anchors were lost: the older ones stay in place but are
@@ -183,8 +183,8 @@ def is_sealed(state: AnchorState, key: Key) -> bool:
     return hmac.compare_digest(state.seal, _seal(state, key))
 
 
-def seal_anew(old: Key, new: Key) -> None:
-    """Seal the state with the key that follows; what was altered stays unsealed, to be found.
+def reseal(old: Key, new: Key) -> None:
+    """Seal the state with the new key; an altered state stays unsealed, for verification to report.
 
     Holds the lock of the state, as whoever writes an anchor does, until the transaction ends.
     """

@@ -32,7 +32,7 @@ def rotate(actor: Any = None) -> AuditEntry:
         )
     keys.check_audit_key(is_in_use=False)
     _refuse_former(new)
-    anchors.seal_anew(old, new)
+    anchors.reseal(old, new)
     sequence, mac, named = lock_head()
     if epochs.key_of_head(sequence, named) != old:
         raise RotationError("The key was changed at the same moment by somebody else.")
@@ -50,7 +50,7 @@ def replace_lost(reason: str, actor: Any = None) -> AuditEntry:
     """
     entry = _replace_lost(reason, actor)
     # Only a committed head is anchored.
-    anchors.begin_anew(reason)
+    anchors.restart(reason)
     return entry
 
 

@@ -118,7 +118,7 @@ def _send_again(asked: Sequence[SetAside], until: float) -> Iterator[SetAside]:
 
 
 def _by_syslog(position: int, until: float) -> Iterator[tuple[int, list[fhir.EntryRefusedError]]]:
-    """No entry is known to have arrived before the server has confirmed all of them.
+    """Advance only once the server has confirmed everything sent: syslog confirms no single entry.
 
     At least one batch is sent, so that a server that is slow to connect gets the trail in the end.
     """

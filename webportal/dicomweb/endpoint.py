@@ -64,7 +64,7 @@ class DicomwebEndpoint(ViewSet):
     def reports(
         self, study: str, series_uid: str = "", instance: str = ""
     ) -> list[StructuredReport]:
-        """Reports of a study that the caller may see, of all its series or one, or a single one."""
+        """The reports the caller may see: of a study, of one series, or a single one."""
         found = self.studies().filter(study_instance_uid=study).select_related("patient").first()
         return [
             report

@@ -44,7 +44,7 @@ from webportal.network.priors.arrivals import (
     NotWantedError,
     exceeds_most_images,
     is_of_our_patient,
-    moved_here,
+    prior_being_moved,
 )
 from webportal.network.scu import own_entity
 from webportal.network.sop_classes import COMMITMENT, offered
@@ -297,7 +297,7 @@ def _store(event: Event) -> int:
         return CANNOT_UNDERSTAND
     originator = request.MoveOriginatorApplicationEntityTitle
     try:
-        prior = moved_here(node, arrival.study_instance_uid, originator)
+        prior = prior_being_moved(node, arrival.study_instance_uid, originator)
         if prior is not None and not is_of_our_patient(prior, arrival.data):
             return NOT_MATCHING
         if prior is not None and exceeds_most_images(prior, arrival.sop_instance_uid):

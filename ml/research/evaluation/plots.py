@@ -39,7 +39,7 @@ def write_plots(
 ) -> list[Path]:
     """Write ROC, precision-recall, reliability and confusion, and the worst errors, as PNG.
 
-    ``labelled`` are the images of ``cases``, in their order. Plots are of the assessed images.
+    ``labelled`` are the images of ``cases``, in their order. Only assessed images are plotted.
     Returns the files written.
     """
     targets = cases.targets[cases.assessed]

@@ -40,7 +40,7 @@ def test_average_precision_weighs_precision_by_recall_gained() -> None:
 
 def test_expected_calibration_error() -> None:
     targets, stated = np.array([0.0, 1, 1, 1]), np.array([0.22, 0.72, 0.75, 0.78])
-    # Two bins: one image said 0.22 and none ill; three said 0.75 on average and all ill.
+    # Two bins: one image scored 0.22, not ill; three scored 0.75 on average, all ill.
     assert expected_calibration_error(targets, stated) == pytest.approx((0.22 + 3 * 0.25) / 4)
     assert np.isnan(expected_calibration_error(np.array([]), np.array([])))
 

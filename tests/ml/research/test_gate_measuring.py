@@ -1,4 +1,4 @@
-"""What is said of a gate: shares by source and group, and what becomes of OOD pictures."""
+"""Figures of a gate: shares by source and group, and what becomes of OOD pictures."""
 
 import numpy as np
 import pytest

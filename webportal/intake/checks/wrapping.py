@@ -54,9 +54,9 @@ def wrap(data: bytes, header: Header, sha256: str) -> bytes:
     """Return a JPEG or PNG as a DICOM file. Raises ImageError.
 
     An upright baseline JPEG keeps its bytes as encapsulated pixel data, with the end marker if it
-    had none; anything else is stored
-    uncompressed in grey. The SOP Instance UID follows from `sha256`, the hash of `data`, and the
-    result holds no time of day, so that wrapping twice makes the same file.
+    had none; anything else is stored uncompressed in grey. The SOP Instance UID follows from
+    `sha256`, the hash of `data`, and the result holds no time of day, so that wrapping twice makes
+    the same file.
     """
     facts = images.describe(data)
     stream = jpeg.parse(data) if facts.kind == "jpeg" else None

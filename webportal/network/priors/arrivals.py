@@ -40,7 +40,9 @@ def wanted(node: Node, study_instance_uid: str) -> PriorStudy | None:
     return rows.select_related("request__study__patient").order_by("pk").first()
 
 
-def moved_here(node: Node, study_instance_uid: str, originator: str | None) -> PriorStudy | None:
+def prior_being_moved(
+    node: Node, study_instance_uid: str, originator: str | None
+) -> PriorStudy | None:
     """The study that a node sends in response to our C-MOVE; None if it sends it on its own.
 
     Most nodes name us as the Move Originator: such a study is never one to be read. Where none is
@@ -85,7 +87,7 @@ def record_retrieving(row: PriorRequest) -> None:
     row.save(update_fields=["reason_code", "next_attempt_at"])
 
 
-def no_longer_wanted(found: QuerySet[PriorStudy]) -> None:
+def mark_unwanted(found: QuerySet[PriorStudy]) -> None:
     """Mark those that are still to be fetched as no longer wanted."""
     found.filter(state=PriorState.WANTED).update(
         state=PriorState.REFUSED, reason_code="", reason_params={}

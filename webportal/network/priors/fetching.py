@@ -19,7 +19,7 @@ from webportal.network.models import (
     PriorState,
     PriorStudy,
 )
-from webportal.network.priors.arrivals import no_longer_wanted, record_retrieving, refuse
+from webportal.network.priors.arrivals import mark_unwanted, record_retrieving, refuse
 from webportal.network.priors.prior_requests import due
 from webportal.network.priors.queries import FoundStudy, chest_series, earlier_studies
 from webportal.network.priors.retrieving import SourceAssociation
@@ -82,7 +82,7 @@ def _fetch(connection: SourceAssociation, row: PriorRequest) -> None:
         if prior.state == PriorState.WANTED:
             _record_fetched(row, prior, images)
     # Studies that an earlier attempt wanted, and the node no longer finds.
-    no_longer_wanted(row.found.all())
+    mark_unwanted(row.found.all())
     _settle(row, PriorRequestState.DONE, "")
 
 

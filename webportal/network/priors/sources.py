@@ -11,7 +11,7 @@ from webportal.audit.trail import Event, append
 from webportal.database.clock import clock
 from webportal.network.models import Node, PriorSource, PriorStudy
 from webportal.network.nodes import NodeError
-from webportal.network.priors.arrivals import no_longer_wanted
+from webportal.network.priors.arrivals import mark_unwanted
 
 FIELDS = ("is_active", "protocol", "issuer", "most_studies", "years")
 
@@ -42,6 +42,6 @@ def change_source(node: Node, values: dict[str, Any], by: User) -> PriorSource:
         source.active_since = clock() if source.is_active else None
     source.save()
     if not source.is_active:
-        no_longer_wanted(PriorStudy.objects.filter(request__node=node))
+        mark_unwanted(PriorStudy.objects.filter(request__node=node))
     append(Event(Action.NODE_CHANGED, "node", node.pk, detail={"priors": changed}), by)
     return source

@@ -1,4 +1,4 @@
-"""Images displayed to a reader: nothing else can be signed.
+"""Which images a reader has viewed: signing requires all of them.
 
 Sent is not seen: an image counts once the client reports that it is displayed, and from then on for
 this reader, because the pixels of an image never change. An image added to a study later has been

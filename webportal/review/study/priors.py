@@ -30,9 +30,9 @@ DAYS_A_MONTH, DAYS_A_YEAR = 30.44, 365.25
 class TimelineEntry:
     """One study of the patient; `interval` is its distance in time from the current one, as text.
 
-    `at` is None and `interval` empty if it has no date. `time` is the time of day where the day is
-    that of another study, too. `order` is less than 0 for a study before the current one, greater
-    for one after it, and 0 where that is not known. `thresholds` are those of its result.
+    `at` is None and `interval` empty if it has no date. `time` is the time of day, set only if
+    another study has the same date. `order` is less than 0 for a study before the current one,
+    greater for one after it, and 0 where that is not known. `thresholds` are those of its result.
     """
 
     study: Study
@@ -137,16 +137,16 @@ def to_compare(entries: list[TimelineEntry]) -> list[tuple[str, list[TimelineEnt
 
 def _entry(study: Study, shown: Study, hides_result: bool, *, is_alone: bool) -> TimelineEntry:
     at, shown_at = examined_on(study), examined_on(shown)
-    words, order, time = "", 0, _time(study)
+    words, order, time_of_day = "", 0, _time_of_day(study)
     if at is not None and shown_at is not None and study.pk != shown.pk:
         words, order = interval((at - shown_at).days), (at > shown_at) - (at < shown_at)
-        if at == shown_at and time and _time(shown):
+        if at == shown_at and time_of_day and _time_of_day(shown):
             minutes = _minutes_between(study, shown)
             words, order = interval_in_day(minutes), (minutes > 0) - (minutes < 0)
     return TimelineEntry(
         study=study,
         at=at,
-        time="" if is_alone else time,
+        time="" if is_alone else time_of_day,
         is_shown=study.pk == shown.pk,
         interval=words,
         order=order,
@@ -155,8 +155,8 @@ def _entry(study: Study, shown: Study, hides_result: bool, *, is_alone: bool) ->
     )
 
 
-def _time(study: Study) -> str:
-    """The time of day; "" if it is not known, as midnight says."""
+def _time_of_day(study: Study) -> str:
+    """The time of day; "" at midnight, which means that only the date is known."""
     if study.performed_at is None:
         return ""
     local = timezone.localtime(study.performed_at)

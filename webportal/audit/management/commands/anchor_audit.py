@@ -29,5 +29,5 @@ class Command(BaseCommand):
             return
         if not reason.strip():
             raise CommandError("Give the reason why the anchors begin anew.")
-        anchors.begin_anew(reason.strip())
+        anchors.restart(reason.strip())
         self.stdout.write("begun anew; earlier anchors are kept but no longer compared")
