@@ -107,7 +107,7 @@ def _is_administrator(person: User) -> bool:
 def _lock(role_request: RoleRequest, by: User | None) -> RoleRequest:
     """The open request with its people, locked in the order in which `change_user` locks them."""
     wanted = {role_request.user_id, role_request.requested_by_id} | ({by.pk} if by else set())
-    rows = User.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
+    rows = User.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk")
     people = {person.pk: person for person in rows}
     if by is not None and not _is_administrator(people[by.pk]):
         raise PermissionDenied

@@ -103,7 +103,7 @@ def set_memberships(
 
     Raises DepartmentError for the user's own account if roles are kept separate.
     """
-    locked = User.objects.select_for_update().get(pk=user.pk)
+    locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     before = memberships_of(locked)
     heads = [each for each in heads if each in departments]
     after = {

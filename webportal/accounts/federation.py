@@ -124,7 +124,7 @@ def is_long_unconfirmed(user: User) -> bool:
 
 @transaction.atomic
 def _set_roles(user: User, roles: list[str], source: IdentitySource) -> None:
-    locked = User.objects.select_for_update().get(pk=user.pk)
+    locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     if locked.roles != roles:
         detail = {"roles": {"from": locked.roles, "to": roles}}
         locked.roles = user.roles = roles

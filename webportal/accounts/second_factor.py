@@ -132,7 +132,7 @@ def remove_passkey(user: User, passkey: Passkey) -> None:
 
 def _refuse_last(user: User, left: int) -> None:
     # Of two concurrent requests, the second counts what the first has left.
-    User.objects.select_for_update().get(pk=user.pk)
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
     if not left and is_required(user):
         raise AccountError(
             _("Your role needs a second factor. Add another one before you remove this.")

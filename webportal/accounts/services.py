@@ -143,8 +143,10 @@ def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> N
     or assign a role to themselves, and for roles that may not be combined; PermissionDenied if `by`
     no longer has the role IT.
     """
-    # Serialises members of IT who deactivate each other at the same moment.
-    locked = User.objects.select_for_update().filter(pk__in=[user.pk, by.pk]).order_by("pk")
+    # Serialises members of IT who deactivate each other at the same moment. Others may still refer
+    # to them: whoever requests roles meanwhile notifies all administrators.
+    rows = User.objects.select_for_update(no_key=True)
+    locked = rows.filter(pk__in=[user.pk, by.pk]).order_by("pk")
     people = {person.pk: person for person in locked}
     acting, user = people[by.pk], people[user.pk]
     if not (acting.is_active and acting.has_role(Role.IT)):
@@ -315,7 +317,7 @@ def create_token(
     as many as allowed. The caller has authenticated the user.
     """
     # Of two concurrent requests, the second counts the first one's token.
-    User.objects.select_for_update().get(pk=user.pk)
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
     tokens = ApiToken.objects.filter(user=user)
     tokens.filter(expiry__lte=timezone.now()).delete()
     if tokens.count() >= settings.API_TOKENS_PER_PERSON:

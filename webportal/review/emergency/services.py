@@ -95,7 +95,7 @@ def _patients(number: str, issuer: str) -> QuerySet[Patient]:
 @transaction.atomic
 def _open(person: User, patient: Patient, reason: str) -> EmergencyAccess:
     # Serialises concurrent requests: the second one finds the access of the first.
-    User.objects.select_for_update().get(pk=person.pk)
+    User.objects.select_for_update(no_key=True).get(pk=person.pk)
     _end_for_renewal(person, patient)
     visible = patient.studies.visible_to(person)
     if not patient.studies.exclude(pk__in=visible.values("pk")).exists():
