@@ -72,7 +72,7 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(autouse=True, scope="session")
 def _static_files_found_once() -> Iterator[None]:
-    """Every client of Django's makes the middleware anew, which would look at each file again."""
+    """Every Django test client rebuilds the middleware, which would scan all static files again."""
     find = WhiteNoiseMiddleware.add_files_from_finders
     found: dict[str, Any] = {}
 

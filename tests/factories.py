@@ -98,7 +98,7 @@ def make_radiograph(
 ) -> Radiograph:
     """A radiograph whose DICOM file, a drawn phantom, lies in the storage."""
     study = study or make_study()
-    # Their UIDs make the files differ; drawing each anew took a third of the time of many tests. A
+    # Their UIDs make the files differ; drawing each one took a third of the time of many tests. A
     # prime number, so that neighbours differ however many numbers are used between them.
     pixels = drawn(next(_numbers) % 7, size)
     dataset = phantom_dataset(pixels, study)

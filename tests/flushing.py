@@ -33,7 +33,7 @@ def cheap_flushes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "sql_flush", _names_of_tables)
         patch.setattr(DatabaseOperations, "execute_sql_flush", _empty_patiently)
-        # It would only derive OF_MODELS anew.
+        # It would only derive OF_MODELS again.
         patch.setattr(flush, "emit_post_migrate_signal", lambda *_: None)
         yield
 

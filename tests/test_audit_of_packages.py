@@ -1,4 +1,4 @@
-"""What is said of known vulnerabilities."""
+"""How `make audit` reports known vulnerabilities."""
 
 import json
 from typing import Any

@@ -242,7 +242,7 @@ def test_every_page_of_the_navigation_is_described() -> None:
 
 
 def test_no_template_compares_roles_itself() -> None:
-    """Whoever adds or renames a role finds where roles decide in Python."""
+    """Otherwise a renamed role would silently hide things: templates ask the user's properties."""
     templates = (ROOT / "webportal" / "templates").rglob("*.*")
     assert [file for file in templates if "user.roles" in file.read_text()] == []
 

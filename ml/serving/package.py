@@ -19,7 +19,7 @@ FORMAT = 3
 BRANCHED_FORMAT = 4
 #: Of a package with a calibration for adults, on the same upper stages.
 CALIBRATED_FORMAT = 5
-# Those that assess adults' images in another way than children's.
+# Formats that assess adults' images in another way than children's.
 FOR_ADULTS = (BRANCHED_FORMAT, CALIBRATED_FORMAT)
 FORMATS = (FORMAT, *FOR_ADULTS)
 # Formats for which a gate can be refitted: those from before the network provided its layout.

@@ -185,7 +185,7 @@ def test_a_reset_notifies_its_owner_whatever_their_preferences(
     services.reset_password(radiologist, it_person)
     told = Notification.objects.get(recipient=radiologist)
     assert (told.kind, told.mail_state) == (NotificationKind.PASSWORD_RESET, MailState.DUE)
-    # Whoever has the one-time password cannot keep the e-mail back by reading it on the page.
+    # Somebody with the one-time password cannot suppress the e-mail by reading it on the page.
     mark_read(radiologist)
     assert deliver() == 1
     (message,) = mail.outbox

@@ -36,7 +36,7 @@ def test_the_cookie_ends_with_the_browser(radiologist: User) -> None:
 
 
 def test_a_session_without_a_user_is_stored_for_minutes(radiologist: User) -> None:
-    """Whoever begins a sign-in has one, and anybody can begin any number."""
+    """Every started sign-in has one, and anybody can start any number."""
     client = Client()
     begun = client.session
     soon = timezone.now() + timedelta(minutes=31)
@@ -47,7 +47,7 @@ def test_a_session_without_a_user_is_stored_for_minutes(radiologist: User) -> No
 
 
 def test_a_session_ends_in_time_however_often_it_is_saved(radiologist: User) -> None:
-    """Whoever has a copied cookie could otherwise keep it open for ever."""
+    """A copied cookie could otherwise keep it open for ever."""
     browser = signed_in(radiologist)
     began = timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE - 60)
     session = browser.session

@@ -85,7 +85,7 @@ def test_deactivation_takes_effect_at_once(
     assert not ApiToken.objects.exists()
     header = {"Authorization": f"Token {token}"}
     assert Client().get("/api/v1/tokens", headers=header).status_code == 401
-    # Allowed again, the person signs in anew; an old token does not come back to life.
+    # Once reactivated, the person has to sign in again; an old token stays revoked.
     client.post(f"/users/{radiologist.pk}", {"roles": ["radiologist"], "is_active": "on"})
     assert Client().get("/api/v1/tokens", headers=header).status_code == 401
     assert (

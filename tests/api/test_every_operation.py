@@ -231,7 +231,7 @@ def test_an_operation_responds_as_documented(
 
 
 def assert_recorded(response: Any) -> None:
-    """Whoever the answer shows is in the access log."""
+    """Every patient in the response is in the access log."""
     body = response.content if not response.streaming else b""
     entry = AccessEntry.objects.first()
     for patient in Patient.objects.all():

@@ -200,7 +200,7 @@ def test_an_old_trail_that_was_never_anchored_is_a_finding() -> None:
 
 
 def test_a_trail_that_grew_without_anchors_for_a_long_time_is_a_finding(anchored: Path) -> None:
-    """As when lines were taken out, and those after them written anew without the key's help."""
+    """As if lines had been removed, and the later ones rewritten without the key."""
     start = timezone.now()
     with pytest.MonkeyPatch.context() as patch:
         for slot in range(6):
@@ -274,7 +274,7 @@ def test_contradictory_unsigned_anchors_are_detected(file: Path) -> None:
     assert (finding.code, finding.sequence) == ("other_than_anchored", 1)
 
 
-# ── Beginning anew ──────────────────────────────────────────────────────────────────────────────
+# ── Restarting ──────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_new_series_of_anchors_starts_after_a_restore(

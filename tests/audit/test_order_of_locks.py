@@ -1,4 +1,4 @@
-"""Whoever appends to the trail waits for rows of others before the chain's head, never after."""
+"""What appends to the trail locks other rows before the head of the chain, never after."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

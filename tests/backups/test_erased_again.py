@@ -1,4 +1,4 @@
-"""Whoever was erased since a backup was made does not come back with it."""
+"""Restoring a backup does not bring back patients who were erased since it was made."""
 
 from io import StringIO
 from pathlib import Path
@@ -77,7 +77,7 @@ def test_after_a_recovery_to_a_point_in_time_access_ends_and_backups_go_on(
     backup = taking.take()
     said = StringIO()
     call_command("after_recovery", "2026-11-29T13:05:00+00:00", stdout=said)
-    assert "Everybody signs in anew" in said.getvalue()
+    assert "Everybody has to sign in again" in said.getvalue()
     assert not ApiToken.objects.exists()
     assert RemovalPause.objects.get().reason == PauseReason.OLDER_DATABASE
     detail = {"until": "2026-11-29T13:05:00+00:00", "newest": backup.name}

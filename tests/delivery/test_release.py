@@ -246,7 +246,7 @@ def test_what_a_destination_is_no_longer_sent_is_held_and_delays_nothing_else(
     ]
 
 
-def test_a_study_that_cannot_be_planned_stops_no_other_and_is_looked_at_again(
+def test_a_study_that_cannot_be_planned_is_retried_and_does_not_stop_the_others(
     make_destination: Make, radiologist: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     destination = make_destination(sends=[Content.READS])

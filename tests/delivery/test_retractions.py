@@ -1,4 +1,4 @@
-"""What left for the wrong patient is retracted there, and sent anew for the right one."""
+"""What was sent for the wrong patient is retracted, and sent again for the right one."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -95,7 +95,7 @@ def test_a_pacs_gets_a_rejection_note_and_the_results_of_the_right_patient(
         (DocumentKind.CAPTURE, DeliveryState.DELIVERED),
     ]
     came = {each.SOPInstanceUID: each for each in store_scp.received()}
-    note, *anew = [came[row.document.sop_instance_uid] for row in rows]
+    note, *resent = [came[row.document.sop_instance_uid] for row in rows]
     assert note.SOPClassUID == KeyObjectSelectionDocumentStorage
     assert "Rejected for Patient Safety Reasons" in check(note, tmp_path)
     assert (note.PatientID, str(note.PatientName)) == ("WRONG-1", "Wrong^Person")
@@ -106,9 +106,9 @@ def test_a_pacs_gets_a_rejection_note_and_the_results_of_the_right_patient(
         for item in series.ReferencedSOPSequence
     }
     assert rejected == {row.document.sop_instance_uid for row in before}
-    said = {(each.PatientID, each.IssuerOfPatientID) for each in anew}
+    said = {(each.PatientID, each.IssuerOfPatientID) for each in resent}
     assert said == {("RIGHT-1", "TEST")}
-    assert rejected.isdisjoint(each.SOPInstanceUID for each in anew)
+    assert rejected.isdisjoint(each.SOPInstanceUID for each in resent)
     assert len(send_all(destination)) == len(before) + len(rows)
 
 

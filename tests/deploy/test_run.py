@@ -241,7 +241,7 @@ def test_the_database_is_recovered_to_a_point_in_time(
     identity = {"BACKUP_IDENTITY_FILE": str(tmp_path / "key")}
     recovered = _run(environment | backups | identity, "recover", until.isoformat())
     assert recovered.returncode == 0, recovered.stdout + recovered.stderr
-    assert "Everybody signs in anew" in recovered.stdout
+    assert "Everybody has to sign in again" in recovered.stdout
     with Postgres(var / "postgres") as database, psycopg.connect(database.url) as connection:
         people = connection.execute("SELECT username FROM accounts_user").fetchall()
         pauses = connection.execute("SELECT reason FROM upkeep_removalpause").fetchall()

@@ -56,7 +56,7 @@ def test_instances_are_stored_as_they_came(reader: APIClient) -> None:
     assert shown.study_ids == [first.study_id]
 
 
-def test_a_bad_part_among_good_ones_costs_no_other(reader: APIClient) -> None:
+def test_a_bad_part_does_not_affect_the_good_ones(reader: APIClient) -> None:
     cut = phantom(2)[:-5000]
     response = stow(reader, phantom(1), cut, b"no DICOM at all", phantom(3))
     answer = response.json()
@@ -113,7 +113,7 @@ def test_a_jpeg_or_zip_is_not_wrapped_or_unpacked(reader: APIClient) -> None:
 
 
 @pytest.mark.parametrize("is_single", [False, True])
-def test_a_file_that_is_too_large_is_refused_and_costs_no_other(
+def test_a_file_that_is_too_large_is_refused_and_the_others_are_stored(
     is_single: bool, reader: APIClient, settings: Settings
 ) -> None:
     settings.UPLOAD_MAX_BYTES = len(phantom(1)) + 10_000

@@ -52,7 +52,7 @@ window.checks.withoutVisibleFocus = () => {
     (element) => element.checkVisibility() && !element.disabled && element.type !== "hidden",
   );
   document.activeElement?.blur();
-  // All at once: after each change of the focus the browser computes the styles anew.
+  // All at once: after each change of the focus the browser recomputes the styles.
   const before = elements.map(looks);
   const unseen = elements.filter((element, number) => {
     element.focus({ preventScroll: true });

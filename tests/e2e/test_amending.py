@@ -76,7 +76,7 @@ def test_a_signature_is_taken_back_by_key_from_the_next_study(
     expect(page.locator("#choice-1")).to_be_checked()
     expect(page.locator("[data-take-back]")).to_have_count(0)
     assert not Read.objects.filter(state="signed").exists()
-    # It can be signed anew, otherwise.
+    # It can be signed again, with another finding.
     sign_by_keys(page, "3")
     page.wait_for_url(f"**/studies/{second.radiograph.study_id}")
     assert Read.objects.get(state="signed").pneumonia == "definite"

@@ -225,7 +225,7 @@ def test_a_page_left_by_another_person_stays_covered(
     it_person: User,
     sign_in: Callable[[User], Client],
 ) -> None:
-    """Whoever signs in next at this browser does not uncover it."""
+    """The next user to sign in at this browser does not uncover it."""
     page = open_page(uploader, "/uploads/")
     await_lock(page)
     session = sign_in(it_person).cookies["sessionid"].value

@@ -57,7 +57,7 @@ def test_unlocking_restores_the_page(
         page.get_by_label("Impression").press_sequentially("Right base.")
         expect(page.locator("#lock")).to_be_visible()
         expect(page.locator("#lock")).to_contain_text("Nothing that Asha Tester has typed is lost")
-        # The provider recognises the browser, but nobody has authenticated anew.
+        # The provider recognises the browser, but nobody has authenticated again.
         provider.knows("asha", groups=["readers"], auth_time=int(time.time()) - 3600)
         with context.expect_page() as opened:
             page.get_by_role("link", name="Sign in with Bir Hospital").click()

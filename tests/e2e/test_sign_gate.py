@@ -104,7 +104,7 @@ def test_without_an_image_only_not_interpretable_can_be_signed(
     expect_nothing_to_sign(page)
     page.keyboard.press("Escape")
     choice(page, "Not interpretable").click()
-    # Why has to be said: nobody else can tell it from the read.
+    # The reason is required: nobody else can tell it from the read.
     expect(sign_button(page)).to_be_disabled()
     page.locator("form[data-read] textarea").fill("The pictures cannot be opened.")
     expect(sign_button(page)).to_be_enabled()

@@ -1,4 +1,4 @@
-"""Whoever confirms an erasure reads in words what goes."""
+"""Before confirming an erasure, people read in words what it removes."""
 
 from django.db.models import Model
 

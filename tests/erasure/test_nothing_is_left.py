@@ -156,7 +156,7 @@ def test_everybody_can_be_erased_one_after_the_other(planted: Planted) -> None:
         assert not model._default_manager.exists()
 
 
-# What somebody with the owner's rights may do, and what is said of it.
+# What somebody with the owner's rights can do, and what the verification reports.
 BY_HAND = (
     ("SET detail = '{}' WHERE action = 'user.created'", "was altered"),
     (

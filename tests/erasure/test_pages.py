@@ -1,4 +1,4 @@
-"""Whoever knows the patient asks for an erasure, somebody of hospital IT confirms it."""
+"""Somebody who knows the patient requests an erasure, and hospital IT confirms it."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -53,7 +53,7 @@ def test_a_nepali_reader_gets_a_summary_above_the_english_card(
         assert part in summary
     for point in shipped.thresholds.values():
         assert f" {point['threshold'] * 100:.1f} %" in summary
-    # Of the images that chose the thresholds nothing is said without the card's words.
+    # Figures of the images that chose the thresholds appear only with the card's caveats.
     assert "100.0 %" not in summary
     assert "AUROC" not in summary
     assert "Out of scope" in card

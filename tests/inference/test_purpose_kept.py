@@ -216,7 +216,7 @@ def test_a_series_called_lateral_withholds_results_from_before_descriptions_were
     assert prediction.purpose == Purpose.WITHHELD
     assert ["not_frontal_view", {"view": "Thorax lateral"}] in prediction.purpose_reasons
     assert summary(study)[0] == Category.NOT_ASSESSABLE
-    # What has left of it is withdrawn: destinations are asked about what was judged anew.
+    # What has left of it is withdrawn: destinations are asked about what was re-evaluated.
     assert prediction.rejudged_at is not None
 
 

@@ -118,7 +118,7 @@ def test_a_restarted_worker_releases_only_its_own_former_claims() -> None:
     assert Job.objects.get(pk=other.id).state == JobState.RUNNING
 
 
-def test_one_job_that_cannot_be_requeued_blocks_no_other(
+def test_one_job_that_cannot_be_requeued_does_not_block_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first, second = queued(2)

@@ -247,7 +247,7 @@ def test_a_group_that_cannot_be_stored_is_stored_file_by_file(
     assert "Doe" not in caplog.text
 
 
-def test_a_value_that_the_database_rejects_costs_no_other_file_of_the_group(
+def test_a_value_that_the_database_rejects_does_not_affect_the_rest_of_the_group(
     batch: UploadBatch, uploader: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = {f"{seed}.dcm": dicom(seed, StudyDescription=str(seed)) for seed in range(3)}

@@ -52,7 +52,7 @@ def random_network(input_size: int, seed: int = 0) -> keras.Model:
 def write_open_package(network: keras.Model, like: ModelPackage, folder: Path) -> ModelPackage:
     """Write a folded network as a package whose gate lets every image pass.
 
-    Everything else that it says is said of the network of ``like``.
+    All other figures and texts are those of the package ``like``.
     """
     folder.mkdir()
     network.save_weights(folder / WEIGHTS_FILE)

@@ -254,7 +254,7 @@ def test_hospital_it_sees_why_a_report_waits_and_has_it_sent_again(
     ]
 
 
-def test_a_request_that_cannot_be_reported_stops_no_other(device: Device) -> None:
+def test_a_request_that_cannot_be_reported_does_not_stop_the_others(device: Device) -> None:
     node = Node.objects.get()
     broken = make_commitment(node, instances=[[CR]])
     make_commitment(node, instances=[[CR, "2.25.2"]])

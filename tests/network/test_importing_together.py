@@ -84,7 +84,9 @@ def test_a_study_is_stored_in_one_transaction(together: list[int]) -> None:
     assert verify().findings == []
 
 
-def test_a_faulty_instance_affects_no_other(together: list[int], storage_folder: Path) -> None:
+def test_a_faulty_instance_does_not_affect_the_others(
+    together: list[int], storage_folder: Path
+) -> None:
     node = make_node()
     good = [wait_in_inbox(node, dicom(seed)) for seed in (1, 2)]
     broken = wait_in_inbox(node, b"\0" * 128 + b"DICM" + b"broken")

@@ -152,7 +152,7 @@ def test_a_waiting_instance_can_be_neither_retried_nor_discarded(it_person: User
     assert (inbox.folder() / row.file_name).exists()
 
 
-def test_a_file_lost_or_damaged_in_the_inbox_is_refused_and_affects_no_other(
+def test_a_file_lost_or_damaged_in_the_inbox_is_refused_and_the_others_are_imported(
     settings: Settings, storage_folder: Path
 ) -> None:
     settings.DICOM_STUDY_QUIET_SECONDS = 0

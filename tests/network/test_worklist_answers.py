@@ -38,7 +38,7 @@ def test_an_error_is_no_answer_and_does_not_go_on_for_ever(db: None) -> None:
         assert (asked.state, asked.failures) == (QuestionState.FAILED, questions.MOST_FAILURES)
 
 
-def test_an_answer_that_nobody_expected_stops_no_other_question(
+def test_an_unexpected_answer_does_not_stop_the_other_queries(
     db: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken_for_the_first(event: evt.Event) -> Iterator[tuple[int, Any]]:

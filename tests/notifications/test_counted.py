@@ -169,7 +169,7 @@ def test_a_clinician_is_told_of_an_addendum_and_once(
     assert told(referrer) == [(NotificationKind.REPORTS_READY, 1)]
     run.create_due()
     assert told(referrer) == [(NotificationKind.REPORTS_READY, 1)]
-    # Whoever uploaded the images has nothing to do with it.
+    # The uploader of the images is not notified.
     assert not Notification.objects.filter(
         kind=NotificationKind.STUDIES_SIGNED, studies__gt=2
     ).exists()

@@ -137,7 +137,7 @@ def test_giving_a_study_a_number_shows_nothing_of_an_order_of_another_department
     person.departments.set([study.department])
     client.force_login(person)
     shown = page(client, study)
-    # That they contradict each other is said, or nobody would look.
+    # The page says that they contradict each other, or nobody would look.
     assert "Differs from the study: Patient ID." in shown
     for text in (page(client, study), find(client, study, "ACC-1", "P-2")):
         assert "Cough" not in text
@@ -148,7 +148,7 @@ def test_giving_a_study_a_number_shows_nothing_of_an_order_of_another_department
     assert client.post(address, {"step": "link", "order": key}).status_code == 404
     entries = AccessEntry.objects.filter(route="orders:study-order")
     assert not entries.filter(criteria__orders__contains=str(key)).exists()
-    # Whoever has the request knows the Patient ID.
+    # A user who has the request form knows the Patient ID.
     assert "Cough" in find(client, study, "ACC-1", "P-1")
     known = {"step": "link", "order": key, "patient_id": "P-1"}
     assert client.post(address, known).status_code == 302

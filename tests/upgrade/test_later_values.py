@@ -264,7 +264,7 @@ def test_no_page_and_no_endpoint_fails_at_a_later_value(
     }
 
 
-def test_a_notification_of_a_later_kind_waits_and_holds_up_no_other(
+def test_a_notification_of_a_later_kind_waits_and_does_not_delay_the_others(
     people: dict[Role, User], settings: LazySettings
 ) -> None:
     settings.MAIL_ENABLED, settings.PORTAL_URL = True, "https://chestline.example"

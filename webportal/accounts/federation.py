@@ -113,8 +113,8 @@ def update_roles(user: User, groups: Sequence[str], source: IdentitySource) -> N
 def is_long_unconfirmed(user: User) -> bool:
     """Whether the identity provider has not confirmed a user for API_TOKEN_CONFIRM_DAYS.
 
-    It is asked only while they have a session. Whoever has left has none, but may have API tokens.
-    The directory is asked about tokens, too.
+    It is asked only while they have a session. People who have left have none, but may have API
+    tokens. The directory is asked about tokens, too.
     """
     if not settings.API_TOKEN_CONFIRM_DAYS or not (settings.OIDC_ISSUER or settings.SAML_METADATA):
         return False

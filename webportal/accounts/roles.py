@@ -11,7 +11,7 @@ from webportal.accounts.models import Role, User
 
 #: Roles that upload images: radiographers, and radiologists who upload themselves.
 UPLOADERS: tuple[Role, ...] = (Role.UPLOADER, Role.RADIOLOGIST)
-#: Whoever holds only these looks after all departments, and sees no study by belonging to one.
+#: Users with only these roles look after all departments, and see no study by belonging to one.
 ROLES_OF_ALL_DEPARTMENTS: tuple[Role, ...] = (Role.IT, Role.AUDITOR)
 
 View = Callable[..., HttpResponseBase]

@@ -162,7 +162,7 @@ def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> N
                 _("Ask another member of IT: nobody can assign roles to themselves.")
             )
         refuse_conflict(roles)
-    # Whoever has left comes back with an account that somebody else could use as well.
+    # The account of somebody who had left may since have come into other hands.
     is_back = is_active and not user.is_active
     waiting = role_requests.to_approve(roles, held=() if is_back else user.roles)
     if waiting and not is_active:

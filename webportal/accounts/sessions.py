@@ -93,7 +93,7 @@ class SessionStore(db.SessionStore):
         """Give the session another key; if it is locked, it stays locked."""
         rows = Session.objects.filter(pk=self.session_key)
         with transaction.atomic():
-            # Whoever locks it at the same time waits here, and then finds that the key is gone.
+            # A concurrent request that locks it waits here, and then finds that the key is gone.
             before = rows.select_for_update().first()
             super().cycle_key()
             if before is not None:

@@ -40,7 +40,7 @@ class DepartmentEndpoint(ListModelMixin, Endpoint[Department]):
     roles = {"list": EVERYONE} | dict.fromkeys(("create", "partial_update"), (Role.IT,))
 
     def get_queryset(self) -> QuerySet[Department]:
-        """Those that the caller may know of."""
+        """The departments that the caller may see."""
         if getattr(self, "swagger_fake_view", False):
             return Department.objects.none()
         if self.person.has_role(Role.IT, Role.COORDINATOR):

@@ -65,7 +65,7 @@ class PlanSerializer(serializers.Serializer[Plan]):
         return sorted(plan.unreadable)
 
     def get_obstacles(self, plan: Plan) -> list[str]:
-        """Those that take longest to resolve come first."""
+        """What delays the erasure, longest first."""
         return obstacles(plan)
 
 

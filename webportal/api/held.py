@@ -27,7 +27,7 @@ from webportal.intake.held.forms import HeldFileForm, initial_of
 from webportal.intake.models import UploadItem, Verdict
 from webportal.refusals import Refusal
 
-#: Each is checked in the sandbox anew, while the caller waits.
+#: Each is checked in the sandbox again, while the caller waits.
 MOST_AT_ONCE = 100
 
 

@@ -62,7 +62,7 @@ def _watch(end: Callable[[], None]) -> None:
             end()
             return
         except (DatabaseError, InterfaceError):
-            # Whoever needs the database says that it is away.
+            # What needs the database reports that it is unreachable.
             pass
         finally:
             connection.close()

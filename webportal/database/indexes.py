@@ -11,7 +11,7 @@ class AddIndexConcurrently(operations.AddIndexConcurrently):
 
     PostgreSQL waits for every transaction that was open when the build began, such as that of a
     backup. Nobody waits behind it, so no lock timeout applies: one would leave an invalid index,
-    whose name is then taken. Such an index is built anew, and a valid one is kept.
+    whose name is then taken. Such an index is rebuilt, and a valid one is kept.
     """
 
     def database_forwards(

@@ -102,8 +102,8 @@ def _prepare(delivery: Delivery) -> Delivery | None:
     """Lock a delivery, check that it may be sent, and create its document; None if it may not.
 
     The document is locked, too: otherwise two destinations could get different ones of one UID.
-    Before it the study of a result: one that is being judged anew would leave with the former
-    cautions, and seem to be made after it was judged.
+    Before it the study of a result: one that is being re-evaluated would leave with the
+    former cautions, and seem to be made after that.
     """
     of_result = Document.objects.filter(deliveries=delivery, prediction__isnull=False)
     lock_studies(list(of_result.values_list("study", flat=True)))

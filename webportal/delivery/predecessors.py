@@ -102,7 +102,7 @@ def _former(document: Document, made: QuerySet[Document]) -> Document | None:
     latest = others.order_by("-created_at").first()
     if latest is None:
         return None
-    # Whoever gets this one has that with the same revision, if there are two.
+    # If there are two, a destination that gets this one has had that of the same revision.
     alike = others.filter(
         read=latest.read, addendum=latest.addendum, revision=document.revision
     ).first()

@@ -159,7 +159,7 @@ def _opened(document: Document, study: Study) -> StructuredReport:
     if document.made_at is None:
         with transaction.atomic():
             # Locked as for sending, so that one UID never has two different contents, and that of
-            # a result never the cautions of before it was judged anew.
+            # a result never the cautions from before it was re-evaluated.
             lock_studies([study.pk])
             document = Document.objects.select_for_update().get(pk=document.pk)
             if document.made_at is None:

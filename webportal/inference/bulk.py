@@ -1,7 +1,8 @@
 """Changing all jobs that failed for the same reason, as hospital IT does after an incident.
 
 Each job is changed in its own transaction by the function that changes a single one, so that the
-trail has an entry for each and one that somebody else has changed meanwhile stops no other.
+trail has an entry for each and one that somebody else has changed meanwhile does not stop the
+others.
 """
 
 from dataclasses import dataclass

@@ -5,8 +5,8 @@ finds the network's input ready need not do so again. It is a short cut and noth
 where there is none (a bucket, another release, an image queued again), the worker decodes the
 stored file. Nothing is flushed to disk, and no record names these files.
 
-Whoever can write to the storage cannot change a stored image unnoticed, and must not be able to
-change what is analysed in its place: an input is signed, together with the image that it is of.
+Somebody who can write to the storage cannot change a stored image unnoticed, and must not be able
+to change what is analysed in its place: an input is signed, together with its image.
 """
 
 import logging

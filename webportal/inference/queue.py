@@ -47,7 +47,7 @@ def enqueue(radiograph: Radiograph, by: User) -> Job:
     whatever their outcome, never prevent a new one. Raises QueueError for an image of a prior.
     """
     Radiograph.objects.select_for_update(no_key=True).get(pk=radiograph.pk)
-    # Read anew: a radiologist may have put it on the worklist meanwhile.
+    # Read it again: a radiologist may have put it on the worklist meanwhile.
     if Study.objects.filter(pk=radiograph.study_id, reading_state=ReadingState.PRIOR).exists():
         raise QueueError(
             _("This study is a prior, which is not analysed. Put it on the worklist first.")

@@ -57,7 +57,7 @@ def percentage(probability: float, thresholds: Thresholds) -> float:
 def threshold_percent(name: str, thresholds: Thresholds) -> str:
     """The threshold of an operating point as a percentage, as probabilities are compared with it.
 
-    Whoever compares whole percentages comes to the category of the unrounded ones.
+    Comparing whole percentages gives the same category as comparing the unrounded ones.
     """
     places = _digits_for(thresholds, PERCENT_DIGITS)
     return f"{_format(float(_up(thresholds[name]['threshold'], places)), places)} %"

@@ -43,7 +43,7 @@ def create_due() -> int:
     signed = signed.exclude(reader=F("study__created_by"))
     signed = signed.filter(sees("study__created_by", "study__department"))
     referred = standing_reads().filter(_for_referrer("study"))
-    # Whoever has acted on a report must hear of what was added to it, and of whose it is instead.
+    # Those who acted on a report must learn of additions to it, and of a corrected identity.
     # An amendment is a read.
     added = Addendum.objects.filter(_for_referrer("read__study"), read__state=ReadState.SIGNED)
     corrected = IdentityCorrection.studies.through.objects.filter(_for_referrer("study"))

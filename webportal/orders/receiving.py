@@ -218,7 +218,7 @@ def _apply(order: Order, content: OrderContent, at: datetime) -> None:
         # Nothing undoes a later message, and nothing of the same time what changed an order.
         if before is not None and _rank(written) < _rank(before):
             continue
-        # An order for somebody else has to be looked at anew.
+        # An order for somebody else has to be looked at again.
         if name == "patient_ids" and order.patient_ids != value:
             order.not_for = []
         setattr(order, name, value)

@@ -136,7 +136,7 @@ class VisibleQuerySet(models.QuerySet[_M]):
     """Rows that belong to a study, or to a batch."""
 
     def visible_to(self, person: User) -> Self:
-        """Those that the person may see."""
+        """The rows that the person may see."""
         return self.filter(visible(self.model, scope_of(person)))
 
     def in_departments_of(self, person: User) -> Self:

@@ -147,7 +147,7 @@ def _fit_classifier(
 def _class_of(name: str, kind: ood_samples.Samples) -> int:
     """Return the class of a kind of OOD images.
 
-    Those that lie nearest to chests, each on a side of its own, have classes of their own.
+    The kinds nearest to chests, each on a side of its own, have classes of their own.
     """
     if kind.group == "cropped":
         return CROPPED_CHEST

@@ -1,6 +1,6 @@
 """Plots and the comparison with drawn boxes for a package that is there already.
 
-The network runs on the images anew; calibration, thresholds and figures stay as they are.
+The network runs on the images again; calibration, thresholds and figures stay as they are.
 """
 
 from collections.abc import Mapping, Sequence

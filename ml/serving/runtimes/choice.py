@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 AUTO = "auto"
 # The pyproject.toml extra that installs each; a CPU worker has only the first.
 EXTRAS = {"onnxruntime": "worker", "openvino": "openvino", "tensorflow": "worker-tensorflow"}
-# Those that need another one on a GPU.
+# Runtimes that need another extra on a GPU.
 GPU_EXTRAS = {"tensorflow": "gpu"}
 # In the order of preference; docs/benchmarks.md has the figures.
 ON_CPU = ("onnxruntime", "openvino", "tensorflow")

@@ -32,7 +32,7 @@ def kept(count: int) -> list[dict[str, object]]:
 def test_a_kept_measurement_has_the_value_shown_on_screen(page: Page, kind: str) -> None:
     measure(page, kind)
     keep = page.get_by_role("button", name=f"Keep with the read: {kind}")
-    # Cornerstone measures anew with the next frame, and the line is written anew.
+    # Cornerstone measures again with the next frame, which rewrites the line.
     page.wait_for_function(
         "value => Math.abs(parseFloat(document.querySelector('.is-open small')?.textContent)"
         " - value) < 0.06 * value",

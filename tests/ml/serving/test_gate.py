@@ -1,6 +1,6 @@
 """The shipped gate refuses what is not a frontal chest radiograph, and lets radiographs pass.
 
-The kinds are those of ``ml.research.ood_samples``, drawn anew from seeds that no fit has used.
+The kinds are those of ``ml.research.ood_samples``, drawn from seeds that no fit has used.
 """
 
 import io

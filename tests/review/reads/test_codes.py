@@ -13,7 +13,7 @@ def test_every_choice_of_the_read_has_codes() -> None:
     )
     coded = dict(coded_findings(read))
     chosen = {"pneumonia", Pneumonia.DEFINITE, *Zone.values, *OtherFinding.values}
-    # 'Other' is said in the impression.
+    # 'Other' has no code: the impression describes it.
     assert set(coded) == chosen - {OtherFinding.OTHER}
     assert all(code.snomed_ct for code in coded.values())
     assert coded[Zone.RIGHT_UPPER].laterality != coded[Zone.LEFT_UPPER].laterality

@@ -175,7 +175,7 @@ def test_the_required_second_read_is_cancelled(
     take_back(first, readers[0])
     assert not SecondReading.objects.exists()
     assert state(study) == ("unread", "first")
-    # Whoever had it open as second reader is told, and nothing of theirs is lost.
+    # A second reader who had it open is told, and loses nothing.
     late = Entry(prediction.pk, "confirm", "none", kind="second", comment="Mine.")
     with pytest.raises(ReadingError, match="taken the signature back"):
         sign(study, readers[1], late, PASSWORD, pin_is_open=False)

@@ -172,7 +172,7 @@ def test_unknown_header_values_are_shown_beside_the_result(
     assert said in panel
     assert "Pneumonia likely · 93 %" in panel
     assert ("Check this before you rely on the result" in panel) == bool(said)
-    # Until it is judged anew after an upgrade, its former reasons stand.
+    # Until it is re-evaluated after an upgrade, its former reasons stand.
     Prediction.objects.update(purpose="")
     panel = machine_panel(browser, Study.objects.get())
     assert ("Check this before you rely on the result" in panel) == bool(said)

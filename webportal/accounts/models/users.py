@@ -161,7 +161,7 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
 
 
 class Membership(models.Model):
-    """That a person belongs to a department; its heads are told of emergency access to it."""
+    """A person's membership of a department; its heads are told of emergency access to it."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     department = models.ForeignKey(Department, on_delete=models.PROTECT, related_name="memberships")

@@ -21,7 +21,7 @@ def measured(read: Read) -> list[str]:
 
 
 def uncoded(read: Read) -> list[str]:
-    """That a read has a finding without a code: else it would say less than its reader signed."""
+    """State a finding that has no code: otherwise the document says less than its reader signed."""
     if OtherFinding.OTHER not in read.other_findings:
         return []
     is_described = bool(read.comment.strip())
@@ -67,7 +67,7 @@ def cautions(prediction: Prediction) -> list[str]:
     """What the study page says must be checked before a result is relied on, as sentences."""
     with translation.override("en"):
         found = sentences(prediction.purpose_reasons)
-        # Until a result is judged anew after an upgrade, its former reasons stand.
+        # Until a result is re-evaluated after an upgrade, its former reasons stand.
         is_doubted = bool(prediction.purpose_reasons) and not prediction.purpose
         if is_doubted or prediction.purpose == Purpose.UNCONFIRMED:
             found.append("Check this before relying on the result.")

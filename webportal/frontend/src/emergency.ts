@@ -4,7 +4,7 @@ const TICK_MS = 5000;
 
 /**
  * Count the minutes of running emergency accesses and offer to renew them in the last ones. When one
- * has ended, load the page anew, because it may show what is no longer to be seen; but not while
+ * has ended, reload the page, because it may show what is no longer to be seen; but not while
  * somebody types or sends files.
  */
 export function countEmergencies(): void {

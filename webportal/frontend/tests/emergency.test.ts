@@ -26,7 +26,7 @@ beforeEach(() => {
 
 afterEach(() => vi.useRealTimers());
 
-test("it is renewed in its last minutes, and its end loads the page anew", () => {
+test("it is renewed in its last minutes, and its end reloads the page", () => {
   expect(part("[data-minutes]").textContent).toBe("15");
   vi.advanceTimersByTime(295_000);
   expect(part("[data-renew]").hidden).toBe(true);

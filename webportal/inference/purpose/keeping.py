@@ -64,8 +64,8 @@ def _write(results: QuerySet[Prediction]) -> int:
         )
         fields = {"purpose": judgement.purpose.value, "purpose_reasons": judgement.stored}
         if fields != {"purpose": result.purpose, "purpose_reasons": result.purpose_reasons}:
-            # A migration has emptied the purpose of a result that is to be judged anew; what was
-            # known of it has left, perhaps.
+            # A migration has emptied the purpose of a result to be re-evaluated, which may have
+            # been sent before.
             was_judged = result.purpose or judgement.stored != result.purpose_reasons
             again = {"rejudged_at": clock()} if was_judged else {}
             Prediction.objects.filter(pk=result.pk).update(**fields, **again)

@@ -239,7 +239,7 @@ def _of_looks(
 ) -> list[PurposeDoubt]:
     """Compare the age with whose image it looks like.
 
-    Nothing is said of an adult whose image looks like one: the age says it.
+    An adult whose image looks like one raises no doubt here: the age already does.
     """
     if age is None and assessed_as == ADULT:
         return [PurposeDoubt("looks_adult", Purpose.UNCONFIRMED, made_for)]

@@ -27,8 +27,8 @@ from webportal.review.reads.second_reading import may_read_blind
 
 # A study that this reader may read, that nobody else is reading, and that is not assigned to
 # another, unless that one may not make the read that is due, by the rule of `may_make`, can read no
-# study of the department any more, or has not begun with a stat study in time, which counts anew
-# where it becomes stat. Exclusions are evaluated once, so that the index gives the order.
+# study of the department any more, or has not begun with a stat study in time, which counts from
+# when it became stat. Exclusions are evaluated once, so that the index gives the order.
 MAY_HAVE = """
     FROM records_study AS study
     LEFT JOIN review_reservation AS other ON other.study_id = study.id

@@ -28,6 +28,6 @@ class Command(BaseCommand):
             self.stdout.write("anchored" if anchors.anchor() else "already anchored")
             return
         if not reason.strip():
-            raise CommandError("Give the reason why the anchors begin anew.")
+            raise CommandError("Give the reason for starting a new series of anchors.")
         anchors.restart(reason.strip())
-        self.stdout.write("begun anew; earlier anchors are kept but no longer compared")
+        self.stdout.write("started a new series; earlier anchors are kept but no longer compared")

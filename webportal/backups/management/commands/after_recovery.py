@@ -33,6 +33,6 @@ class Command(BaseCommand):
         except (BackupError, MigrationError, RoleError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            "Everybody signs in anew; API tokens are revoked; no files are removed from"
+            "Everybody has to sign in again; API tokens are revoked; no files are removed from"
             " the storage until hospital IT resumes it under Queue."
         )

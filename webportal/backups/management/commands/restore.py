@@ -48,6 +48,6 @@ class Command(BaseCommand):
             sys.exit(1)
         self.stdout.write(
             f"Restored and intact: {verdict.entries} entries, {verdict.anchors} anchors checked."
-            " Everybody signs in anew; API tokens are revoked; no files are removed from"
+            " Everybody has to sign in again; API tokens are revoked; no files are removed from"
             " the storage until hospital IT resumes it under Queue."
         )
