@@ -215,6 +215,22 @@ def test_an_age_that_agrees_or_is_neither_says_enough(assessed_as: str, born: da
     assert [reason.code for reason in judgement.reasons] == ["age_outside"]
 
 
+def test_an_infant_who_looks_like_an_adult_is_doubted_too() -> None:
+    judgement = judged(assessed_as="adult", birth_date=date(2025, 9, 1))
+    assert judgement.purpose == Purpose.OUTSIDE
+    assert [reason.code for reason in judgement.reasons] == ["age_outside", "adult_unlike_age"]
+
+
+@pytest.mark.parametrize(("born", "is_doubted"), [(TAKEN.year - 45, False), (TAKEN.year - 5, True)])
+def test_an_adult_is_not_doubted_where_a_package_is_for_all_ages(
+    born: int, is_doubted: bool
+) -> None:
+    everybody = {"youngest_years": 0, "oldest_years": 100, "views": ["AP"]}
+    judgement = judged(everybody, "adult", birth_date=date(born, 1, 1))
+    codes = [reason.code for reason in judgement.reasons]
+    assert codes == (["adult_unlike_age"] if is_doubted else [])
+
+
 def test_whose_image_a_withheld_one_looks_like_is_not_said() -> None:
     withheld = judged(assessed_as="adult", view_position="LAT")
     assert withheld == judged(view_position="LAT")
@@ -232,6 +248,15 @@ def test_a_package_for_adults_accepts_adults() -> None:
     adults = {"youngest_years": 18, "oldest_years": 100, "views": ["PA", "AP"]}
     assert judged(adults, birth_date=date(1980, 1, 1), view_position="PA").purpose == Purpose.WITHIN
     assert judged(adults).purpose == Purpose.OUTSIDE
+
+
+def test_a_reason_of_a_later_release_is_named_by_its_code() -> None:
+    stored = [
+        ["age_outside", {"months": 240, "youngest": 1, "oldest": 5}],
+        ["too_new", {"months": 3}],
+    ]
+    assert sentences(stored)[1] == "too_new"
+    assert in_short(stored) == ["20 years old", "too_new"]
 
 
 def test_the_most_serious_reason_decides_and_comes_first() -> None:

@@ -107,7 +107,7 @@ def sentences(given: Sequence[Sequence[Any]]) -> list[str]:
 
 def in_short(given: Sequence[Sequence[Any]]) -> list[str]:
     """Return short labels of stored reasons, without duplicates."""
-    words = (str(SHORT[code]) % _shown(code, values) for code, values in given)
+    words = (_in_short(code, values) for code, values in given)
     return list(dict.fromkeys(words))
 
 
@@ -121,9 +121,16 @@ def format_age(months: int) -> str:
     return ngettext("%(count)d year", "%(count)d years", years) % {"count": years}
 
 
+def _in_short(code: str, values: Mapping[str, Any]) -> str:
+    # As in `_sentence`, a reason of a later release is named by its code.
+    return str(SHORT[code]) % _shown(code, values) if code in SHORT else code
+
+
 def _sentence(code: str, values: Mapping[str, Any]) -> str:
     if code in WITHHELD:
         return str(Reason(code, values))
+    if code != "age_outside" and code not in LONG:  # of a later release, after a way back
+        return code
     if code != "age_outside":
         return str(LONG[code]) % _shown(code, values)
     if values["months"] < INFANT_MONTHS:

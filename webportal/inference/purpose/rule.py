@@ -246,7 +246,8 @@ def _of_looks(
     if age is None:
         return []
     values = {"months": age.months}
-    if assessed_as == ADULT and _fits(age, made_for):
+    # Not of an older child, who may look like one.
+    if assessed_as == ADULT and age.months < min(_below(made_for), ADULT_FROM_MONTHS):
         return [PurposeDoubt("adult_unlike_age", Purpose.UNCONFIRMED, values)]
     if assessed_as == CHILD and age.months >= ADULT_FROM_MONTHS:
         return [PurposeDoubt("child_unlike_age", Purpose.OUTSIDE, values)]
@@ -254,4 +255,9 @@ def _of_looks(
 
 
 def _fits(age: StatedAge, made_for: Mapping[str, int]) -> bool:
-    return made_for["youngest"] * 12 <= age.months < (made_for["oldest"] + 1) * 12
+    return made_for["youngest"] * 12 <= age.months < _below(made_for)
+
+
+def _below(made_for: Mapping[str, int]) -> int:
+    """The first age in months that is too old."""
+    return (made_for["oldest"] + 1) * 12
