@@ -335,7 +335,7 @@ def test_without_a_provider_passwords_cannot_be_switched_off(settings: Settings)
 
 
 @pytest.mark.parametrize(("minutes_ago", "unlocks"), [(0, True), (15, False), (None, False)])
-def test_a_locked_session_is_unlocked_by_authenticating_anew(
+def test_a_locked_session_is_unlocked_by_authenticating_again(
     minutes_ago: int | None, unlocks: bool, client: Client, provider: IdentityProvider
 ) -> None:
     provider.knows("asha", groups=["readers"])

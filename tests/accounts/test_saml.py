@@ -158,7 +158,7 @@ def refused(client: Client, provider: SamlProvider, response: str) -> None:
 
 
 @pytest.mark.parametrize(("minutes_ago", "unlocks"), [(0, True), (15, False)])
-def test_a_locked_session_is_unlocked_by_authenticating_anew(
+def test_a_locked_session_is_unlocked_by_authenticating_again(
     minutes_ago: int, unlocks: bool, client: Client, provider: SamlProvider
 ) -> None:
     provider.sign_in(client, "asha", groups=["readers"])

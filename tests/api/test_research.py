@@ -54,7 +54,7 @@ def test_an_export_is_asked_for_and_fetched(as_user: Call, researcher: User) -> 
     ]
 
 
-def test_an_export_is_its_researcher_s_alone(
+def test_only_its_researcher_sees_an_export(
     as_user: Call, researcher: User, make_user: Callable[..., User]
 ) -> None:
     study_with()

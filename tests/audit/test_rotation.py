@@ -62,7 +62,7 @@ def remarks() -> list[tuple[Any, ...]]:
     ]
 
 
-def test_all_is_verified_and_said_to_be_by_which_key(rotated: None) -> None:
+def test_all_is_verified_and_the_key_of_each_part_is_reported(rotated: None) -> None:
     assert verify().intact
     ids = [Key.of(each).id for each in (FIRST, SECOND, THIRD)]
     numbers = [entry.sequence for entry in AuditEntry.objects.filter(action="audit.key_changed")]
@@ -187,7 +187,7 @@ def test_the_database_changes_the_key_with_an_entry_alone(rotated: None) -> None
         ChainHead.objects.update(key_id=Key.of(FIRST).id, sequence=99)
 
 
-def test_a_trail_cut_off_before_the_change_is_said_to_be_cut_off(rotated: None) -> None:
+def test_a_trail_cut_off_before_the_change_is_reported_as_cut_off(rotated: None) -> None:
     cut_back(3)
     behind_its_back(f"UPDATE audit_chainhead SET key_id = '{Key.of(FIRST).id}'")
     found = codes()

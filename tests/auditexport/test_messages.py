@@ -162,7 +162,7 @@ def test_an_erased_entry_is_sent_without_its_details() -> None:
     assert entry_in(sent(blank))["detail"] == {"erased_by": entry.sequence + 1}
 
 
-def test_details_that_are_too_long_for_a_receiver_are_left_out_and_it_is_said() -> None:
+def test_details_too_long_for_a_receiver_are_left_out_with_a_notice() -> None:
     entry = append(Event(Action.STUDY_CHANGED, "study", "1", detail={"new": "x" * MOST_BYTES}))
     message = audit_message(entry, Records([entry]))
     assert len(message) < MOST_BYTES

@@ -190,7 +190,7 @@ def test_a_server_that_is_away_offers_to_leave_nothing_out(
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 503])
-def test_a_server_that_lets_nobody_in_offers_to_leave_nothing_out(
+def test_a_server_that_refuses_access_is_no_reason_to_set_an_entry_aside(
     repository: Repository, client: Client, status: int
 ) -> None:
     add(3)

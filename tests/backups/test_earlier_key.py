@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 DOUBT = "which is not AUDIT_KEY: if others know it, they can have made or altered this backup"
 
 
-def test_whoever_knows_an_earlier_key_can_have_made_the_backup(
+def test_anyone_with_an_earlier_key_can_have_made_the_backup(
     repository_folder: Path, other: Other, settings: Settings
 ) -> None:
     append(Event(Action.STUDY_VIEWED, "study", "1"), "ann")

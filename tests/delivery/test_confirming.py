@@ -256,7 +256,7 @@ def test_a_report_that_says_both_does_not_count_as_a_confirmation(archive: Desti
     assert is_missing(archive, 1)
 
 
-def test_what_keeps_a_pacs_from_being_asked_is_said(
+def test_what_prevents_a_commitment_request_is_reported(
     archive: Destination, store_scp: StoreScp, settings: Settings
 ) -> None:
     stored(archive)

@@ -104,7 +104,7 @@ def test_a_destination_is_added_changed_paused_and_removed(client: Client) -> No
         ({"sends": []}, "required"),
     ],
 )
-def test_a_wrong_value_is_said_and_nothing_is_added(
+def test_an_invalid_value_is_reported_and_nothing_is_added(
     client: Client, wrong: dict[str, object], words: str
 ) -> None:
     answer = client.post("/destinations/new/dicom", NEW | wrong)

@@ -175,7 +175,7 @@ def test_a_read_under_a_former_identity_waits_for_its_amendment(
     assert row.attempts == 0
 
 
-def test_a_result_is_made_anew_for_a_corrected_identity(make_destination: Make) -> None:
+def test_a_result_is_remade_for_a_corrected_identity(make_destination: Make) -> None:
     make_destination(port=1, sends=[Content.RESULTS], results_when="at_once")
     prediction = make_prediction()
     planning.plan()

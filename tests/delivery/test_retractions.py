@@ -160,7 +160,7 @@ def test_by_hl7_every_observation_is_marked_wrong_for_the_former_patient(
     assert marked == ["W"] * ris.messages[0].count("\rOBX")
 
 
-def test_by_fhir_everything_is_in_error_until_it_is_said_of_the_right_patient(
+def test_over_fhir_everything_is_in_error_until_it_is_sent_for_the_right_patient(
     prediction: Prediction, make_ehr: Make, make_fhir_server: MakeServer, radiologist: User
 ) -> None:
     server = make_fhir_server()
@@ -267,7 +267,7 @@ def test_a_study_that_moves_on_is_retracted_again_and_what_was_is_not(
     assert sorted(each.PatientID for each in notes) == [right.patient_id, "WRONG-1"]
 
 
-def test_a_retraction_sent_again_leaves_what_is_said_of_the_right_patient(
+def test_a_retraction_sent_again_keeps_what_was_sent_for_the_right_patient(
     prediction: Prediction,
     make_ehr: Make,
     make_fhir_server: MakeServer,

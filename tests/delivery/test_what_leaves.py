@@ -86,7 +86,7 @@ def test_what_is_seen_on_an_image_that_is_not_interpretable_is_in_every_output(
         ("A nodule.", "Other finding: see the impression."),
     ],
 )
-def test_a_finding_without_a_code_is_said_in_every_output(
+def test_a_finding_without_a_code_is_stated_in_every_output(
     make_destination: Make, radiologist: User, comment: str, words: str
 ) -> None:
     make_destination()
@@ -100,9 +100,7 @@ def test_a_finding_without_a_code_is_said_in_every_output(
     assert words in str(report["text"])
 
 
-def test_nothing_is_said_of_a_finding_that_is_not_there(
-    make_destination: Make, radiologist: User
-) -> None:
+def test_an_absent_finding_is_not_mentioned(make_destination: Make, radiologist: User) -> None:
     make_destination()
     signed = read(make_prediction(), radiologist, "none", other_findings=("effusion",))
     said = str(sr_of(signed)) + hl7_of(signed) + str(fhir_of(signed))
@@ -276,7 +274,7 @@ def test_what_only_the_first_of_two_readers_saw_is_not_lost(
         assert all(each in " ".join(shown.split()) for each in told)
 
 
-def test_a_first_reader_who_said_no_more_is_not_quoted(
+def test_a_first_reader_who_reported_nothing_more_is_not_quoted(
     radiologist: User, make_user: Callable[..., User], settings: Settings
 ) -> None:
     settings.SECOND_READING, settings.SECOND_READING_SHARE = True, 1.0

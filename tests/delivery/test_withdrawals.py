@@ -313,7 +313,7 @@ def test_a_result_that_waits_leaves_once_with_the_cautions_of_then(
     assert not any(cautions_in(each) for each in reports)
 
 
-def test_a_result_that_an_upgrade_has_judged_anew_leaves_with_all_cautions_meanwhile(
+def test_a_result_that_an_upgrade_re_evaluates_leaves_with_all_cautions_meanwhile(
     make_destination: Make, store_scp: StoreScp, of_unknown_age: Prediction
 ) -> None:
     """Where the reasons stay as they were, it does not leave again."""
@@ -329,7 +329,7 @@ def test_a_result_that_an_upgrade_has_judged_anew_leaves_with_all_cautions_meanw
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_result_sent_while_it_is_judged_anew_does_not_keep_the_former_cautions(
+def test_a_result_sent_while_it_is_re_evaluated_does_not_keep_the_former_cautions(
     make_destination: Make, store_scp: StoreScp, of_unknown_age: Prediction
 ) -> None:
     store_scp.start()

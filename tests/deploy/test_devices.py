@@ -51,7 +51,7 @@ def test_without_a_driver_that_works_there_is_none(driver: Path) -> None:
     ("chosen", "found"),
     [("0,2", ["0", "2"]), (" MIG-2222 ", ["MIG-2222"]), ("", []), ("-1", [])],
 )
-def test_whoever_starts_it_may_choose(
+def test_the_user_who_starts_it_may_choose(
     chosen: str, found: list[str], driver: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer(driver, LISTED)
@@ -65,7 +65,7 @@ def test_on_the_cpu_no_gpu_is_asked_for(driver: Path, monkeypatch: pytest.Monkey
     assert gpus() == []
 
 
-def test_each_worker_sees_its_own_device_alone(tmp_path: Path) -> None:
+def test_each_worker_sees_only_its_own_device(tmp_path: Path) -> None:
     found = ["GPU-aaaa", "MIG-1111"]
     code = "import os, time; print('sees', os.environ['CUDA_VISIBLE_DEVICES']); time.sleep(60)"
     programs = [

@@ -32,7 +32,7 @@ def test_tokens_sessions_and_nobody(
     assert ApiToken.objects.exclude(used_at=None).count() == 3
 
 
-def test_whoever_must_choose_a_password_is_told_so_as_a_program(
+def test_a_program_is_told_that_its_user_must_choose_a_password(
     radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     browser = sign_in(radiologist)

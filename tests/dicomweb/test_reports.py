@@ -286,7 +286,7 @@ def test_a_released_read_is_there_with_its_marks_and_an_addendum_replaces_it(
     assert reports(reader, prediction) == AI
 
 
-def test_an_uploader_finds_images_alone(
+def test_an_uploader_finds_only_images(
     calling: Call, make_user: Any, reader: APIClient, prediction: Prediction
 ) -> None:
     uploader = calling(make_user(Role.UPLOADER))

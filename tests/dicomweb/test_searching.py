@@ -247,7 +247,7 @@ def test_uploaders_search_and_see_no_image(calling: Call, uploader: User) -> Non
     assert client.get(study).status_code == 403
 
 
-def test_results_are_dicom_json_alone(studies: list[Study], reader: APIClient) -> None:
+def test_results_are_only_dicom_json(studies: list[Study], reader: APIClient) -> None:
     for accept in ("application/dicom+json", "application/json", "*/*", "application/*;q=0.5"):
         assert reader.get(STUDIES, headers={"accept": accept}).status_code == 200
     for accept in ("application/dicom+xml", 'multipart/related; type="application/dicom+xml"'):

@@ -86,7 +86,7 @@ def test_what_is_stored_already_is_success(reader: APIClient) -> None:
     assert len(stow(reader, data).json()[REFERENCED]["Value"]) == 1
 
 
-def test_a_held_instance_is_kept_and_said_to_wait(reader: APIClient) -> None:
+def test_a_held_instance_is_kept_and_reported_as_waiting(reader: APIClient) -> None:
     stow(reader, phantom(1))
     response = stow(reader, phantom(2, PatientName="Somebody^Else"))
     [stored] = response.json()[REFERENCED]["Value"]
@@ -217,7 +217,7 @@ def test_who_cannot_read_the_answer_stores_nothing(reader: APIClient) -> None:
     assert not Radiograph.objects.exists()
 
 
-def test_a_storage_that_takes_nothing_is_said_so(
+def test_a_storage_that_accepts_nothing_is_reported(
     reader: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_read_only(monkeypatch)

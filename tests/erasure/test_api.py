@@ -105,7 +105,7 @@ def test_a_token_alone_confirms_nothing(
     assert confirm(office).status_code == 200
 
 
-def test_whoever_asked_cannot_confirm(
+def test_the_requester_cannot_confirm(
     study: Study, make_user: Callable[..., User], token_client: Call
 ) -> None:
     both = token_client(make_user(Role.UPLOADER, Role.IT))

@@ -154,7 +154,7 @@ def test_the_certificate_says_which_files_were_not_searched(patient: Patient) ->
     assert "is paused at present" in "\n".join(certificate.limits(erasure))
 
 
-def test_an_issuer_that_is_not_said_tells_only_where_one_patient_has_the_number(
+def test_an_unknown_issuer_matches_only_if_one_patient_has_the_number(
     patient: Patient,
 ) -> None:
     unsaid, said = header_of(header()), header_of(header(IssuerOfPatientID="Mission"))

@@ -236,7 +236,7 @@ def test_an_adults_result_is_not_shown_while_results_are_judged_by_descriptions(
     assert of(result).shown_probability is None
 
 
-def test_an_adults_result_is_not_shown_while_unknown_views_are_judged_anew() -> None:
+def test_an_adults_result_is_not_shown_while_unknown_views_are_re_evaluated() -> None:
     results = [assessed(study_of(born), view_position="OBLONG") for born in (ADULT, CHILD)]
     migration = import_module("webportal.inference.migrations.0017_judge_unknown_views_anew")
     with connection.cursor() as cursor:

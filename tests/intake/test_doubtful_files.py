@@ -153,7 +153,7 @@ def born(written: str) -> bytes:
 
 
 @pytest.mark.parametrize("written", ["19850230", "1985", "01.02.1985", "19850201120000"])
-def test_a_date_of_birth_that_is_none_is_said_and_never_guessed(
+def test_an_invalid_date_of_birth_is_reported_and_never_guessed(
     written: str,
     send: Send,
     uploader: User,

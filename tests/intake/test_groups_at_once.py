@@ -96,7 +96,7 @@ def test_a_patient_created_by_another_request_meanwhile_is_shared(
 
 
 @pytest.mark.parametrize("images", [1, 2])
-def test_whoever_completes_a_patient_and_whoever_adds_a_study_do_not_deadlock(
+def test_completing_a_patient_and_adding_a_study_do_not_deadlock(
     images: int, make_user: Callable[..., User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two studies have one accession number, and only the file of one has the birth date."""
@@ -128,7 +128,7 @@ def test_whoever_completes_a_patient_and_whoever_adds_a_study_do_not_deadlock(
 
 @pytest.mark.parametrize("pause", [0.3, 2.0])
 @pytest.mark.parametrize("images", [1, 2])
-def test_whoever_completes_a_patient_and_whoever_sends_the_same_new_study_both_get_a_verdict(
+def test_completing_a_patient_and_sending_the_same_new_study_both_get_a_verdict(
     images: int, pause: float, make_user: Callable[..., User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each waits for the other: one for the patient, one for the study. Either may be ended."""

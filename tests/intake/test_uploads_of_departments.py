@@ -78,7 +78,7 @@ def test_the_form_asks_only_those_who_belong_to_several(
     assert answer.status_code == 302
 
 
-def test_the_same_file_in_another_department_is_said_to_be_there_and_nothing_else(
+def test_the_same_file_in_another_department_is_reported_as_present_and_nothing_else(
     uploader: User, other: User, sign_in: SignIn
 ) -> None:
     data = dicom()

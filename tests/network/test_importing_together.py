@@ -106,7 +106,7 @@ def test_a_faulty_instance_does_not_affect_the_others(
     assert Radiograph.objects.count() == 3
 
 
-def test_after_an_interruption_each_instance_is_alone(together: list[int]) -> None:
+def test_after_an_interruption_each_instance_is_handled_by_itself(together: list[int]) -> None:
     """One of them may have killed the process, and would take the others along again."""
     node = make_node()
     begun = [wait_in_inbox(node, dicom(seed), attempts=1) for seed in (1, 2)]

@@ -264,7 +264,7 @@ def test_the_connection_to_a_device_is_tested_with_an_echo(client: Client) -> No
 
 
 @pytest.mark.parametrize("page", ["commitments", "priors"])
-def test_what_has_been_given_up_is_not_said_to_be_tried_again(client: Client, page: str) -> None:
+def test_what_has_been_given_up_is_not_announced_as_retried(client: Client, page: str) -> None:
     node, why = make_node(), {"reason_code": "node_away"}
     make_commitment(node, **why)
     make_prior_request(node, make_study(), **why)

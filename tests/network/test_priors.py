@@ -317,7 +317,7 @@ def test_hospital_it_chooses_what_is_fetched_and_has_it_asked_again(
     assert audit_actions(action="priors.retried") == ["priors.retried"]
 
 
-def test_a_device_that_takes_no_queries_is_not_said_to_be_away() -> None:
+def test_a_device_that_takes_no_queries_is_not_reported_as_unreachable() -> None:
     entity = AE("PACS")
     entity.add_supported_context(VERIFICATION)
     server: Any = entity.start_server(("127.0.0.1", 0), block=False)

@@ -162,7 +162,7 @@ def test_no_order_is_asked_for_a_few_times_and_the_page_says_so(
     assert "No order found" not in client.get(address).content.decode()
 
 
-def test_of_a_study_that_is_read_no_worklist_is_said_to_be_asked(
+def test_no_worklist_query_is_announced_for_a_study_already_read(
     ris: Node, client: Client, make_user: Callable[..., User]
 ) -> None:
     client.force_login(make_user(Role.RADIOLOGIST))

@@ -111,7 +111,7 @@ def test_a_disk_filling_up_is_alerted_before_uploads_are_refused(
     assert told(it_person) == ["storage_full", "storage_low"]
 
 
-def test_images_that_a_device_sent_and_nobody_has_are_told(
+def test_images_from_devices_that_wait_or_were_refused_raise_an_alert(
     it_person: User, settings: Settings, tmp_path: Path
 ) -> None:
     settings.DICOM_INBOX = tmp_path

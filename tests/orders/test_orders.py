@@ -285,7 +285,7 @@ def test_an_order_that_is_moved_says_nothing_of_the_former_patient(source: Order
     assert changed["indication"] == {"from": "Cough and fever", "to": ""}
 
 
-def test_what_was_said_of_the_former_patient_arrives_too_late(source: OrderSource) -> None:
+def test_what_was_sent_for_the_former_patient_arrives_too_late(source: OrderSource) -> None:
     answered(source, order("XO", minute=2, pid=MOVES, obr={31: ""}))
     answered(source, order("XO", minute=1, obr={13: "Asthma", 20: "x"}))
     answered(source, order())

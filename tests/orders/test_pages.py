@@ -170,7 +170,7 @@ def test_an_order_of_another_department_that_names_the_patient_is_shown(
     assert "Cough" in shown
 
 
-def test_an_order_of_another_department_is_said_not_to_be_for_the_study(
+def test_an_order_of_another_department_is_reported_as_not_for_the_study(
     client: Client, make_user: Callable[..., User]
 ) -> None:
     answered(make_source(departments=[Department.objects.create(name="Elsewhere")]), order())

@@ -30,7 +30,7 @@ def look(work: Shadowing) -> None:
             thread.join()
 
 
-def test_errors_at_a_trial_that_is_over_are_not_said_of_the_next(
+def test_errors_of_a_finished_trial_are_not_attributed_to_the_next(
     it_person: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> NoReturn:

@@ -68,7 +68,7 @@ def test_new_results_of_the_active_version_are_added_once(shadow: Shadow) -> Non
     assert planned() == {later.pk, *(each.pk for each in found)}
 
 
-def test_what_was_said_of_a_worker_does_not_outlast_its_restart(shadow: Shadow) -> None:
+def test_a_restart_clears_what_was_recorded_of_a_worker(shadow: Shadow) -> None:
     Shadow.objects.update(failing="gpu-7", cannot_load="gpu-8")
     release("gpu-9")
     shadow.refresh_from_db()

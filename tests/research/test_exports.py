@@ -130,7 +130,7 @@ def test_an_export_holds_images_results_and_reads_and_nobody_s_name(
     assert any("where text was found" in limit for limit in manifest["limits"])
 
 
-def test_what_is_left_out_is_said_with_the_reason(researcher: User) -> None:
+def test_what_is_left_out_is_listed_with_the_reason(researcher: User) -> None:
     study = study_with()
     image_of(study, BurnedInAnnotation="YES")
     image_of(study, BurnedInAnnotation=None)
@@ -153,7 +153,7 @@ def test_what_is_left_out_is_said_with_the_reason(researcher: User) -> None:
     assert list(export.studies.values_list("study", flat=True)) == [study.pk]
 
 
-def test_images_with_text_are_listed_for_whoever_may_open_them(
+def test_images_with_text_are_listed_for_those_who_may_open_them(
     make_user: Callable[..., User], sign_in: Callable[[User], Client]
 ) -> None:
     radiologist = make_user(Role.RESEARCHER, Role.RADIOLOGIST)

@@ -226,7 +226,7 @@ def test_a_collector_that_hangs_delays_nothing(
     assert server.log.read_text().count("takes no spans") == 1
 
 
-def test_an_absent_collector_is_said_once(
+def test_an_absent_collector_is_logged_once(
     start_server: Callable[..., Server], uploader: User, model: ModelVersion
 ) -> None:
     server = start_server(

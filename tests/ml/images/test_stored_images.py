@@ -227,12 +227,12 @@ def test_shapes_with_next_to_nothing_in_common_are_not_applied(
         ({"PresentationLUTShape": "LIN OD"}, None),
     ],
 )
-def test_what_is_not_applied_is_said(elements: dict[str, Any], note: str | None) -> None:
+def test_what_is_not_applied_is_reported(elements: dict[str, Any], note: str | None) -> None:
     data = files.dicom(files.phantom(), **elements)
     assert images.read_stored(data).notes == ((note,) if note else ())
 
 
-def test_curves_are_said_not_to_be_shown() -> None:
+def test_a_notice_says_that_curves_are_not_shown() -> None:
     ds = files.dataset(files.phantom())
     ds.add_new((0x5000, 0x3000), "OW", bytes(8))
     assert images.read_stored(files.file_bytes(ds)).notes == (unshown.DRAWINGS,)

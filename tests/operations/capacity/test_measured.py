@@ -182,7 +182,7 @@ def test_a_batch_that_passes_another_has_the_device_to_itself(
     assert device.speed.following.seconds(4) == pytest.approx(3)
 
 
-def test_nothing_is_said_of_too_few_images(radiographs: list[Radiograph]) -> None:
+def test_too_few_images_are_not_measured(radiographs: list[Radiograph]) -> None:
     assert measure().since is None
     close(radiographs, timezone.now() - timedelta(hours=1), 1)
     found = measure()

@@ -212,7 +212,7 @@ def test_heads_and_auditors_are_told_at_once_as_configured(
     assert told() == {head, auditor, it_person}
 
 
-def test_whoever_is_told_gets_to_a_page_of_their_own(
+def test_each_notified_person_gets_a_page_they_may_open(
     wanted: Study,
     elsewhere: Department,
     radiologist: User,

@@ -82,7 +82,7 @@ def test_a_stat_assignment_yields_unless_its_reader_begins(
 
 
 @pytest.mark.django_db
-def test_whoever_has_a_study_that_becomes_stat_has_time_to_begin(
+def test_the_reader_of_a_study_that_becomes_stat_has_time_to_begin(
     radiologist: User, other: User, make_user: Callable[..., User], settings: Settings
 ) -> None:
     study = make_study(priority=Priority.ROUTINE)

@@ -88,7 +88,7 @@ def test_two_examinations_of_a_day_can_be_told_apart(
         assert said in words_of_pdf(browser, study)[1]
 
 
-def test_a_name_that_cannot_be_printed_is_said_to_be_so(browser: Client, radiologist: User) -> None:
+def test_a_name_that_cannot_be_printed_is_reported(browser: Client, radiologist: User) -> None:
     words = "Characters that this file has no font for"
     for name, is_told in (("王^小东", True), ("Doe^Jane", False), ("श्रेष्ठ^आशा", False)):
         study = make_study(patient=make_patient(name=name))

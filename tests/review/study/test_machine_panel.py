@@ -208,7 +208,7 @@ def test_a_result_outside_the_purpose_counts_neither_way(
         assert word not in panel
 
 
-def test_an_adults_output_outside_the_purpose_is_said_to_be_calibrated(browser: Client) -> None:
+def test_an_adults_output_outside_the_purpose_is_described_as_calibrated(browser: Client) -> None:
     model = make_model_version("for-children", population=POPULATION)
     study = make_study(
         patient=make_patient(birth_date=date(1980, 1, 1)), performed_at=timezone.now()

@@ -27,7 +27,7 @@ def test_the_templates_use_every_part_of_the_panel() -> None:
 
 
 @pytest.mark.django_db
-def test_what_only_a_newer_release_knows_of_a_draft_is_said(
+def test_what_only_a_newer_release_knows_of_a_draft_is_reported(
     radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     study = make_study()

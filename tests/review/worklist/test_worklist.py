@@ -75,7 +75,7 @@ def test_chips_count_what_a_click_on_them_shows(browser: Client, radiologist: Us
             assert chip.count.number == len(found), (query, chip)
 
 
-def test_a_prior_is_not_said_to_be_missing_in_the_queue(browser: Client) -> None:
+def test_a_prior_is_not_reported_as_missing_from_the_queue(browser: Client) -> None:
     study_of(reading_state="prior")
     page = browser.get(reverse("review:worklist"), {"state": "prior"}).text
     assert "Not analysed" in page
@@ -199,7 +199,7 @@ def test_whose_role_is_of_use_only_in_a_department_is_told_at_the_start(
     assert is_told == (role not in (Role.IT, Role.AUDITOR))
 
 
-def test_who_belongs_to_no_department_is_told_so(
+def test_people_without_a_department_are_told_so(
     browser: Client, radiologist: User, uploader: User, sign_in: Callable[[User], Client]
 ) -> None:
     study_of()
