@@ -103,7 +103,7 @@ def _body(data: bytes) -> None:
 
 
 class _Request:
-    """As much of a request as the parser needs."""
+    """The attributes of a request that the parser needs."""
 
     def __init__(self) -> None:
         from django.http import HttpRequest

@@ -254,7 +254,7 @@ def seconds_text(value: float) -> str:
 
 
 def _decimal(value: float) -> str:
-    """With one digit after the point, unless that is 0."""
+    """Return a number with one decimal place, or none if that is 0."""
     return str(formats.number_format(round(value, 1), 0 if round(value, 1) % 1 == 0 else 1))
 
 

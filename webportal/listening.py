@@ -17,7 +17,7 @@ class ListeningServer(Protocol):
 
     @property
     def server_address(self) -> Any:
-        """Where it listens: address, port."""
+        """The address and port on which it listens."""
 
     def start(self) -> None:
         """Serve in a new thread."""
@@ -40,7 +40,7 @@ class ListeningCommand(BaseCommand):
     receiving: str
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Where to listen."""
+        """Add the options for the address and the port to listen on."""
         parser.add_argument("--address", default=getattr(settings, f"{self.prefix}_ADDRESS"))
         parser.add_argument("--port", type=int, default=getattr(settings, f"{self.prefix}_PORT"))
 

@@ -25,5 +25,5 @@ LDAP_GROUP_FILTER = "(member={dn})"
 
 
 def names_by_group(given: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """What each group gives, from a list of names joined by `+`."""
+    """The names that each group grants, from lists joined by `+`."""
     return {group: tuple(names.split("+")) for group, names in given.items()}

@@ -8,7 +8,7 @@ from webportal.accounts.saml import provider as saml
 
 
 def name() -> str:
-    """What the sign-in page calls it; empty if there is none."""
+    """The provider's name on the sign-in page; empty if there is none."""
     if settings.OIDC_ISSUER:
         return str(settings.OIDC_NAME)
     return str(settings.SAML_NAME) if settings.SAML_METADATA else ""
@@ -23,7 +23,7 @@ def is_of_provider(user: User) -> bool:
 
 
 def address() -> str:
-    """Where signing in through it begins; empty if there is none."""
+    """The URL at which signing in through the provider begins; empty if there is none."""
     if not name():
         return ""
     return reverse("accounts:saml" if settings.SAML_METADATA else "accounts:oidc")

@@ -206,7 +206,7 @@ def users(request: SignedInRequest) -> HttpResponse:
 
 
 def _in_conflict(people: Iterable[User]) -> list[uuid.UUID]:
-    """Whose roles have to be separated, once that is enforced here."""
+    """The users whose roles have to be separated, if separation is enforced here."""
     if not separation.is_enforced():
         return []
     return [person.pk for person in people if separation.conflict(person.roles)]

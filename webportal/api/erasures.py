@@ -49,7 +49,7 @@ class PlanSerializer(serializers.Serializer[Plan]):
 
     @extend_schema(responses=_COUNTS)
     def get_counts(self, plan: Plan) -> dict[str, int]:
-        """By kind."""
+        """Return how many rows of each kind would be erased."""
         return plan.counts
 
     def get_studies(self, plan: Plan) -> list[str]:

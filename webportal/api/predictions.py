@@ -80,7 +80,7 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_doubts(self, prediction: Prediction) -> list[str]:
-        """In the language of the request."""
+        """Return the doubts as sentences in the language of the request."""
         return sentences(prediction.purpose_reasons)
 
 

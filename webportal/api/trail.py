@@ -90,7 +90,7 @@ class TrailVerification(serializers.ModelSerializer[Verification]):
 
     @extend_schema_field(TrailFinding(many=True))
     def get_findings(self, verification: Verification) -> Any:
-        """What is wrong."""
+        """Return the findings; none while the verification runs."""
         verdict = verification.verdict
         return TrailFinding(verdict.findings if verdict else [], many=True).data
 

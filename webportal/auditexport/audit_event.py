@@ -88,7 +88,7 @@ def _agents(entry: AuditEntry) -> list[Json]:
 
 
 def _patient(patient: Patient) -> Json:
-    """By Patient ID and issuer: neither the trail nor its export contains names."""
+    """Identify the patient by Patient ID and issuer: neither trail nor export contains names."""
     identifier: Json = {"value": text_of(patient.patient_id)}
     if system := settings.FHIR_PATIENT_SYSTEMS.get(patient.issuer):
         identifier["system"] = system
@@ -99,7 +99,7 @@ def _patient(patient: Patient) -> Json:
 
 
 def _study(entry: AuditEntry, study: Study | None) -> list[Json]:
-    """By Study Instance UID, or by the id in the trail if the study no longer exists."""
+    """Identify a study by its UID, or by the id in the trail if the study no longer exists."""
     if study is not None:
         uid = study.study_instance_uid
         identifier = {"system": "urn:dicom:uid", "value": f"urn:oid:{uid}"}

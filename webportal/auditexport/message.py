@@ -92,7 +92,7 @@ def _add_participants(root: Element, entry: AuditEntry) -> None:
 
 
 def _add_patient(root: Element, patient: Patient | None) -> None:
-    """By Patient ID and issuer: neither the trail nor its export contains names."""
+    """Identify the patient by Patient ID and issuer: neither trail nor export contains names."""
     if patient is None:
         return
     code = ("2", "RFC-3881", "Patient Number")
@@ -102,7 +102,7 @@ def _add_patient(root: Element, patient: Patient | None) -> None:
 
 
 def _add_study(root: Element, entry: AuditEntry, study: Study | None) -> None:
-    """By Study Instance UID, or by the id in the trail if the study no longer exists."""
+    """Identify a study by its UID, or by the id in the trail if the study no longer exists."""
     if study is not None:
         code = ("110180", "DCM", "Study Instance UID")
         _add_object(root, study.study_instance_uid, code, "2", role="3")

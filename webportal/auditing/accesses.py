@@ -91,7 +91,7 @@ class AccessGroup:
 
     @property
     def what(self) -> str:
-        """What was shown, in words; a refusal says so."""
+        """What was shown or refused, in words."""
         return what(self.kind, self.outcome)
 
 

@@ -140,7 +140,7 @@ def is_intact(name: str, stored: Stored) -> bool:
 
 
 def known(name: str, sha256: str) -> Stored | None:
-    """What an object without a manifest contains, as after an interrupted backup."""
+    """Describe an object that has no manifest, as after an interrupted backup; None if missing."""
     object_bytes = size(name)
     if object_bytes is None:
         return None

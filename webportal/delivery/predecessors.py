@@ -54,7 +54,7 @@ def revision_of_read(destination: Destination, read: Read, addendum: Addendum | 
 
 
 def revision_to_retrieve(read: Read, addendum: Addendum | None) -> int:
-    """Which document of a read is retrieved by DICOMweb: the one that destinations get, if any."""
+    """The document of a read that DICOMweb returns: the one that destinations get, if any."""
     own = Document.objects.filter(kind=DocumentKind.REPORT, read=read, addendum=addendum)
     sent = own.filter(deliveries__isnull=False).order_by("-revision")
     made = own.filter(made_at__isnull=False).order_by("made_at")
@@ -66,7 +66,7 @@ def revision_to_retrieve(read: Read, addendum: Addendum | None) -> int:
 
 
 def revision_of_result(study: Study, result: Prediction, kind: DocumentKind) -> int:
-    """Which revision of a result's document holds, whichever destination has it.
+    """The valid revision of a result's document, whichever destination has it.
 
     A withdrawal that has left, or may have, names the former ones as superseded.
     """
@@ -130,7 +130,7 @@ def _made_of(result: Prediction) -> Document | None:
 
 
 def _of_image(result: Prediction) -> QuerySet[Document]:
-    """What was said of the image of a result."""
+    """The documents about the image of a result."""
     return Document.objects.filter(
         study=result.radiograph.study_id,
         prediction__radiograph=result.radiograph,

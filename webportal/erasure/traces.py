@@ -131,6 +131,6 @@ def header_of(data: bytes) -> ImageFacts | None:
 
 
 def simplified(text: str) -> str:
-    """In lower case, without accents."""
+    """Return a text in lower case, without accents."""
     decomposed = unicodedata.normalize("NFKD", text)
     return "".join(each for each in decomposed if not unicodedata.combining(each)).casefold()

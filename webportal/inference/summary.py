@@ -78,7 +78,7 @@ def refresh_locked(study_ids: Sequence[uuid.UUID]) -> None:
 
 
 def summaries_of(study_ids: Sequence[uuid.UUID]) -> list[dict[str, Any]]:
-    """What the current results of the studies come to; of those that have any, or a failure."""
+    """Summarise the current results, by study; only studies with a result or a failure."""
     by_study: dict[uuid.UUID, list[Prediction]] = defaultdict(list)
     current = Prediction.objects.filter(is_current=True, radiograph__study__in=study_ids)
     needed = ("category", "probability", "purpose", "purpose_reasons", "radiograph__study_id")

@@ -37,7 +37,7 @@ class Histogram:
         self._sum += value
 
     def as_json(self) -> dict[str, Any]:
-        """With its bounds, because a portal of another release may have other ones."""
+        """Return plain JSON, with the bounds: a portal of another release may have other ones."""
         return {"bounds": list(self._bounds), "counts": self._counts[:], "sum": self._sum}
 
 

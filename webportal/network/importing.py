@@ -173,7 +173,7 @@ def _import(rows: Sequence[ReceivedInstance], batch: UploadBatch, node: Node) ->
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What has become of an instance; `item` is None if it never reached the pipeline."""
+    """The outcome for an instance; `item` is None if it never reached the pipeline."""
 
     row: ReceivedInstance
     item: UploadItem | None

@@ -141,14 +141,14 @@ def emergency(notification: Notification) -> str:
 
 
 def emergency_overdue(notification: Notification) -> str:
-    """Whose access it was, and not to whom: the auditor's page names the patient."""
+    """Name the user, not the patient, whom the auditor's page names."""
     assert notification.emergency is not None, "the database refuses one without its access"
     words = _("The review of an emergency access by {person} is overdue")
     return words.format(person=notification.emergency.person)
 
 
 def roles_requested(notification: Notification) -> str:
-    """Whose roles: approving them is the recipient's to do."""
+    """Name the user whose roles the recipient has to approve."""
     assert notification.role_request is not None, "the database refuses one without its request"
     words = _("Roles of {person} wait for your approval")
     return words.format(person=notification.role_request.user)

@@ -11,7 +11,7 @@ from webportal.records.choices import Priority
 
 
 class PauseForm(forms.Form):
-    """What to pause or resume: a priority by its name, or nothing for the whole queue."""
+    """The priority to pause or resume, by its name; empty for the whole queue."""
 
     which = forms.ChoiceField(
         choices=[(each.name.lower(), each.label) for each in Priority], required=False
@@ -25,14 +25,14 @@ class PauseForm(forms.Form):
 
 
 class BulkJobsForm(forms.Form):
-    """What to do to all jobs with a reason."""
+    """Selects a reason, and an action on all jobs that failed for it."""
 
     change = forms.ChoiceField(choices=BulkChange.choices)
     reason = forms.CharField(max_length=40)
 
 
 class SetAsideForm(forms.Form):
-    """Which audit entry to set aside in the export to which server."""
+    """The audit entry to set aside, and the server of the export."""
 
     address = forms.CharField(max_length=300)
     sequence = forms.IntegerField(min_value=1, max_value=2**63 - 1)

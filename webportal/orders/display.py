@@ -78,7 +78,7 @@ def asked_of(study: Study) -> list[Asked]:
 
 
 def order_context(study: Study, person: User) -> dict[str, Any]:
-    """What the study page shows this person of its orders."""
+    """The orders of a study as the study page shows them to this person."""
     orders = orders_of([study.pk])[study.pk]
     return {
         "orders": orders,

@@ -12,7 +12,7 @@ LONGEST_DAYS = 366
 
 
 class ShadowForm(forms.Form):
-    """Which version, on how many studies, and until when."""
+    """Selects the version, the share of studies, and the end of a trial."""
 
     model = forms.ModelChoiceField(
         ModelVersion.objects.filter(is_active=False),

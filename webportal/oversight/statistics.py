@@ -153,5 +153,5 @@ def kolmogorov_smirnov(reference: Floats, present: Floats) -> float:
 
 
 def smirnov_limit(reference: int, present: int) -> float:
-    """What that distance exceeds in about 5 % of pairs of samples from one distribution."""
+    """What the distance exceeds for about 5 % of pairs of samples from one distribution."""
     return 1.358 * math.sqrt((reference + present) / (reference * present))

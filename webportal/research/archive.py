@@ -71,7 +71,7 @@ class Pseudonyms:
 
 @dataclass
 class ArchiveContents:
-    """What an export contains in the end."""
+    """The contents of a finished export."""
 
     studies: list[UUID] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)

@@ -12,7 +12,7 @@ from webportal.review.worklist.filters import RESULTS
 
 
 class ExportForm(forms.ModelForm[ResearchExport]):
-    """Which studies, and for what."""
+    """Selects the studies of an export, and states its purpose."""
 
     class Meta:
         model = ResearchExport

@@ -37,7 +37,7 @@ class Link:
 
     @property
     def address(self) -> str:
-        """Where it leads."""
+        """The URL of the page."""
         return reverse(self.view_name)
 
 

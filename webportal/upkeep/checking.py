@@ -106,7 +106,7 @@ def check_some(check: StorageCheck, *, most_bytes: int, most_seconds: float) -> 
 
 
 def _after(position: str) -> Iterator[_Owner]:
-    """What follows a position: images ordered by id, then held files ordered by id.
+    """The files after a position: images ordered by id, then held files ordered by id.
 
     Nothing is checked twice; rows added before the position are left to the next round.
     """

@@ -48,7 +48,7 @@ def of_first_reader(read: Read) -> list[str]:
 
 
 def comments(read: Read) -> list[str]:
-    """What a read says in words that are no impression: findings without a code, measurements."""
+    """The text of a read besides its impression: findings without a code, measurements."""
     return [*uncoded(read), *measured(read)]
 
 

@@ -65,7 +65,7 @@ class Finding:
 
     @property
     def remarks(self) -> list[str]:
-        """What must be known before the finding is taken for the last word, as text."""
+        """Short remarks that qualify the finding, such as “amended”."""
         addenda = ngettext("%(count)d addendum", "%(count)d addenda", self.addenda)
         return [
             *([gettext("amended")] if self.is_amended else []),

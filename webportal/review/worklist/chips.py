@@ -24,7 +24,7 @@ class Chip:
 
     @property
     def next_value(self) -> Any:
-        """What a click sets the field to."""
+        """The value that a click sets the field to."""
         return None if self.is_chosen else self.value
 
 
