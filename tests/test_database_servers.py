@@ -50,7 +50,7 @@ def test_sockets_may_be_named_too() -> None:
         "postgresql://app:99pass/pass@one/chestline",
     ],
 )
-def test_what_is_no_url_of_postgresql_is_refused_without_its_password(url: str) -> None:
+def test_an_invalid_postgresql_url_is_refused_without_printing_its_password(url: str) -> None:
     for setting in ("DATABASE_URL", "DATABASE_OWNER_URL"):
         with pytest.raises(ImproperlyConfigured) as refused:
             address_of(url, setting)

@@ -153,7 +153,7 @@ LOOKS_AFTER_ALL = {
 }
 
 
-def test_of_every_role_it_is_decided_whether_it_belongs_to_departments() -> None:
+def test_every_role_is_classified_by_whether_it_belongs_to_departments() -> None:
     looks_after_all = {role: role in ROLES_OF_ALL_DEPARTMENTS for role in Role}
     assert looks_after_all == LOOKS_AFTER_ALL, (
         "ROLES_OF_ALL_DEPARTMENTS in webportal/accounts/roles.py"
@@ -215,7 +215,7 @@ OWN_PAGE = {"worklist.html": "review:worklist", "queue.html": "operations:queue"
 LOGGED_IF_NEWS = {"review:status"}
 
 
-def test_what_a_page_asks_for_again_and_again_is_logged_once() -> None:
+def test_polled_pages_are_logged_once() -> None:
     """Otherwise an open page writes an access entry every few seconds."""
     asked = {
         found[1] if (found := re.search(r"""hx-(?:get|post)="{% url '([\w:-]+)'""", line)) else own

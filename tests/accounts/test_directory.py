@@ -157,7 +157,7 @@ def test_a_removed_group_takes_effect_at_the_next_refresh(
 
 
 @pytest.mark.parametrize("how", ["disabled", "removed"])
-def test_who_has_left_is_signed_out_everywhere(directory: Directory, how: str) -> None:
+def test_a_user_who_has_left_is_signed_out_everywhere(directory: Directory, how: str) -> None:
     browsers = Client(), Client()
     dn = directory.knows("asha", SECRET, ["readers"])
     directory.knows("bina", SECRET, ["readers"])

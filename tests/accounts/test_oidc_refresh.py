@@ -143,7 +143,7 @@ def test_a_request_that_ends_later_does_not_bring_a_used_refresh_token_back(
     assert client.session["said"] == "something else"
 
 
-def test_who_has_left_does_not_come_back_by_a_passkey_or_password(
+def test_a_deactivated_user_cannot_sign_in_by_passkey_or_password(
     provider: IdentityProvider, settings: Settings, it_person: User
 ) -> None:
     """The provider is asked only in sessions that it has started."""

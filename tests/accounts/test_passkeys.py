@@ -103,7 +103,7 @@ def test_a_response_is_valid_once(client: Client, passkey: SoftPasskey) -> None:
     assert "not accepted" in sign_in_with(client, answer).text
 
 
-def test_of_two_requests_at_once_one_takes_the_challenge(
+def test_only_one_of_two_simultaneous_requests_uses_the_challenge(
     client: Client, passkey: SoftPasskey
 ) -> None:
     options_of(client)

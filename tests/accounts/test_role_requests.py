@@ -196,7 +196,7 @@ def test_a_passkey_approves_and_another_persons_does_not(ours: Client, colleague
     assert roles_of(asked.user) == ["radiologist"]
 
 
-def test_whose_requester_has_left_is_not_approved(
+def test_a_request_of_a_requester_who_left_is_not_approved(
     ours: Client, theirs: Client, it_person: User, settings: Settings
 ) -> None:
     settings.ROLE_SEPARATION = "always"
@@ -342,7 +342,7 @@ def test_the_trail_tells_of_forged_requests_and_roles(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_decisions_at_once_one_counts() -> None:
+def test_only_one_of_two_simultaneous_decisions_counts() -> None:
     ann, ben, cem = (User.objects.create_user(name, PASSWORD, ["it"]) for name in "abc")
     rita, _ = services.create_user("rita", "", ["radiologist"], ann)
     asked = RoleRequest.objects.get()

@@ -207,13 +207,13 @@ def test_the_provider_says_when_a_session_ends(client: Client, provider: SamlPro
         client.post("/worklist/results", {"open": "on"}, secure=True)
 
 
-def test_what_is_not_signed_signs_nobody_in(client: Client, provider: SamlProvider) -> None:
+def test_an_unsigned_assertion_signs_nobody_in(client: Client, provider: SamlProvider) -> None:
     response = provider.response(begin(client), "asha", sign=False, groups=["readers"])
     refused(client, provider, response)
     assert audit_actions() == [Action.SIGN_IN_FAILED]
 
 
-def test_what_was_changed_after_it_was_signed_signs_nobody_in(
+def test_an_assertion_changed_after_signing_signs_nobody_in(
     client: Client, provider: SamlProvider
 ) -> None:
     response = provider.response(begin(client), "ashb", groups=["staff"])

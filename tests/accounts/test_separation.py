@@ -199,5 +199,5 @@ def test_a_reset_notifies_its_owner_whatever_their_preferences(
     assert browser.get(address).headers["Location"] == "/account/sessions"
 
 
-def test_of_every_role_it_is_decided_whether_it_may_be_held_beside_it() -> None:
+def test_every_role_is_classified_by_whether_it_may_be_held_beside_it() -> None:
     assert {*APART_FROM_IT, Role.IT, Role.UPLOADER} == set(Role)

@@ -27,7 +27,7 @@ def parsed(line: str) -> Anchor:
     return found
 
 
-def test_who_has_an_old_key_and_the_database_forges_nothing(
+def test_an_old_key_and_the_database_do_not_suffice_to_forge_an_entry(
     rotated: None, settings: Settings
 ) -> None:
     """An entry, a change back, and the end of the trail, all made with the key given up."""

@@ -77,7 +77,7 @@ def test_what_is_not_lost_is_not_replaced(settings: Settings) -> None:
         call_command("rotate_audit_key", old_key_lost=" ")
 
 
-def test_who_has_an_old_key_cannot_say_that_the_present_one_is_lost(rotated: None) -> None:
+def test_the_present_key_cannot_be_declared_lost_with_an_old_one(rotated: None) -> None:
     detail = {"key": Key.of(FIRST).id, "previous_key": Key.of(THIRD).id, "lost": WHY}
     with undone():
         append_all([Event(Action.AUDIT_KEY_CHANGED, detail=detail)], under=Key.of(FIRST))

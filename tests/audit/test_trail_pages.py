@@ -99,7 +99,7 @@ def verified(client: Client, **headers: str) -> str:
     return client.get("/audit/verification", headers=headers).text
 
 
-def test_of_a_hash_the_page_shows_the_beginning_and_an_export_all(client: Client) -> None:
+def test_the_page_abbreviates_hashes_and_an_export_has_them_whole(client: Client) -> None:
     sha256 = "0123456789ab" + "c" * 52
     append(Event(Action.RADIOGRAPH_STORED, "radiograph", STUDY, detail={"sha256": sha256}))
     page = client.get("/audit/").content.decode()

@@ -210,7 +210,7 @@ def test_what_is_no_entry_is_refused(sent: dict[str, object], client: Client) ->
     assert "There is no such entry" in page
 
 
-def test_by_syslog_nothing_can_be_left_out(settings: Settings, client: Client) -> None:
+def test_nothing_can_be_left_out_over_syslog(settings: Settings, client: Client) -> None:
     settings.AUDIT_EXPORT = "syslog+tcp://127.0.0.1:1"
     append(Event(Action.JOB_QUEUED))
     for _ in range(4):

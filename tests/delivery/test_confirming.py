@@ -107,7 +107,7 @@ def test_what_a_pacs_has_lost_is_sent_again_and_in_the_end_rejected(
     assert row.answer == "0x0112"
 
 
-def test_by_qido_what_is_missing_is_found_and_sent_again(
+def test_qido_finds_what_is_missing_and_it_is_sent_again(
     orthanc: Orthanc, make_destination: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     orthanc.start()
@@ -191,7 +191,7 @@ def test_what_waits_for_a_confirmation_is_delivered_once_none_is_wanted(
     assert len(store_scp.received()) == 1
 
 
-def test_who_may_report_may_not_store(start_receiver: Start) -> None:
+def test_a_node_that_may_only_report_may_not_store(start_receiver: Start) -> None:
     receiver = start_receiver()
     entity = AE("PACS")
     sop_class, syntaxes = IMAGES[0], PLAIN_SYNTAXES

@@ -245,7 +245,7 @@ def test_an_addendum_changes_nothing_and_an_amended_read_replaces_it(
     assert len(states()) == 2
 
 
-def test_of_an_image_in_colour_there_is_none(
+def test_a_colour_image_gets_no_presentation_state(
     make_destination: Make, radiologist: User, prediction: Prediction
 ) -> None:
     destination = make_destination(port=1, sends=[Content.PRESENTATIONS])

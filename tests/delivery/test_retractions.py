@@ -125,7 +125,7 @@ def test_orthanc_takes_a_rejection_note(
     assert DocumentKind.RETRACTION in {row.document.kind for row in rows}
 
 
-def test_by_hl7_every_observation_is_marked_wrong_for_the_former_patient(
+def test_over_hl7_every_observation_is_marked_wrong_for_the_former_patient(
     prediction: Prediction,
     make_destination: Make,
     make_receiver: Callable[..., Receiver],

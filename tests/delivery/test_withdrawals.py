@@ -59,7 +59,7 @@ def instances(folder: Path) -> list[FileDataset]:
     return sorted(found, key=lambda each: (each.ContentDate, each.ContentTime))
 
 
-def test_by_fhir_the_observation_is_an_error_and_the_preliminary_report_is_cancelled(
+def test_over_fhir_the_observation_is_an_error_and_the_preliminary_report_is_cancelled(
     make_ehr: Make, make_fhir_server: MakeServer, radiologist: User
 ) -> None:
     server = make_fhir_server()
@@ -90,7 +90,7 @@ def test_by_fhir_the_observation_is_an_error_and_the_preliminary_report_is_cance
     assert statuses(server, "DiagnosticReport") == [["preliminary", "cancelled", "final"]]
 
 
-def test_by_fhir_the_report_keeps_what_still_holds_of_other_images(
+def test_over_fhir_the_report_keeps_what_still_holds_for_other_images(
     make_ehr: Make, make_fhir_server: MakeServer
 ) -> None:
     server = make_fhir_server()
@@ -282,7 +282,7 @@ def test_documents_leave_again_when_only_the_cautions_change(
         assert item.ReferencedSOPInstanceUID == former.SOPInstanceUID
 
 
-def test_by_fhir_the_results_leave_again_when_only_the_cautions_change(
+def test_over_fhir_results_are_resent_when_only_the_cautions_change(
     make_ehr: Make, make_fhir_server: MakeServer, of_unknown_age: Prediction
 ) -> None:
     server = make_fhir_server()

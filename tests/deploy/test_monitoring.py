@@ -140,9 +140,7 @@ def test_the_expressions_of_the_dashboard_are_valid(promtool: str, tmp_path: Pat
     run(promtool, "check", "rules", "rules.yaml", folder=tmp_path)
 
 
-def test_what_the_portal_returns_has_the_form_that_prometheus_wants(
-    promtool: str, scraped: str
-) -> None:
+def test_metrics_have_the_format_that_prometheus_expects(promtool: str, scraped: str) -> None:
     done = subprocess.run(
         [promtool, "check", "metrics"], input=scraped, capture_output=True, text=True, check=False
     )

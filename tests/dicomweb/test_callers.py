@@ -93,7 +93,7 @@ def test_the_address_names_the_department_of_new_studies(
     assert [each.department for each in Study.objects.all()] == [surgery, surgery]
 
 
-def test_who_sees_all_departments_stores_into_their_own(
+def test_users_who_see_all_departments_store_into_their_own(
     calling: Call, make_user: Callable[..., User]
 ) -> None:
     person = make_user(Role.UPLOADER)

@@ -327,7 +327,7 @@ def test_a_second_reader_gets_neither_the_first_read_nor_where_blind_the_results
     assert reports(other, prediction)[0] == READ[0]
 
 
-def test_who_reads_first_gets_the_results_once_they_have_signed(
+def test_readers_who_read_first_get_the_results_once_they_have_signed(
     reader: APIClient, prediction: Prediction, radiologist: User
 ) -> None:
     ReadingPreference.objects.create(reader=radiologist, reads_first=True)

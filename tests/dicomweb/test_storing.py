@@ -206,7 +206,7 @@ def test_other_media_types_are_refused(reader: APIClient, content_type: str) -> 
     assert response.status_code == 415
 
 
-def test_who_cannot_read_the_answer_stores_nothing(reader: APIClient) -> None:
+def test_callers_who_may_not_read_the_response_cannot_store(reader: APIClient) -> None:
     response = reader.post(
         STUDIES,
         data=phantom(),

@@ -206,7 +206,7 @@ IN_THE_WAY = [
 
 
 @pytest.mark.parametrize(("put", "said"), IN_THE_WAY)
-def test_what_stands_in_the_way(
+def test_every_obstacle_prevents_the_erasure(
     put: Callable[[Study, User], None],
     said: str,
     study: Study,

@@ -52,7 +52,7 @@ def test_a_correction_that_goes_with_a_study_is_no_difference_of_the_patient(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_is_at_work_on_a_row_is_not_waited_for(radiologist: User) -> None:
+def test_a_locked_row_is_not_waited_for(radiologist: User) -> None:
     patient = make_patient()
     make_radiograph(make_study(patient=patient, reading_state=ReadingState.SIGNED))
     now = timezone.now()

@@ -231,7 +231,7 @@ def test_an_adult_is_not_doubted_where_a_package_is_for_all_ages(
     assert codes == (["adult_unlike_age"] if is_doubted else [])
 
 
-def test_whose_image_a_withheld_one_looks_like_is_not_said() -> None:
+def test_a_withheld_result_does_not_say_whose_image_it_looks_like() -> None:
     withheld = judged(assessed_as="adult", view_position="LAT")
     assert withheld == judged(view_position="LAT")
 

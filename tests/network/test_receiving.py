@@ -240,7 +240,7 @@ def test_a_database_connection_that_breaks_costs_no_image(
     assert ReceivedInstance.objects.count() == 3
 
 
-def test_who_connects_before_the_receiver_has_cleaned_up_waits(
+def test_a_connection_before_the_receiver_has_cleaned_up_waits(
     node: Node,
 ) -> None:
     server = scp.listen("127.0.0.1", 0)

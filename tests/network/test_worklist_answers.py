@@ -62,7 +62,7 @@ def test_an_unexpected_answer_does_not_stop_the_other_queries(
     assert "DOE" not in caplog.text
 
 
-def test_of_a_worklist_that_ignores_the_number_only_that_number_is_read(
+def test_only_the_queried_number_is_read_from_a_worklist_that_ignores_the_key(
     monkeypatch: pytest.MonkeyPatch, db: None
 ) -> None:
     monkeypatch.setattr(asking, "MOST_ITEMS", 20)

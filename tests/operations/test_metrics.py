@@ -64,7 +64,7 @@ def test_values_match_the_database(client: Client, settings: Settings) -> None:
     assert samples["chestline_storage_free_bytes"] > 0
 
 
-def test_what_workers_report_is_added_up_as_prometheus_expects(
+def test_reports_of_workers_are_summed_as_prometheus_expects(
     client: Client, settings: Settings, uploader: User
 ) -> None:
     settings.METRICS_TOKEN = "of the tests"

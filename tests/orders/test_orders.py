@@ -227,7 +227,7 @@ def test_what_an_order_taken_away_had_brought_comes_from_the_one_that_stays(
     assert study.indication == ""
 
 
-def test_of_several_orders_none_stays_when_the_study_moves_to_somebody_else(
+def test_no_order_stays_when_the_study_moves_to_another_patient(
     source: OrderSource, make_user: Callable[..., User]
 ) -> None:
     study = ordered_study()

@@ -115,7 +115,7 @@ def test_orders_of_other_departments_are_as_if_they_were_none(
 
 
 @pytest.mark.parametrize("patient_id", ["", "P", "p-1", "P-2", "unknown"])
-def test_nothing_of_an_order_is_shown_for_its_number_alone(
+def test_an_accession_number_alone_shows_nothing_of_the_order(
     client: Client, source: OrderSource, patient_id: str
 ) -> None:
     study = ordered_study(accession_number="", patient=make_patient(patient_id="P-2"))

@@ -235,7 +235,7 @@ def test_nobody_else_opens_or_removes_an_export(
     assert NAME not in other.get("/research").text
 
 
-def test_who_has_left_the_department_opens_nothing_of_it(
+def test_a_user_who_left_the_department_can_open_nothing_of_it(
     researcher: User, sign_in: Callable[[User], Client]
 ) -> None:
     study_with()
@@ -247,7 +247,7 @@ def test_who_has_left_the_department_opens_nothing_of_it(
     assert Action.RESEARCH_DOWNLOADED not in audit_actions()
 
 
-def test_who_has_lost_the_role_gets_no_export(researcher: User) -> None:
+def test_a_user_who_lost_the_role_gets_no_export(researcher: User) -> None:
     study_with()
     export = ask(researcher)
     User.objects.filter(pk=researcher.pk).update(roles=[Role.UPLOADER])
@@ -322,7 +322,7 @@ def test_only_one_at_a_time_and_not_too_many(
         ask(researcher)
 
 
-def test_one_that_died_is_made_once_more_and_not_for_ever(researcher: User) -> None:
+def test_an_interrupted_export_is_retried_but_not_for_ever(researcher: User) -> None:
     study_with()
     export = ask(researcher)
     long_ago = timezone.now() - timedelta(hours=1)

@@ -162,7 +162,7 @@ def leave(minutes: float) -> None:
     Session.objects.update(used_at=F("used_at") - timedelta(minutes=minutes))
 
 
-def test_what_a_page_asks_for_by_itself_keeps_no_session_open(
+def test_polling_does_not_keep_a_session_open(
     person: User, sign_in: Callable[[User], Client], settings: Settings
 ) -> None:
     browser = sign_in(person)
@@ -230,7 +230,7 @@ def test_hospital_it_can_switch_it_off(
     assert browser.get(reverse("review:worklist")).status_code == 200
 
 
-def test_who_has_to_choose_a_password_first_is_locked_and_unlocked_too(
+def test_a_session_that_awaits_a_new_password_is_locked_and_unlocked_too(
     person: User, sign_in: Callable[[User], Client]
 ) -> None:
     User.objects.update(must_change_password=True)
@@ -243,7 +243,7 @@ def test_who_has_to_choose_a_password_first_is_locked_and_unlocked_too(
     assert browser.get("/account/password", headers=PAGE).status_code == 200
 
 
-def test_who_needs_a_second_factor_first_is_locked_and_unlocked_too(
+def test_a_session_that_awaits_a_second_factor_is_locked_and_unlocked_too(
     person: User, sign_in: Callable[[User], Client], settings: Settings
 ) -> None:
     settings.REQUIRE_SECOND_FACTOR = ["radiologist"]

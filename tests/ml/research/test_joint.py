@@ -84,7 +84,7 @@ def test_only_childrens_images_learn_from_the_teachers_answer() -> None:
     np.testing.assert_array_equal(weights["activation_map"][~of_children], options.adults_map_share)
 
 
-def test_of_a_covered_image_only_the_teachers_answer_counts(tmp_path: Path) -> None:
+def test_for_a_covered_image_only_the_teachers_output_counts(tmp_path: Path) -> None:
     made_up = material()
     options = replace(OPTIONS, batch_size=600, images_per_epoch=600)
     fill_pool(random_network(SIZE), made_up, options, tmp_path)

@@ -109,7 +109,7 @@ def test_it_needs_an_exact_number_a_reason_and_the_person(
     assert actions() == recorded
 
 
-def test_who_one_is_comes_before_whether_there_is_such_a_patient(
+def test_authentication_comes_before_looking_for_the_patient(
     wanted: Study, radiologist: User, sign_in: SignIn
 ) -> None:
     browser = sign_in(radiologist)

@@ -224,7 +224,7 @@ IS_URGENT = {
 }
 
 
-def test_of_every_finding_it_is_decided_whether_it_is_urgent() -> None:
+def test_every_finding_is_classified_as_urgent_or_not() -> None:
     urgent = {finding: finding in URGENT for finding in OtherFinding}
     assert urgent == IS_URGENT, "URGENT in webportal/review/reads/second_reading.py"
 

@@ -78,7 +78,7 @@ def test_a_view_that_opens_with_the_worklist_says_so_too(
     assert [each.pk for each in everything.context["page"].studies] == [stat.pk]
 
 
-def test_who_reads_first_learns_that_a_filter_by_result_leaves_all_out(
+def test_readers_who_read_first_learn_that_a_filter_by_result_matches_nothing(
     stat: Study, browser: Client, radiologist: User
 ) -> None:
     ReadingPreference.objects.create(reader=radiologist, reads_first=True)

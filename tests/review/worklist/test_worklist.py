@@ -189,7 +189,7 @@ def test_a_temporary_identity_is_shown_by_its_file_name(browser: Client, uploade
 
 
 @pytest.mark.parametrize("role", Role)
-def test_whose_role_is_of_use_only_in_a_department_is_told_at_the_start(
+def test_users_whose_role_needs_a_department_are_told_at_the_start(
     role: Role, make_user: Callable[..., User], sign_in: Callable[[User], Client]
 ) -> None:
     person = make_user(role)
