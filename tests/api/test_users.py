@@ -1,11 +1,14 @@
 """Hospital IT manages users over REST too; no password can be read."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
 from tests.api.conftest import Call
 from tests.helpers import audit_actions
+from webportal.accounts import services
 from webportal.accounts.models import Role, User
 from webportal.accounts.services import create_token
 
@@ -58,6 +61,31 @@ def test_roles_change_and_omitted_fields_stay(client: APIClient, radiologist: Us
     assert answer.json()["roles"] == ["radiologist", "uploader"]
     assert answer.json()["is_active"] is True
     assert audit_actions(object_id=str(radiologist.pk)) == ["user.changed"]
+
+
+@pytest.mark.parametrize(
+    "body", [{"departments": []}, {"roles": ["radiologist"]}, {"is_active": True}]
+)
+def test_omitted_fields_stay_as_a_colleague_leaves_them_meanwhile(
+    client: APIClient,
+    it_person: User,
+    radiologist: User,
+    monkeypatch: pytest.MonkeyPatch,
+    body: dict[str, object],
+) -> None:
+    """They were read before a colleague changed them, and are written after that."""
+    stay = {"roles": [Role.UPLOADER], "is_active": False}
+    change = services.change_user
+
+    def change_after_a_colleague(user: User, **values: Any) -> None:
+        User.objects.filter(pk=user.pk).update(**stay)
+        change(user, **values)
+
+    monkeypatch.setattr(services, "change_user", change_after_a_colleague)
+    client.patch(f"{ADDRESS}/{radiologist.pk}", body)
+    radiologist.refresh_from_db()
+    for name in stay.keys() - body.keys():
+        assert getattr(radiologist, name) == stay[name]
 
 
 def test_deactivation_revokes_tokens(client: APIClient, radiologist: User) -> None:

@@ -135,13 +135,15 @@ def _node_name(ae_title: str, description: str) -> str:
 
 
 @transaction.atomic
-def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> None:
+def change_user(user: User, *, roles: list[str] | None, is_active: bool | None, by: User) -> None:
     """Change a user's roles and whether they may sign in; deactivation also revokes their tokens.
 
-    Roles that a second administrator has to approve are requested, also those that the user still
-    holds when they are reactivated. Raises AccountError if members of IT would lock themselves out
-    or assign a role to themselves, and for roles that may not be combined; PermissionDenied if `by`
-    no longer has the role IT.
+    None leaves either as it is, whatever a colleague changes at the same moment. Roles that a
+    second administrator has to approve are requested, also those that the user still holds when
+    they are reactivated.
+
+    Raises AccountError if members of IT would lock themselves out or assign a role to themselves,
+    and for roles that may not be combined; PermissionDenied if `by` no longer has the role IT.
     """
     # Serialises members of IT who deactivate each other at the same moment. Others may still refer
     # to them: whoever requests roles meanwhile notifies all administrators.
@@ -149,11 +151,12 @@ def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> N
     locked = rows.filter(pk__in=[user.pk, by.pk]).order_by("pk")
     people = {person.pk: person for person in locked}
     acting, user = people[by.pk], people[user.pk]
+    roles = sorted(user.roles if roles is None else roles)
+    is_active = user.is_active if is_active is None else is_active
     if not (acting.is_active and acting.has_role(Role.IT)):
         raise PermissionDenied
     if user == acting and not (is_active and Role.IT in roles):
         raise AccountError(_("Ask another member of IT: nobody can lock themselves out."))
-    roles = sorted(roles)
     if (user.roles, user.is_active) == (roles, is_active):
         return
     if set(roles) - set(user.roles):

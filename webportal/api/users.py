@@ -122,16 +122,19 @@ class UserEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[User]):
         user = self.get_object()
         given = UserChange(data=request.data)
         given.is_valid(raise_exception=True)
-        values = {"roles": user.roles, "is_active": user.is_active, **given.validated_data}
-        members = list(user.memberships.select_related("department"))
-        heads = [each.department for each in members if each.is_head]
+        values = given.validated_data
+        roles = values.get("roles")
         with transaction.atomic():
+            # It locks the user, so that what is read afterwards stays as it is.
             services.change_user(
                 user,
-                roles=sorted(set(values["roles"])),
-                is_active=values["is_active"],
+                roles=None if roles is None else sorted(set(roles)),
+                is_active=values.get("is_active"),
                 by=self.person,
             )
+            user.refresh_from_db()
+            members = list(user.memberships.select_related("department"))
+            heads = [each.department for each in members if each.is_head]
             set_memberships(
                 user,
                 self.person,
