@@ -70,7 +70,7 @@ class PlanSerializer(serializers.Serializer[Plan]):
 
 
 class ErasureSerializer(serializers.ModelSerializer[Erasure]):
-    """An erasure, which names nobody: ids, counts and hashes alone."""
+    """An erasure, which names nobody: only ids, counts and hashes."""
 
     patient = serializers.UUIDField(
         help_text="Null if the erasure is of studies that were due by age."

@@ -115,7 +115,7 @@ class ReadingEndpoint(Endpoint[Study]):
     @extend_schema(request=NoBody, responses=ReservationSerializer)
     @action(detail=True, methods=["put"])
     def reservation(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Reserve a study, or renew a reservation; the answer names whoever holds it."""
+        """Reserve a study, or renew a reservation; the response names its holder."""
         present = reservation.reserve(self.get_object(), self.person)
         return Response(ReservationSerializer(present).data)
 

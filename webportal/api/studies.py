@@ -175,7 +175,7 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     @extend_schema(request=MoveStudy, responses={204: None})
     @action(detail=True, methods=["post"])
     def department(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Move a study to another department, whose people alone see it then.
+        """Move a study to another department, whose people are then the only ones who see it.
 
         409 if it belongs there already, and while another reader has reserved it.
         """

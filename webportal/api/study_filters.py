@@ -22,7 +22,7 @@ class StudyFilter(django_filters.FilterSet):
     reading_state = django_filters.ChoiceFilter(choices=ReadingState.choices)
     priority = django_filters.ChoiceFilter(choices=PRIORITIES, method="by_priority")
     category = django_filters.ChoiceFilter(
-        choices=Category.choices, method="by_category", label="For radiologists alone."
+        choices=Category.choices, method="by_category", label="For radiologists only."
     )
     department = django_filters.UUIDFilter(field_name="department_id")
     patient = django_filters.UUIDFilter(field_name="patient_id")

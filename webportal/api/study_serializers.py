@@ -95,7 +95,7 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         help_text="`second` or `arbitration` while such a read is due."
     )
     reserved_by = serializers.SerializerMethodField(
-        help_text="The id of whoever is reading the study now."
+        help_text="The id of the user who is reading the study now."
     )
     orders = serializers.SerializerMethodField(
         help_text="The orders linked to the study, as their system described them last; empty"
