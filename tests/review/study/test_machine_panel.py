@@ -221,6 +221,22 @@ def test_an_adults_output_outside_the_purpose_is_described_as_calibrated(browser
     assert "evidence neither for nor against" not in panel
 
 
+def test_a_childs_output_outside_the_purpose_is_no_evidence_although_it_looks_adult(
+    browser: Client,
+) -> None:
+    today = timezone.localdate()
+    study = make_study(
+        patient=make_patient(birth_date=today.replace(year=today.year - 8, day=1)),
+        performed_at=timezone.now(),
+    )
+    model = make_model_version("for-children", population=POPULATION)
+    make_prediction(make_radiograph(study), "likely", model_version=model, assessed_as="adult")
+    panel = machine_panel(browser, study)
+    assert "Assessed as an adult’s image" in panel
+    assert "evidence neither for nor against pneumonia" in panel
+    assert "calibrated for adults, was" not in panel
+
+
 @pytest.mark.parametrize(
     ("header", "said"),
     [

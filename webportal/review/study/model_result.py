@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from webportal.inference.figures import NOT_MEASURED, describe_calibration, independent_points
 from webportal.inference.models import ModelVersion, Prediction
 from webportal.inference.purpose.reasons import sentences
+from webportal.inference.purpose.rule import ADULT_FROM_MONTHS
 from webportal.inference.rounding import threshold_percent
 from webportal.records.choices import Category
 
@@ -82,6 +83,7 @@ class Opinion:
     """A current result as text; `earlier` are the results that it replaced, newest first.
 
     `points` are the operating points that decided on the category, `other_points` the rest.
+    `is_of_adult`: the image was assessed as an adult's, and no age says that it is a child's.
     """
 
     prediction: Prediction
@@ -90,6 +92,7 @@ class Opinion:
     other_points: Sequence[Point]
     in_a_thousand: Sequence[str]
     population: str
+    is_of_adult: bool
     warnings: Sequence[str]
     next_step: str
     newer: ModelVersion | None
@@ -124,11 +127,17 @@ def opinion(results: Sequence[Prediction], active: ModelVersion | None) -> Opini
         other_points=[_point(model, name) for name in LABELS if name not in DECIDED_BY[category]],
         in_a_thousand=_in_a_thousand(prediction),
         population=describe_calibration(model),
+        is_of_adult=prediction.is_of_adult and not _is_of_child_by_age(prediction),
         warnings=[] if prediction.reason else sentences(prediction.purpose_reasons),
         next_step=str(NEXT_STEPS.get(prediction.reason_code, "")),
         newer=active if is_older else None,
         earlier=earlier,
     )
+
+
+def _is_of_child_by_age(prediction: Prediction) -> bool:
+    ages = [values["months"] for _code, values in prediction.purpose_reasons if "months" in values]
+    return any(months < ADULT_FROM_MONTHS for months in ages)
 
 
 def _scale(prediction: Prediction) -> ProbabilityScale | None:
