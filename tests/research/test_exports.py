@@ -23,6 +23,7 @@ from tests.helpers import audit_actions, database_url
 from webportal.access.models import AccessEntry, AccessKind
 from webportal.accounts.models import Department, Role, User
 from webportal.audit.models import Action, AuditEntry
+from webportal.inference.models import Prediction
 from webportal.records.choices import ReadingState
 from webportal.records.models import Study
 from webportal.research import building, selection, services
@@ -95,6 +96,7 @@ def test_an_export_holds_images_results_and_reads_and_nobody_s_name(
     study, other = study_with(1, patient=patient), study_with(2, patient=patient)
     third = study_with(3)
     sign(study, radiologist)
+    Prediction.objects.filter(radiograph__study=study).update(assessed_as="adult")
     export = made(researcher)
     assert (export.state, export.failure) == (ResearchExportState.READY, "")
     assert export.counts == {"patients": 2, "studies": 3, "images": 3, "reads": 1}
@@ -116,6 +118,7 @@ def test_an_export_holds_images_results_and_reads_and_nobody_s_name(
         uid = next(each for each in studies if each["study"] == row["study"])
         assert ds.StudyInstanceUID == uid["study_instance_uid"]
         assert row["model_version"]
+    assert sorted(row["assessed_as"] for row in images) == ["", "", "adult"]
     [read] = rows_of(archive, "reads.csv")
     assert (read["pneumonia"], read["zones"], read["reader"]) == (
         "definite",

@@ -49,7 +49,8 @@ _LIMITS = [
 _STUDIES = ("patient", "study", "study_instance_uid", "images", "category", "probability", "signed")
 _IMAGES = (
     *("patient", "study", "image", "file", "sop_instance_uid", "burned_in_annotation"),
-    *("category", "probability", "bacterial_probability", "purpose", "model_version"),
+    *("category", "probability", "bacterial_probability", "assessed_as", "purpose"),
+    "model_version",
 )
 _READS = (
     *("patient", "study", "reader", "kind", "revision", "decision", "pneumonia"),
@@ -137,12 +138,15 @@ class _Archive:
         row: list[Any] = [*names, path, str(ds.SOPInstanceUID), said]
         result = Prediction.objects.filter(radiograph=image, is_current=True).first()
         if result is None:
-            return [*row, "", "", "", "", ""]
+            return [*row, *[""] * (len(_IMAGES) - len(row))]
         thresholds = result.model_version.thresholds
-        pattern = result.bacterial_probability if result.shown_probability is not None else None
+        has_figure = result.shown_probability is not None
+        pattern = result.bacterial_probability if has_figure else None
         return [
             *(*row, result.shown_category),
             *(_figure(result.shown_probability, thresholds), _figure(pattern, {})),
+            # An adult's probability is of something else, and on another scale.
+            result.assessed_as if has_figure else "",
             *(result.purpose, result.model_version.version),
         ]
 
