@@ -115,7 +115,9 @@ class Engine:
         ahead: Batch | None = None
         has_hinted = False
         while not self._is_stopping() and time.monotonic() < deadline:
-            batch = ahead or self._take() or self._look_again()
+            batch = ahead or self._take()
+            if batch is None:
+                batch, has_hinted = self._look_again(), False
             if batch is None:
                 return
             if not has_hinted and (batch.is_retry or len(batch.jobs) == self._batch_size):
@@ -179,7 +181,7 @@ class Engine:
         return self._decoders.begin(jobs, size, passing=stat_only)
 
     def _look_again(self) -> Batch | None:
-        """Check the queue once, on behalf of all hints still waiting."""
+        """Check the queue once, on behalf of all hints still waiting, which are dropped."""
         drop_hints()
         return self._take()
 

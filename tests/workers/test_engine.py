@@ -299,6 +299,25 @@ def test_it_passes_the_hint_on_when_there_may_be_work_for_others(
     assert hints == [True]
 
 
+def test_it_passes_a_hint_on_again_once_it_has_dropped_those_that_were_waiting(
+    engine: Engine, hints: list[bool], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.INFERENCE_BATCH_SIZE = 4
+
+    def drop() -> None:
+        """An upload was committed just before, and its hint is dropped, too."""
+        if len(states()) < 20:
+            for _ in range(12):
+                make_job()
+
+    monkeypatch.setattr(engine_module, "drop_hints", drop)
+    for _ in range(8):
+        make_job()
+    engine.drain()
+    assert states() == ["done"] * 20
+    assert hints == [True, True]
+
+
 def test_it_stops_after_the_current_batch_and_gives_back_the_next(
     stand_in: type[StandIn], hints: list[bool], settings: Settings
 ) -> None:
