@@ -143,6 +143,24 @@ def test_saving_without_a_change_is_not_audited(client: Client, radiologist: Use
     assert audit_actions(action=Action.USER_CHANGED) == []
 
 
+def test_a_page_shown_before_a_colleagues_change_takes_nothing_back(
+    client: Client, auditor: User
+) -> None:
+    shown = client.get(f"/users/{auditor.pk}").context["form"]["as_shown"].value()
+    assert f'value="{shown}"' in client.get(f"/users/{auditor.pk}").text
+    auditor.roles = ["auditor", "uploader"]
+    auditor.save()
+    stale = {"roles": ["auditor"], "is_active": "on", "as_shown": shown}
+    response = client.post(f"/users/{auditor.pk}", stale, follow=True)
+    assert "nothing was saved" in response.text
+    auditor.refresh_from_db()
+    assert auditor.roles == ["auditor", "uploader"]
+    fresh = stale | {"as_shown": response.context["form"]["as_shown"].value()}
+    client.post(f"/users/{auditor.pk}", fresh)
+    auditor.refresh_from_db()
+    assert auditor.roles == ["auditor"]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_members_of_it_cannot_deactivate_each_other_concurrently() -> None:
     ann, ben = (User.objects.create_user(name, PASSWORD, ["it"]) for name in ("ann", "ben"))

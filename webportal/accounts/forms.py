@@ -193,6 +193,9 @@ class UserForm(forms.ModelForm[User]):
         _("Head of"), _("Is notified of emergency access to patients of these departments.")
     )
 
+    #: What the page showed, so that nobody takes back unseen what a colleague has done since.
+    as_shown = forms.CharField(required=False, widget=forms.HiddenInput)
+
     class Meta:
         model = User
         fields = ["roles", "sees_all_departments", "is_active"]
@@ -206,6 +209,9 @@ class UserForm(forms.ModelForm[User]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # Read now, because validation changes the instance.
+        self._stored = " ".join([str(self.instance.is_active), *sorted(self.instance.roles)])
+        self.initial["as_shown"] = self._stored
         if only_department():
             for name in ("departments", "heads", "sees_all_departments"):
                 del self.fields[name]
@@ -213,6 +219,10 @@ class UserForm(forms.ModelForm[User]):
         members = self.instance.memberships.select_related("department")
         self.initial["departments"] = [each.department for each in members]
         self.initial["heads"] = [each.department for each in members if each.is_head]
+
+    def is_outdated(self) -> bool:
+        """Whether roles or access have changed since the page was shown."""
+        return self.cleaned_data["as_shown"] not in ("", self._stored)
 
     def memberships(self) -> dict[str, Any] | None:
         """The departments chosen, None where there is only one."""

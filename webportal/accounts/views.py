@@ -238,6 +238,13 @@ def user(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
     person = get_object_or_404(User, pk=user_id, is_node=False)
     form = UserForm(request.POST or None, instance=User.objects.get(pk=user_id))
     if form.is_valid():
+        if form.is_outdated():
+            words = _(
+                "{name} was changed by somebody else meanwhile, so nothing was saved. Check the"
+                " roles below."
+            )
+            messages.error(request, words.format(name=person))
+            return redirect("accounts:user", person.pk)
         try:
             _change(person, form, request.user)
         except (services.AccountError, departments.DepartmentError) as error:
