@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,8 +11,7 @@ from django.db import connection
 
 from tests import services
 from tests.helpers import PATIENCE_SECONDS
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.warm import start_warm
 
 
 class ListeningProcess:
@@ -35,13 +32,8 @@ class ListeningProcess:
         self.log = log
         with log.open("a") as output:
             begin = log.stat().st_size
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", command, "--port", "0"],
-                cwd=ROOT,
-                env=os.environ | {"DATABASE_URL": database, "PYTHONUNBUFFERED": "1", **settings},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+            environment = os.environ | {"DATABASE_URL": database, **settings}
+            self.process = start_warm("manage", [command, "--port", "0"], environment, output)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while (found := re.search(announcement, log.read_text()[begin:])) is None:
             assert self.process.poll() is None, log.read_text()

@@ -4,7 +4,6 @@ import http.client
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import pytest
 from django.test import Client
 
 from tests.helpers import database_url, wait_until
+from tests.warm import WarmProcess, start_warm
 from webportal.accounts.models import User
 from webportal.intake.batches import services
 
@@ -26,7 +26,7 @@ class Server:
     """A running server."""
 
     port: int
-    process: subprocess.Popen[bytes]
+    process: WarmProcess | subprocess.Popen[bytes]
     var: Path
     log: Path
 
@@ -66,19 +66,13 @@ def start_server(transactional_db: None, tmp_path: Path) -> Iterator[Callable[..
             socket.create_server(("127.0.0.1", 0), backlog=1024) as listener,
             log.open("wb") as out,
         ):
-            number = listener.fileno()
             own = {
                 "DATABASE_URL": database_url(),
                 "CHESTLINE_VAR": str(var),
                 "UPLOAD_MIN_FREE_BYTES": "0",
             }
-            process = subprocess.Popen(
-                [sys.executable, "-m", "webportal.server", "--fd", str(number)],
-                pass_fds=(number,),
-                env=os.environ | own | settings,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
+            environment = os.environ | own | settings
+            process = start_warm("webportal.server", [], environment, out, listener)
             started.append(Server(listener.getsockname()[1], process, var, log))
         wait_until(
             lambda: process.poll() is not None or "listening" in log.read_text(),

@@ -4,7 +4,6 @@ import hashlib
 import os
 import signal
 import subprocess
-import sys
 import time
 import uuid
 from collections import Counter
@@ -26,6 +25,7 @@ from ml.serving.package import SHIPPED_PACKAGE, load_package
 from tests import services
 from tests.factories import make_model_version, make_radiograph, make_study, make_uploader
 from tests.helpers import database_url
+from tests.warm import WarmProcess, start_warm
 from tests.workers.stand_in import SIZE, StandIn
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
 from webportal.inference.queue import enqueue
@@ -75,7 +75,7 @@ class CeleryProcess:
     """A `celery worker` in a session of its own, and where its output goes."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: WarmProcess | subprocess.Popen[bytes]
     log: Path
 
     def wait_until_ready(self) -> None:
@@ -130,15 +130,9 @@ def start(
         name: str = "a@test", arguments: list[str] = WORKER, app: str = "workers.app"
     ) -> CeleryProcess:
         log = tmp_path / f"{name}.log"
-        command = [sys.executable, "-m", "celery", "--app", app, *arguments, "--hostname", name]
+        command = ["--app", app, *arguments, "--hostname", name]
         with log.open("a") as output:
-            process = subprocess.Popen(
-                command,
-                env=environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            process = start_warm("celery", command, environment, output)
         _running.append(CeleryProcess(name, process, log))
         return _running[-1]
 
