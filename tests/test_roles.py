@@ -192,7 +192,9 @@ def test_every_page_of_hospital_it_and_auditors_is_in_the_navigation() -> None:
         and not address.startswith("api/")
         and set(methods.get("GET", PUBLIC)) <= {IT, A}
     }
-    assert pages - linked == set(NOT_IN_THE_NAVIGATION)
+    assert pages - linked == set(NOT_IN_THE_NAVIGATION), (
+        "link it in webportal/site/navigation.py, or list it in NOT_IN_THE_NAVIGATION"
+    )
 
 
 #: Figures for a monitoring system, every few seconds.
