@@ -173,7 +173,7 @@ def test_an_upload_goes_on_beneath_the_cover_and_its_result_shows_afterwards(
     expect(page.locator(".items tbody tr").filter(has_text="Accepted")).to_have_count(3)
 
 
-# Counted in the page: the browser may report a request of before the cover only after it.
+# Counted in the page, because the browser may report a request late, once the page is covered.
 COUNT_REQUESTS = """
     window.requests = window.pending = 0;
     const send = XMLHttpRequest.prototype.send;

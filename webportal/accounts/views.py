@@ -240,8 +240,8 @@ def user(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
     if form.is_valid():
         if form.is_outdated():
             words = _(
-                "{name} was changed by somebody else meanwhile, so nothing was saved. Check the"
-                " roles below."
+                "Somebody else has changed {name} since you opened this page, so nothing was saved."
+                " Check the roles below."
             )
             messages.error(request, words.format(name=person))
             return redirect("accounts:user", person.pk)

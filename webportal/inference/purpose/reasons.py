@@ -129,7 +129,7 @@ def _in_short(code: str, values: Mapping[str, Any]) -> str:
 def _sentence(code: str, values: Mapping[str, Any]) -> str:
     if code in WITHHELD:
         return str(Reason(code, values))
-    if code != "age_outside" and code not in LONG:  # of a later release, after a way back
+    if code != "age_outside" and code not in LONG:  # of a later release, after a downgrade
         return code
     if code != "age_outside":
         return str(LONG[code]) % _shown(code, values)
