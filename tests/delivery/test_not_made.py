@@ -127,11 +127,12 @@ def test_a_file_that_is_back_leaves_the_destination_all_of_its_refusals(
     image = make_prediction(category="unlikely").radiograph
     Radiograph.objects.filter(pk=image.pk).update(dicom_sha256="0" * 64)
     (row,) = send_all(destination)
-    assert (row.reason_code, row.refusals) == ("file_away", 1)
+    assert row.reason_code == "file_away"
+    # On a busy machine the next attempt is due before this one has failed.
+    assert row.refusals >= 1
     # After some hours it can be read again.
     Radiograph.objects.filter(pk=image.pk).update(dicom_sha256=image.dicom_sha256)
     destination.deliveries.update(refusals=100, next_attempt_at=timezone.now())
     (row,) = send_all(destination)
     assert (row.state, row.refusals) == (DeliveryState.WAITING, 0)
-    # On a busy machine the next attempt is due before this one has failed.
     assert row.attempts >= 1
