@@ -1,8 +1,9 @@
 """Every address is open to exactly those whom the table of tests/roles.py names.
 
-Each address is asked for with every method, by people of each role and by nobody. "May" means that
-the answer is neither 401, 403 nor the way to the sign-in page; what it is beyond that is tested
-elsewhere.
+Each address is asked for with every method that somebody may use, by people of each role and by
+nobody, and with every other method by somebody who has all roles: roles are additive. "May" means
+that the answer is neither 401, 403 nor the way to the sign-in page; what it is beyond that is
+tested elsewhere.
 """
 
 import re
@@ -96,21 +97,34 @@ def test_every_url_is_open_to_exactly_the_roles_in_the_table(person: User | None
     client = _client_of(person)
     wrong = []
     for address, allowed in TABLE.items():
-        # Those that are open come last, because one of them signs out.
-        for method in sorted(METHODS, key=lambda method: method in allowed):
+        for method, roles in allowed.items():
             response = client.generic(method, filled(address))
             if person is not None and not _is_open(client, address, response):
                 assert method == "POST"
                 assert address in ENDS_THE_SESSION
                 client = _client_of(person)
-            if role in allowed.get(method, ()):
+            if role in roles:
                 is_right = not is_refused(response) and response.status_code != 405
-            elif method in allowed:
-                is_right = is_refused(response)
             else:
-                is_right = is_refused(response) or response.status_code == 405
+                is_right = is_refused(response)
             if not is_right:
                 wrong.append(f"{method} /{address}: {response.status_code}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("roles", [None, list(Role)], ids=["nobody", "all roles"])
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_empty_error_pages")
+def test_every_other_method_is_refused_to_everybody(roles: list[Role] | None) -> None:
+    client = _client_of(roles and User.objects.create_user("all", None, roles))
+    wrong = [
+        f"{method} /{address}: {response.status_code}"
+        for address, allowed in TABLE.items()
+        for method in METHODS
+        if method not in allowed
+        for response in [client.generic(method, filled(address))]
+        if not is_refused(response) and response.status_code != 405
+    ]
     assert wrong == []
 
 
