@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 LOCAL := $(VENV_PYTHON) -m deploy.local
-INSTALL := $(PYTHON) -m deploy.local.install
+INSTALL := $(PYTHON) -m deploy.local.install $(if $(filter file,$(origin PYTHON)),--any-python)
 
 .DEFAULT_GOAL := help
 .PHONY: help run stop worker demo manage restore recover new-key test test-peers coverage mutants chaos fuzz check format openapi conformance screenshots bench messages lock images pin-images sbom audit python install install-dev

@@ -116,7 +116,7 @@ def test_every_url_is_open_to_exactly_the_roles_in_the_table(person: User | None
 @pytest.mark.django_db
 @pytest.mark.usefixtures("_empty_error_pages")
 def test_every_other_method_is_refused_to_everybody(roles: list[Role] | None) -> None:
-    client = _client_of(roles and User.objects.create_user("all", None, roles))
+    client = _client_of(None if roles is None else User.objects.create_user("all", None, roles))
     wrong = [
         f"{method} /{address}: {response.status_code}"
         for address, allowed in TABLE.items()

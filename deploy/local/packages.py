@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -29,6 +30,8 @@ TOOLS = ROOT / ".uv" / "venv"
 FETCHED_PYTHONS = ROOT / ".uv" / "python"
 # As in pyproject.toml: from the first version up to, but not including, the second.
 PYTHONS = ((3, 11), (3, 14))
+# Distributions compile it with optimisations.
+PYTHON_OF_DISTRIBUTION = "/usr/bin/python3"
 # The portal, and a worker on the CPU, with their services on one machine.
 ALWAYS = ("local", "worker")
 
@@ -42,18 +45,19 @@ def chosen_extras(extras: Iterable[str] = ()) -> list[str]:
     return sorted({*ALWAYS, *_installed()[1:], *extras})
 
 
-def install_packages(extras: Iterable[str] = ()) -> None:
+def install_packages(extras: Iterable[str] = (), *, any_python: bool = False) -> None:
     """Install the packages of ``chosen_extras``.
 
-    Does nothing, and needs no network, if they are installed. Raises ``InstallError``.
+    Does nothing, and needs no network, if they are installed. With ``any_python``, nobody has named
+    the Python that runs this, and `.venv` may get a faster one. Raises ``InstallError``.
     """
     chosen = chosen_extras(extras)
     wanted = [digest([PROJECT, LOCK]), *chosen]
-    if _installed() == wanted and _venv_works():
+    if _installed() == wanted and _is_supported(VENV_PYTHON):
         return
     uv = _uv()
     environment = _environment()
-    _make_venv(uv, environment)
+    _make_venv(uv, environment, any_python)
     print("      fetching and installing Python packages", flush=True)
     command = [
         *(uv, "pip", "install", "--python", str(VENV_PYTHON), "--exact", "--compile-bytecode"),
@@ -82,11 +86,17 @@ def digest(files: Iterable[Path]) -> str:
     return found.hexdigest()
 
 
-def _make_venv(uv: str, environment: dict[str, str]) -> None:
-    if _venv_works():
+def _make_venv(uv: str, environment: dict[str, str], any_python: bool) -> None:
+    if _is_supported(VENV_PYTHON):
         return
     oldest, too_new = (".".join(map(str, version)) for version in PYTHONS)
-    if PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1]:
+    if any_python and _is_slow() and _is_supported(PYTHON_OF_DISTRIBUTION):
+        python = PYTHON_OF_DISTRIBUTION
+        print(
+            f"      taking {python}: {sys.executable} was compiled without optimisations",
+            flush=True,
+        )
+    elif PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1]:
         python = sys.executable
     else:
         python = f">={oldest},<{too_new}"
@@ -101,9 +111,18 @@ def _make_venv(uv: str, environment: dict[str, str]) -> None:
         )
 
 
-def _venv_works() -> bool:
+def _is_supported(python: str | Path) -> bool:
     code = f"import sys; sys.exit(not {PYTHONS[0]} <= sys.version_info[:2] < {PYTHONS[1]})"
-    return VENV_PYTHON.exists() and _succeeds([VENV_PYTHON, "-c", code])
+    return Path(python).exists() and _succeeds([python, "-c", code])
+
+
+def _is_slow() -> bool:
+    """Whether this Python was compiled without optimisations, as pyenv does unless told to.
+
+    It then takes about a third more CPU time. Distributions optimise, but do not always say so.
+    """
+    options = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    return sys.base_prefix != "/usr" and "--enable-optimizations" not in options
 
 
 def _uv() -> str:

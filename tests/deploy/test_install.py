@@ -55,12 +55,12 @@ def _write_project(checkout: Path, *needed: str) -> None:
 
 
 def _make_install(
-    checkout: Path, *variables: str, python: str = sys.executable, **environment: str
+    checkout: Path, *variables: str, python: str | None = sys.executable, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     # uv is a part of the tests' own environment.
     path = f"{Path(sys.executable).parent}{os.pathsep}{node_environment()['PATH']}"
     return subprocess.run(
-        ["make", "install", f"PYTHON={python}", *variables],
+        ["make", "install", *([f"PYTHON={python}"] if python else []), *variables],
         cwd=checkout,
         env=os.environ
         | {"PIP_INDEX_URL": NOWHERE, "PIP_RETRIES": "0", "PIP_EXTRA_INDEX_URL": NOWHERE}
@@ -135,6 +135,31 @@ def test_a_python_that_cannot_run_the_installer_is_refused_with_instructions(
     assert "needs Python 3.11, 3.12 or 3.13" in failed.stdout
     assert "Python 3.6.2" in failed.stdout
     assert "PYTHON=" in failed.stdout
+
+
+@pytest.mark.parametrize("python", [None, sys.executable], ids=["any", "named"])
+@pytest.mark.parametrize("options", ["--enable-shared", "--enable-optimizations"])
+def test_the_distributions_python_replaces_one_that_is_slow_and_was_not_named(
+    options: str, python: str | None, checkout: Path
+) -> None:
+    packages = checkout / "deploy" / "local" / "packages.py"
+    distribution = checkout / "distribution" / "python3"
+    distribution.parent.mkdir()
+    distribution.symlink_to(Path(sys.executable).resolve())
+    packages.write_text(packages.read_text().replace("/usr/bin/python3", str(distribution)))
+    customized = checkout / "customized"
+    customized.mkdir()
+    (customized / "sitecustomize.py").write_text(
+        "import sys, sysconfig\n"
+        "sys.base_prefix = '/home/somebody/.pyenv'\n"
+        f"sysconfig.get_config_vars()['CONFIG_ARGS'] = '{options}'\n"
+    )
+    done = _make_install(checkout, python=python, PYTHONPATH=str(customized))
+    assert done.returncode == 0, done.stdout + done.stderr
+    is_replaced = python is None and options == "--enable-shared"
+    assert (f"taking {distribution}" in done.stdout) == is_replaced
+    made_with = (checkout / ".venv" / "bin" / "python").readlink()
+    assert (made_with == distribution) == is_replaced
 
 
 def test_without_a_supported_python_one_line_says_what_to_do(checkout: Path) -> None:
