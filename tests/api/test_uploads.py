@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from functools import cache
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ def client(uploader: User, as_user: Call) -> APIClient:
     return as_user(uploader)
 
 
+@cache  # drawing it takes longer than the tests
 def png(seed: int) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(draw_phantom(seed, (160, 136), opacity=False)).save(buffer, "PNG")
