@@ -1,6 +1,7 @@
 """Fixtures that tests of every package use."""
 
 import gc
+import itertools
 import os
 import sys
 import uuid
@@ -19,24 +20,37 @@ from webportal.accounts.models import Role, User
 
 PASSWORD = "correct horse battery"
 SKIPS_FAIL = "CHESTLINE_SKIPS_FAIL"
-LONGEST = ("workers", "e2e", "ml", "intake", "deploy")
+# Packages of tests that mostly wait, and of those that mostly compute, the longest first.
+WAITING = ("workers", "e2e", "network", "orders", "tracing")
+COMPUTING = ("ml", "deploy", "intake")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, begin with the packages whose files take longest.
+    """Where several processes share the tests, mix files that wait with files that compute.
 
-    Otherwise all but one process would be idle at the end.
+    Otherwise the cores would be idle for as long as all processes wait. Each kind begins with the
+    packages whose files take longest, so that no process is idle at the end.
     """
     if not hasattr(config, "workerinput"):
         return
     folder = Path(__file__).parent
 
-    def place(item: pytest.Item) -> int:
+    def place(item: pytest.Item, packages: tuple[str, ...]) -> int:
         package = item.path.relative_to(folder).parts[0]
-        return LONGEST.index(package) if package in LONGEST else len(LONGEST)
+        return packages.index(package) if package in packages else len(packages)
 
-    items.sort(key=place)
+    def waits(item: pytest.Item) -> bool:
+        return place(item, WAITING) < len(WAITING)
+
+    waiting = sorted(filter(waits, items), key=lambda item: place(item, WAITING))
+    computing = sorted(itertools.filterfalse(waits, items), key=lambda item: place(item, COMPUTING))
+    progress = {
+        item: number / len(kind)
+        for kind in (waiting, computing)
+        for number, item in enumerate(kind)
+    }
+    items.sort(key=progress.__getitem__)
 
 
 def pytest_collection() -> None:
