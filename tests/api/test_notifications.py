@@ -1,10 +1,13 @@
 """Notifications over REST: the object each refers to."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.api.conftest import Call
 from tests.notifications.one_of_each import make_notification
-from webportal.accounts.models import User
+from webportal.accounts.models import Role, User
+from webportal.notifications.kinds import KINDS
 from webportal.notifications.models import ACCOUNT_KINDS, NotificationKind
 
 pytestmark = pytest.mark.django_db
@@ -12,10 +15,11 @@ pytestmark = pytest.mark.django_db
 
 @pytest.mark.parametrize("kind", NotificationKind)
 def test_it_names_the_object_it_refers_to(
-    kind: NotificationKind, radiologist: User, as_user: Call
+    kind: NotificationKind, make_user: Callable[..., User], as_user: Call
 ) -> None:
-    told = make_notification(kind, radiologist)
-    client = as_user(radiologist)
+    person = make_user(*(KINDS[kind].roles or [Role.RADIOLOGIST]))
+    told = make_notification(kind, person)
+    client = as_user(person)
     (found,) = client.get("/api/v1/notifications").json()["results"]
     named = {
         "batch": told.batch and str(told.batch.pk),

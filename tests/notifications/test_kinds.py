@@ -15,7 +15,7 @@ from tests.notifications.one_of_each import make_notification
 from webportal import notifications
 from webportal.accounts.models import Role, User
 from webportal.api.notifications import NotificationSerializer
-from webportal.notifications import run, services
+from webportal.notifications import listing, run
 from webportal.notifications.kinds import KINDS, subject_and_text
 from webportal.notifications.models import Notification, NotificationKind
 
@@ -91,10 +91,10 @@ def test_every_kind_is_described() -> None:
 
 def test_what_belongs_to_a_department_is_shown_only_to_those_who_see_it() -> None:
     relations = {each.name for each in Notification._meta.fields if each.is_relation}
-    limited = set(re.findall(r"Q\((\w+)=None\)", inspect.getsource(services._is_visible)))
+    limited = set(re.findall(r"Q\((\w+)=None\)", inspect.getsource(listing._is_visible)))
     # An emergency access is told to people outside its department on purpose.
     open_to_all = {"recipient", "alert", "emergency", "role_request"}
-    assert relations - limited == open_to_all, "_is_visible in webportal/notifications/services.py"
+    assert relations - limited == open_to_all, "_is_visible in webportal/notifications/listing.py"
 
 
 @pytest.mark.parametrize("kind", NotificationKind)
@@ -135,3 +135,16 @@ def test_its_e_mail_is_offered_to_those_concerned(
 ) -> None:
     person = make_user(*KINDS[kind].roles)
     assert str(kind.label) in sign_in(person).get("/notifications/preferences").text
+
+
+@pytest.mark.parametrize("kind", [kind for kind, details in KINDS.items() if details.roles])
+def test_those_of_a_role_that_was_taken_away_are_no_longer_shown(
+    kind: NotificationKind, make_user: Callable[..., User], sign_in: Callable[[User], Client]
+) -> None:
+    person = make_user(*KINDS[kind].roles)
+    make_notification(kind, person)
+    assert listing.unread_count(person) == 1
+    person.roles = [next(role for role in Role if role not in KINDS[kind].roles)]
+    person.save()
+    assert listing.unread_count(person) == 0
+    assert SENTENCES[kind] not in sign_in(person).get("/notifications/").text

@@ -12,8 +12,9 @@ from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.intake.batches import services as intake
 from webportal.notifications import run
+from webportal.notifications.listing import unread_count
 from webportal.notifications.models import Notification, NotificationKind
-from webportal.notifications.services import chosen_kinds, unread_count
+from webportal.notifications.services import chosen_kinds
 from webportal.records.choices import Category, Priority
 from webportal.records.models import Study
 from webportal.review.models import ReadingPreference

@@ -14,8 +14,9 @@ from webportal.inference.models import Job, JobState
 from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.notifications import run
+from webportal.notifications.listing import notifications_of, unread_count
 from webportal.notifications.models import Notification, NotificationKind
-from webportal.notifications.services import mark_read, notifications_of, unread_count
+from webportal.notifications.services import mark_read
 from webportal.records.choices import Category, Priority, ReadingState
 from webportal.records.models import Study
 from webportal.review.models import ReadingPreference

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from webportal.api.base import Endpoint, NoBody
 from webportal.api.permissions import EVERYONE
-from webportal.notifications import services
+from webportal.notifications import listing, services
 from webportal.notifications.models import Notification
 
 
@@ -70,7 +70,7 @@ class NotificationEndpoint(ListModelMixin, Endpoint[Notification]):
 
     def get_queryset(self) -> QuerySet[Notification]:
         """The caller's notifications."""
-        return services.notifications_of(self.person)
+        return listing.notifications_of(self.person)
 
     @extend_schema(request=NoBody, responses=NotificationSerializer)
     @action(detail=True, methods=["post"])

@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from webportal.accounts.models import User
-from webportal.notifications.services import unread_count
+from webportal.notifications.listing import unread_count
 
 
 def unread_notifications(request: HttpRequest) -> dict[str, Any]:

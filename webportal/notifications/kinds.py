@@ -131,10 +131,10 @@ KINDS = {
 }
 
 
-def concerning(person: User) -> list[str]:
-    """The kinds that concern a person, in words."""
+def kinds_of(person: User) -> list[NotificationKind]:
+    """The kinds that concern a person in the roles that they have now."""
     return [
-        str(kind.label)
+        kind
         for kind, details in KINDS.items()
         if not details.roles or person.has_role(*details.roles)
     ]

@@ -1,4 +1,4 @@
-"""Reading notifications and choosing e-mail."""
+"""Marking notifications as read and choosing e-mail."""
 
 import uuid
 from collections.abc import Collection
@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from webportal.accounts.models import User
@@ -20,8 +20,6 @@ from webportal.notifications.models import (
     MailState,
     Notification,
 )
-from webportal.records.models import Study
-from webportal.records.visibility import scope_of
 from webportal.review.preferences import reads_first
 from webportal.review.reads.blinding import reads_without_model
 
@@ -32,37 +30,6 @@ LOOK_BACK = timedelta(days=7)
 def reads_without_result(person: User) -> bool:
     """Whether this person reads first, and must not be notified of the model's results."""
     return reads_first(person) or reads_without_model(person)
-
-
-def notifications_of(person: User) -> QuerySet[Notification]:
-    """A person's notifications, newest first.
-
-    Those that reveal a model result are left out for people who have since chosen to read first;
-    the next run of the scheduler gives them the number of all stat studies.
-    """
-    notifications = Notification.objects.filter(recipient=person).select_related(
-        "batch", "alert", "correction", "emergency__person", "recipient", "role_request__user"
-    )
-    notifications = notifications.filter(OF_KNOWN_KIND, _is_visible(person))
-    return notifications.filter(category="") if reads_without_result(person) else notifications
-
-
-def _is_visible(person: User) -> Q:
-    """Those about something that the person still sees: departments change."""
-    scope = scope_of(person)
-    if scope.departments is None:
-        return Q()  # the conditions of the scope are empty, and an empty one makes no alternative
-    studies = Study.objects.visible_to(person).filter(identity_corrections=OuterRef("correction"))
-    return (
-        (Q(study=None) | scope.of_studies("study"))
-        & (Q(batch=None) | scope.of_departments("batch__department"))
-        & (Q(correction=None) | Q(Exists(studies)))
-    )
-
-
-def unread_count(person: User) -> int:
-    """Number of unread ones."""
-    return notifications_of(person).filter(read_at=None).count()
 
 
 def mark_read(person: User, only: uuid.UUID | None = None) -> None:

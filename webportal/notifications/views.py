@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from webportal.access.shown import show
 from webportal.accounts.roles import SignedInRequest, allow
-from webportal.notifications import kinds, services
+from webportal.notifications import kinds, listing, services
 from webportal.notifications.forms import MailForm
 from webportal.notifications.models import OF_KNOWN_KIND, Notification
 
@@ -23,13 +23,13 @@ PER_PAGE = 50
 @require_GET
 def notifications(request: SignedInRequest) -> HttpResponse:
     """The user's notifications, newest first."""
-    notifications = services.notifications_of(request.user)
+    notifications = listing.notifications_of(request.user)
     page = Paginator(notifications, PER_PAGE).get_page(request.GET.get("page"))
     show(request, study_ids=[each.study_id for each in page if each.study_id])
     context = {
         "page": page,
-        "unread": services.unread_count(request.user),
-        "concerning": kinds.concerning(request.user),
+        "unread": listing.unread_count(request.user),
+        "concerning": [kind.label for kind in kinds.kinds_of(request.user)],
     }
     return render(request, "notifications/notifications.html", context)
 
