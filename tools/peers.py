@@ -57,7 +57,8 @@ def ensure_ohif() -> bool:
         return False
     archive = OHIF_FOLDER / packed.stdout.split()[-1]
     with tarfile.open(archive) as files:
-        files.extractall(OHIF_FOLDER, filter="data")
+        files.extraction_filter = getattr(tarfile, "data_filter", None)
+        files.extractall(OHIF_FOLDER)  # noqa: S202
     archive.unlink()
     return True
 

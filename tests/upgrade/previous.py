@@ -87,7 +87,8 @@ def unpack(folder: Path) -> None:
         check=True,
     )
     with tarfile.open(fileobj=BytesIO(packed.stdout)) as archive:
-        archive.extractall(folder, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(folder)
     built = folder / "webportal" / "static" / "dist"
     if not built.exists():
         built.symlink_to((ROOT / "webportal" / "static" / "dist").resolve())
