@@ -13,8 +13,11 @@ import tensorflow as tf
 from ml.research.packaging.export import export
 from ml.research.packaging.writing import write_package
 from ml.serving.gate.decision import Classifier, Gate
-from ml.serving.network import build_network
+from ml.serving.network import backbone_of, build_network
 from ml.serving.package import FACTS_FILE, FORMAT, GATE_FILE, WEIGHTS_FILE, ModelPackage
+
+#: A backbone of one block for each stage, with few channels; ``tests/ml/conftest.py`` adds it.
+TINY = "tiny"
 
 
 @contextmanager
@@ -33,10 +36,10 @@ def uncompiled() -> Iterator[None]:
         tf.config.run_functions_eagerly(False)
 
 
-def random_network(input_size: int, seed: int = 0) -> keras.Model:
+def random_network(input_size: int, seed: int = 0, backbone: str = TINY) -> keras.Model:
     """Return a folded network of random weights whose signal does not fade on the way."""
     rng = np.random.default_rng(seed)
-    network = build_network(input_size, folded=True)
+    network = build_network(input_size, backbone=backbone, folded=True)
     for layer in network.layers:
         if not layer.weights:
             continue
@@ -61,6 +64,7 @@ def write_open_package(network: keras.Model, like: ModelPackage, folder: Path) -
     passes_all = Classifier(np.zeros((3, numbers), np.float32), np.zeros(3), -np.inf, -np.inf)
     Gate(0.0, passes_all, np.zeros(196, np.float32)).save(folder / GATE_FILE)
     facts = json.loads((like.path / FACTS_FILE).read_text())
+    facts["backbone"] = backbone_of(network)
     facts["input"] |= {"size": int(network.input_shape[1])}
     facts.pop("adult_stages", None)
     return write_package(folder, facts | {"format": FORMAT, "version": folder.name, "plots": {}})

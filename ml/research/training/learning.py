@@ -75,9 +75,9 @@ class ResumeEpoch(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def trunk_output(network: keras.Model, stages: int) -> keras.KerasTensor:
-    """Return the features above the first stages."""
+    """Return the features above the first stages: what the next stage takes."""
     blocks = sum(stage.repeats for stage in scaled_stages(backbone_of(network))[:stages])
-    return network.get_layer(f"block{blocks - 1}_add").output
+    return network.get_layer(f"block{blocks}_expand").input
 
 
 def column(network: keras.Model, name: str) -> keras.KerasTensor:

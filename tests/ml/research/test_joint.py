@@ -23,7 +23,7 @@ from ml.research.training.joint import (
 )
 from ml.research.training.learning import trunk_output
 from ml.serving.network import build_network, fold
-from tests.ml.networks import random_network, uncompiled
+from tests.ml.networks import TINY, random_network, uncompiled
 from tests.ml.research.test_refining import SIZE, material
 
 OPTIONS = JointOptions(
@@ -49,7 +49,7 @@ def test_a_pool_is_filled_in_shards_and_goes_on_where_it_broke_off(
     teacher, made_up = random_network(SIZE), material()
     fill_pool(teacher, made_up, OPTIONS, tmp_path)
     whole = TaughtPool.read(tmp_path)
-    assert whole.features.shape == (96, 4, 4, 112)
+    assert whole.features.shape == (96, 4, 4, 32)
     assert whole.maps.shape == (96, 4, 4)
     np.testing.assert_allclose(whole.maps.mean(axis=(1, 2)), whole.logits, atol=1e-3)
 
@@ -114,7 +114,7 @@ def test_maps_are_alike_whatever_their_scale_and_mean() -> None:
 @pytest.mark.timeout(900)  # compiles a network
 def test_training_leaves_the_frozen_stages_and_learns_the_teachers_map(tmp_path: Path) -> None:
     made_up = material()
-    network = build_network(SIZE)
+    network = build_network(SIZE, backbone=TINY)
     # What takes long is to compile the steps of each weight, and not to train.
     for layer in network.layers[: network.layers.index(network.get_layer("head"))]:
         layer.trainable = False

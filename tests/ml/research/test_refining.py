@@ -89,7 +89,7 @@ def test_augmented_images_differ_and_keep_their_size() -> None:
 def test_pool_favours_readings_over_their_number() -> None:
     made_up = material()
     pool = fill_pool(random_network(SIZE), made_up, OPTIONS)
-    assert pool.features.shape == (64, 4, 4, 112)
+    assert pool.features.shape == (64, 4, 4, 32)
     groups = made_up.targets.group[pool.source]
     # As many images, but drawn four times as often.
     assert (groups == "opacity AP").sum() > (groups == "normal AP").sum()

@@ -9,19 +9,12 @@ import pytest
 from ml.research.datasets.radiographs import LabelledImage
 from ml.research.training.from_imagenet import BalancedBatches, TrainingOptions, train
 from ml.research.training.learning import RimPenalty, column
-from ml.serving.backbones import BACKBONES, Scaling
 from ml.serving.network import build_network
-from tests.ml.networks import uncompiled
+from tests.ml.networks import TINY, uncompiled
 
 OPTIONS = TrainingOptions(
-    backbone="tiny", input_size=32, epochs=2, images_per_class=8, batch_size=8, head_dropout=0.0
+    backbone=TINY, input_size=32, epochs=2, images_per_class=8, batch_size=8, head_dropout=0.0
 )
-
-
-@pytest.fixture(autouse=True)
-def _tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network of one block for each stage."""
-    monkeypatch.setitem(BACKBONES, "tiny", Scaling(0.25, 0.25))
 
 
 def made_up(n: int) -> tuple[np.ndarray, list[LabelledImage]]:
@@ -125,7 +118,7 @@ def test_evidence_on_the_rim_is_penalised_and_that_on_the_lungs_is_not() -> None
 def test_the_weight_of_an_image_applies_to_it_alone() -> None:
     import keras
 
-    network = build_network(32, backbone="tiny")
+    network = build_network(32, backbone=TINY)
     inputs, labelled = made_up(6)
     known = np.array([image.kind in ("bacteria", "virus") for image in labelled], float)
     targets = np.array([[image.kind == "bacteria"] for image in labelled], float)

@@ -176,7 +176,7 @@ def test_an_altered_or_missing_part_is_refused(name: str, made: Made, tmp_path: 
 def test_another_trunk_is_refused(made: Made, tmp_path: Path) -> None:
     other = random_network(SIZE, seed=1)
     with pytest.raises(ExportError, match="different trunks"):
-        branch(tmp_path / "b", made.child, other, Chooser(np.zeros(112, np.float32), 0.0))
+        branch(tmp_path / "b", made.child, other, Chooser(np.zeros(32, np.float32), 0.0))
 
 
 def test_a_corrected_image_is_assessed_by_the_stages_of_the_upright_one(

@@ -40,7 +40,8 @@ Pictures = NDArray[np.uint8]
 def package(tmp_path_factory: pytest.TempPathFactory, shipped: ModelPackage) -> ModelPackage:
     """A package with a network of random weights, whose answers vary with the picture."""
     folder = tmp_path_factory.mktemp("package") / "random"
-    return write_open_package(random_network(shipped.input_size), shipped, folder)
+    network = random_network(shipped.input_size, backbone=shipped.backbone)
+    return write_open_package(network, shipped, folder)
 
 
 @pytest.fixture
