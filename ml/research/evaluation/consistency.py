@@ -101,7 +101,7 @@ def kinds_of_file(original: bytes) -> dict[str, bytes]:
         original,
         _encoded(small, "JPEG", quality=75),
         _encoded(picture, "JPEG", quality=60),
-        _encoded(picture, "PNG"),
+        _encoded(picture, "PNG", compress_level=1),
         _dicom(grey),
         _encoded(small, "JPEG", quality=60),
     )

@@ -15,6 +15,7 @@ from ml.research.training.joint import (
     JointOptions,
     TaughtBatches,
     TaughtPool,
+    begin,
     fill_pool,
     has_same_trunk,
     train_jointly,
@@ -22,8 +23,7 @@ from ml.research.training.joint import (
     unlike,
 )
 from ml.research.training.learning import trunk_output
-from ml.serving.network import build_network, fold
-from tests.ml.networks import TINY, random_network, uncompiled
+from tests.ml.networks import random_network, uncompiled
 from tests.ml.research.test_refining import SIZE, material
 
 OPTIONS = JointOptions(
@@ -113,31 +113,27 @@ def test_maps_are_alike_whatever_their_scale_and_mean() -> None:
 
 @pytest.mark.timeout(900)  # compiles a network
 def test_training_leaves_the_frozen_stages_and_learns_the_teachers_map(tmp_path: Path) -> None:
-    made_up = material()
-    network = build_network(SIZE, backbone=TINY)
+    made_up, teacher = material(), random_network(SIZE)
+    options = replace(OPTIONS, start="a-package")
+    network = begin(options, teacher)
     # What takes long is to compile the steps of each weight, and not to train.
     for layer in network.layers[: network.layers.index(network.get_layer("head"))]:
         layer.trainable = False
-    teacher = fold(network)
-    classifier = teacher.get_layer("classifier")
-    kernel, bias = classifier.get_weights()
-    classifier.set_weights([-30 * kernel, bias])
     before = {
         w.path: w.numpy()
         for w in keras.Model(network.input, trunk_output(network, OPTIONS.frozen_stages)).weights
     }
     fill_pool(teacher, made_up, OPTIONS, tmp_path / "pool")
     pool = TaughtPool.read(tmp_path / "pool")
-    assert has_same_trunk(fold(network), teacher, OPTIONS.frozen_stages)
+    assert has_same_trunk(network, teacher, OPTIONS.frozen_stages)
 
-    train_jointly(network, pool, made_up, 1, OPTIONS, tmp_path)
-    trained = fold(network)
+    train_jointly(network, pool, made_up, 1, options, tmp_path)
 
     for weights in keras.Model(network.input, trunk_output(network, OPTIONS.frozen_stages)).weights:
         np.testing.assert_array_equal(before[weights.path], weights.numpy())
-    assert has_same_trunk(trained, teacher, OPTIONS.frozen_stages)
+    assert has_same_trunk(network, teacher, OPTIONS.frozen_stages)
     assert not np.allclose(
-        trained.get_layer("head").get_weights()[0], teacher.get_layer("head").get_weights()[0]
+        network.get_layer("head").get_weights()[0], teacher.get_layer("head").get_weights()[0]
     )
     history = (tmp_path / "history.csv").read_text().splitlines()
     assert len(history) == 1 + OPTIONS.epochs

@@ -21,9 +21,6 @@ from ml.serving.stages import ADULT, CHILD, Stages
 from tests.ml.made_up_sources import SIZE, write_adults, write_children, write_hands
 from tests.ml.networks import random_network, uncompiled, write_open_package
 
-# They compile networks.
-pytestmark = pytest.mark.timeout(900)
-
 
 class Refined(NamedTuple):
     """A package, what ``refine`` made of it, and the sources that it was refined with."""
@@ -39,11 +36,12 @@ def refined(tmp_path_factory: pytest.TempPathFactory, shipped: ModelPackage) -> 
     folder = tmp_path_factory.mktemp("refined")
     children, adults = write_children(folder / "children"), write_adults(folder / "adults")
     start = write_open_package(random_network(SIZE), shipped, folder / "made-1")
-    package = made(
-        folder / "made-2",
-        *("refine", "--package", start.path, "--data", children, "--adults", adults),
-        *("--pool", 64, "--steps", 1),
-    )
+    with uncompiled():  # test_joint.py compiles the same losses
+        package = made(
+            folder / "made-2",
+            *("refine", "--package", start.path, "--data", children, "--adults", adults),
+            *("--pool", 64, "--steps", 1),
+        )
     return Refined(start, package, children, adults)
 
 
@@ -88,7 +86,7 @@ def test_adults_get_upper_stages_of_their_own_and_children_keep_theirs(
     refined: Refined, tmp_path: Path
 ) -> None:
     start, _, children, adults = refined
-    with uncompiled():  # refining compiles it
+    with uncompiled():  # as above
         package = made(
             tmp_path / "made-both",
             *("adults", "--package", start.path, "--data", children, "--adults", adults),

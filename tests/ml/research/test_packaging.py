@@ -11,9 +11,9 @@ from ml.research.evaluation.held_out import cross_measured, measured_again
 from ml.research.evaluation.responses import Responses
 from ml.research.evaluation.scale import Scale
 from ml.research.packaging.trained import build_package
-from ml.serving.network import build_network
 from ml.serving.predictor import Predictor
 from tests import dicom_files
+from tests.ml.networks import random_network
 
 SIZE = 64
 KINDS = ("normal", "bacteria", "bacteria", "virus")
@@ -119,7 +119,7 @@ def phantoms(name: str, n: int, size: int = SIZE) -> np.ndarray:
 
 @pytest.mark.timeout(900)
 def test_a_package_is_built_and_served_as_measured(tmp_path: Path) -> None:
-    network = build_network(SIZE, folded=True)
+    network = random_network(SIZE)
     folds = {
         name: Responses.of(network, phantoms(name, 8), labelled(name, 8))
         for name in ("random", "lowest", "series")

@@ -27,8 +27,9 @@ from ml.serving.runtimes.choice import ON_CPU, NoRuntimeError, choose_runtime, s
 from ml.serving.runtimes.probes import TOLERANCE, probe_inputs
 from ml.serving.runtimes.tensorflow import load_network
 from ml.serving.stages import ADULT, CHILD
-from tests.ml.made_up_sources import SIZE, write_adults, write_children
-from tests.ml.networks import random_network, uncompiled, write_open_package
+from tests.ml.made_up_sources import SIZE, write_children
+from tests.ml.networks import random_network, write_open_package
+from tests.ml.research.test_refined import refined
 from webportal.demo.phantoms import draw_phantom
 
 # Networks are compiled.
@@ -217,11 +218,7 @@ def test_commands_say_which_stages_assessed_an_image(
 
 
 def test_a_refined_network_takes_the_place_of_both(made: Made, tmp_path: Path) -> None:
-    children, adults = write_children(tmp_path / "children"), write_adults(tmp_path / "adults")
-    out = tmp_path / "refined-1"
-    arguments = ["refine", "--package", made.both.path, "--data", children, "--adults", adults]
-    with uncompiled():  # test_new_versions.py compiles it
-        assert main([*map(str, arguments), "--pool", "64", "--steps", "1", "--out", str(out)]) == 0
-    package = load_package(out)
+    package = refined(made.both, tmp_path / "refined-1")
     assert package.adult is None
-    assert "adult_stages" not in json.loads((out / "package.json").read_text())
+    assert "adult_stages" not in json.loads((package.path / "package.json").read_text())
+    assert not list(package.path.glob("chooser*"))

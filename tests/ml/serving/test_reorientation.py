@@ -1,6 +1,7 @@
 """Inverted or rotated images are corrected if that is certain, and the result says so."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,13 @@ def forward(inputs: np.ndarray) -> Mapping[str, np.ndarray]:
     }
 
 
+@cache
+def drawn(seed: int) -> np.ndarray:
+    return draw_phantom(seed, (SIZE, SIZE), seed % 2 == 0, collimated=True)
+
+
 def phantoms(first: int, n: int) -> np.ndarray:
-    seeds = range(first, first + n)
-    return np.stack([draw_phantom(s, (SIZE, SIZE), s % 2 == 0, collimated=True) for s in seeds])
+    return np.stack([drawn(seed) for seed in range(first, first + n)])
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +46,7 @@ def gate() -> Gate:
         pytest.importorskip(name, reason="needs the extra evaluation")
     from ml.research.gate.fitting import Source, fit_gate
 
-    source = Source(phantoms(0, 40), phantoms(40, 20))
+    source = Source(phantoms(0, 24), phantoms(40, 12))
     return fit_gate([source], lambda x: forward(x)["layout"], per_kind=6, varied=200)
 
 
