@@ -10,6 +10,8 @@ handler404 = "webportal.site.errors.not_found"
 handler500 = "webportal.site.errors.server_error"
 
 urlpatterns = [
+    # First, because scripts send one file after the other, and patterns are tried in this order.
+    path("api/v1/", include("webportal.api.urls")),
     path("", views.home, name="home"),
     path("language", views.choose_language, name="set-language"),
     path("csp-reports", csp_views.report, name="csp-reports"),
@@ -34,6 +36,5 @@ urlpatterns = [
     path("", include("webportal.research.urls")),
     path("", include("webportal.retention.urls")),
     path("", include("webportal.erasure.urls")),
-    path("api/v1/", include("webportal.api.urls")),
     path("dicom-web/", include("webportal.dicomweb.urls")),
 ]
