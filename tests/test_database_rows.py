@@ -7,9 +7,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.factories import make_patient, make_uploader
+from webportal.access.models import AccessEntry, AccessKind
 from webportal.accounts.models import GENERAL
 from webportal.audit.models import Action, AuditEntry
-from webportal.database.rows import insert, insert_or_get
+from webportal.database.rows import insert, insert_in_order, insert_or_get
 from webportal.records.models import Patient, Study
 
 pytestmark = pytest.mark.django_db
@@ -77,6 +78,43 @@ def test_a_row_that_exists_is_an_error_unless_it_may_exist() -> None:
         insert([make("1")])
     assert insert([make("1"), make("2")], ignore_conflicts=True) == 1
     assert Patient.objects.count() == 2
+
+
+def make_study(patient: Patient, uid: str) -> Study:
+    return Study(
+        patient=patient, study_instance_uid=uid, department_id=GENERAL, created_by=make_uploader()
+    )
+
+
+def test_rows_of_several_models_are_inserted_with_one_message() -> None:
+    patient = make("1")
+    studies = [make_study(patient, "1.2"), make_study(patient, "1.3")]
+    with CaptureQueriesContext(connection) as queries:
+        insert_in_order([patient], [], studies)
+    assert len(queries) == 1
+    assert set(Patient.objects.get().studies.all()) == set(studies)
+    studies[0].description = "changed"
+    studies[0].save()
+    assert Study.objects.get(study_instance_uid="1.2").description == "changed"
+
+
+def test_a_row_that_cannot_be_inserted_takes_those_before_it_along() -> None:
+    insert([make("1")])
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert_in_order([make("2")], [make("1")])
+    assert [patient.patient_id for patient in Patient.objects.all()] == ["1"]
+
+
+def test_what_the_database_fills_in_is_left_to_it() -> None:
+    lists = {"roles": ["auditor", "it"], "study_ids": [GENERAL], "patient_ids": [], "file_ids": []}
+    entry = AccessEntry(kind=AccessKind.LIST, user="a", criteria={"b": "c"}, **lists)
+    insert([entry], filled_in=("id", "at"))
+    stored = AccessEntry.objects.get(user="a")
+    assert stored.pk is not None
+    assert stored.at <= timezone.now()
+    for field in AccessEntry._meta.concrete_fields:
+        if field.name not in ("id", "at"):
+            assert getattr(stored, field.attname) == getattr(entry, field.attname), field.name
 
 
 def test_a_row_is_made_once_and_then_found() -> None:

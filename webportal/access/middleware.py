@@ -16,6 +16,7 @@ from webportal.access.routes import declaration_of
 from webportal.access.routes.declarations import OF_PATIENTS, Declaration, UndeclaredError
 from webportal.access.shown import Shown
 from webportal.client_address import network_of
+from webportal.database.rows import insert
 from webportal.minute_counter import MinuteCounter
 from webportal.origin import answering, origin_of
 
@@ -74,7 +75,7 @@ def _record(request: HttpRequest, response: HttpResponseBase, shown: Shown) -> N
             if declared is not None and declared.polled:
                 _save_new(entry, is_repeated="HX-Request" in request.headers)
             else:
-                entry.save(force_insert=True)
+                _save(entry)
 
 
 def _record_failure(
@@ -91,7 +92,7 @@ def _record_failure(
             return
         if count == ENTRIES_A_MINUTE:
             entry.criteria |= {"more_this_minute": "not recorded"}
-    entry.save(force_insert=True)
+    _save(entry)
 
 
 def _require_declaration(route: str, declared: Declaration, shown: Shown) -> None:
@@ -113,6 +114,10 @@ def _is_to_be_recorded(
     return shown.is_reported or (is_read and declared.kind not in OF_PATIENTS)
 
 
+def _save(entry: AccessEntry) -> None:
+    insert([entry], filled_in=("id", "at"))
+
+
 def _save_new(entry: AccessEntry, *, is_repeated: bool) -> None:
     """Log a polling page: of repeated responses, only what is new."""
     place = (f"{entry.user_id} {entry.session or entry.token}", entry.route)
@@ -124,7 +129,7 @@ def _save_new(entry: AccessEntry, *, is_repeated: bool) -> None:
             return
         for name in ("study_ids", "patient_ids", "file_ids"):
             setattr(entry, name, [each for each in getattr(entry, name) if each in new])
-    entry.save(force_insert=True)
+    _save(entry)
     _repeats.remember(place, shown)
 
 

@@ -20,39 +20,67 @@ def insert(
     rows: Sequence[Row],
     *,
     ignore_conflicts: bool = False,
+    filled_in: tuple[str, ...] = (),
     then: str = "",
     parameters: Sequence[Any] = (),
 ) -> int:
     """Insert rows of one model with one statement; returns how many.
 
+    `filled_in` names the fields that the database fills in; the rows do not learn their values.
     `then` is a statement that is sent with it, for whoever cannot wait for another answer.
 
     With `ignore_conflicts`, a row that conflicts with an existing one is left out, after waiting
     for a transaction that is making the same row. The values are those that the rows have:
-    expressions, binary columns, and columns that the database fills in, are not supported. Takes a
-    fraction of the time of `bulk_create`, which does not tell how many rows are new: the values are
-    sent as one, so that neither Django nor psycopg deals with each, and the statement is the same
-    for any number of rows.
+    expressions and binary columns are not supported. Takes a fraction of the time of `bulk_create`,
+    which does not tell how many rows are new: the values are sent as one, so that neither Django
+    nor psycopg deals with each, and the statement is the same for any number of rows.
     """
     if not rows:
         return 0
-    statement, fields = _insert_into(type(rows[0]))
-    values = [{field.column: _value(field, row) for field in fields} for row in rows]
+    statement, fields = _insert_into(type(rows[0]), filled_in)
     conflict = " ON CONFLICT DO NOTHING" if ignore_conflicts else ""
     query = f"{statement}{conflict}; {then}" if then else f"{statement}{conflict}"
     with connection.cursor() as cursor:
-        cursor.execute(query, [json.dumps(values, default=_as_text), *parameters])
+        cursor.execute(query, [_as_json(rows, fields), *parameters])
         inserted: int = cursor.rowcount
-    for row in rows:
-        row._state.adding = False
-        row._state.db = connection.alias
+    _mark_as_stored(rows)
     return inserted
 
 
+def insert_in_order(*groups: Sequence[Model]) -> None:
+    """Insert the rows of several models, each of which may refer to those before, as `insert` does.
+
+    Sent together and run one after the other, in the caller's transaction.
+    """
+    with_rows = [(rows, *_insert_into(type(rows[0]), ())) for rows in groups if rows]
+    if not with_rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "; ".join(statement for _, statement, _ in with_rows),
+            [_as_json(rows, fields) for rows, _, fields in with_rows],
+        )
+    for rows, _, _ in with_rows:
+        _mark_as_stored(rows)
+
+
+def _as_json(rows: Sequence[Model], fields: tuple["Field[Any, Any]", ...]) -> str:
+    values = [{field.column: _value(field, row) for field in fields} for row in rows]
+    return json.dumps(values, default=_as_text)
+
+
+def _mark_as_stored(rows: Sequence[Model]) -> None:
+    for row in rows:
+        row._state.adding = False
+        row._state.db = connection.alias
+
+
 @cache
-def _insert_into(model: type[Model]) -> tuple[str, tuple["Field[Any, Any]", ...]]:
+def _insert_into(
+    model: type[Model], filled_in: tuple[str, ...]
+) -> tuple[str, tuple["Field[Any, Any]", ...]]:
     quoted = connection.ops.quote_name
-    fields = tuple(model._meta.concrete_fields)
+    fields = tuple(field for field in model._meta.concrete_fields if field.name not in filled_in)
     table = quoted(model._meta.db_table)
     columns = ", ".join(quoted(str(field.column)) for field in fields)
     values = f"SELECT {columns} FROM jsonb_populate_recordset(NULL::{table}, %s)"  # noqa: S608

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from webportal.audit.trail import Event, append_all
-from webportal.database.rows import insert
+from webportal.database.rows import insert_in_order
 from webportal.intake.cases import lookup
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks.doubts import check_certain
@@ -94,7 +94,6 @@ def store_plain(files: Sequence[Ready]) -> list[UploadItem | None]:
             )
             for file, where in zip(plain, stored, strict=True)
         ]
-        insert(radiographs)
         items = [
             UploadItem(
                 **file.upload.key,
@@ -104,7 +103,7 @@ def store_plain(files: Sequence[Ready]) -> list[UploadItem | None]:
             )
             for file, radiograph in zip(plain, radiographs, strict=True)
         ]
-        insert(items)
+        insert_in_order(radiographs, items)
         by = plain[0].upload.by
         events += [
             store.stored_event(file.upload, radiograph)
@@ -214,9 +213,9 @@ class _Records:
         """
         studies = list(self._new_studies.values())
         patients = sorted(self._new_patients, key=lambda each: (each.patient_id, each.issuer))
-        insert(patients)
-        insert(sorted(studies, key=lambda each: each.study_instance_uid))
-        insert(sorted(self._new_series, key=lambda each: each.series_instance_uid))
+        series = sorted(self._new_series, key=lambda each: each.series_instance_uid)
+        by_uid = sorted(studies, key=lambda each: each.study_instance_uid)
+        insert_in_order(patients, by_uid, series)
         events = [match.patient_created(patient) for patient in self._new_patients]
         lock_numbers(study.accession_number for study in studies)
         return [*events, *(event for study in studies for event in match.link_created(study))]

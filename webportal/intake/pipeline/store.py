@@ -13,7 +13,7 @@ from ml.images import ImageFacts
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
-from webportal.database.rows import insert, insert_or_get
+from webportal.database.rows import insert_in_order, insert_or_get
 from webportal.inference import inputs, queue
 from webportal.intake import blobs
 from webportal.intake.cases.case_record import CaseRecord
@@ -23,7 +23,7 @@ from webportal.intake.errors import PatientDoubtError, RefusedError
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.pipeline import match
 from webportal.intake.pipeline.match import Match
-from webportal.intake.pipeline.series import cut_to_columns, series_of
+from webportal.intake.pipeline.series import cut_to_columns, new_series, series_of
 from webportal.intake.pipeline.upload import Upload
 from webportal.reasons import NO_REASON, Reason
 from webportal.records.choices import ReadingState
@@ -41,16 +41,13 @@ SELECT pg_advisory_xact_lock(number) FROM (
     ORDER BY number
 ) AS numbers
 """
+# Planned in two thirds of the time that it takes to join the files as rows.
 _TRACES = """
-SELECT file.number - 1
-FROM unnest(%(names)s::text[], %(hashes)s::text[], %(instances)s::text[])
-    WITH ORDINALITY AS file (name, sha256, instance, number)
-WHERE EXISTS (
-        SELECT FROM intake_uploaditem AS item
-        WHERE batch_id = %(batch)s AND file_name = file.name AND item.sha256 = file.sha256
-    )
-    OR EXISTS (SELECT FROM records_radiograph WHERE original_sha256 = file.sha256)
-    OR EXISTS (SELECT FROM records_radiograph WHERE sop_instance_uid = file.instance)
+SELECT file_name, sha256, NULL FROM intake_uploaditem
+WHERE batch_id = %(batch)s AND file_name = ANY(%(names)s) AND sha256 = ANY(%(hashes)s)
+UNION ALL
+SELECT NULL, original_sha256, sop_instance_uid FROM records_radiograph
+WHERE original_sha256 = ANY(%(hashes)s) OR sop_instance_uid = ANY(%(instances)s)
 """
 
 
@@ -74,7 +71,17 @@ def with_traces(uploads: Sequence[Upload], sop_instance_uids: Sequence[str]) -> 
                 "instances": list(sop_instance_uids),
             },
         )
-        return {position for (position,) in cursor.fetchall()}
+        found = cursor.fetchall()
+    if not found:
+        return set()
+    items = {(name, sha256) for name, sha256, _ in found if name is not None}
+    hashes = {sha256 for name, sha256, _ in found if name is None}
+    instances = {uid for name, _, uid in found if name is None}
+    return {
+        position
+        for position, (upload, uid) in enumerate(zip(uploads, sop_instance_uids, strict=True))
+        if (upload.file_name, upload.sha256) in items or upload.sha256 in hashes or uid in instances
+    }
 
 
 def refused_before(uploads: Sequence[Upload]) -> set[int]:
@@ -242,10 +249,11 @@ def accept(upload: Upload, checked: CheckedImage, found: Match, put: blobs.Put) 
             # What was fetched for comparison is now sent like any other study.
             before = queue.enqueue_unanalysed(study, upload.by)
             events = [*events, *return_to_worklist(study), *before]
-    radiograph = radiograph_of(
-        upload, checked, study, series_of(study, checked.facts), put_files(upload, checked, put)
-    )
-    insert([radiograph])
+    # Nobody else knows a new study, nor any series of it.
+    new = [new_series(study, checked.facts)] if found.is_new else []
+    series = new[0] if new else series_of(study, checked.facts)
+    radiograph = radiograph_of(upload, checked, study, series, put_files(upload, checked, put))
+    insert_in_order(new, [radiograph])
     item = _save(upload, verdict=Verdict.ACCEPTED, radiograph=radiograph, reason=found.note)
     queued = enqueue([(radiograph, checked)], upload.by)
     # Last, because the end of the trail stays locked until the transaction ends.
