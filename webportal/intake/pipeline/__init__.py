@@ -1,8 +1,8 @@
 """The only path of a file into the portal: receive, check, identify, match, store."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import IO, TypeVar
 
@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError
 from ml.errors import ImageError
 from webportal.accounts.models import User
 from webportal.database.deadlocks import retried
-from webportal.intake import metrics
+from webportal.intake import blobs, metrics
 from webportal.intake.cases import lookup
 from webportal.intake.checks.doubts import check_certain
 from webportal.intake.errors import (
@@ -166,23 +166,48 @@ def _store(file: Ready) -> UploadItem:
 
 
 def _try_to_store(file: Ready) -> UploadItem:
+    try:
+        return _try_to_accept(file)
+    except PatientDoubtError as doubt:
+        # What it has created before the doubt is rolled back. Nearly no file is in doubt: a
+        # savepoint to go back to would cost every other file two statements.
+        return _try_to_hold(file, doubt)
+
+
+def _try_to_accept(file: Ready) -> UploadItem:
     upload, facts, claim = file.upload, file.checked.facts, file.claim
-    instance = facts.sop_instance_uid
+    with _storing(file) as (put, item, has_traces):
+        if item is not None:
+            return item
+        if has_traces:
+            store.hold_if_stored(facts, upload.by)
+        check_certain(facts, claim.moment)
+        found = match.match(claim.patient, claim.study, upload.by, upload.batch.department_id)
+        return store.accept(upload, file.checked, found, put)
+
+
+def _try_to_hold(file: Ready, doubt: PatientDoubtError) -> UploadItem:
+    upload = file.upload
+    with _storing(file) as (put, item, _):
+        if item is not None:
+            return item
+        events = []
+        if not upload.batch.is_prior:
+            instance, uid = file.checked.facts.sop_instance_uid, file.claim.study.study_instance_uid
+            events = store.have_prior_read(instance, uid, upload.by)
+        return store.hold(upload, doubt, put, events)
+
+
+@contextmanager
+def _storing(file: Ready) -> Iterator[tuple[blobs.Put, UploadItem | None, bool]]:
+    """Yield how to store bytes in a transaction, the verdict if there is one, and if it is known.
+
+    Raises RefusedError if another file has its line of the sheet.
+    """
+    upload, instance = file.upload, file.checked.facts.sop_instance_uid
     with store.storing_exclusively([upload.sha256], [instance]) as put:
         has_traces = store.has_traces(upload, instance)
-        if has_traces and (item := store.known(upload, file.record)) is not None:
-            return item
-        lookup.refuse_second_use_of_line(upload.batch, upload.file_name)
-        try:
-            if has_traces:
-                store.hold_if_stored(facts, upload.by)
-            check_certain(facts, claim.moment)
-            department = upload.batch.department_id
-            found = match.match(claim.patient, claim.study, upload.by, department)
-        except PatientDoubtError as doubt:
-            events = []
-            if not upload.batch.is_prior:
-                uid = claim.study.study_instance_uid
-                events = store.have_prior_read(instance, uid, upload.by)
-            return store.hold(upload, doubt, put, events)
-        return store.accept(upload, file.checked, found, put)
+        item = store.known(upload, file.record) if has_traces else None
+        if item is None:
+            lookup.refuse_second_use_of_line(upload.batch, upload.file_name)
+        yield put, item, has_traces

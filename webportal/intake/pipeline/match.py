@@ -3,8 +3,6 @@
 import uuid
 from typing import Any, NamedTuple
 
-from django.db import transaction
-
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event
@@ -29,14 +27,13 @@ class Match(NamedTuple):
     note: Reason = NO_REASON
 
 
-@transaction.atomic
 def match(identity: Identity, study: StudyFacts, by: User, department: uuid.UUID) -> Match:
     """Return the study, found or created with its patient, a new one in `department`.
 
     Values missing in the patient's record are filled in until a read of one of their studies is
-    signed. Raises PatientDoubtError, and leaves nothing behind, if the patient's record differs or
-    the study belongs to somebody else; RefusedError if the study is in a department that the sender
-    cannot see.
+    signed. Raises PatientDoubtError if the patient's record differs or the study belongs to
+    somebody else, and RefusedError if the study is in a department that the sender cannot see; the
+    caller's transaction is then to be rolled back.
     """
     patient, events, note = _patient(identity, study.accession_number)
     unlike = differing(patient, identity)
