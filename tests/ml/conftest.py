@@ -8,11 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from ml.images import GreyImage
+from ml.research.evaluation import bootstrap
 from ml.serving.backbones import BACKBONES, Scaling
 from ml.serving.gate import Gate
 from ml.serving.package import SHIPPED_PACKAGE, ModelPackage, load_package, seal_package
 from ml.serving.predictor import Predictor
+from ml.serving.preprocessing import network_input
+from webportal.demo.phantoms import draw_phantom
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -46,6 +51,22 @@ def ungated(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     ).save(folder / "gate.npz")
     seal_package(folder)
     return Predictor(load_package(folder), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def _few_replicates() -> Iterator[None]:
+    """For tests of figures that need their intervals, but no exact ones."""
+    draw = bootstrap.resamples
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bootstrap, "resamples", lambda patients, _, seed: draw(patients, 100, seed))
+        yield
+
+
+@pytest.fixture(scope="session")
+def collimated() -> NDArray[np.uint8]:
+    """Eight phantoms as the network gets them, (8, 224, 224)."""
+    drawings = [draw_phantom(seed, (224, 280), seed % 2 == 0, collimated=True) for seed in range(8)]
+    return np.stack([network_input(GreyImage(drawing, 255), 224) for drawing in drawings])
 
 
 @pytest.fixture(scope="session")

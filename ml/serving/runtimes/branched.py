@@ -60,12 +60,15 @@ class BranchedRuntime:
 
         What does not depend on the stages keeps its name.
         """
-        shared = {name: self.outputs(inputs)[name] for name in ("layout", ADULT_LOG_ODDS)}
+        below = self._trunk.outputs(inputs)
+        shared = {
+            "layout": below["layout"],
+            ADULT_LOG_ODDS: self._chooser.log_odds(below["layout"]),
+        }
         return shared | {
             f"{stages}.{name}": values
-            for stages in self._upper
-            for name, values in self.only(stages).outputs(inputs).items()
-            if name not in shared
+            for stages, upper in self._upper.items()
+            for name, values in upper.outputs(below["features"]).items()
         }
 
 

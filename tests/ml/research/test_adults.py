@@ -1,13 +1,18 @@
 """Upper stages for adults."""
 
+from pathlib import Path
+
+import keras
 import numpy as np
 import pytest
 
 from ml.research.datasets.targets import ADULTS_SHARES, CHILDREN
 from ml.research.evaluation.responses import Responses
 from ml.research.packaging.adults import calibrate
-from ml.research.training.adults import AdultsOptions
+from ml.research.training import adults as training_adults
+from ml.research.training.adults import AdultsOptions, train_for_adults
 from ml.research.training.refining import Pool, PoolBatches, RefiningOptions
+from tests.ml.networks import random_network
 from tests.ml.research.test_refined import adults
 from tests.ml.research.test_refining import material
 
@@ -36,6 +41,26 @@ def test_mostly_adults_are_drawn_and_every_adult_counts_fully() -> None:
     assert of_adults == pytest.approx(1 - children, abs=0.06)
     assert of_adults > both
     assert set(AdultsOptions().trust.values()) == {1.0}
+
+
+def test_the_mean_of_several_trainings_stands_for_a_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refined(*given: object) -> keras.Model:
+        _, _, _, part, options, checkpoints = given
+        assert isinstance(options, AdultsOptions)
+        assert checkpoints == tmp_path / f"part{part}-{options.seed}"
+        return random_network(32, options.seed)
+
+    monkeypatch.setattr(training_adults, "refine", refined)
+    start, pool = random_network(32), Pool(np.zeros(0), np.zeros(0))
+
+    trained = train_for_adults(start, pool, material(), AdultsOptions(left_out=(1,)), tmp_path)
+
+    heads = [random_network(32, s).get_layer("head").get_weights()[0] for s in (0, 1)]
+    for network in (trained.parts[1], trained.network):
+        mean = network.get_layer("head").get_weights()[0]
+        np.testing.assert_allclose(mean, np.mean(heads, axis=0), atol=1e-6)
 
 
 def test_blended_examples_have_blended_targets_and_the_lesser_weight() -> None:

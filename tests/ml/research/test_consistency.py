@@ -77,8 +77,11 @@ def test_an_unreadable_original_is_named(tmp_path: Path, predictor: Predictor) -
 def test_real_radiographs_get_the_same_result_in_any_format(
     predictor: Predictor, radiographs: Path
 ) -> None:
-    found = compare_kinds_of_file(find_originals(radiographs), predictor)
-    assert found["n"] == 48
+    originals = find_originals(radiographs)
+    assert len(originals) == 48
+    # Each takes a quarter of a second.
+    found = compare_kinds_of_file(originals[::2], predictor)
+    assert found["n"] == 24
     assert found["same"] >= 0.95
     # A large JPEG is decoded smaller than the PNG made from it.
     assert found["against_original"]["PNG"]["largest_difference"] <= 0.002

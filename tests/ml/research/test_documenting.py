@@ -9,6 +9,8 @@ from ml.__main__ import main
 from ml.serving.package import ModelPackage, load_package
 from tests.ml.made_up_sources import write_adults, write_children, write_sheet
 
+pytestmark = pytest.mark.usefixtures("_few_replicates")
+
 UNCHANGED = ("network.onnx", "network.weights.h5", "gate.npz", "probes.npz")
 
 

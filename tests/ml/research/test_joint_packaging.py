@@ -14,6 +14,8 @@ from ml.serving.package import ModelPackage
 from tests.ml.made_up_sources import SIZE, write_adults, write_children, write_hands, write_sheet
 from tests.ml.networks import random_network
 
+pytestmark = pytest.mark.usefixtures("_few_replicates")
+
 
 @pytest.mark.timeout(900)
 def test_a_package_of_two_sources_has_a_gate_and_figures_of_patients_left_out(

@@ -12,6 +12,7 @@ import pytest
 
 from ml.__main__ import main
 from ml.research.gate import refitting
+from ml.research.training import adults as training_adults
 from ml.serving.assessment import Assessment
 from ml.serving.chooser import Chooser
 from ml.serving.package import ModelPackage, load_package, seal_package
@@ -20,6 +21,8 @@ from ml.serving.runtimes.tensorflow import load_network
 from ml.serving.stages import ADULT, CHILD, Stages
 from tests.ml.made_up_sources import SIZE, write_adults, write_children, write_hands
 from tests.ml.networks import random_network, uncompiled, write_open_package
+
+pytestmark = pytest.mark.usefixtures("_few_replicates")
 
 
 class Refined(NamedTuple):
@@ -83,9 +86,12 @@ def test_refining_makes_another_network_with_the_same_gate(refined: Refined) -> 
 
 
 def test_adults_get_upper_stages_of_their_own_and_children_keep_theirs(
-    refined: Refined, tmp_path: Path
+    refined: Refined, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start, _, children, adults = refined
+    # test_adults.py has the mean of several trainings.
+    options = partial(training_adults.AdultsOptions, trainings=1)
+    monkeypatch.setattr(training_adults, "AdultsOptions", options)
     with uncompiled():  # as above
         package = made(
             tmp_path / "made-both",

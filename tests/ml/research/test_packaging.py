@@ -15,6 +15,8 @@ from ml.serving.predictor import Predictor
 from tests import dicom_files
 from tests.ml.networks import random_network
 
+pytestmark = pytest.mark.usefixtures("_few_replicates")
+
 SIZE = 64
 KINDS = ("normal", "bacteria", "bacteria", "virus")
 

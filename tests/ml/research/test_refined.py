@@ -16,6 +16,8 @@ from ml.serving.runtimes.tensorflow import load_network
 from tests.ml.networks import random_network, uncompiled, write_open_package
 from tests.ml.research.test_packaging import SIZE, invented, labelled, phantoms
 
+pytestmark = pytest.mark.usefixtures("_few_replicates")
+
 RSNA = ("Lung Opacity", "Normal", "No Lung Opacity / Not Normal")
 
 

@@ -13,7 +13,6 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from ml import images
 from ml.__main__ import main
 from ml.research.packaging.branched import add_adult_stages
 from ml.research.packaging.export import ExportError
@@ -22,18 +21,16 @@ from ml.serving.chooser import Chooser
 from ml.serving.network import divide
 from ml.serving.package import ModelPackage, PackageError, load_package, seal_package
 from ml.serving.predictor import Predictor
-from ml.serving.preprocessing import network_input
 from ml.serving.runtimes.choice import ON_CPU, NoRuntimeError, choose_runtime, start_runtime
 from ml.serving.runtimes.probes import TOLERANCE, probe_inputs
 from ml.serving.runtimes.tensorflow import load_network
 from ml.serving.stages import ADULT, CHILD
 from tests.ml.made_up_sources import SIZE, write_children
-from tests.ml.networks import random_network, write_open_package
+from tests.ml.networks import random_network, uncompiled, write_open_package
 from tests.ml.research.test_refined import refined
-from webportal.demo.phantoms import draw_phantom
 
 # Networks are compiled.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("_few_replicates")]
 
 ABOUT: dict[str, Any] = {"command": "python -m ml adults", "options": {"seed": 0}, "chooser": {}}
 OF_ADULTS = Calibration(0.7, -0.4, 0.01)
@@ -66,7 +63,8 @@ def made(tmp_path_factory: pytest.TempPathFactory, shipped: ModelPackage) -> Mad
     give_weights(upper, adult_network)
     adult = write_open_package(adult_network, shipped, folder / "adult-1")
     adult = dataclasses.replace(adult, calibration=OF_ADULTS, heatmap_full_scale=5.0)
-    layouts = network.predict_on_batch(probe_inputs(SIZE))["layout"]
+    with uncompiled():
+        layouts = network.predict_on_batch(probe_inputs(SIZE))["layout"]
     both = branch(folder / "both-1", child, adult_network, chooser_at_half(layouts))
     return Made(both, child, adult)
 
@@ -89,7 +87,8 @@ def chooser_at_half(layouts: NDArray[np.float32]) -> Chooser:
 
 def branch(out: Path, start: ModelPackage, adult: keras.Model, chooser: Chooser) -> ModelPackage:
     figures = json.loads((start.path / "package.json").read_text())["adults"]
-    return add_adult_stages(out, start, adult, chooser, OF_ADULTS, 5.0, figures, ABOUT)
+    with uncompiled():
+        return add_adult_stages(out, start, adult, chooser, OF_ADULTS, 5.0, figures, ABOUT)
 
 
 @pytest.mark.parametrize("name", ON_CPU)
@@ -181,21 +180,20 @@ def test_another_trunk_is_refused(made: Made, tmp_path: Path) -> None:
 
 
 def test_a_corrected_image_is_assessed_by_the_stages_of_the_upright_one(
-    tmp_path: Path, shipped: ModelPackage
+    tmp_path: Path, shipped: ModelPackage, collimated: Pictures
 ) -> None:
-    drawings = [draw_phantom(seed, (224, 280), seed % 2 == 0, collimated=True) for seed in range(8)]
-    upright = np.stack([network_input(images.GreyImage(each, 255), 224) for each in drawings])
     network = load_network(shipped)
-    chooser = chooser_at_half(network.predict_on_batch(upright)["layout"])
+    runtime = choose_runtime(shipped, 8, "onnxruntime")
+    chooser = chooser_at_half(runtime.outputs(collimated)["layout"])
     classifier = network.get_layer("classifier")
     kernel, bias = classifier.get_weights()
     classifier.set_weights([kernel * 0.5, bias])
     predictor = Predictor(branch(tmp_path / "b", shipped, network, chooser), 8, device="cpu")
 
-    expected = predictor.predict(upright)
+    expected = predictor.predict(collimated)
     assert {result.assessed_as for result in expected} == {CHILD, ADULT}
-    received = upright.copy()
-    received[::2] = np.rot90(upright[::2], 2, axes=(1, 2))
+    received = collimated.copy()
+    received[::2] = np.rot90(collimated[::2], 2, axes=(1, 2))
     results = predictor.predict(received)
 
     assert [result.correction for result in results] == ["rotated_180", ""] * 4

@@ -46,7 +46,7 @@ def gate() -> Gate:
         pytest.importorskip(name, reason="needs the extra evaluation")
     from ml.research.gate.fitting import Source, fit_gate
 
-    source = Source(phantoms(0, 24), phantoms(40, 12))
+    source = Source(phantoms(0, 16), phantoms(40, 8))
     return fit_gate([source], lambda x: forward(x)["layout"], per_kind=6, varied=200)
 
 
@@ -68,14 +68,14 @@ def test_a_misoriented_image_is_corrected_and_its_map_mapped_back(gate: Gate, tu
 
 
 def test_upright_and_mirrored_images_are_not_altered(gate: Gate) -> None:
-    upright = phantoms(100, 12)
+    upright = phantoms(100, 8)
     for inputs in (upright, np.ascontiguousarray(upright[:, :, ::-1])):
         outputs = forward(inputs)
         judged = judge(gate, inputs, outputs, forward)
         assert judged.turns == [UPRIGHT] * len(inputs)
         np.testing.assert_array_equal(judged.outputs["logit"], outputs["logit"])
     assert (
-        sum(refusal is None for refusal in judge(gate, upright, forward(upright), forward)[1]) > 9
+        sum(refusal is None for refusal in judge(gate, upright, forward(upright), forward)[1]) > 6
     )
 
 
@@ -110,7 +110,7 @@ def test_real_radiographs_are_corrected(predictor: Predictor, radiographs: Path)
     inputs = np.stack(
         [
             network_input(images.read(path.read_bytes()), 224)
-            for path in sorted(radiographs.glob("*/*"))[::2]
+            for path in sorted(radiographs.glob("*/*"))[::4]
         ]
     )
     as_they_are = predictor.predict(inputs)
