@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import PASSWORD
-from tests.e2e.browser import NO_WEBGL, context_of
+from tests.e2e.browser import NO_WEBGL, context_of, page_kept
 from tests.factories import make_prediction
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
@@ -24,7 +24,7 @@ def page(
     """A page of a radiologist who is signed in."""
     size = {"width": 1280, "height": 800}
     with context_of(sign_in(radiologist), live_server, *NO_WEBGL, viewport=size) as context:
-        yield context.new_page()
+        yield page_kept(context)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from tests import dicom_files as files
 from tests.conftest import PASSWORD
-from tests.e2e.browser import NO_WEBGL, WEBGL, context_of, note_complaints
+from tests.e2e.browser import NO_WEBGL, WEBGL, context_of, note_complaints, page_kept
 from tests.e2e.viewer.pane import LIKE_A_GRAPHICS_CARD
 from tests.factories import (
     make_patient,
@@ -102,23 +102,23 @@ def context(
     size = {"width": 1280, "height": 800}
     arguments = WEBGL if way == "webgl" else NO_WEBGL
     client = sign_in(radiologist)
-    with context_of(client, live_server, *arguments, viewport=size) as context:
+    # Without WebGL the first changes nothing.
+    scripts = (LIKE_A_GRAPHICS_CARD, WATCH)
+    with context_of(client, live_server, *arguments, scripts=scripts, viewport=size) as context:
         yield context
 
 
 @pytest.fixture
 def page(context: BrowserContext) -> Iterator[Page]:
     """The worklist, from which studies open in place; scripts must not fail on the way."""
-    page = context.new_page()
-    # Without WebGL it changes nothing.
-    page.add_init_script(LIKE_A_GRAPHICS_CARD)
-    page.add_init_script(WATCH)
+    page = page_kept(context)
     problems: list[str] = []
-    note_complaints(page, problems)
+    stop = note_complaints(page, problems)
     page.goto("/worklist")
     expect(page.locator("html[data-opens=in-place]")).to_be_visible()
     page.evaluate("window.isSameDocument = true")
     yield page
+    stop()
     refused = "Failed to load resource"
     assert [each for each in problems if refused not in each] == []
 
@@ -244,6 +244,7 @@ def test_requests_of_a_study_page_end_with_it(
     # However slow the machine, the first study would have asked by then: the interval is the same.
     for _ in range(3):
         page.wait_for_event("request", lambda each: f"{second.address}/status" in each.url)
+    page.remove_listener("request", note)
     assert [each for each in asked if first.address in each] == []
     assert Reservation.objects.get().study == second.study
     viewed = audit_actions(study_id=first.study.pk)
@@ -272,7 +273,7 @@ def test_leaving_a_page_with_unsaved_text_asks_first(page: Page, cases: list[Cas
         asked.append(dialog.type)
         dialog.dismiss()
 
-    page.on("dialog", stay)
+    page.once("dialog", stay)
     page.route("**/draft", lambda route: route.fulfill(status=503))
     page.get_by_label("Impression").press_sequentially("Right base.")
     page.keyboard.press("Escape")

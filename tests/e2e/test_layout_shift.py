@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -60,8 +61,10 @@ def page(
 ) -> Iterator[Page]:
     """A page that notes what moves without somebody's doing."""
     settings.UPLOAD_MIN_FREE_BYTES = 0
-    size = {"width": 1280, "height": 800}
-    with context_of(sign_in(reader), live_server, *NO_WEBGL, own=True, viewport=size) as context:
+    options: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
+    # What moves bit by bit counts as well.
+    options["reduced_motion"] = "no-preference"
+    with context_of(sign_in(reader), live_server, *NO_WEBGL, own=True, **options) as context:
         context.add_init_script(SHIFTS)
         yield context.new_page()
 

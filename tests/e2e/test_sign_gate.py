@@ -1,7 +1,6 @@
 """What the page allows to be signed: nothing unseen, and nothing for a different patient."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from django.test import Client
@@ -9,7 +8,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import PASSWORD
-from tests.e2e.browser import NO_WEBGL, await_image, context_of
+from tests.e2e.browser import NO_WEBGL, await_image, context_of, page_kept
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import User
 from webportal.intake.claimed_identity import Identity
@@ -37,15 +36,13 @@ def study(transactional_db: None) -> Study:
 def context(
     study: Study, live_server: LiveServer, radiologist: User, sign_in: Callable[[User], Client]
 ) -> Iterator[BrowserContext]:
-    # A smooth scroll that goes on would move what is about to be clicked.
-    options: dict[str, Any] = {"viewport": SIZE, "reduced_motion": "reduce"}
-    with context_of(sign_in(radiologist), live_server, *NO_WEBGL, **options) as context:
+    with context_of(sign_in(radiologist), live_server, *NO_WEBGL, viewport=SIZE) as context:
         yield context
 
 
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
-    return context.new_page()
+    return page_kept(context)
 
 
 def open_study(page: Page, study: Study) -> None:

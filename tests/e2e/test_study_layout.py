@@ -9,7 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
-from tests.e2e.browser import NO_WEBGL, await_image, context_of
+from tests.e2e.browser import NO_WEBGL, await_image, context_of, page_kept
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import Role, User
 from webportal.records.models import Study
@@ -45,7 +45,7 @@ def page(
     with context_of(sign_in(radiologist), live_server, *NO_WEBGL) as context:
         cookie = {"name": "django_language", "value": request.param, "url": live_server.url}
         context.add_cookies([cookie])  # type: ignore[list-item]
-        yield context.new_page()
+        yield page_kept(context)
 
 
 def open_at(page: Page, study: Study, width: int, height: int) -> None:
@@ -124,7 +124,7 @@ def page_with_every_role(
 ) -> Iterator[Page]:
     """Of the first administrator, say: nobody has a longer navigation."""
     with context_of(sign_in(make_user(*Role, username="admin")), live_server, *NO_WEBGL) as context:
-        yield context.new_page()
+        yield page_kept(context)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1440, 900), (1920, 1080)])

@@ -37,9 +37,9 @@ def open_case(
 
         def opened(arguments: tuple[str, ...], *scripts: str) -> Page:
             person = sign_in(reader)
-            page = pages.enter_context(page_of(person, live_server, *arguments, viewport=size))
-            for script in scripts:
-                page.add_init_script(script)
+            page = pages.enter_context(
+                page_of(person, live_server, *arguments, scripts=scripts, viewport=size)
+            )
             page.goto(f"/studies/{case.study.pk}")
             await_radiograph(page, case.plain)
             return page
