@@ -6,10 +6,12 @@ import json
 import os
 import secrets
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -131,11 +133,20 @@ def supervisor_pid(folders: Folders) -> int | None:
     if not folders.lock.exists():
         return None
     with folders.lock.open() as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return int(lock.read())
+        while not _is_free(lock):
+            # Empty for the moment in which the supervisor takes the lock or is about to release it.
+            if pid := folders.lock.read_text():
+                return int(pid)
+            time.sleep(0.01)
     return None
+
+
+def _is_free(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def is_given(name: str) -> bool:

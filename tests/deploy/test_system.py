@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 from pathlib import Path
+from threading import Timer
 
 import psutil
 import pytest
@@ -17,6 +18,7 @@ from deploy.local.system import (
     only_supervisor,
     own_settings,
     running_environment,
+    supervisor_pid,
     url_of,
     write_environment,
 )
@@ -104,6 +106,19 @@ def test_another_users_folder_is_refused(folders: Folders) -> None:
     os.chown(folders.var, 12345, 12345)
     with pytest.raises(SystemStateError, match="belongs to the user with the id 12345"):
         folders.create()
+
+
+def test_a_supervisor_that_starts_or_stops_is_no_fault_of_its_lock(folders: Folders) -> None:
+    # It holds the lock for a moment before it has written its process id, and after it removed it.
+    with only_supervisor(folders):
+        folders.lock.write_text("")
+        Timer(0.2, folders.lock.write_text, [str(os.getpid())]).start()
+        assert supervisor_pid(folders) == os.getpid()
+    supervisor = only_supervisor(folders)
+    supervisor.__enter__()
+    folders.lock.write_text("")
+    Timer(0.2, supervisor.__exit__, [None, None, None]).start()
+    assert supervisor_pid(folders) is None
 
 
 def test_settings_are_available_only_while_the_system_runs(folders: Folders) -> None:
