@@ -100,7 +100,8 @@ def test_an_image_that_completes_its_patient_holds_no_trail_while_it_waits_for_o
     facts = StudyFacts("1.2.3", accession_number="ACC-2")
     with transaction.atomic():
         lock_numbers(["ACC-2"])
-        taking = Act(lambda: match(identity, facts, person, earlier.department_id))
+        matched = transaction.atomic(match)
+        taking = Act(lambda: matched(identity, facts, person, earlier.department_id))
         assert taking.waits()
         hold_the_trail()
     assert taking.end() is None
